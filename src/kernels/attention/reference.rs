@@ -1,0 +1,115 @@
+//! Attention in plain tensor operations: scores are materialised, one sequence at a time.
+
+use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
+
+use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+
+/// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
+/// `[keys, kv_heads, head_dim]`; result `[queries, heads * head_dim]` in the type of `q`.
+///
+/// Heads that share a key head are stacked as extra query rows, so keys and values are not repeated.
+pub fn attend<B: Backend>(
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    shape: AttentionShape,
+) -> Tensor<B, 2> {
+    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let dtype = q.dtype();
+    let device = q.device();
+    let [queries, keys] = [q.dims()[0], k.dims()[0]];
+    let group = heads / kv_heads;
+    let q = q
+        .cast(DType::F32)
+        .reshape([queries, kv_heads, group, head_dim])
+        .permute([1, 2, 0, 3])
+        .reshape([kv_heads, group * queries, head_dim]);
+    let k = k.cast(DType::F32).permute([1, 2, 0]);
+    let v = v.cast(DType::F32).permute([1, 0, 2]);
+    let scores = q.matmul(k).mul_scalar(scale).reshape([kv_heads, group, queries, keys]);
+    let position = |n: usize, from: usize| {
+        let data: Vec<i32> = (0..n).map(|i| (from + i) as i32).collect();
+        Tensor::<B, 1, Int>::from_data(TensorData::new(data, [n]), &device)
+    };
+    let query = position(queries, keys - queries).reshape([1, 1, queries, 1]);
+    let key = position(keys, 0).reshape([1, 1, 1, keys]);
+    let hidden = key.expand([1, 1, queries, keys]).greater(query.expand([1, 1, queries, keys]));
+    let scores = scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), f32::NEG_INFINITY);
+    softmax(scores, 3)
+        .reshape([kv_heads, group * queries, keys])
+        .matmul(v)
+        .reshape([kv_heads, group, queries, head_dim])
+        .permute([2, 0, 1, 3])
+        .reshape([queries, heads * head_dim])
+        .cast(dtype)
+}
+
+/// Packed sequences over themselves; see [`super::cpu::packed`] for the shapes.
+pub fn packed<B: Backend>(
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    segments: &[usize],
+    shape: AttentionShape,
+) -> Tensor<B, 2> {
+    let mut start = 0;
+    let outputs = segments.iter().map(|&len| {
+        let rows = start..start + len;
+        start += len;
+        let part = |x: &Tensor<B, 3>| x.clone().slice([rows.clone()]);
+        attend(part(&q), part(&k), part(&v), shape)
+    });
+    Tensor::cat(outputs.collect(), 0)
+}
+
+/// Maximal runs of consecutive numbers: `(first, length)`.
+fn runs(numbers: impl IntoIterator<Item = usize>) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for n in numbers {
+        match runs.last_mut() {
+            Some((first, len)) if *first + *len == n => *len += 1,
+            _ => runs.push((n, 1)),
+        }
+    }
+    runs
+}
+
+/// Stores `rows` `[n, row]` at `slots` of `pool` `[blocks, 16 * row]`, one copy a run of consecutive slots.
+pub fn write_cache<B: Backend>(pool: Tensor<B, 2>, rows: Tensor<B, 2>, slots: &[u32]) -> Tensor<B, 2> {
+    let [blocks, elements] = pool.dims();
+    let row = elements / BLOCK_TOKENS;
+    let mut flat: Tensor<B, 2> = pool.reshape([blocks * BLOCK_TOKENS, row]);
+    let mut from = 0;
+    for (first, len) in runs(slots.iter().map(|&s| s as usize)) {
+        let part = rows.clone().slice([from..from + len]);
+        flat = flat.slice_assign([first..first + len, 0..row], part);
+        from += len;
+    }
+    flat.reshape([blocks, elements])
+}
+
+/// The first `keys` rows `[keys, row]` of the sequence held by `blocks` of `pool` `[blocks, 16 * row]`.
+fn gather<B: Backend>(pool: &Tensor<B, 2>, blocks: &[u32], keys: usize) -> Tensor<B, 2> {
+    let row = pool.dims()[1] / BLOCK_TOKENS;
+    let parts = runs(blocks.iter().map(|&b| b as usize))
+        .into_iter()
+        .map(|(first, len)| pool.clone().slice([first..first + len]).reshape([len * BLOCK_TOKENS, row]));
+    Tensor::cat(parts.collect(), 0).slice([0..keys])
+}
+
+/// Each span's queries over its cached keys: `q` `[n, heads, head_dim]`, pools `[blocks, 16 * kv_heads * head_dim]`.
+pub fn cached<B: Backend>(
+    q: Tensor<B, 3>,
+    keys: &Tensor<B, 2>,
+    values: &Tensor<B, 2>,
+    spans: &[AttentionSpan],
+    shape: AttentionShape,
+) -> Tensor<B, 2> {
+    let AttentionShape { kv_heads, head_dim, .. } = shape;
+    let outputs = spans.iter().map(|span| {
+        let blocks = &span.blocks[..span.keys.div_ceil(BLOCK_TOKENS)];
+        let part = |pool| gather(pool, blocks, span.keys).reshape([span.keys, kv_heads, head_dim]);
+        attend(q.clone().slice([span.queries.clone()]), part(keys), part(values), shape)
+    });
+    Tensor::cat(outputs.collect(), 0)
+}

@@ -1,0 +1,106 @@
+//! The one trait through which models reach their kernels.
+
+use burn::tensor::{DType, Tensor, backend::Backend};
+
+use super::attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+use super::linear::LinearWeights;
+use super::{activation, attention, linear, norm, rotary};
+
+/// A burn backend with the operations of this crate. Defaults are the plain references, right on every
+/// backend; a backend overrides what it has a kernel for.
+pub trait KernelBackend: Backend {
+    /// Whether weights may stay in a smaller float type than the activations (widened as they are read).
+    const MIXED_WEIGHTS: bool = false;
+
+    /// `x W^T + b` for each weight of a group that shares its input: `x` `[n, in]`, results `[n, out]`.
+    fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
+        parts.iter().map(|part| linear::reference::linear(x.clone(), part)).collect()
+    }
+
+    /// RMSNorm of rows: `x` `[n, d]`, `weight` `[d]`.
+    fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
+        norm::reference::rms_norm(x, weight, eps)
+    }
+
+    /// Rotary embedding: `x` `[n, heads, head_dim]`, `cos` and `sin` `[n, head_dim / 2]` in f32.
+    fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
+        rotary::reference::rotary(x, cos, sin)
+    }
+
+    /// `silu(gate) * up`, both `[n, d]`.
+    fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        activation::reference::swiglu(gate, up)
+    }
+
+    /// Causal attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`
+    /// `[n, kv_heads, head_dim]`, `segments` the lengths; result `[n, heads * head_dim]`.
+    fn attention_packed(
+        q: Tensor<Self, 3>,
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        segments: &[usize],
+        shape: AttentionShape,
+    ) -> Tensor<Self, 2> {
+        attention::reference::packed(q, k, v, segments, shape)
+    }
+
+    /// Elements of a block of keys and of a block of values; what they mean is the backend's own.
+    fn cache_block_elements(kv_heads: usize, head_dim: usize) -> (usize, usize) {
+        let elements = kv_heads * head_dim * BLOCK_TOKENS;
+        (elements, elements)
+    }
+
+    /// The float type of cached keys and values when activations are `compute`.
+    fn cache_dtype(compute: DType) -> DType {
+        compute
+    }
+
+    /// Stores `k` and `v` `[n, kv_heads, head_dim]` at `slots` (`block * 16 + offset`) of the pools
+    /// `(keys, values)` `[blocks, elements]`, in place where the pools are not shared.
+    fn cache_write(
+        pools: (Tensor<Self, 2>, Tensor<Self, 2>),
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        slots: &[u32],
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let [n, kv_heads, head_dim] = k.dims();
+        let rows = |x: Tensor<Self, 3>| x.reshape([n, kv_heads * head_dim]);
+        (
+            attention::reference::write_cache(pools.0, rows(k), slots),
+            attention::reference::write_cache(pools.1, rows(v), slots),
+        )
+    }
+
+    /// Copies block `from` of both pools over block `to`.
+    fn cache_copy(
+        pools: (Tensor<Self, 2>, Tensor<Self, 2>),
+        from: u32,
+        to: u32,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let copy = |pool: Tensor<Self, 2>| {
+            let block = |b: u32| b as usize..b as usize + 1;
+            let row = pool.clone().slice([block(from)]);
+            let elements = pool.dims()[1];
+            pool.slice_assign([block(to), 0..elements], row)
+        };
+        (copy(pools.0), copy(pools.1))
+    }
+
+    /// Causal attention of each span over its cached keys: `q` `[n, heads, head_dim]`, result
+    /// `[n, heads * head_dim]`. Spans cover the rows of `q` in order.
+    fn attention_cached(
+        q: Tensor<Self, 3>,
+        keys: &Tensor<Self, 2>,
+        values: &Tensor<Self, 2>,
+        spans: &[AttentionSpan],
+        shape: AttentionShape,
+    ) -> Tensor<Self, 2> {
+        attention::reference::cached(q, keys, values, spans, shape)
+    }
+}
+
+#[cfg(feature = "wgpu")]
+impl KernelBackend for burn_wgpu::Wgpu {}
+
+#[cfg(feature = "cuda")]
+impl KernelBackend for burn_cuda::Cuda {}

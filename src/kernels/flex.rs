@@ -1,0 +1,167 @@
+//! The CPU backend's kernels: burn's Flex tensors in, slices through the kernels, Flex tensors out.
+
+use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
+use burn_flex::{Flex, FlexTensor, Layout};
+use half::bf16;
+
+use super::attention::{AttentionShape, AttentionSpan};
+use super::backend::KernelBackend;
+use super::linear::{LinearWeights, cpu::Part, cpu::Weight};
+use super::{activation, attention, linear, norm, rotary};
+
+fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
+    x.into_primitive().tensor()
+}
+
+/// The tensor as contiguous f32 storage of exactly its own elements.
+fn dense<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
+    let x = if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) };
+    primitive(x).to_contiguous()
+}
+
+fn tensor<const D: usize>(data: Vec<f32>, dims: [usize; D]) -> Tensor<Flex, D> {
+    let layout = Layout::contiguous(Shape::from(dims));
+    wrap(FlexTensor::new(Bytes::from_elems(data), layout, DType::F32))
+}
+
+fn wrap<const D: usize>(x: FlexTensor) -> Tensor<Flex, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(x))
+}
+
+/// Weights that a kernel reads where they are, or a contiguous f32 copy of any other type.
+fn weights<const D: usize>(w: &Tensor<Flex, D>) -> FlexTensor {
+    let readable = matches!(w.dtype(), DType::F32 | DType::BF16);
+    let w = if readable { w.clone() } else { w.clone().cast(DType::F32) };
+    let w = primitive(w);
+    if w.layout().contiguous_offsets().is_some() { w } else { w.to_contiguous() }
+}
+
+fn weight(w: &FlexTensor) -> Weight<'_> {
+    let (start, end) = w.layout().contiguous_offsets().unwrap_or((0, 0));
+    match w.dtype() {
+        DType::BF16 => Weight::Bf16(&w.storage::<bf16>()[start..end]),
+        _ => Weight::F32(&w.storage::<f32>()[start..end]),
+    }
+}
+
+impl KernelBackend for Flex {
+    const MIXED_WEIGHTS: bool = true;
+
+    fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
+        let [n, k] = x.dims();
+        let x = dense(x);
+        let held: Vec<_> =
+            parts.iter().map(|p| (weights(p.weight), p.bias.map(|b| dense(b.clone())))).collect();
+        let mut outputs: Vec<Vec<f32>> =
+            parts.iter().map(|p| vec![0.0; n * p.weight.dims()[0]]).collect();
+        let mut jobs: Vec<Part<'_>> = held
+            .iter()
+            .zip(parts)
+            .zip(&mut outputs)
+            .map(|(((w, bias), part), out)| Part {
+                weight: weight(w),
+                bias: bias.as_ref().map(|b| b.storage::<f32>()),
+                out_features: part.weight.dims()[0],
+                out,
+            })
+            .collect();
+        linear::cpu::linear(x.storage::<f32>(), n, k, &mut jobs);
+        outputs.into_iter().zip(parts).map(|(out, p)| tensor(out, [n, p.weight.dims()[0]])).collect()
+    }
+
+    fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
+        let dims = x.dims();
+        let (x, weight) = (dense(x), dense(weight.clone()));
+        let mut out = vec![0.0; dims[0] * dims[1]];
+        norm::cpu::rms_norm(x.storage::<f32>(), weight.storage::<f32>(), eps, &mut out);
+        tensor(out, dims)
+    }
+
+    fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
+        let [_, heads, head_dim] = x.dims();
+        let (mut x, cos, sin) = (dense(x), dense(cos.clone()), dense(sin.clone()));
+        rotary::cpu::rotary(x.storage_mut(), heads, cos.storage(), sin.storage(), head_dim);
+        wrap(x)
+    }
+
+    fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let (mut gate, up) = (dense(gate), dense(up));
+        activation::cpu::swiglu(gate.storage_mut(), up.storage());
+        wrap(gate)
+    }
+
+    fn attention_packed(
+        q: Tensor<Self, 3>,
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        segments: &[usize],
+        shape: AttentionShape,
+    ) -> Tensor<Self, 2> {
+        let n = q.dims()[0];
+        let (q, k, v) = (dense(q), dense(k), dense(v));
+        let mut out = vec![0.0; n * shape.heads * shape.head_dim];
+        attention::cpu::packed(q.storage(), k.storage(), v.storage(), segments, shape, &mut out);
+        tensor(out, [n, shape.heads * shape.head_dim])
+    }
+
+    fn cache_block_elements(kv_heads: usize, head_dim: usize) -> (usize, usize) {
+        attention::cpu::block_elements(kv_heads, head_dim)
+    }
+
+    fn cache_dtype(_: DType) -> DType {
+        DType::F32
+    }
+
+    fn cache_write(
+        pools: (Tensor<Self, 2>, Tensor<Self, 2>),
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        slots: &[u32],
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let [_, kv_heads, head_dim] = k.dims();
+        let (k, v) = (dense(k), dense(v));
+        // Unshared pools are written in place; a shared one would be copied first.
+        let (mut keys, mut values) = (primitive(pools.0), primitive(pools.1));
+        attention::cpu::write_cache(
+            keys.storage_mut(),
+            values.storage_mut(),
+            k.storage(),
+            v.storage(),
+            slots,
+            kv_heads,
+            head_dim,
+        );
+        (wrap(keys), wrap(values))
+    }
+
+    fn cache_copy(
+        pools: (Tensor<Self, 2>, Tensor<Self, 2>),
+        from: u32,
+        to: u32,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        // A slice of a Flex tensor shares its storage, so slice-then-assign would copy the whole pool.
+        let copy = |pool: Tensor<Self, 2>| {
+            let elements = pool.dims()[1];
+            let mut pool = primitive(pool);
+            let start = from as usize * elements;
+            pool.storage_mut::<f32>().copy_within(start..start + elements, to as usize * elements);
+            wrap(pool)
+        };
+        (copy(pools.0), copy(pools.1))
+    }
+
+    fn attention_cached(
+        q: Tensor<Self, 3>,
+        keys: &Tensor<Self, 2>,
+        values: &Tensor<Self, 2>,
+        spans: &[AttentionSpan],
+        shape: AttentionShape,
+    ) -> Tensor<Self, 2> {
+        let n = q.dims()[0];
+        let q = dense(q);
+        let (keys, values) = (primitive(keys.clone()), primitive(values.clone()));
+        let mut out = vec![0.0; n * shape.heads * shape.head_dim];
+        attention::cpu::attention(q.storage(), keys.storage(), values.storage(), spans, shape, &mut out);
+        tensor(out, [n, shape.heads * shape.head_dim])
+    }
+}

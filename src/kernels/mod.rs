@@ -1,0 +1,16 @@
+//! Tensor operations that decide speed and memory: for each a plain reference and, where the reference is
+//! slow, a kernel of our own. [`KernelBackend`] picks by device.
+
+pub mod activation;
+pub mod attention;
+mod backend;
+mod flex;
+pub mod linear;
+pub mod norm;
+pub mod parallel;
+pub mod rotary;
+pub mod simd;
+
+pub use attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+pub use backend::KernelBackend;
+pub use linear::LinearWeights;

@@ -1,0 +1,4 @@
+//! osler trains medical language models in consultation.
+
+pub mod kernels;
+pub mod model;

@@ -1,0 +1,121 @@
+//! The decoder: embedding, layers, final norm, output head. Qwen2, Qwen3 and Llama differ only in which
+//! biases and head norms are there.
+//!
+//! Batches are packed: the tokens of all sequences stand one after another, `[n, hidden]`, and nothing is ever
+//! padded. The same walk serves a full forward (scoring, training) and a cached one (generation).
+
+use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
+
+use crate::kernels::KernelBackend;
+use crate::model::cache::{CacheBatch, KvCache, attention_shape};
+use crate::model::config::{ModelConfig, RopeFrequencies};
+use crate::model::layer::{DecoderLayer, Linear, Projected};
+use crate::model::rotary::RotaryTables;
+
+/// A decoder-only transformer with its weights.
+#[derive(Debug)]
+pub struct Decoder<B: Backend> {
+    /// Sizes and switches.
+    pub config: ModelConfig,
+    /// `[vocab, hidden]`
+    pub embed_tokens: Tensor<B, 2>,
+    /// First to last.
+    pub layers: Vec<DecoderLayer<B>>,
+    /// `[hidden]`
+    pub norm: Tensor<B, 1>,
+    /// `[vocab, hidden]`; `None` where the embedding serves as head.
+    pub lm_head: Option<Linear<B>>,
+    frequencies: RopeFrequencies,
+    compute: DType,
+    device: B::Device,
+}
+
+/// The weights of a decoder without what is derived from its configuration.
+#[derive(Debug)]
+pub struct DecoderWeights<B: Backend> {
+    /// `[vocab, hidden]`
+    pub embed_tokens: Tensor<B, 2>,
+    /// First to last.
+    pub layers: Vec<DecoderLayer<B>>,
+    /// `[hidden]`
+    pub norm: Tensor<B, 1>,
+    /// `[vocab, hidden]`; `None` where the embedding serves as head.
+    pub lm_head: Option<Linear<B>>,
+}
+
+impl<B: KernelBackend> Decoder<B> {
+    /// Puts weights under a configuration; `compute` is the type of the activations.
+    pub fn new(config: ModelConfig, weights: DecoderWeights<B>, compute: DType, device: B::Device) -> Self {
+        let frequencies = config.rope_frequencies();
+        let DecoderWeights { embed_tokens, layers, norm, lm_head } = weights;
+        Self { config, embed_tokens, layers, norm, lm_head, frequencies, compute, device }
+    }
+
+    /// The device the weights are on.
+    pub fn device(&self) -> &B::Device {
+        &self.device
+    }
+
+    /// The type of the activations.
+    pub fn compute_dtype(&self) -> DType {
+        self.compute
+    }
+
+    /// The residual stream `[n, hidden]` after the last layer, of packed sequences that each attend to
+    /// themselves; `segments` are their lengths, adding up to `tokens.len()`.
+    ///
+    /// # Panics
+    /// If a token is not below `vocab_size` or the lengths do not add up: callers check.
+    pub fn forward(&self, tokens: &[u32], segments: &[usize]) -> Tensor<B, 2> {
+        assert_eq!(segments.iter().sum::<usize>(), tokens.len(), "segments do not cover the tokens");
+        let positions: Vec<u32> = segments.iter().flat_map(|&len| 0..len as u32).collect();
+        let shape = attention_shape(&self.config);
+        self.walk(tokens, &positions, |_, Projected { q, k, v }| B::attention_packed(q, k, v, segments, shape))
+    }
+
+    /// The residual stream `[n, hidden]` of new tokens whose sequences' earlier tokens are in `cache`; theirs
+    /// are added to it.
+    ///
+    /// # Panics
+    /// If a token, slot or block is out of range: the scheduler keeps them in range.
+    pub fn forward_cached(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        batch: &CacheBatch,
+        cache: &mut KvCache<B>,
+    ) -> Tensor<B, 2> {
+        self.walk(tokens, positions, |layer, projected| cache.attend(layer, projected, batch))
+    }
+
+    fn walk(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        mut attend: impl FnMut(usize, Projected<B>) -> Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        let tables = RotaryTables::new(&self.frequencies, positions, &self.device);
+        let mut x = self.embed(tokens);
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x, &self.config, &tables, |projected| attend(index, projected));
+        }
+        x
+    }
+
+    /// Embeddings of `tokens` `[n]`: `[n, hidden]`.
+    fn embed(&self, tokens: &[u32]) -> Tensor<B, 2> {
+        let ids: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
+        let ids = Tensor::<B, 1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
+        self.embed_tokens.clone().select(0, ids).cast(self.compute)
+    }
+
+    /// Logits `[n, vocab]` in f32 of residual rows `[n, hidden]`.
+    pub fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
+        let normed = B::rms_norm(hidden, &self.norm, self.config.rms_norm_eps as f32);
+        let logits = match &self.lm_head {
+            Some(head) => head.forward(normed),
+            None => Linear { weight: self.embed_tokens.clone(), bias: None }.forward(normed),
+        };
+        logits.cast(DType::F32)
+    }
+}

@@ -1,0 +1,8 @@
+//! The decoder and its files.
+
+pub mod build;
+pub mod cache;
+pub mod config;
+pub mod decoder;
+pub mod layer;
+pub mod rotary;
