@@ -4,12 +4,14 @@
 pub mod activation;
 pub mod attention;
 mod backend;
+pub mod ceiling;
 mod flex;
 pub mod linear;
 pub mod norm;
 pub mod parallel;
 pub mod rotary;
 pub mod simd;
+pub mod softmax;
 
 pub use attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
 pub use backend::KernelBackend;

@@ -1,0 +1,25 @@
+//! Text for models: tokenizers, chat templates, and text that arrives token by token.
+
+pub mod chat_template;
+pub mod gguf_tokenizer;
+pub mod stop;
+pub mod stream;
+mod template_clock;
+pub mod template_error;
+mod template_filters;
+mod template_guard;
+mod template_json;
+mod template_methods;
+mod template_source;
+pub mod thinking;
+mod token_table;
+pub mod tokenizer;
+mod tokenizer_files;
+
+pub use chat_template::{BuiltinTemplate, ChatTemplate, RenderOptions, TemplateLimits, ThinkingMode};
+pub use gguf_tokenizer::GgufVocabulary;
+pub use stop::{StopMatcher, StopOutput};
+pub use stream::TextStream;
+pub use template_error::TemplateError;
+pub use thinking::{ThinkingPart, ThinkingSplitter, split_thinking};
+pub use tokenizer::{Tokenizer, TokenizerError};

@@ -1,0 +1,395 @@
+//! The engine: requests in, tokens out, every step one packed forward of whatever is ready.
+//!
+//! A step takes one token from each continuation that is being written and fills the rest of its budget with
+//! prompt tokens of requests that are not yet that far (continuous batching, chunked prefill). A prompt is computed
+//! once; its whole blocks are shared by the samples, its last partial block is copied. Kernels on the CPU are
+//! batch-invariant, so what a request gets does not depend on its neighbours.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use crate::data::{StopMatcher, TextStream, Tokenizer};
+use crate::engine::blocks::BlockAllocator;
+use crate::engine::error::{EngineError, RequestError};
+use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
+use crate::engine::request::{Event, Output, Request, RequestId};
+use crate::engine::sample::{Sample, TextState};
+use crate::engine::sampling::{Sampled, Sampler};
+use crate::kernels::softmax::cpu::log_sum_exp;
+use crate::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
+use crate::model::cache::{CacheBatch, KvCache};
+use crate::model::decoder::Decoder;
+
+/// Sizes of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Tokens the key/value cache holds, rounded up to whole blocks.
+    pub cache_tokens: usize,
+    /// Tokens of one step, at most; bounds the activations. Continuations beyond it wait their turn.
+    pub batch_tokens: usize,
+    /// Refuse to start if the predicted peak is above this many bytes.
+    pub memory_limit: Option<u64>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { cache_tokens: 4096, batch_tokens: 512, memory_limit: None }
+    }
+}
+
+/// Generates from one model.
+#[derive(Debug)]
+pub struct Engine<B: KernelBackend> {
+    decoder: Decoder<B>,
+    tokenizer: Option<Arc<Tokenizer>>,
+    cache: KvCache<B>,
+    blocks: BlockAllocator,
+    options: EngineOptions,
+    plan: MemoryPlan,
+    waiting: VecDeque<(RequestId, Request)>,
+    running: Vec<Group>,
+    finished: BTreeMap<RequestId, Vec<Output>>,
+    next_id: u64,
+}
+
+/// A request that holds its blocks.
+#[derive(Debug)]
+struct Group {
+    id: RequestId,
+    request: Request,
+    prefilled: usize,
+    samples: Vec<Sample>,
+}
+
+/// Where a row of logits goes: `(group, samples)`.
+struct Row {
+    group: usize,
+    samples: std::ops::Range<usize>,
+}
+
+/// The tokens of one step.
+#[derive(Default)]
+struct Step {
+    tokens: Vec<u32>,
+    positions: Vec<u32>,
+    batch: CacheBatch,
+    /// Batch rows whose logits are wanted, and by whom.
+    rows: Vec<(usize, Row)>,
+}
+
+impl Step {
+    fn add(&mut self, tokens: &[u32], start: usize, blocks: &[u32]) {
+        let first = self.tokens.len();
+        self.tokens.extend(tokens);
+        for position in start..start + tokens.len() {
+            self.positions.push(position as u32);
+            let block = blocks[position / BLOCK_TOKENS];
+            self.batch.slots.push(block * BLOCK_TOKENS as u32 + (position % BLOCK_TOKENS) as u32);
+        }
+        let keys = start + tokens.len();
+        let blocks = blocks[..keys.div_ceil(BLOCK_TOKENS)].to_vec();
+        self.batch.spans.push(AttentionSpan { queries: first..self.tokens.len(), keys, blocks });
+    }
+}
+
+impl<B: KernelBackend> Engine<B> {
+    /// An engine around `decoder`; `weights` is what the decoder's weights take, in bytes.
+    pub fn new(
+        decoder: Decoder<B>,
+        weights: u64,
+        tokenizer: Option<Arc<Tokenizer>>,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let blocks = KvCache::<B>::blocks_for(options.cache_tokens);
+        let plan = MemoryPlan::new::<B>(
+            &decoder.config,
+            weights,
+            decoder.compute_dtype(),
+            blocks,
+            options.batch_tokens,
+            options.batch_tokens,
+        );
+        plan.check(options.memory_limit)?;
+        let cache = KvCache::new(&decoder.config, blocks, decoder.compute_dtype(), decoder.device());
+        Ok(Self {
+            decoder,
+            tokenizer,
+            cache,
+            blocks: BlockAllocator::new(blocks),
+            options,
+            plan,
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            finished: BTreeMap::new(),
+            next_id: 0,
+        })
+    }
+
+    /// The model.
+    pub fn decoder(&self) -> &Decoder<B> {
+        &self.decoder
+    }
+
+    /// The predicted peak memory.
+    pub fn plan(&self) -> &MemoryPlan {
+        &self.plan
+    }
+
+    /// Queues a request, or says why it can never run here.
+    pub fn submit(&mut self, request: Request) -> Result<RequestId, RequestError> {
+        self.check(&request)?;
+        let id = RequestId(self.next_id);
+        self.next_id += 1;
+        self.waiting.push_back((id, request));
+        Ok(id)
+    }
+
+    /// Whether a step has anything to do.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.running.is_empty()
+    }
+
+    /// Runs one step: one new token for each continuation that is ready, and some prompt tokens.
+    pub fn step(&mut self) -> Vec<Event> {
+        self.admit();
+        let step = self.plan_step();
+        if step.tokens.is_empty() {
+            return Vec::new();
+        }
+        let hidden =
+            self.decoder.forward_cached(&step.tokens, &step.positions, &step.batch, &mut self.cache);
+        let mut events = Vec::new();
+        for rows in step.rows.chunks(LOGIT_ROWS) {
+            let logits = self.logits(&hidden, rows);
+            for (draws, (_, row)) in self.draw(&logits, rows).into_iter().zip(rows) {
+                let group = &mut self.running[row.group];
+                for (index, sampled) in row.samples.clone().zip(draws) {
+                    let sample = &mut group.samples[index];
+                    let (text, stop) = sample.push(sampled, &group.request);
+                    if stop.is_some() {
+                        self.blocks.give(sample.blocks.drain(sample.shared..));
+                    }
+                    events.push(Event { request: group.id, sample: index, id: sampled.id, text, stop });
+                }
+            }
+        }
+        self.retire();
+        events
+    }
+
+    /// Steps until nothing is left to do, and returns the outputs of `ids` in their order. Requests that were
+    /// cancelled come back empty.
+    pub fn run(&mut self, ids: &[RequestId]) -> Vec<Vec<Output>> {
+        while !self.is_idle() {
+            self.step();
+        }
+        ids.iter().map(|id| self.take(*id).unwrap_or_default()).collect()
+    }
+
+    /// The outputs of a finished request, once.
+    pub fn take(&mut self, id: RequestId) -> Option<Vec<Output>> {
+        self.finished.remove(&id)
+    }
+
+    /// Drops a request wherever it is.
+    pub fn cancel(&mut self, id: RequestId) {
+        self.waiting.retain(|(waiting, _)| *waiting != id);
+        if let Some(at) = self.running.iter().position(|group| group.id == id) {
+            let group = self.running.remove(at);
+            self.release(&group);
+        }
+    }
+
+    fn check(&self, request: &Request) -> Result<(), RequestError> {
+        request.sampling.validate()?;
+        let config = &self.decoder.config;
+        let (prompt, new, samples) = (request.prompt.len(), request.max_new_tokens, request.samples);
+        if prompt == 0 {
+            return Err(RequestError::EmptyPrompt);
+        }
+        for (what, number) in [("samples", samples), ("max_new_tokens", new)] {
+            if number == 0 {
+                return Err(RequestError::Zero { what });
+            }
+        }
+        if let Some(index) = request.prompt.iter().position(|&id| id as usize >= config.vocab_size) {
+            let (id, vocab_size) = (request.prompt[index], config.vocab_size);
+            return Err(RequestError::UnknownToken { index, id, vocab_size });
+        }
+        let context = config.max_position_embeddings;
+        if prompt.saturating_add(new) > context {
+            return Err(RequestError::BeyondContext { prompt, new, context });
+        }
+        let (shared, own) = block_counts(request);
+        let needed = own.saturating_mul(samples).saturating_add(shared);
+        if needed > self.cache.blocks() {
+            return Err(RequestError::CacheTooSmall {
+                needed: needed.saturating_mul(BLOCK_TOKENS),
+                capacity: self.cache.blocks() * BLOCK_TOKENS,
+                samples,
+                prompt,
+                new,
+            });
+        }
+        if !request.stop_strings.is_empty() && self.tokenizer.is_none() {
+            return Err(RequestError::StopWithoutTokenizer);
+        }
+        StopMatcher::new(&request.stop_strings)?;
+        Ok(())
+    }
+
+    /// Lets waiting requests in, first come first served, while their blocks are free.
+    fn admit(&mut self) {
+        while let Some((_, request)) = self.waiting.front() {
+            let (shared, own) = block_counts(request);
+            let Some(mut blocks) = self.blocks.take(shared + own * request.samples) else {
+                return;
+            };
+            let Some((id, request)) = self.waiting.pop_front() else {
+                return;
+            };
+            let rest = blocks.split_off(shared);
+            let samples = (0..request.samples)
+                .map(|i| {
+                    let own = &rest[i * own..(i + 1) * own];
+                    let text = self.tokenizer.as_ref().and_then(|tokenizer| {
+                        let matcher = StopMatcher::new(&request.stop_strings).ok()?;
+                        Some(TextState { stream: TextStream::new(tokenizer, true), matcher })
+                    });
+                    let sampler = Sampler::new(request.sampling, i as u64, &request.prompt);
+                    Sample::new(sampler, text, [&blocks[..], own].concat(), shared)
+                })
+                .collect();
+            self.running.push(Group { id, request, prefilled: 0, samples });
+        }
+    }
+
+    /// Picks the tokens of the next step.
+    fn plan_step(&mut self) -> Step {
+        let mut step = Step::default();
+        let budget = self.options.batch_tokens.max(1);
+        // Oldest first, so that continuations beyond the budget get their turn as others end.
+        for (index, group) in self.running.iter().enumerate() {
+            let prompt = group.request.prompt.len();
+            if group.prefilled < prompt {
+                continue;
+            }
+            for (i, sample) in group.samples.iter().enumerate().filter(|(_, s)| !s.is_done()) {
+                if step.tokens.len() == budget {
+                    break;
+                }
+                if let Some(last) = sample.ids().last() {
+                    step.add(&[*last], prompt + sample.ids().len() - 1, &sample.blocks);
+                    step.rows.push((step.tokens.len() - 1, Row { group: index, samples: i..i + 1 }));
+                }
+            }
+        }
+        for (index, group) in self.running.iter_mut().enumerate() {
+            let prompt = &group.request.prompt;
+            let take = (prompt.len() - group.prefilled).min(budget - step.tokens.len());
+            if take == 0 {
+                continue;
+            }
+            let end = group.prefilled + take;
+            step.add(&prompt[group.prefilled..end], group.prefilled, &group.samples[0].blocks);
+            group.prefilled = end;
+            if end == prompt.len() {
+                step.rows.push((step.tokens.len() - 1, Row { group: index, samples: 0..group.samples.len() }));
+            }
+        }
+        step
+    }
+
+    /// Logits `[rows, vocab]` on the host.
+    fn logits(&mut self, hidden: &Tensor<B, 2>, rows: &[(usize, Row)]) -> Vec<f32> {
+        // The prompt's partial block is complete now: give each further sample a copy.
+        for (_, row) in rows.iter().filter(|(_, row)| row.samples.len() > 1) {
+            let group = &self.running[row.group];
+            if !group.request.prompt.len().is_multiple_of(BLOCK_TOKENS) {
+                let partial = group.samples[0].shared;
+                for sample in &group.samples[1..] {
+                    self.cache.copy_block(group.samples[0].blocks[partial], sample.blocks[partial]);
+                }
+            }
+        }
+        let index: Vec<i32> = rows.iter().map(|(row, _)| *row as i32).collect();
+        let index = Tensor::from_ints(index.as_slice(), self.decoder.device());
+        let logits = self.decoder.logits(hidden.clone().select(0, index));
+        // Logits are f32 by contract of the decoder.
+        logits.into_data().to_vec().unwrap_or_default()
+    }
+
+    /// The draws of each row, on all threads.
+    fn draw(&mut self, logits: &[f32], rows: &[(usize, Row)]) -> Vec<Vec<Sampled>> {
+        let vocab = self.decoder.config.vocab_size;
+        let mut samplers: Vec<Vec<Option<Sampler>>> = rows
+            .iter()
+            .map(|(_, row)| {
+                let samples = &mut self.running[row.group].samples[row.samples.clone()];
+                samples.iter_mut().map(|sample| sample.sampler.take()).collect()
+            })
+            .collect();
+        let draws: Vec<Vec<Sampled>> = samplers
+            .par_iter_mut()
+            .zip(logits.par_chunks_exact(vocab))
+            .with_max_len(1)
+            .map(|(samplers, row)| {
+                let normaliser = log_sum_exp(row);
+                samplers.iter_mut().flatten().map(|sampler| sampler.sample(row, normaliser)).collect()
+            })
+            .collect();
+        for ((_, row), samplers) in rows.iter().zip(samplers) {
+            let samples = &mut self.running[row.group].samples[row.samples.clone()];
+            for (sample, sampler) in samples.iter_mut().zip(samplers) {
+                sample.sampler = sampler;
+            }
+        }
+        draws
+    }
+
+    /// Moves requests whose samples are all done to the finished ones.
+    fn retire(&mut self) {
+        let mut index = 0;
+        while index < self.running.len() {
+            let group = &self.running[index];
+            if group.samples.iter().all(Sample::is_done) {
+                let group = self.running.remove(index);
+                self.release(&group);
+                let outputs = group.samples.into_iter().map(Sample::into_output).collect();
+                self.finished.insert(group.id, outputs);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn release(&mut self, group: &Group) {
+        let own = group.samples.iter().flat_map(|s| s.blocks[s.shared..].iter().copied());
+        self.blocks.give(own);
+        if let Some(first) = group.samples.first() {
+            self.blocks.give(first.blocks[..first.shared].iter().copied());
+        }
+    }
+}
+
+/// Blocks all samples of a request share, and blocks each needs of its own. The last token drawn is never
+/// cached.
+fn block_counts(request: &Request) -> (usize, usize) {
+    let shared = request.prompt.len() / BLOCK_TOKENS;
+    let all = (request.prompt.len().saturating_add(request.max_new_tokens) - 1).div_ceil(BLOCK_TOKENS);
+    (shared, all - shared)
+}
+
+/// Tokens of cache that requests need to all run at once.
+pub fn cache_tokens<'a>(requests: impl IntoIterator<Item = &'a Request>) -> usize {
+    requests
+        .into_iter()
+        .map(|request| {
+            let (shared, own) = block_counts(request);
+            own.saturating_mul(request.samples).saturating_add(shared).saturating_mul(BLOCK_TOKENS)
+        })
+        .fold(0, usize::saturating_add)
+}

@@ -1,0 +1,90 @@
+//! What can be wrong with a request or an engine's set-up.
+
+use thiserror::Error;
+
+use crate::data::stop::StopError;
+
+/// Why a request was refused before any work was done.
+#[derive(Debug, Error, PartialEq)]
+pub enum RequestError {
+    /// A sampling parameter is out of range.
+    #[error("sampling: {0}")]
+    Sampling(String),
+    /// Nothing to continue.
+    #[error("the prompt is empty: a model continues at least one token")]
+    EmptyPrompt,
+    /// A token the model does not have.
+    #[error("prompt token {index} is {id}, the model's ids are 0 to {last}", last = .vocab_size - 1)]
+    UnknownToken {
+        /// Its place in the prompt.
+        index: usize,
+        /// The id given.
+        id: u32,
+        /// How many ids the model has.
+        vocab_size: usize,
+    },
+    /// Zero samples or zero new tokens asked for.
+    #[error("{what} is 0, legal is at least 1")]
+    Zero {
+        /// Which number.
+        what: &'static str,
+    },
+    /// Longer than the model's context.
+    #[error(
+        "{prompt} prompt tokens and {new} new ones make {total}, the model's context is {context}",
+        total = .prompt + .new
+    )]
+    BeyondContext {
+        /// Prompt tokens.
+        prompt: usize,
+        /// New tokens asked for.
+        new: usize,
+        /// `max_position_embeddings` of the model.
+        context: usize,
+    },
+    /// More cache than there is, even with nothing else running.
+    #[error(
+        "the request needs {needed} tokens of key/value cache ({samples} samples of {prompt} + {new} tokens), \
+         the cache holds {capacity}: ask for fewer samples or tokens, or give the engine more memory"
+    )]
+    CacheTooSmall {
+        /// Tokens needed, whole blocks.
+        needed: usize,
+        /// Tokens there are.
+        capacity: usize,
+        /// Samples asked for.
+        samples: usize,
+        /// Prompt tokens.
+        prompt: usize,
+        /// New tokens asked for.
+        new: usize,
+    },
+    /// Stop strings without a tokenizer to make text with.
+    #[error("stop strings need a tokenizer, and this model has none: use stop ids")]
+    StopWithoutTokenizer,
+    /// A stop string is unusable.
+    #[error(transparent)]
+    Stop(#[from] StopError),
+}
+
+/// Why an engine could not be set up.
+#[derive(Debug, Error, PartialEq)]
+pub enum EngineError {
+    /// The predicted peak is over the limit.
+    #[error(
+        "needs {needed} MiB at its peak (weights {weights}, key/value cache {cache}, activations {activations}), \
+         the limit is {limit} MiB: lower the number of tokens or samples, use --dtype bf16, or raise --memory-limit"
+    )]
+    OverMemory {
+        /// Predicted peak, MiB.
+        needed: u64,
+        /// Of which weights.
+        weights: u64,
+        /// Of which cache.
+        cache: u64,
+        /// Of which activations and logits.
+        activations: u64,
+        /// The limit, MiB.
+        limit: u64,
+    },
+}

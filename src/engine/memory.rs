@@ -1,0 +1,73 @@
+//! What an engine will take at its peak, before it takes anything.
+
+use burn::tensor::DType;
+use serde::Serialize;
+
+use crate::engine::error::EngineError;
+use crate::kernels::KernelBackend;
+use crate::model::cache::KvCache;
+use crate::model::config::ModelConfig;
+
+/// Logit rows computed at once; more samples than this go through the head in turns.
+pub const LOGIT_ROWS: usize = 64;
+
+/// Predicted peak use, in bytes, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MemoryPlan {
+    /// The weights as kept (a memory-mapped file counts in full).
+    pub weights: u64,
+    /// The key/value cache.
+    pub cache: u64,
+    /// Activations of the largest step.
+    pub activations: u64,
+    /// Logits and the copies sampling works on.
+    pub logits: u64,
+}
+
+impl MemoryPlan {
+    /// The plan of an engine with `cache_blocks` blocks and steps of up to `batch_tokens` tokens.
+    pub fn new<B: KernelBackend>(
+        config: &ModelConfig,
+        weights: u64,
+        compute: DType,
+        cache_blocks: usize,
+        batch_tokens: usize,
+        batch_rows: usize,
+    ) -> Self {
+        // Live at once in a layer: the residual stream, its sum and norm, and either q, k, v with rotated copies
+        // and the attention's result, or gate and up; plus the row copies kernels make of odd widths.
+        let (hidden, query, key_value) = (config.hidden_size, config.query_size(), config.key_value_size());
+        let attention = 3 * query + 4 * key_value;
+        let mlp = 3 * config.intermediate_size;
+        let row = 4 * hidden + attention.max(mlp);
+        let rows = batch_rows.clamp(1, LOGIT_ROWS);
+        // The head's rows, their copy on the host, and one working copy a thread.
+        let logits = 2 * rows + rayon::current_num_threads().min(rows);
+        Self {
+            weights,
+            cache: KvCache::<B>::block_bytes(config, compute) * cache_blocks as u64,
+            activations: (row * batch_tokens * compute.size()) as u64,
+            logits: (logits * config.vocab_size * 4) as u64,
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights + self.cache + self.activations + self.logits
+    }
+
+    /// Refuses a plan over `limit` bytes.
+    pub fn check(&self, limit: Option<u64>) -> Result<(), EngineError> {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        match limit {
+            Some(limit) if self.total() > limit => Err(EngineError::OverMemory {
+                needed: mib(self.total()),
+                weights: mib(self.weights),
+                cache: mib(self.cache),
+                activations: mib(self.activations + self.logits),
+                limit: mib(limit),
+            }),
+            _ => Ok(()),
+        }
+    }
+}

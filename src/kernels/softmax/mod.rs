@@ -1,0 +1,3 @@
+//! Log-softmax statistics of logit rows.
+
+pub mod cpu;
