@@ -1,6 +1,14 @@
-//! osler trains medical language models in consultation.
+//! osler trains medical language models in consultation: de-identified records become patients who can be
+//! interviewed, a Qwen-style model consults, rubrics mark it, and reinforcement learning improves it.
+//!
+//! Built so far: the decoder with its weight files ([`model`]), tokenizers and chat templates ([`data`],
+//! [`chat`]), generation ([`engine`]) on kernels of our own ([`kernels`]), and the commands on top ([`cli`]).
+//! `docs/architecture.md` is the map of the rooms and gives a reading order.
+//!
+//! This is research software: it trains models and gives no medical advice.
 
 pub mod chat;
+pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod kernels;

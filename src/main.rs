@@ -1,1 +1,5 @@
-fn main() {}
+//! The `osler` command.
+
+fn main() -> std::process::ExitCode {
+    osler::cli::main()
+}

@@ -5,7 +5,7 @@ mod support;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use osler::kernels::{AttentionSpan, BLOCK_TOKENS};
-use osler::model::build::TensorSource;
+use osler::model::build::WeightSource;
 use osler::model::cache::{CacheBatch, KvCache};
 use osler::model::decoder::{Decoder, DecoderWeights};
 use support::{Formula, TINY_MODELS, config, expected, max_diff};

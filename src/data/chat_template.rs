@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,10 @@ use minijinja::{AutoEscape, Environment, ErrorKind, Value, syntax::SyntaxConfig}
 use serde_json::{Map, Value as Json};
 
 use super::template_error::TemplateError;
-use super::{template_clock, template_filters as filters, template_guard, template_json, template_methods, template_source};
+use super::{
+    template_clock, template_filters as filters, template_guard, template_json, template_methods,
+    template_source,
+};
 use crate::chat::Message;
 
 /// The name errors are reported under inside the engine.
@@ -188,8 +191,9 @@ impl ChatTemplate {
             return Err(TemplateError::NoMessages);
         }
         let messages = messages.iter().map(as_transformers_shows).collect::<Result<Vec<_>, _>>()?;
-        let size: usize = messages.iter().chain(&options.tools).chain(&options.documents).map(json_size).sum::<usize>()
-            + options.variables.values().map(json_size).sum::<usize>();
+        let size: usize =
+            messages.iter().chain(&options.tools).chain(&options.documents).map(json_size).sum::<usize>()
+                + options.variables.values().map(json_size).sum::<usize>();
         let fuel = self.limits.fuel + 4_000 * messages.len() as u64 + size as u64;
         let output = self.limits.output.saturating_add(size.saturating_mul(4));
         let context = self.context(messages, options);
@@ -225,8 +229,10 @@ fn as_transformers_shows(message: &Json) -> Result<Json, TemplateError> {
         let message = format!("found {message}, a message is a JSON object");
         return Err(TemplateError::Input { what: "a message", message });
     };
-    let fields: Map<_, _> = fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
-    let thinking = ["reasoning_content", "thinking", "reasoning"].iter().find_map(|name| fields.get(*name)).cloned();
+    let fields: Map<_, _> =
+        fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let thinking =
+        ["reasoning_content", "thinking", "reasoning"].iter().find_map(|name| fields.get(*name)).cloned();
     Ok(Json::Object(match thinking {
         None => fields,
         Some(thinking) => {
@@ -249,12 +255,22 @@ fn json_size(value: &Json) -> usize {
     }
 }
 
-/// An environment with Jinja2's behaviour, transformers' additions, and the template compiled in it.
+/// The template, compiled in an environment of its own.
 fn compile(prepared: String) -> Result<Environment<'static>, TemplateError> {
+    static BASE: OnceLock<Environment<'static>> = OnceLock::new();
+    let mut env = BASE.get_or_init(environment).clone();
+    env.add_template_owned(NAME, prepared).map_err(|error| engine_error(&error, 0, 0))?;
+    Ok(env)
+}
+
+/// An environment with Jinja2's behaviour and transformers' additions.
+fn environment() -> Environment<'static> {
     let mut env = Environment::new();
     // The source has been through Jinja2's own handling of the last newline already.
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
-    env.set_syntax(syntax.map_err(|error| engine_error(&error, 0, 0))?);
+    let syntax =
+        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    // Only delimiters of one's own can be refused, and there are none here.
+    env.set_syntax(syntax.unwrap_or_default());
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_debug(false);
     env.set_formatter(filters::write_value);
@@ -273,8 +289,7 @@ fn compile(prepared: String) -> Result<Environment<'static>, TemplateError> {
     }
     env.remove_global("debug");
     template_guard::install(&mut env);
-    env.add_template_owned(NAME, prepared).map_err(|error| engine_error(&error, 0, 0))?;
-    Ok(env)
+    env
 }
 
 fn render_bounded(
@@ -292,7 +307,8 @@ fn render_bounded(
     let mut text = Limited { bytes: Vec::new(), limit: output };
     let rendered = template.render_captured_to(Value::from(Serde(context)), &mut text);
     rendered.map_err(|error| engine_error(&error, fuel, output))?;
-    String::from_utf8(text.bytes).map_err(|error| TemplateError::Render { line: 0, message: error.to_string() })
+    String::from_utf8(text.bytes)
+        .map_err(|error| TemplateError::Render { line: 0, message: error.to_string() })
 }
 
 /// A writer that takes no more than its limit.

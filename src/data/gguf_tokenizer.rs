@@ -29,20 +29,22 @@ pub struct GgufVocabulary {
     pub token_types: Vec<i32>,
     /// The merges, best first, each as two tokens with a space between.
     pub merges: Vec<String>,
+    /// SentencePiece's scores; byte-level BPE has none.
+    pub scores: Vec<f32>,
     /// Beginning of text.
-    pub bos_id: Option<u32>,
+    pub bos_token_id: Option<u32>,
     /// End of text.
-    pub eos_id: Option<u32>,
-    /// End of turn.
-    pub eot_id: Option<u32>,
+    pub eos_token_id: Option<u32>,
+    /// End of turn, where that is another token.
+    pub eot_token_id: Option<u32>,
     /// Unknown text.
-    pub unk_id: Option<u32>,
+    pub unknown_token_id: Option<u32>,
     /// Padding.
-    pub pad_id: Option<u32>,
+    pub padding_token_id: Option<u32>,
     /// Whether a text is to begin with the beginning-of-text token.
-    pub add_bos: Option<bool>,
+    pub add_bos_token: Option<bool>,
     /// Whether a text is to end with the end-of-text token.
-    pub add_eos: Option<bool>,
+    pub add_eos_token: Option<bool>,
     /// The chat template.
     pub chat_template: Option<String>,
     /// The model's name.
@@ -62,20 +64,24 @@ struct Cut {
 /// The files of the tokenizer that `vocabulary` describes.
 pub(super) fn files(vocabulary: &GgufVocabulary) -> Result<Files, TokenizerError> {
     if vocabulary.model != "gpt2" {
-        return Err(refuse("tokenizer.ggml.model", format!("{:?}", vocabulary.model), "gpt2 (byte-level BPE)"));
+        return Err(refuse(
+            "tokenizer.ggml.model",
+            format!("{:?}", vocabulary.model),
+            "gpt2 (byte-level BPE)",
+        ));
     }
     let cut = cut(vocabulary.pre.as_deref())?;
     let (vocab, added) = tokens(vocabulary)?;
-    let add_bos = vocabulary.add_bos.unwrap_or(cut.add_bos);
-    let add_eos = vocabulary.add_eos.unwrap_or(false);
-    let bos = named(vocabulary, "bos_token_id", vocabulary.bos_id)?;
-    let eos = named(vocabulary, "eos_token_id", vocabulary.eos_id)?;
-    named(vocabulary, "eot_token_id", vocabulary.eot_id)?;
+    let add_bos = vocabulary.add_bos_token.unwrap_or(cut.add_bos);
+    let add_eos = vocabulary.add_eos_token.unwrap_or(false);
+    let bos = named(vocabulary, "bos_token_id", vocabulary.bos_token_id)?;
+    let eos = named(vocabulary, "eos_token_id", vocabulary.eos_token_id)?;
+    named(vocabulary, "eot_token_id", vocabulary.eot_token_id)?;
     let specials: Map<String, Value> = [
         ("bos_token", bos),
         ("eos_token", eos),
-        ("unk_token", named(vocabulary, "unknown_token_id", vocabulary.unk_id)?),
-        ("pad_token", named(vocabulary, "padding_token_id", vocabulary.pad_id)?),
+        ("unk_token", named(vocabulary, "unknown_token_id", vocabulary.unknown_token_id)?),
+        ("pad_token", named(vocabulary, "padding_token_id", vocabulary.padding_token_id)?),
     ]
     .into_iter()
     .filter_map(|(name, token)| Some((name.to_owned(), Value::from(token?))))
@@ -88,8 +94,8 @@ pub(super) fn files(vocabulary: &GgufVocabulary) -> Result<Files, TokenizerError
         "normalizer": cut.normalizer,
         "pre_tokenizer": cut.pre_tokenizer,
         "post_processor": post_processor(
-            bos.zip(vocabulary.bos_id).filter(|_| add_bos),
-            eos.zip(vocabulary.eos_id).filter(|_| add_eos),
+            bos.zip(vocabulary.bos_token_id).filter(|_| add_bos),
+            eos.zip(vocabulary.eos_token_id).filter(|_| add_eos),
         ),
         "decoder": byte_level(true),
         "model": {
@@ -167,7 +173,11 @@ fn tokens(vocabulary: &GgufVocabulary) -> Result<(Map<String, Value>, Vec<Value>
         }
         if token.is_empty() || !seen.insert(token) {
             let found = format!("{token:?} at id {id}");
-            return Err(refuse("tokenizer.ggml.tokens", found, "tokens that are neither empty nor there twice"));
+            return Err(refuse(
+                "tokenizer.ggml.tokens",
+                found,
+                "tokens that are neither empty nor there twice",
+            ));
         }
         vocab.insert(token.clone(), id.into());
         if kind == CONTROL || kind == USER_DEFINED {
@@ -178,10 +188,13 @@ fn tokens(vocabulary: &GgufVocabulary) -> Result<(Map<String, Value>, Vec<Value>
         }
     }
     for (rank, merge) in vocabulary.merges.iter().enumerate() {
-        let legal = || "two tokens of the vocabulary, with a space between, that together are a third".to_owned();
+        let legal =
+            || "two tokens of the vocabulary, with a space between, that together are a third".to_owned();
         let found = || format!("{merge:?} at rank {rank}");
         let whole = merge.split_once(' ').filter(|(left, right)| {
-            vocab.contains_key(*left) && vocab.contains_key(*right) && vocab.contains_key(&format!("{left}{right}"))
+            vocab.contains_key(*left)
+                && vocab.contains_key(*right)
+                && vocab.contains_key(&format!("{left}{right}"))
         });
         if whole.is_none() {
             return Err(refuse("tokenizer.ggml.merges", found(), legal()));
@@ -213,7 +226,8 @@ fn refuse(field: &str, found: impl Into<String>, legal: impl Into<String>) -> To
 
 /// The cut that `pre` names.
 fn cut(pre: Option<&str>) -> Result<Cut, TokenizerError> {
-    let plain = |pre_tokenizer| Cut { pre_tokenizer, normalizer: Value::Null, ignore_merges: false, add_bos: false };
+    let plain =
+        |pre_tokenizer| Cut { pre_tokenizer, normalizer: Value::Null, ignore_merges: false, add_bos: false };
     match pre {
         // GPT-2's own cut, which the library has built in.
         None | Some("gpt-2" | "gpt2" | "default") => Ok(plain(byte_level(true))),

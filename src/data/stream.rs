@@ -111,7 +111,9 @@ impl TextStream {
     fn strip_first(&mut self, mut text: String) -> String {
         if self.at_start && !text.is_empty() {
             self.at_start = false;
-            if self.table.scheme == (DecodeScheme::ByteFallback { strip_first: true }) && text.starts_with(' ') {
+            if self.table.scheme == (DecodeScheme::ByteFallback { strip_first: true })
+                && text.starts_with(' ')
+            {
                 text.remove(0);
             }
         }

@@ -12,7 +12,17 @@ pub(super) fn install(env: &mut Environment<'static>, now: SystemTime) {
 /// `strftime_now(format)` at `now`, in UTC: the directives that templates use to print a date.
 pub(super) fn strftime(now: SystemTime, format: &str) -> Result<String, Error> {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ];
     const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];

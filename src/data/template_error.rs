@@ -52,7 +52,9 @@ pub enum TemplateError {
         message: String,
     },
     /// The template did more work, or built more data, than a conversation of this size can need.
-    #[error("chat template line {line}: stopped after {fuel} units of work, the limit for a conversation of this size")]
+    #[error(
+        "chat template line {line}: stopped after {fuel} units of work, the limit for a conversation of this size"
+    )]
     OutOfFuel {
         /// The line where it was stopped.
         line: usize,

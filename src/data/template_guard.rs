@@ -1,6 +1,6 @@
 //! Bounds on the values a chat template builds. See `template_source` for where they are applied.
 
-use minijinja::value::{Rest, ValueKind};
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::template_source::{BOUND, BOUND_ATTRIBUTE};
@@ -17,17 +17,20 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function(BOUND_ATTRIBUTE, |state: &State, value: Value| bounded(state, value, false));
     let plain = env.globals().find(|(name, _)| *name == "namespace").map(|(_, function)| function);
     if let Some(plain) = plain {
-        env.add_function("namespace", move |state: &mut State, args: Rest<Value>| -> Result<Value, Error> {
-            let mut entries = vec![(Value::from(NAMESPACE_MARK), Value::from(true))];
-            for argument in args.iter() {
-                for key in argument.try_iter()?.checked() {
-                    let key = key?;
-                    let value = argument.get_item(&key)?;
-                    entries.push((key, bounded(state, value, false)?));
+        env.add_function(
+            "namespace",
+            move |state: &mut State, args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
+                let mut entries = vec![(Value::from(NAMESPACE_MARK), Value::from(true))];
+                for argument in args.iter() {
+                    for key in argument.try_iter()?.checked() {
+                        let key = key?;
+                        let value = argument.get_item(&key)?;
+                        entries.push((key, bounded(state, value, false)?));
+                    }
                 }
-            }
-            plain.call(state, &[Value::from_pairs(entries)])
-        });
+                plain.call(state, &[Value::from_pairs(entries)])
+            },
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::template_filters::{charge, python_float};
@@ -18,7 +18,8 @@ struct JsonStyle {
 }
 
 /// The `tojson` filter as transformers defines it: `json.dumps` without HTML escaping, non-ASCII kept by default.
-pub(super) fn tojson(state: &State, value: Value, args: Rest<Value>) -> Result<String, Error> {
+pub(super) fn tojson(state: &State, value: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
+    let args = args.into_values();
     type Positional = (Option<bool>, Option<Value>, Option<Value>, Option<bool>);
     let (positional, kwargs): (&[Value], Kwargs) = from_args(&args)?;
     let (ensure_ascii, indent, separators, sort_keys): Positional = from_args(positional)?;
@@ -44,7 +45,13 @@ pub(super) fn tojson(state: &State, value: Value, args: Rest<Value>) -> Result<S
     Ok(out)
 }
 
-fn write_json(state: &State, value: &Value, style: &JsonStyle, depth: usize, out: &mut String) -> Result<(), Error> {
+fn write_json(
+    state: &State,
+    value: &Value,
+    style: &JsonStyle,
+    depth: usize,
+    out: &mut String,
+) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(too_deep());
     }

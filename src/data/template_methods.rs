@@ -10,7 +10,8 @@ use minijinja_contrib::pycompat;
 /// Called for a method the engine does not know.
 pub(super) fn call(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     if let (ValueKind::String, Some(text)) = (value.kind(), value.as_str())
-        && let Some(result) = string_method(text, method, args)
+        && let Some(result) =
+            paid_method(state, text, method, args).or_else(|| string_method(text, method, args))
     {
         let result = result?;
         // The engine charges for the list, not for the pieces in it.
@@ -18,6 +19,43 @@ pub(super) fn call(state: &mut State, value: &Value, method: &str, args: &[Value
         return Ok(result);
     }
     pycompat::unknown_method_callback(state, value, method, args)
+}
+
+/// The methods that can write far more than they are given; they are paid for before they do.
+fn paid_method(state: &mut State, text: &str, method: &str, args: &[Value]) -> Option<Result<Value, Error>> {
+    Some(match method {
+        "replace" => {
+            let mut all = vec![Value::from(text)];
+            all.extend_from_slice(args);
+            state.apply_filter("replace", &all)
+        }
+        "join" => match args {
+            [items] => state.apply_filter("join", &[items.clone(), Value::from(text)]),
+            _ => Err(Error::new(ErrorKind::InvalidOperation, "join takes one list")),
+        },
+        "format" if !modest_widths(text) => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "a width in a format string may have at most 3 digits",
+        )),
+        _ => return None,
+    })
+}
+
+/// Whether no number in a format string is long enough to ask for megabytes of padding, and none is left to an argument.
+fn modest_widths(format: &str) -> bool {
+    let (mut digits, mut depth) = (0, 0usize);
+    for c in format.chars() {
+        digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if digits > 3 || depth > 2 {
+            return false;
+        }
+    }
+    true
 }
 
 fn string_method(text: &str, method: &str, args: &[Value]) -> Option<Result<Value, Error>> {
@@ -93,7 +131,8 @@ fn split(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
 /// `split()` without a separator: runs of white space count as one, and none are kept at the ends.
 fn split_at_spaces(text: &str, pieces: usize, from_right: bool) -> Vec<&str> {
     let mut parts = Vec::new();
-    let mut rest = if from_right { text.trim_end_matches(is_space) } else { text.trim_start_matches(is_space) };
+    let mut rest =
+        if from_right { text.trim_end_matches(is_space) } else { text.trim_start_matches(is_space) };
     while !rest.is_empty() {
         if from_right {
             let cut = if parts.len() + 1 < pieces { rest.rfind(is_space) } else { None };
@@ -143,7 +182,8 @@ mod tests {
 
     #[test]
     fn strips_as_python_does() {
-        let strip = |text: &str, method: &str, args: &[Value]| string_method(text, method, args).unwrap().unwrap();
+        let strip =
+            |text: &str, method: &str, args: &[Value]| string_method(text, method, args).unwrap().unwrap();
         assert_eq!(strip("\u{1c} a\u{a0}", "strip", &[]).as_str(), Some("a"));
         assert_eq!(strip("\n\n a \n", "lstrip", &[Value::from("\n")]).as_str(), Some(" a \n"));
         assert_eq!(strip("ab", "removeprefix", &[Value::from("a")]).as_str(), Some("b"));

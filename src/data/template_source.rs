@@ -81,7 +81,8 @@ impl<'a> Scanner<'a> {
         self.check_length(open, end)?;
         let inner = &self.text[open + 2..end];
         let head = if inner.starts_with(['-', '+']) { 1 } else { 0 };
-        let tail = if inner.len() > head && inner.ends_with(['-', '+']) { inner.len() - 1 } else { inner.len() };
+        let tail =
+            if inner.len() > head && inner.ends_with(['-', '+']) { inner.len() - 1 } else { inner.len() };
         let (left, code, right) = (&inner[..head], &inner[head..tail], &inner[tail..]);
         let start = code.len() - code.trim_start().len();
         let name_end = code[start..].find(|c: char| !is_name(c)).map_or(code.len(), |n| start + n);
@@ -161,7 +162,8 @@ fn is_name(c: char) -> bool {
 /// Where the next `{{`, `{%` or `{#` is.
 fn next_opening(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    (from..bytes.len().saturating_sub(1)).find(|&i| bytes[i] == b'{' && matches!(bytes[i + 1], b'{' | b'%' | b'#'))
+    (from..bytes.len().saturating_sub(1))
+        .find(|&i| bytes[i] == b'{' && matches!(bytes[i + 1], b'{' | b'%' | b'#'))
 }
 
 /// Where the tag that began before `from` ends: the first `close` outside strings and brackets.
@@ -255,7 +257,9 @@ fn bound_names<'c>(tag: &str, code: &'c str) -> Vec<&'c str> {
         }
         // Parameters: in brackets, each at the start or after a comma. A call without parameters has none.
         "macro" | "call" => {
-            let Some(&(open, _, _)) = places.iter().find(|&&(_, byte, _)| byte == b'(') else { return Vec::new() };
+            let Some(&(open, _, _)) = places.iter().find(|&&(_, byte, _)| byte == b'(') else {
+                return Vec::new();
+            };
             if tag == "call" && !code[..open].trim().is_empty() {
                 return Vec::new();
             }
@@ -268,7 +272,8 @@ fn bound_names<'c>(tag: &str, code: &'c str) -> Vec<&'c str> {
             starts.filter_map(|from| leading_name(&code[from..inner_end])).collect()
         }
         _ => {
-            let commas = places.iter().filter(|&&(_, byte, depth)| byte == b',' && depth == 0).map(|&(i, _, _)| i + 1);
+            let commas =
+                places.iter().filter(|&&(_, byte, depth)| byte == b',' && depth == 0).map(|&(i, _, _)| i + 1);
             std::iter::once(0).chain(commas).filter_map(|from| leading_name(&code[from..])).collect()
         }
     }
@@ -309,7 +314,10 @@ mod tests {
     #[test]
     fn generation_is_transparent() {
         same("{%- generation -%}x{% endgeneration %}", "{%- with -%}x{% endwith %}");
-        same("{{ '{% generation %}' }}{# {% generation %} #}", "{{ '{% generation %}' }}{# {% generation %} #}");
+        same(
+            "{{ '{% generation %}' }}{# {% generation %} #}",
+            "{{ '{% generation %}' }}{# {% generation %} #}",
+        );
         same("{% raw %}{% generation %}{% endraw %}", "{% raw %}{% generation %}{% endraw %}");
     }
 
@@ -318,11 +326,20 @@ mod tests {
         same("{%- set a = x == '=' -%}", "{%- set a =osler_bounded(( x == '=' ))-%}");
         same("{% set n.a = [1] %}", "{% set n.a =osler_bounded_attribute(( [1] ))%}");
         same("{% set a %}x{% endset %}", "{% set a %}x{% endset %}");
-        same("{% for k, v in d.items() -%}", "{% for k, v in d.items() -%}{% set k=osler_bounded(k) -%}{% set v=osler_bounded(v) -%}");
-        same("{% macro f(a, b='),') %}", "{% macro f(a, b='),') %}{% set a=osler_bounded(a) %}{% set b=osler_bounded(b) %}");
+        same(
+            "{% for k, v in d.items() -%}",
+            "{% for k, v in d.items() -%}{% set k=osler_bounded(k) -%}{% set v=osler_bounded(v) -%}",
+        );
+        same(
+            "{% macro f(a, b='),') %}",
+            "{% macro f(a, b='),') %}{% set a=osler_bounded(a) %}{% set b=osler_bounded(b) %}",
+        );
         same("{% call(a) f(b) %}", "{% call(a) f(b) %}{% set a=osler_bounded(a) %}");
         same("{% call f(b) %}", "{% call f(b) %}");
-        same("{% with a=[1, 2], b=3 %}", "{% with a=[1, 2], b=3 %}{% set a=osler_bounded(a) %}{% set b=osler_bounded(b) %}");
+        same(
+            "{% with a=[1, 2], b=3 %}",
+            "{% with a=[1, 2], b=3 %}{% set a=osler_bounded(a) %}{% set b=osler_bounded(b) %}",
+        );
     }
 
     #[test]

@@ -60,7 +60,10 @@ enum State {
 impl ThinkingSplitter {
     /// A splitter for a text that begins inside the thought if `opened`, that is, if the prompt ends with `<think>`.
     pub fn new(opened: bool) -> Self {
-        ThinkingSplitter { state: if opened { State::ThinkingStart } else { State::Start }, held: String::new() }
+        ThinkingSplitter {
+            state: if opened { State::ThinkingStart } else { State::Start },
+            held: String::new(),
+        }
     }
 
     /// Takes more text.
@@ -80,7 +83,8 @@ impl ThinkingSplitter {
                 ThinkingPart::Thinking(held.trim_end_matches('\n').to_owned())
             }
         };
-        let empty = matches!(&part, ThinkingPart::Thinking(text) | ThinkingPart::Answer(text) if text.is_empty());
+        let empty =
+            matches!(&part, ThinkingPart::Thinking(text) | ThinkingPart::Answer(text) if text.is_empty());
         if empty { Vec::new() } else { vec![part] }
     }
 
@@ -197,7 +201,11 @@ mod tests {
             ] {
                 let (thinking, answer) = split_thinking(text);
                 let (streamed, rest) = stream(text, false, cuts);
-                assert_eq!((streamed.as_str(), rest.as_str()), (thinking.unwrap_or(""), answer), "{text:?} by {cuts}");
+                assert_eq!(
+                    (streamed.as_str(), rest.as_str()),
+                    (thinking.unwrap_or(""), answer),
+                    "{text:?} by {cuts}"
+                );
             }
             assert_eq!(stream("\na</thi\n</think>\n\nb", true, cuts), ("a</thi".into(), "b".into()));
             assert_eq!(stream("cut short", true, cuts), ("cut short".into(), String::new()));

@@ -69,7 +69,12 @@ impl TokenTable {
             table.special.push(token.as_ref().is_some_and(|token| added.is_special_token(token)));
             table.write(token.as_deref().unwrap_or_default());
             table.ends.push(u32::try_from(table.bytes.len()).map_err(|_| {
-                TokenizerError::field("tokenizer.json", "model.vocab", "over 4 GB of tokens", "less than that")
+                TokenizerError::field(
+                    "tokenizer.json",
+                    "model.vocab",
+                    "over 4 GB of tokens",
+                    "less than that",
+                )
             })?);
         }
         Ok(table)
@@ -153,7 +158,12 @@ fn scheme(decoder: Option<&DecoderWrapper>) -> Result<DecodeScheme, TokenizerErr
         Some(DecoderWrapper::ByteLevel(_)) => Ok(DecodeScheme::ByteLevel),
         Some(DecoderWrapper::Sequence(sequence)) => match sequence.get_decoders() {
             [DecoderWrapper::ByteLevel(_)] => Ok(DecodeScheme::ByteLevel),
-            [DecoderWrapper::Replace(replace), DecoderWrapper::ByteFallback(_), DecoderWrapper::Fuse(_), rest @ ..] => {
+            [
+                DecoderWrapper::Replace(replace),
+                DecoderWrapper::ByteFallback(_),
+                DecoderWrapper::Fuse(_),
+                rest @ ..,
+            ] => {
                 // The pattern is private to the library, so it is asked what it does.
                 let probe = replace.decode_chain(vec!["\u{2581}a".into()]);
                 if !probe.is_ok_and(|tokens| tokens == [" a"]) {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use super::tokenizer_files::{Files, SpecialTokens};
 
 /// Tokens that end an assistant's turn in the formats in use, whether or not a folder lists them as such. Only those
 /// that are special tokens of the vocabulary at hand count.
-const TURN_ENDS: [&str; 6] = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>"];
+const TURN_ENDS: [&str; 6] =
+    ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>"];
 
 /// Why a tokenizer could not be read, used or written.
 #[derive(Debug, Error)]
@@ -74,7 +76,12 @@ impl TokenizerError {
         found: impl Into<String>,
         legal: impl Into<String>,
     ) -> Self {
-        TokenizerError::Field { file: file.into(), field: field.into(), found: found.into(), legal: legal.into() }
+        TokenizerError::Field {
+            file: file.into(),
+            field: field.into(),
+            found: found.into(),
+            legal: legal.into(),
+        }
     }
 }
 
@@ -101,25 +108,41 @@ impl Tokenizer {
     pub fn from_gguf(vocabulary: &GgufVocabulary) -> Result<Self, TokenizerError> {
         let files = gguf_tokenizer::files(vocabulary)?;
         let mut tokenizer = Self::from_files(files)?;
-        tokenizer.add_turn_end(vocabulary.eot_id);
+        tokenizer.add_turn_end(vocabulary.eot_token_id);
         Ok(tokenizer)
     }
 
     fn from_files(files: Files) -> Result<Self, TokenizerError> {
         files.check_tokenizer_json()?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(files.tokenizer_json())
-            .map_err(|error| TokenizerError::Library { what: "tokenizer.json", message: error.to_string() })?;
+        // The library has `expect`s that a file can reach, when it loads one and when it puts special tokens around a
+        // text. Those known in loading are checked for above; the rest is tried here, once, where it can be caught.
+        let load = || {
+            let inner = tokenizers::Tokenizer::from_bytes(files.tokenizer_json())?;
+            let ids = inner.encode_fast("A \u{e9}\n12", true)?;
+            inner.decode(ids.get_ids(), true)?;
+            Ok(inner)
+        };
+        let mut inner = catch_unwind(load)
+            .map_err(|_| "the tokenizer library cannot work with it".to_owned())
+            .and_then(|loaded: tokenizers::Result<_>| loaded.map_err(|error| error.to_string()))
+            .map_err(|message| TokenizerError::Library { what: "tokenizer.json", message })?;
         // A folder may ask for padding or cutting of every text; whoever encodes here decides that, as in transformers.
         inner.with_padding(None);
-        inner
-            .with_truncation(None)
-            .map_err(|error| TokenizerError::Library { what: "tokenizer.json", message: error.to_string() })?;
+        inner.with_truncation(None).map_err(|error| TokenizerError::Library {
+            what: "tokenizer.json",
+            message: error.to_string(),
+        })?;
         files.check_added_ids(&inner)?;
         let table = TokenTable::new(&inner)?;
         let specials = files.special_tokens(|token| inner.token_to_id(token))?;
         let generation_ends = files.generation_ends(table.len())?;
-        let mut tokenizer =
-            Tokenizer { inner: Arc::new(inner), table: Arc::new(table), specials, end_of_turn: Vec::new(), files };
+        let mut tokenizer = Tokenizer {
+            inner: Arc::new(inner),
+            table: Arc::new(table),
+            specials,
+            end_of_turn: Vec::new(),
+            files,
+        };
         tokenizer.add_turn_end(tokenizer.eos_id());
         for id in generation_ends {
             tokenizer.add_turn_end(Some(id));
@@ -143,10 +166,9 @@ impl Tokenizer {
     /// (a beginning-of-text token, for models that want one) are put around it. A rendered chat template has them
     /// already, so it is encoded without.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self
-            .inner
-            .encode_fast(text, add_special)
-            .map_err(|error| TokenizerError::Library { what: "encoding a text", message: error.to_string() })?;
+        let encoding = self.inner.encode_fast(text, add_special).map_err(|error| {
+            TokenizerError::Library { what: "encoding a text", message: error.to_string() }
+        })?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -232,6 +254,11 @@ impl Tokenizer {
     /// What came from a folder is written byte for byte; each file appears whole or not at all.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), TokenizerError> {
         self.files.write(dir.as_ref())
+    }
+
+    /// The files [`Self::save`] would write, as `(name, contents)`.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.files.iter()
     }
 
     pub(super) fn table(&self) -> Arc<TokenTable> {

@@ -17,7 +17,8 @@ pub(super) const SPECIALS: &str = "special_tokens_map.json";
 pub(super) const TEMPLATE: &str = "chat_template.jinja";
 const GENERATION: &str = "generation_config.json";
 /// What is read from a folder and written back. The generation settings are read too, but belong to the model.
-const CARRIED: [&str; 7] = [TOKENIZER, CONFIG, SPECIALS, TEMPLATE, "added_tokens.json", "vocab.json", "merges.txt"];
+const CARRIED: [&str; 7] =
+    [TOKENIZER, CONFIG, SPECIALS, TEMPLATE, "added_tokens.json", "vocab.json", "merges.txt"];
 /// The special tokens chat templates and callers ask for by name.
 const NAMED_TOKENS: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -53,6 +54,16 @@ impl SpecialTokens {
 #[derive(Deserialize)]
 struct Head {
     model: ModelHead,
+    /// Read only to be sure that they are JSON through and through: the library ends the process over a broken string
+    /// in one of these.
+    #[serde(rename = "normalizer")]
+    _normalizer: Option<Value>,
+    #[serde(rename = "pre_tokenizer")]
+    _pre_tokenizer: Option<Value>,
+    #[serde(rename = "post_processor")]
+    _post_processor: Option<Value>,
+    #[serde(rename = "decoder")]
+    _decoder: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +101,9 @@ impl Files {
     }
 
     /// Takes files made in memory.
-    pub(super) fn made(contents: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Result<Self, TokenizerError> {
+    pub(super) fn made(
+        contents: impl IntoIterator<Item = (&'static str, Vec<u8>)>,
+    ) -> Result<Self, TokenizerError> {
         Self::new(contents.into_iter().map(|(name, bytes)| (name, bytes.into())).collect(), None)
     }
 
@@ -98,7 +111,9 @@ impl Files {
         contents: BTreeMap<&'static str, Arc<[u8]>>,
         generation: Option<&[u8]>,
     ) -> Result<Self, TokenizerError> {
-        let object = |name: &'static str, bytes: Option<&[u8]>| -> Result<Map<String, Value>, TokenizerError> {
+        let object = |name: &'static str,
+                      bytes: Option<&[u8]>|
+         -> Result<Map<String, Value>, TokenizerError> {
             let Some(bytes) = bytes else { return Ok(Map::new()) };
             serde_json::from_slice(bytes).map_err(|source| TokenizerError::Json { file: name.into(), source })
         };
@@ -181,7 +196,12 @@ impl Files {
                     }
                 };
                 let Some(id) = id_of(token) else {
-                    return Err(TokenizerError::field(file, name, format!("{token:?}"), "a token of tokenizer.json"));
+                    return Err(TokenizerError::field(
+                        file,
+                        name,
+                        format!("{token:?}"),
+                        "a token of tokenizer.json",
+                    ));
                 };
                 named.insert(name, (token.to_owned(), id));
                 break;
@@ -198,7 +218,8 @@ impl Files {
             Some(one) => std::slice::from_ref(one),
         };
         let id = |value: &Value| {
-            let id = value.as_u64().filter(|&id| id < vocab_size as u64).and_then(|id| u32::try_from(id).ok());
+            let id =
+                value.as_u64().filter(|&id| id < vocab_size as u64).and_then(|id| u32::try_from(id).ok());
             id.ok_or_else(|| {
                 let legal = format!("an id below {vocab_size}, or a list of such");
                 TokenizerError::field(GENERATION, "eos_token_id", brief(value), legal)
@@ -222,7 +243,9 @@ impl Files {
             Some(Value::Array(list)) => list
                 .iter()
                 .map(|entry| match (entry.get("name"), entry.get("template")) {
-                    (Some(Value::String(name)), Some(Value::String(text))) => Ok((name.clone(), text.clone())),
+                    (Some(Value::String(name)), Some(Value::String(text))) => {
+                        Ok((name.clone(), text.clone()))
+                    }
                     _ => Err(refuse(entry)),
                 })
                 .collect(),
@@ -248,6 +271,10 @@ impl Files {
         self.contents.insert(TEMPLATE, source.as_bytes().into());
         self.templates = vec![("default".into(), source.into())];
         Ok(())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.contents.iter().map(|(name, bytes)| (*name, bytes.as_ref()))
     }
 
     /// Writes every file, each under a temporary name first.

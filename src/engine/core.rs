@@ -104,14 +104,7 @@ impl<B: KernelBackend> Engine<B> {
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
         let blocks = KvCache::<B>::blocks_for(options.cache_tokens);
-        let plan = MemoryPlan::new::<B>(
-            &decoder.config,
-            weights,
-            decoder.compute_dtype(),
-            blocks,
-            options.batch_tokens,
-            options.batch_tokens,
-        );
+        let plan = MemoryPlan::of_engine::<B>(&decoder.config, weights, decoder.compute_dtype(), options);
         plan.check(options.memory_limit)?;
         let cache = KvCache::new(&decoder.config, blocks, decoder.compute_dtype(), decoder.device());
         Ok(Self {
@@ -204,40 +197,18 @@ impl<B: KernelBackend> Engine<B> {
     }
 
     fn check(&self, request: &Request) -> Result<(), RequestError> {
-        request.sampling.validate()?;
-        let config = &self.decoder.config;
-        let (prompt, new, samples) = (request.prompt.len(), request.max_new_tokens, request.samples);
-        if prompt == 0 {
-            return Err(RequestError::EmptyPrompt);
-        }
-        for (what, number) in [("samples", samples), ("max_new_tokens", new)] {
-            if number == 0 {
-                return Err(RequestError::Zero { what });
-            }
-        }
-        if let Some(index) = request.prompt.iter().position(|&id| id as usize >= config.vocab_size) {
-            let (id, vocab_size) = (request.prompt[index], config.vocab_size);
-            return Err(RequestError::UnknownToken { index, id, vocab_size });
-        }
-        let context = config.max_position_embeddings;
-        if prompt.saturating_add(new) > context {
-            return Err(RequestError::BeyondContext { prompt, new, context });
-        }
+        request.check(&self.decoder.config, self.tokenizer.is_some())?;
         let (shared, own) = block_counts(request);
-        let needed = own.saturating_mul(samples).saturating_add(shared);
+        let needed = own.saturating_mul(request.samples).saturating_add(shared);
         if needed > self.cache.blocks() {
             return Err(RequestError::CacheTooSmall {
                 needed: needed.saturating_mul(BLOCK_TOKENS),
                 capacity: self.cache.blocks() * BLOCK_TOKENS,
-                samples,
-                prompt,
-                new,
+                samples: request.samples,
+                prompt: request.prompt.len(),
+                new: request.max_new_tokens,
             });
         }
-        if !request.stop_strings.is_empty() && self.tokenizer.is_none() {
-            return Err(RequestError::StopWithoutTokenizer);
-        }
-        StopMatcher::new(&request.stop_strings)?;
         Ok(())
     }
 

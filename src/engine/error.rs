@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::data::stop::StopError;
+use crate::model::config::ModelConfig;
 
 /// Why a request was refused before any work was done.
 #[derive(Debug, Error, PartialEq)]
@@ -65,6 +66,19 @@ pub enum RequestError {
     /// A stop string is unusable.
     #[error(transparent)]
     Stop(#[from] StopError),
+}
+
+impl RequestError {
+    /// Refuses an empty prompt and ids the model does not have.
+    pub(crate) fn check_prompt(ids: &[u32], config: &ModelConfig) -> Result<(), Self> {
+        if ids.is_empty() {
+            return Err(Self::EmptyPrompt);
+        }
+        match ids.iter().position(|&id| id as usize >= config.vocab_size) {
+            Some(index) => Err(Self::UnknownToken { index, id: ids[index], vocab_size: config.vocab_size }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why an engine could not be set up.

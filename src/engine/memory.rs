@@ -3,6 +3,7 @@
 use burn::tensor::DType;
 use serde::Serialize;
 
+use crate::engine::core::EngineOptions;
 use crate::engine::error::EngineError;
 use crate::kernels::KernelBackend;
 use crate::model::cache::KvCache;
@@ -25,14 +26,12 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// The plan of an engine with `cache_blocks` blocks and steps of up to `batch_tokens` tokens.
-    pub fn new<B: KernelBackend>(
+    /// The plan of an engine whose weights take `weights` bytes.
+    pub fn of_engine<B: KernelBackend>(
         config: &ModelConfig,
         weights: u64,
         compute: DType,
-        cache_blocks: usize,
-        batch_tokens: usize,
-        batch_rows: usize,
+        options: EngineOptions,
     ) -> Self {
         // Live at once in a layer: the residual stream, its sum and norm, and either q, k, v with rotated copies
         // and the attention's result, or gate and up; plus the row copies kernels make of odd widths.
@@ -40,20 +39,22 @@ impl MemoryPlan {
         let attention = 3 * query + 4 * key_value;
         let mlp = 3 * config.intermediate_size;
         let row = 4 * hidden + attention.max(mlp);
-        let rows = batch_rows.clamp(1, LOGIT_ROWS);
+        let tokens = options.batch_tokens as u64;
+        let rows = options.batch_tokens.clamp(1, LOGIT_ROWS);
         // The head's rows, their copy on the host, and one working copy a thread.
         let logits = 2 * rows + rayon::current_num_threads().min(rows);
         Self {
             weights,
-            cache: KvCache::<B>::block_bytes(config, compute) * cache_blocks as u64,
-            activations: (row * batch_tokens * compute.size()) as u64,
+            cache: KvCache::<B>::block_bytes(config, compute)
+                .saturating_mul(KvCache::<B>::blocks_for(options.cache_tokens) as u64),
+            activations: ((row * compute.size()) as u64).saturating_mul(tokens),
             logits: (logits * config.vocab_size * 4) as u64,
         }
     }
 
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.weights + self.cache + self.activations + self.logits
+        [self.cache, self.activations, self.logits].into_iter().fold(self.weights, u64::saturating_add)
     }
 
     /// Refuses a plan over `limit` bytes.

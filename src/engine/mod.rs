@@ -2,14 +2,21 @@
 
 pub mod blocks;
 pub mod core;
+pub mod device;
 pub mod error;
+pub mod measure;
 pub mod memory;
+pub mod open;
 pub mod request;
 mod sample;
 pub mod sampling;
+pub mod text_engine;
 
 pub use core::{Engine, EngineOptions};
+pub use device::{Device, DeviceError};
 pub use error::{EngineError, RequestError};
 pub use memory::MemoryPlan;
+pub use open::{ModelBundle, OpenError};
 pub use request::{Event, Output, Request, RequestId, StopReason};
 pub use sampling::SamplingParams;
+pub use text_engine::TextEngine;

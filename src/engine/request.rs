@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::StopMatcher;
+use crate::engine::error::RequestError;
 use crate::engine::sampling::SamplingParams;
+use crate::model::config::ModelConfig;
 
 /// Continue a prompt, once or several times.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,28 @@ impl Request {
             stop_ids: Vec::new(),
             stop_strings: Vec::new(),
         }
+    }
+}
+
+impl Request {
+    /// Refuses what no engine of this model can run; how large the cache is, is the engine's own question.
+    pub fn check(&self, config: &ModelConfig, has_tokenizer: bool) -> Result<(), RequestError> {
+        self.sampling.validate()?;
+        RequestError::check_prompt(&self.prompt, config)?;
+        for (what, number) in [("samples", self.samples), ("max_new_tokens", self.max_new_tokens)] {
+            if number == 0 {
+                return Err(RequestError::Zero { what });
+            }
+        }
+        let (prompt, new, context) = (self.prompt.len(), self.max_new_tokens, config.max_position_embeddings);
+        if prompt.saturating_add(new) > context {
+            return Err(RequestError::BeyondContext { prompt, new, context });
+        }
+        if !self.stop_strings.is_empty() && !has_tokenizer {
+            return Err(RequestError::StopWithoutTokenizer);
+        }
+        StopMatcher::new(&self.stop_strings)?;
+        Ok(())
     }
 }
 

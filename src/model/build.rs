@@ -7,7 +7,7 @@ use crate::model::decoder::DecoderWeights;
 use crate::model::layer::{DecoderLayer, Linear};
 
 /// Supplies one tensor's values by its Hugging Face name, in the type it is to be kept in.
-pub trait TensorSource {
+pub trait WeightSource {
     /// What goes wrong while reading.
     type Error;
 
@@ -17,7 +17,7 @@ pub trait TensorSource {
 
 impl<B: Backend> DecoderWeights<B> {
     /// Reads every tensor of `config` from `source` onto `device`, one at a time.
-    pub fn read<S: TensorSource>(
+    pub fn read<S: WeightSource>(
         config: &ModelConfig,
         source: &mut S,
         device: &B::Device,
@@ -63,7 +63,7 @@ struct Reader<'a, B: Backend, S> {
     device: &'a B::Device,
 }
 
-impl<B: Backend, S: TensorSource> Reader<'_, B, S> {
+impl<B: Backend, S: WeightSource> Reader<'_, B, S> {
     fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<B, D>, S::Error> {
         let data = self.source.read(name, &shape)?;
         let dtype = data.dtype;

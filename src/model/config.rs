@@ -1,9 +1,10 @@
 //! What a decoder is made of: the sizes and switches of a Qwen2, Qwen3 or Llama model.
 //!
-//! A [`ModelConfig`] is read from a Hugging Face `config.json` of either style (classic `rope_theta` / `rope_scaling` /
-//! `torch_dtype`, or the `rope_parameters` / `dtype` that transformers 5 writes), from the metadata of a GGUF file
-//! (`crate::model::weights`), or filled in by hand and checked with [`ModelConfig::validate`].
-//! Whatever changes the computation and is not built here is refused by name; nothing of that kind is skipped.
+//! A [`ModelConfig`] is read from a Hugging Face `config.json` of either style (classic `rope_theta` /
+//! `rope_scaling` / `torch_dtype`, or the `rope_parameters` / `dtype` that transformers 5 writes), from the
+//! metadata of a GGUF file (`crate::model::weights`), or filled in by hand and checked with
+//! [`ModelConfig::validate`]. Whatever changes the computation and is not built here is refused by name;
+//! nothing of that kind is skipped.
 
 mod check;
 mod error;
@@ -13,11 +14,14 @@ mod json_pairs;
 mod parse;
 mod rope;
 mod tensors;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use error::{ConfigError, FieldProblem};
 pub use float_type::FloatType;
 pub(crate) use json_pairs::JsonPairs;
+pub(crate) use parse::read_text;
 pub use rope::{RopeFrequencies, RopeScaling};
 pub use tensors::TensorSpec;
 
@@ -100,8 +104,8 @@ pub struct ModelConfig {
     pub eos_token_ids: Vec<u32>,
     /// Token that fills short rows of a batch, where there is one.
     pub pad_token_id: Option<u32>,
-    /// Fields of `config.json` that no code here reads because the architecture's own reference does not either
-    /// (names only, sorted), so that `osler inspect` can show them.
+    /// Fields of `config.json` that no code here reads because the architecture's own reference does not
+    /// either (names only, sorted), so that `osler inspect` can show them.
     pub unread_fields: Vec<String>,
 }
 

@@ -5,4 +5,6 @@ pub mod cache;
 pub mod config;
 pub mod decoder;
 pub mod layer;
+pub mod load;
 pub mod rotary;
+pub mod weights;

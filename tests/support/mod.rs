@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
-use osler::model::build::TensorSource;
+use osler::model::build::WeightSource;
 use osler::model::config::ModelConfig;
 
 pub const TINY_MODELS: [&str; 7] = [
@@ -53,7 +53,7 @@ pub struct Formula {
     pub bf16: bool,
 }
 
-impl TensorSource for Formula {
+impl WeightSource for Formula {
     type Error = Infallible;
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<TensorData, Infallible> {

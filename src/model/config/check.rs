@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Architecture, ConfigError, FieldProblem, ModelConfig};
 
-/// Upper bounds, far above any real model. They keep every product of sizes (and its bytes) inside 64 bits, and keep
-/// the list of expected tensors small, so that a lying file costs nothing.
+/// Upper bounds, far above any real model. They keep every product of sizes (and its bytes) inside 64 bits,
+/// and keep the list of expected tensors small, so that a lying file costs nothing.
 pub(super) const MOST_VOCAB: usize = 1 << 24;
 pub(super) const MOST_HIDDEN: usize = 1 << 20;
 pub(super) const MOST_INTERMEDIATE: usize = 1 << 22;
@@ -18,7 +18,11 @@ impl ModelConfig {
     /// Checks a configuration that was filled in by hand; `what` names it in the error.
     pub fn validate(&self, what: &Path) -> Result<(), ConfigError> {
         let problems = self.problems();
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Fields { file: what.to_owned(), problems }) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Fields { file: what.to_owned(), problems })
+        }
     }
 
     /// Everything that does not fit, under the Hugging Face field names.
@@ -53,7 +57,8 @@ impl ModelConfig {
         if !self.head_dim.is_multiple_of(2) {
             problems.push(FieldProblem::new("head_dim", self.head_dim, "an even number"));
         }
-        // transformers refuses such a Llama even when head_dim is given, so an export of it could not be loaded.
+        // transformers refuses such a Llama even when head_dim is given, so an export of it could not be
+        // loaded.
         if self.architecture == Architecture::Llama && heads != 0 && !self.hidden_size.is_multiple_of(heads) {
             let legal = format!("a multiple of num_attention_heads ({heads})");
             problems.push(FieldProblem::new("hidden_size", self.hidden_size, legal));
@@ -62,7 +67,11 @@ impl ModelConfig {
 
     fn check_numbers(&self, problems: &mut Vec<FieldProblem>) {
         if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) {
-            problems.push(FieldProblem::new("rms_norm_eps", self.rms_norm_eps, "a number above 0 and below 1"));
+            problems.push(FieldProblem::new(
+                "rms_norm_eps",
+                self.rms_norm_eps,
+                "a number above 0 and below 1",
+            ));
         }
         if !(self.rope_theta > 1.0 && self.rope_theta <= 1e12) {
             problems.push(FieldProblem::new("rope_theta", self.rope_theta, "a number above 1, at most 1e12"));
@@ -86,11 +95,19 @@ impl ModelConfig {
         if self.architecture == Architecture::Qwen2 {
             if !self.qkv_bias || self.o_bias {
                 let found = format!("q, k, v: {}, o: {}", self.qkv_bias, self.o_bias);
-                problems.push(FieldProblem::new("attention_bias", found, format!("q, k, v: true, o: false for {class}")));
+                problems.push(FieldProblem::new(
+                    "attention_bias",
+                    found,
+                    format!("q, k, v: true, o: false for {class}"),
+                ));
             }
         } else if self.qkv_bias != self.o_bias {
             let found = format!("q, k, v: {}, o: {}", self.qkv_bias, self.o_bias);
-            problems.push(FieldProblem::new("attention_bias", found, format!("the same for q, k, v and o in {class}")));
+            problems.push(FieldProblem::new(
+                "attention_bias",
+                found,
+                format!("the same for q, k, v and o in {class}"),
+            ));
         }
     }
 }

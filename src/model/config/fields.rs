@@ -33,7 +33,8 @@ impl Fields {
         self.problems.iter().any(|problem| problem.field.strip_prefix(&self.prefix) == Some(field))
     }
 
-    /// A field converted by `convert`, or `None` (with the problem noted where the value is there but illegal).
+    /// A field converted by `convert`, or `None` (with the problem noted where the value is there but
+    /// illegal).
     fn convert<T>(&mut self, field: &str, legal: &str, convert: impl Fn(&Value) -> Option<T>) -> Option<T> {
         let value = self.take(field)?;
         let converted = convert(&value);

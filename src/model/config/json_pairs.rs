@@ -1,7 +1,7 @@
 //! A JSON object kept as the pairs in the file, so that a name given twice is seen.
 //!
-//! serde_json's own map keeps the last of two equal keys, which would let a file say one thing to this reader and
-//! another to the next.
+//! serde_json's own map keeps the last of two equal keys, which would let a file say one thing to this reader
+//! and another to the next.
 
 use std::collections::HashSet;
 use std::fmt;

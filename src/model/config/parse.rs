@@ -38,7 +38,8 @@ const NOT_BUILT: [(&str, &str); 19] = [
     ("per_layer_config", "absent: layers that differ from each other are not built"),
 ];
 
-/// Fields that say nothing about the computation (or only how weights were first drawn), so they are not listed as unread.
+/// Fields that say nothing about the computation (or only how weights were first drawn), so they are not
+/// listed as unread.
 const HARMLESS: [&str; 11] = [
     "_name_or_path",
     "architectures",
@@ -62,11 +63,13 @@ impl ModelConfig {
     /// Reads the text of a `config.json`; `file` names it in errors. Every problem is reported at once.
     pub fn from_hf_json(text: &[u8], file: &Path) -> Result<Self, ConfigError> {
         let not_an_object = |reason: String| ConfigError::NotAnObject { file: file.to_owned(), reason };
-        let pairs: JsonPairs<Value> = serde_json::from_slice(text).map_err(|error| not_an_object(error.to_string()))?;
+        let pairs: JsonPairs<Value> =
+            serde_json::from_slice(text).map_err(|error| not_an_object(error.to_string()))?;
         if let Some(name) = pairs.duplicate() {
             return Err(not_an_object(format!("the field `{name}` appears twice")));
         }
-        read(pairs.0.into_iter().collect()).map_err(|problems| ConfigError::Fields { file: file.to_owned(), problems })
+        read(pairs.0.into_iter().collect())
+            .map_err(|problems| ConfigError::Fields { file: file.to_owned(), problems })
     }
 }
 
@@ -87,7 +90,8 @@ fn read(object: Map<String, Value>) -> Result<ModelConfig, Vec<super::FieldProbl
     let mut fields = Fields::new("", object);
     let architecture = read_architecture(&mut fields);
     refuse_what_is_not_built(&mut fields);
-    // Only defaults depend on the architecture; an unknown one is reported above and the rest is still looked at.
+    // Only defaults depend on the architecture; an unknown one is reported above and the rest is still looked
+    // at.
     let family = architecture.unwrap_or(Architecture::Llama);
     let llama = family == Architecture::Llama;
 
@@ -147,7 +151,9 @@ fn read(object: Map<String, Value>) -> Result<ModelConfig, Vec<super::FieldProbl
 fn read_architecture(fields: &mut Fields) -> Option<Architecture> {
     let class_names = Architecture::ALL.map(Architecture::class_name).join(", ");
     let by_class = fields.take("architectures").map(|value| match value.as_array().map(Vec::as_slice) {
-        Some([Value::String(class)]) => Architecture::ALL.into_iter().find(|known| known.class_name() == class).ok_or(value),
+        Some([Value::String(class)]) => {
+            Architecture::ALL.into_iter().find(|known| known.class_name() == class).ok_or(value)
+        }
         _ => Err(value),
     });
     let by_type = fields.take("model_type").map(|value| {
@@ -207,8 +213,14 @@ fn refuse_other_layers(fields: &mut Fields, layers: usize) {
     let Some(kinds) = fields.take("layer_types") else { return };
     let legal = format!("a list of {layers} times full_attention");
     let Some(kinds) = kinds.as_array() else { return fields.refuse("layer_types", kinds, legal) };
-    if let Some((layer, kind)) = kinds.iter().enumerate().find(|(_, kind)| kind.as_str() != Some("full_attention")) {
-        fields.refuse(&format!("layer_types[{layer}]"), kind, "full_attention: no other kind of layer is built");
+    if let Some((layer, kind)) =
+        kinds.iter().enumerate().find(|(_, kind)| kind.as_str() != Some("full_attention"))
+    {
+        fields.refuse(
+            &format!("layer_types[{layer}]"),
+            kind,
+            "full_attention: no other kind of layer is built",
+        );
     } else if kinds.len() != layers && layers != 0 {
         fields.refuse("layer_types", format!("a list of {}", kinds.len()), legal);
     }
@@ -226,7 +238,11 @@ fn read_head_dim(fields: &mut Fields, family: Architecture, hidden: usize, heads
         return 0;
     }
     if !hidden.is_multiple_of(heads) {
-        fields.refuse("head_dim", "nothing", format!("a number, as hidden_size {hidden} is not a multiple of {heads} heads"));
+        fields.refuse(
+            "head_dim",
+            "nothing",
+            format!("a number, as hidden_size {hidden} is not a multiple of {heads} heads"),
+        );
     }
     hidden / heads
 }

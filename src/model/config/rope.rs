@@ -1,6 +1,8 @@
-//! Rotary frequencies and the ways they are stretched for contexts longer than the model was first trained on.
+//! Rotary frequencies and the ways they are stretched for contexts longer than the model was first trained
+//! on.
 //!
-//! Four kinds, with the arithmetic of transformers' `modeling_rope_utils`: `default`, `linear`, `llama3`, `yarn`.
+//! Four kinds, with the arithmetic of transformers' `modeling_rope_utils`: `default`, `linear`, `llama3`,
+//! `yarn`.
 
 use std::f64::consts::PI;
 
@@ -31,7 +33,8 @@ pub enum RopeScaling {
         /// Context length of the first training, in tokens.
         original_max_position_embeddings: usize,
     },
-    /// YaRN: a ramp over the dimensions between kept and stretched, and cos/sin scaled by an attention factor.
+    /// YaRN: a ramp over the dimensions between kept and stretched, and cos/sin scaled by an attention
+    /// factor.
     Yarn {
         /// At least 1.
         factor: f64,
@@ -41,7 +44,8 @@ pub enum RopeScaling {
         attention_factor: Option<f64>,
         /// Rotations over the first context above which a dimension is kept (32 where the file says nothing).
         beta_fast: f64,
-        /// Rotations over the first context below which a dimension is stretched in full (1 where the file says nothing).
+        /// Rotations over the first context below which a dimension is stretched in full (1 where the file
+        /// says nothing).
         beta_slow: f64,
         /// Numerator's slope in the inferred attention factor.
         mscale: Option<f64>,
@@ -68,7 +72,12 @@ impl ModelConfig {
         let (stretched, attention_factor) = match &self.rope_scaling {
             RopeScaling::None => (plain, 1.0),
             RopeScaling::Linear { factor } => (plain.into_iter().map(|freq| freq / factor).collect(), 1.0),
-            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
+            RopeScaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_max_position_embeddings,
+            } => {
                 let original = *original_max_position_embeddings as f64;
                 let stretch = |freq| llama3(freq, *factor, *low_freq_factor, *high_freq_factor, original);
                 (plain.into_iter().map(stretch).collect(), 1.0)
@@ -83,12 +92,21 @@ impl ModelConfig {
                 (self.yarn(plain), attention_factor.unwrap_or_else(inferred))
             }
         };
-        RopeFrequencies { inv_freq: stretched.into_iter().map(|freq| freq as f32).collect(), attention_factor }
+        RopeFrequencies {
+            inv_freq: stretched.into_iter().map(|freq| freq as f32).collect(),
+            attention_factor,
+        }
     }
 
     fn yarn(&self, plain: Vec<f64>) -> Vec<f64> {
-        let RopeScaling::Yarn { factor, original_max_position_embeddings, beta_fast, beta_slow, truncate, .. } =
-            &self.rope_scaling
+        let RopeScaling::Yarn {
+            factor,
+            original_max_position_embeddings,
+            beta_fast,
+            beta_slow,
+            truncate,
+            ..
+        } = &self.rope_scaling
         else {
             return plain;
         };
@@ -146,14 +164,26 @@ impl RopeScaling {
         match self {
             Self::None => {}
             Self::Linear { factor } => require("factor", *factor, *factor >= 1.0, factor_legal),
-            Self::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings } => {
+            Self::Llama3 {
+                factor,
+                low_freq_factor: low,
+                high_freq_factor: high,
+                original_max_position_embeddings,
+            } => {
                 require("factor", *factor, *factor >= 1.0, factor_legal);
                 require("low_freq_factor", *low, *low > 0.0, "a number above 0");
                 require("high_freq_factor", *high, high > low, "a number above low_freq_factor");
                 let original = *original_max_position_embeddings;
                 require("original_max_position_embeddings", original as f64, original >= 1, "at least 1");
             }
-            Self::Yarn { factor, original_max_position_embeddings, attention_factor, beta_fast, beta_slow, .. } => {
+            Self::Yarn {
+                factor,
+                original_max_position_embeddings,
+                attention_factor,
+                beta_fast,
+                beta_slow,
+                ..
+            } => {
                 require("factor", *factor, *factor >= 1.0, factor_legal);
                 require("beta_slow", *beta_slow, *beta_slow > 0.0, "a number above 0");
                 require("beta_fast", *beta_fast, beta_fast >= beta_slow, "a number of at least beta_slow");
@@ -183,12 +213,18 @@ pub(super) fn read(fields: &mut Fields, max_position_embeddings: usize) -> RopeF
     if let (Some(old), Some(new)) = (&old, &new)
         && old != new
     {
-        fields.refuse("rope_scaling", "different from `rope_parameters`", "one of the two, or the same in both");
+        fields.refuse(
+            "rope_scaling",
+            "different from `rope_parameters`",
+            "one of the two, or the same in both",
+        );
     }
     let (name, object) = match (old, new) {
         (Some(object), _) => ("rope_scaling.", object),
         (None, Some(object)) => ("rope_parameters.", object),
-        (None, None) => return RopeFields { theta: top_theta.unwrap_or(DEFAULT_THETA), scaling: RopeScaling::None },
+        (None, None) => {
+            return RopeFields { theta: top_theta.unwrap_or(DEFAULT_THETA), scaling: RopeScaling::None };
+        }
     };
     let mut inner = Fields::new(name, object);
     let theta = inner.number("rope_theta").or(top_theta).unwrap_or(DEFAULT_THETA);
@@ -236,7 +272,12 @@ fn read_scaling(inner: &mut Fields, max_positions: usize, outer_original: Option
             // Twice the low factor is a legal stand-in where the field is missing and reported.
             let high_freq_factor = required_or(inner, "high_freq_factor", 2.0 * low_freq_factor);
             let original_max_position_embeddings = read_original(inner, max_positions, outer_original);
-            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings }
+            RopeScaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_max_position_embeddings,
+            }
         }
         "yarn" => read_yarn(inner, max_positions, outer_original),
         _ => {
@@ -248,7 +289,8 @@ fn read_scaling(inner: &mut Fields, max_positions: usize, outer_original: Option
 
 fn read_yarn(inner: &mut Fields, max_positions: usize, outer_original: Option<usize>) -> RopeScaling {
     let original = read_original(inner, max_positions, outer_original);
-    // An explicit null means the ratio of the two context lengths; a missing factor is an error in the reference too.
+    // An explicit null means the ratio of the two context lengths; a missing factor is an error in the
+    // reference too.
     let factor = if inner.mentions("factor") && !inner.has("factor") {
         max_positions as f64 / original as f64
     } else {
@@ -268,7 +310,8 @@ fn read_yarn(inner: &mut Fields, max_positions: usize, outer_original: Option<us
     }
 }
 
-/// The first context length: the field beside `rope_scaling` first, then the one inside it, then the model's own.
+/// The first context length: the field beside `rope_scaling` first, then the one inside it, then the model's
+/// own.
 fn read_original(inner: &mut Fields, max_positions: usize, outer: Option<usize>) -> usize {
     let own = inner.size("original_max_position_embeddings", MOST_POSITIONS);
     outer.or(own).unwrap_or(max_positions).max(1)

@@ -23,9 +23,11 @@ impl TensorSpec {
 }
 
 impl ModelConfig {
-    /// Every tensor of the model, embedding first, then layer by layer, then the final norm and (untied) the head.
+    /// Every tensor of the model, embedding first, then layer by layer, then the final norm and (untied) the
+    /// head.
     pub fn tensors(&self) -> Vec<TensorSpec> {
-        let mut specs = vec![TensorSpec::new("model.embed_tokens.weight", &[self.vocab_size, self.hidden_size])];
+        let mut specs =
+            vec![TensorSpec::new("model.embed_tokens.weight", &[self.vocab_size, self.hidden_size])];
         for layer in 0..self.num_hidden_layers {
             self.push_layer(layer, &mut specs);
         }

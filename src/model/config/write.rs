@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use super::{Architecture, FloatType, ModelConfig, RopeScaling};
 
 impl ModelConfig {
-    /// A `config.json` that transformers, vLLM and llama.cpp's converter load with no flag; `dtype` is what the
-    /// weights beside it are stored in.
+    /// A `config.json` that transformers, vLLM and llama.cpp's converter load with no flag; `dtype` is what
+    /// the weights beside it are stored in.
     ///
-    /// It is written in the classic style (`rope_theta`, `rope_scaling`, `torch_dtype`), which transformers 4 and 5
-    /// both read; the style of transformers 5 would lock older readers out.
+    /// It is written in the classic style (`rope_theta`, `rope_scaling`, `torch_dtype`), which transformers 4
+    /// and 5 both read; the style of transformers 5 would lock older readers out.
     pub fn to_hf_json(&self, dtype: FloatType) -> String {
         let mut json = json!({
             "architectures": [self.architecture.class_name()],
@@ -74,13 +74,15 @@ impl RopeScaling {
         match self {
             Self::None => Value::Null,
             Self::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
-            Self::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => json!({
-                "rope_type": "llama3",
-                "factor": factor,
-                "low_freq_factor": low_freq_factor,
-                "high_freq_factor": high_freq_factor,
-                "original_max_position_embeddings": original_max_position_embeddings,
-            }),
+            Self::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
+                json!({
+                    "rope_type": "llama3",
+                    "factor": factor,
+                    "low_freq_factor": low_freq_factor,
+                    "high_freq_factor": high_freq_factor,
+                    "original_max_position_embeddings": original_max_position_embeddings,
+                })
+            }
             Self::Yarn {
                 factor,
                 original_max_position_embeddings,
@@ -98,8 +100,11 @@ impl RopeScaling {
                     "beta_fast": beta_fast,
                     "beta_slow": beta_slow,
                 });
-                let optional =
-                    [("attention_factor", attention_factor), ("mscale", mscale), ("mscale_all_dim", mscale_all_dim)];
+                let optional = [
+                    ("attention_factor", attention_factor),
+                    ("mscale", mscale),
+                    ("mscale_all_dim", mscale_all_dim),
+                ];
                 for (field, value) in optional {
                     if let Some(value) = value {
                         json[field] = json!(value);

@@ -1,0 +1,211 @@
+//! `osler bench`
+
+use std::path::PathBuf;
+
+use burn::tensor::DType;
+use serde::Serialize;
+
+use crate::cli::options::{Dtype, Runtime};
+use crate::cli::terminal::Progress;
+use crate::cli::{CommandResult, output};
+use crate::engine::measure::{Ceilings, MadeUpWeights, Measurement, Workload, measure};
+use crate::engine::open::{engine, precision};
+use crate::engine::{EngineOptions, ModelBundle, TextEngine};
+use crate::kernels::{ceiling, simd};
+use crate::model::config::{FloatType, ModelConfig};
+use crate::model::load::{KeptType, kept_bytes};
+
+/// Measure prefill and decode speed
+///
+/// Tokens a second, and achieved GB/s and GFLOP/s against what this machine measures at best. Without --model, the
+/// shape of SmolLM2-135M with made-up weights.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  osler bench
+  osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
+
+JSON: {\"model\", \"dtype\", \"threads\", \"instruction_set\", \"weight_bytes\",
+       \"ceilings\": {\"gigabytes_per_second\", \"gigaflops\"},
+       \"results\": [{\"phase\", \"batch\", \"tokens_per_second\", \"slowest\", \"fastest\", \"gigabytes_per_second\",
+                    \"gigaflops\", \"share_of_bound\"}, ..]}")]
+pub struct Arguments {
+    /// Hugging Face folder or .gguf file; a folder with only config.json gets made-up weights
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+
+    /// Type the weights are kept in; auto is f32 for made-up weights
+    #[arg(long, value_enum, default_value_t = Dtype::Auto, value_name = "TYPE")]
+    dtype: Dtype,
+
+    /// Prompt tokens of the prefill measurement; 0 leaves it out
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    prefill: usize,
+
+    /// Prompt tokens before the decode measurement
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    context: usize,
+
+    /// New tokens a sequence in the decode measurement
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    decode: usize,
+
+    /// Numbers of sequences decoded at once
+    #[arg(long, value_delimiter = ',', default_value = "1,16", value_name = "N,..")]
+    batches: Vec<usize>,
+
+    /// Times each is measured; the median is reported
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    repeats: usize,
+
+    #[command(flatten)]
+    runtime: Runtime,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    dtype: String,
+    device: String,
+    threads: usize,
+    instruction_set: String,
+    weight_bytes: u64,
+    ceilings: Ceilings,
+    results: Vec<Measurement>,
+}
+
+pub fn run(arguments: Arguments) -> CommandResult {
+    let Arguments { model, dtype, prefill, context, decode, batches, repeats, runtime } = arguments;
+    runtime.start()?;
+    for (name, value) in [("--context", context), ("--decode", decode), ("--repeats", repeats)] {
+        if value == 0 {
+            return Err(format!("{name} is 0, legal is at least 1").into());
+        }
+    }
+    if batches.contains(&0) {
+        return Err("--batches has a 0, legal is at least 1".into());
+    }
+    let workload = Workload { prefill, context, decode, batches, repeats };
+    let progress = Progress::spinner();
+    progress.say("measuring the machine");
+    let ceilings = Ceilings {
+        gigabytes_per_second: ceiling::read_bandwidth() / 1e9,
+        gigaflops: ceiling::arithmetic_rate() / 1e9,
+    };
+    let largest = workload.batches.iter().copied().max().unwrap_or(0);
+    // A block a sequence is lost to rounding.
+    let cache_tokens = (largest * (context + decode + 1 + 16)).max(prefill + 16);
+    let options = EngineOptions { cache_tokens, batch_tokens: prefill.max(512), memory_limit: None };
+    let Subject { name, mut engine, weight_bytes, dtype } = subject(model, dtype, &runtime, options)?;
+    let results = measure(engine.as_mut(), weight_bytes, &workload, ceilings, &mut |step| progress.say(step))?;
+    progress.finish();
+    let report = Report {
+        model: name,
+        dtype,
+        device: runtime.device.to_string(),
+        threads: rayon::current_num_threads(),
+        instruction_set: simd::instruction_set(),
+        weight_bytes,
+        ceilings,
+        results,
+    };
+    if runtime.json {
+        output::json(&report)?;
+    } else {
+        output::text(&describe(&report, &workload))?;
+    }
+    Ok(())
+}
+
+/// What is measured.
+struct Subject {
+    name: String,
+    engine: Box<dyn TextEngine>,
+    weight_bytes: u64,
+    dtype: String,
+}
+
+fn subject(
+    model: Option<PathBuf>,
+    dtype: Dtype,
+    runtime: &Runtime,
+    options: EngineOptions,
+) -> Result<Subject, Box<dyn std::error::Error>> {
+    let device = runtime.device;
+    let shape_only = model.as_ref().is_none_or(|path| only_config(path));
+    if shape_only {
+        let (name, config) = match &model {
+            Some(path) => (path.display().to_string(), ModelConfig::open(&path.join("config.json"))?),
+            None => ("SmolLM2-135M shape, made-up weights".into(), smollm2_135m()?),
+        };
+        let float = dtype.float().unwrap_or(FloatType::F32);
+        let compute = precision(device, Some(float), None)?.compute;
+        let weight_bytes = config.num_parameters() * float.bytes() as u64;
+        let mut weights = MadeUpWeights { matrices: float };
+        let engine = engine(config, &mut weights, weight_bytes, None, device, compute, options)?;
+        return Ok(Subject { name, engine, weight_bytes, dtype: float.to_string() });
+    }
+    let path = model.unwrap_or_default();
+    let bundle = ModelBundle::open(&path)?;
+    let chosen = precision(device, dtype.float(), bundle.files.config().dtype)?;
+    let weight_bytes = kept_bytes(&bundle.files, chosen.kept);
+    let engine = bundle.engine(device, dtype.float(), options, &mut |_, _| {})?;
+    let dtype = match chosen.kept {
+        KeptType::AsStored => "as stored".into(),
+        KeptType::All(float) | KeptType::Matrices(float) => float.to_string(),
+    };
+    let name = path.display().to_string();
+    let compute = if chosen.compute == DType::F32 { "" } else { ", bf16 activations" };
+    Ok(Subject { name, engine, weight_bytes, dtype: format!("{dtype}{compute}") })
+}
+
+/// Whether a folder describes a model without holding its weights.
+fn only_config(path: &std::path::Path) -> bool {
+    let weights = ["model.safetensors", "model.safetensors.index.json"];
+    path.join("config.json").exists() && !weights.iter().any(|name| path.join(name).exists())
+}
+
+/// The shape of SmolLM2-135M, the model peers are compared on.
+fn smollm2_135m() -> Result<ModelConfig, Box<dyn std::error::Error>> {
+    const TEXT: &str = r#"{
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 49152, "hidden_size": 576,
+        "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
+        "hidden_act": "silu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "rope_theta": 100000,
+        "tie_word_embeddings": true
+    }"#;
+    Ok(ModelConfig::from_hf_json(TEXT.as_bytes(), std::path::Path::new("built-in SmolLM2-135M shape"))?)
+}
+
+fn describe(report: &Report, workload: &Workload) -> String {
+    let mut text = format!(
+        "{}, {}, {} of weights, {} x {}\nmachine: {:.1} GB/s read, {:.0} GFLOP/s f32\n\n\
+         {:<24} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
+        report.model,
+        report.dtype,
+        output::bytes(report.weight_bytes),
+        report.threads,
+        report.instruction_set,
+        report.ceilings.gigabytes_per_second,
+        report.ceilings.gigaflops,
+        "",
+        "tok/s",
+        "(slowest-fastest)",
+        "GB/s",
+        "GFLOP/s",
+        "of bound"
+    );
+    for r in &report.results {
+        let what = match r.phase {
+            "prefill" => format!("prefill {} tokens", workload.prefill),
+            _ => format!("decode, batch {}", r.batch),
+        };
+        text.push_str(&format!(
+            "{what:<24} {:>10.1} {:>17} {:>8.1} {:>9.1} {:>8.0}%\n",
+            r.tokens_per_second,
+            format!("({:.0}-{:.0})", r.slowest, r.fastest),
+            r.gigabytes_per_second,
+            r.gigaflops,
+            100.0 * r.share_of_bound
+        ));
+    }
+    text
+}

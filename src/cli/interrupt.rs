@@ -1,0 +1,28 @@
+//! Ctrl-C as a flag: the first press asks the running step to be the last, the second ends the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by Ctrl-C.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Watches for Ctrl-C from now on.
+    pub fn watch() -> Result<Self, ctrlc::Error> {
+        let interrupt = Self::default();
+        let flag = Arc::clone(&interrupt.0);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                // 128 + SIGINT, as shells report it.
+                std::process::exit(130);
+            }
+        })?;
+        Ok(interrupt)
+    }
+
+    /// Whether it was pressed since last asked; forgets it.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
+    }
+}

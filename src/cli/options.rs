@@ -1,0 +1,199 @@
+//! Options that commands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::terminal::Progress;
+use crate::data::Tokenizer;
+use crate::engine::{Device, EngineOptions, ModelBundle, OpenError, SamplingParams, TextEngine};
+use crate::model::config::FloatType;
+use crate::model::weights::export::parse_size;
+
+/// Where and how a command runs, and how it reports.
+#[derive(Args, Debug, Clone)]
+pub struct Runtime {
+    /// Device: cpu, wgpu, cuda or cuda:N (GPUs need a build with that feature)
+    #[arg(long, default_value = "cpu", value_name = "DEVICE", help_heading = "Runtime")]
+    pub device: Device,
+
+    /// CPU threads; 0 takes all
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Runtime")]
+    pub threads: usize,
+
+    /// Print one JSON object on stdout (logs stay on stderr)
+    #[arg(long, help_heading = "Runtime")]
+    pub json: bool,
+}
+
+impl Runtime {
+    /// Applies `--threads`. Called once, before any work.
+    pub fn start(&self) -> Result<(), rayon::ThreadPoolBuildError> {
+        rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global()
+    }
+}
+
+/// `--dtype` of a command that loads a model.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// Loses nothing: bf16 files stay bf16, all else becomes f32
+    Auto,
+    /// 32-bit floats
+    F32,
+    /// bfloat16 weights (half the memory and, when memory-bound, nearly twice the speed)
+    Bf16,
+}
+
+impl Dtype {
+    /// The type asked for, `None` for auto.
+    pub fn float(self) -> Option<FloatType> {
+        match self {
+            Self::Auto => None,
+            Self::F32 => Some(FloatType::F32),
+            Self::Bf16 => Some(FloatType::BF16),
+        }
+    }
+}
+
+/// A size in bytes on the command line.
+#[derive(Debug, Clone, Copy)]
+pub struct Size(pub u64);
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_size(text).map(Self).map_err(|e| e.to_string())
+    }
+}
+
+/// Which model, and how it is loaded.
+#[derive(Args, Debug, Clone)]
+pub struct Model {
+    /// Hugging Face folder, .safetensors file beside its config.json, or .gguf file
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+
+    /// Type the weights are kept in
+    #[arg(long, value_enum, default_value_t = Dtype::Auto, value_name = "TYPE", help_heading = "Runtime")]
+    pub dtype: Dtype,
+
+    /// Refuse to start if the predicted peak is above this, e.g. 8GB [default: the memory now available]
+    #[arg(long, value_name = "SIZE", help_heading = "Runtime")]
+    pub memory_limit: Option<Size>,
+}
+
+impl Model {
+    /// Opens the model's files.
+    pub fn open(&self) -> Result<ModelBundle, OpenError> {
+        ModelBundle::open(&self.model)
+    }
+
+    /// Loads the weights and builds an engine, with a progress bar.
+    pub fn engine(
+        &self,
+        bundle: &ModelBundle,
+        runtime: &Runtime,
+        cache_tokens: usize,
+        batch_tokens: usize,
+    ) -> Result<Box<dyn TextEngine>, OpenError> {
+        let limit = self.memory_limit.map(|Size(bytes)| bytes).or_else(|| available_memory(runtime.device));
+        let options = EngineOptions { cache_tokens, batch_tokens, memory_limit: limit };
+        let progress = Progress::bytes("loading");
+        let engine =
+            bundle.engine(runtime.device, self.dtype.float(), options, &mut |done, all| progress.set(done, all))?;
+        progress.finish();
+        Ok(engine)
+    }
+}
+
+/// Main memory that can be had without swapping; GPU memory is not known here.
+fn available_memory(device: Device) -> Option<u64> {
+    if device != Device::Cpu {
+        return None;
+    }
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    Some(system.available_memory()).filter(|&bytes| bytes > 0)
+}
+
+/// Text or token ids.
+#[derive(Args, Debug, Clone)]
+#[group(required = true, multiple = false)]
+pub struct Input {
+    /// Text to work on; - reads it from stdin
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub text: Option<String>,
+
+    /// Token ids instead of text, e.g. 1,2,3 (needs no tokenizer)
+    #[arg(long, value_name = "IDS")]
+    pub ids: Option<Ids>,
+}
+
+/// A list of token ids on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids(pub Vec<u32>);
+
+impl std::str::FromStr for Ids {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split(',')
+            .map(|part| part.trim().parse().map_err(|_| format!("`{part}` is not a token id; legal: 1,2,3")))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// How tokens are drawn.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Sampling")]
+pub struct Sampling {
+    /// Divides the logits; 0 takes the likeliest token
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f32>,
+
+    /// Keep the K likeliest tokens; 0 keeps all
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub top_k: usize,
+
+    /// Keep the likeliest tokens that together reach probability P
+    #[arg(long, default_value_t = 1.0, value_name = "P")]
+    pub top_p: f32,
+
+    /// Drop tokens below this fraction of the likeliest one's probability
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    pub min_p: f32,
+
+    /// Divide positive and multiply negative logits of tokens already seen by this; 1 is off
+    #[arg(long, default_value_t = 1.0, value_name = "R")]
+    pub repetition_penalty: f32,
+
+    /// Seed of the draws: the same seed gives the same text
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+}
+
+impl Sampling {
+    /// The parameters, with `temperature` where none was given.
+    pub fn params(&self, temperature: f32) -> SamplingParams {
+        SamplingParams {
+            temperature: self.temperature.unwrap_or(temperature),
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            seed: self.seed,
+        }
+    }
+}
+
+/// The token ids of a text, special tokens added as the tokenizer's own rule says.
+pub fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, Box<dyn std::error::Error>> {
+    Ok(tokenizer.encode(text, true)?)
+}
+
+/// `text`, or all of stdin where it is `-`.
+pub fn text_or_stdin(text: &str) -> std::io::Result<String> {
+    if text == "-" { std::io::read_to_string(std::io::stdin()) } else { Ok(text.to_owned()) }
+}

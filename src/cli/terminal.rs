@@ -1,0 +1,66 @@
+//! What goes to stderr: errors, notes, progress.
+
+use std::error::Error;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Prints an error and its causes.
+pub fn report(error: &(dyn Error + 'static)) {
+    let mut message = format!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many messages already quote their cause.
+        if !message.contains(&cause_text) {
+            message.push_str(&format!("\n  because: {cause_text}"));
+        }
+        source = cause.source();
+    }
+    eprintln!("{message}");
+}
+
+/// A progress bar on stderr; nothing where stderr is not a terminal.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar that counts bytes.
+    pub fn bytes(what: &'static str) -> Self {
+        let bar = ProgressBar::new(0).with_message(what);
+        // The template is a constant; a typo in it would show as the plain style.
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {binary_bytes}/{binary_total_bytes} {eta}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// A bar that counts tokens, with their rate.
+    pub fn tokens(budget: usize) -> Self {
+        let bar = ProgressBar::new(budget as u64).with_message("generating");
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} tokens, {per_sec}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// A spinner with a changing message.
+    pub fn spinner() -> Self {
+        Self(ProgressBar::new_spinner())
+    }
+
+    /// Sets how much of how much is done.
+    pub fn set(&self, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+    }
+
+    /// Sets the message.
+    pub fn say(&self, message: &str) {
+        self.0.set_message(message.to_owned());
+        self.0.tick();
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,86 @@
+//! The engine's face without a backend type: what commands and higher rooms hold.
+
+use burn::tensor::Tensor;
+
+use crate::engine::core::Engine;
+use crate::engine::error::RequestError;
+use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
+use crate::engine::request::{Event, Output, Request, RequestId};
+use crate::kernels::KernelBackend;
+use crate::kernels::softmax::cpu::log_sum_exp;
+use crate::model::config::ModelConfig;
+
+/// Generates and scores text with one model on one device.
+pub trait TextEngine {
+    /// The model's sizes.
+    fn config(&self) -> &ModelConfig;
+    /// Predicted peak memory.
+    fn plan(&self) -> &MemoryPlan;
+    /// Queues a request, or says why it can never run here.
+    fn submit(&mut self, request: Request) -> Result<RequestId, RequestError>;
+    /// Runs one step.
+    fn step(&mut self) -> Vec<Event>;
+    /// Whether a step has nothing to do.
+    fn is_idle(&self) -> bool;
+    /// The outputs of a finished request, once.
+    fn take(&mut self, id: RequestId) -> Option<Vec<Output>>;
+    /// Drops a request wherever it is.
+    fn cancel(&mut self, id: RequestId);
+    /// Natural log-probability of each id given those before it; `None` for the first.
+    fn score(&self, ids: &[u32]) -> Result<Vec<Option<f32>>, RequestError>;
+}
+
+impl<B: KernelBackend> TextEngine for Engine<B> {
+    fn config(&self) -> &ModelConfig {
+        &self.decoder().config
+    }
+
+    fn plan(&self) -> &MemoryPlan {
+        Engine::plan(self)
+    }
+
+    fn submit(&mut self, request: Request) -> Result<RequestId, RequestError> {
+        Engine::submit(self, request)
+    }
+
+    fn step(&mut self) -> Vec<Event> {
+        Engine::step(self)
+    }
+
+    fn is_idle(&self) -> bool {
+        Engine::is_idle(self)
+    }
+
+    fn take(&mut self, id: RequestId) -> Option<Vec<Output>> {
+        Engine::take(self, id)
+    }
+
+    fn cancel(&mut self, id: RequestId) {
+        Engine::cancel(self, id);
+    }
+
+    fn score(&self, ids: &[u32]) -> Result<Vec<Option<f32>>, RequestError> {
+        let config = &self.decoder().config;
+        RequestError::check_prompt(ids, config)?;
+        let context = config.max_position_embeddings;
+        if ids.len() > context {
+            return Err(RequestError::BeyondContext { prompt: ids.len(), new: 0, context });
+        }
+        let hidden = self.decoder().forward(ids, &[ids.len()]);
+        let mut scores = vec![None];
+        // A few rows of logits at a time: the whole `[n, vocab]` is never there.
+        for (first, targets) in (0..).step_by(LOGIT_ROWS).zip(ids[1..].chunks(LOGIT_ROWS)) {
+            let rows: Tensor<B, 2> = hidden.clone().slice([first..first + targets.len()]);
+            let logits = self.decoder().logits(rows).into_data();
+            // Logits are f32 by contract of the decoder.
+            let logits = logits.as_slice::<f32>().unwrap_or_default();
+            scores.extend(
+                logits
+                    .chunks_exact(config.vocab_size)
+                    .zip(targets)
+                    .map(|(row, &id)| Some(row[id as usize] - log_sum_exp(row))),
+            );
+        }
+        Ok(scores)
+    }
+}
