@@ -42,7 +42,7 @@ pub struct Part<'a> {
 /// Bytes of weights that one task keeps in the L2 cache while all input rows pass by.
 const CHUNK_BYTES: usize = 192 << 10;
 /// Bytes of input rows walked for one group of weight rows.
-const INPUT_BYTES: usize = 64 << 10;
+const INPUT_BYTES: usize = 16 << 10;
 /// From this many input rows on, bf16 weights are widened once a chunk instead of once a tile.
 const WIDEN_FROM: usize = 7;
 
