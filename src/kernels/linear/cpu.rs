@@ -44,7 +44,7 @@ const CHUNK_BYTES: usize = 192 << 10;
 /// Bytes of input rows walked for one group of weight rows.
 const INPUT_BYTES: usize = 16 << 10;
 /// From this many input rows on, bf16 weights are widened once a chunk instead of once a tile.
-const WIDEN_FROM: usize = 7;
+const WIDEN_FROM: usize = 33;
 
 /// Computes every part of the group from the same `x` `[n, k]`.
 ///
@@ -151,7 +151,8 @@ impl WithSimd for Task<'_, '_> {
         match part.weight {
             Weight::F32(w) => {
                 let w = &w[first * k..end * k];
-                run(simd, &F32Rows { data: w, k }, rows, &self);
+                let next = (w.as_ptr_range().end.cast(), size_of::<f32>());
+                run(simd, &F32Rows { data: w, k, next }, rows, &self);
             }
             Weight::Bf16(w) => {
                 let w = &w[first * k..end * k];
@@ -159,7 +160,8 @@ impl WithSimd for Task<'_, '_> {
                     run(simd, &Bf16Rows { data: w, k }, rows, &self);
                 } else {
                     let wide = widen(simd, w, k, input.stride);
-                    run(simd, &F32Rows { data: &wide, k: input.stride }, rows, &self);
+                    let next = (w.as_ptr_range().end.cast(), size_of::<bf16>());
+                    run(simd, &F32Rows { data: &wide, k: input.stride, next }, rows, &self);
                 }
             }
         }
@@ -174,12 +176,22 @@ impl WithSimd for Task<'_, '_> {
     }
 }
 
+/// What a tile asks of memory beside what it reads.
+#[derive(Clone, Copy)]
+enum Fetch {
+    Nothing,
+    NextRows,
+    NextChunk,
+}
+
 /// Weight rows as a tile reads them.
 trait Rows: Copy {
     /// Vectors a step yields (1 for f32, an even and an odd one for bf16).
     const STREAMS: usize;
     /// Asks the cache for the vector at `row * k + offset` elements, which may lie past the end.
     fn prefetch(&self, row: usize, offset: usize);
+    /// Asks the cache for the same place of the next chunk.
+    fn prefetch_next(&self, row: usize, offset: usize);
     /// The vectors of `(row, step)`; unused ones are zero.
     ///
     /// # Safety
@@ -195,6 +207,8 @@ trait Rows: Copy {
 struct F32Rows<'a> {
     data: &'a [f32],
     k: usize,
+    /// Where the next chunk lies in memory, as bytes, and bytes an element takes there.
+    next: (*const u8, usize),
 }
 
 impl Rows for F32Rows<'_> {
@@ -202,6 +216,11 @@ impl Rows for F32Rows<'_> {
     #[inline(always)]
     fn prefetch(&self, row: usize, offset: usize) {
         prefetch(self.data.as_ptr().wrapping_add(row * self.k + offset));
+    }
+    #[inline(always)]
+    fn prefetch_next(&self, row: usize, offset: usize) {
+        let (next, bytes) = self.next;
+        prefetch_far(next.wrapping_add((row * self.k + offset) * bytes));
     }
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, simd: S, row: usize, step: usize) -> [S::f32s; 2] {
@@ -234,6 +253,10 @@ impl Rows for Bf16Rows<'_> {
     #[inline(always)]
     fn prefetch(&self, row: usize, offset: usize) {
         prefetch(self.data.as_ptr().wrapping_add(row * self.k + offset));
+    }
+    #[inline(always)]
+    fn prefetch_next(&self, _: usize, _: usize) {
+        // Few input rows: there is no second pass in which to look ahead.
     }
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, simd: S, row: usize, step: usize) -> [S::f32s; 2] {
@@ -306,12 +329,27 @@ fn prefetch<T>(at: *const T) {
     let _ = at;
 }
 
+/// As [`prefetch`], into the second-level cache only: the first is full of what is being computed.
+#[inline(always)]
+fn prefetch_far<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 #[inline(always)]
 fn run<S: Simd, W: Rows>(simd: S, w: &W, rows: usize, task: &Task<'_, '_>) {
     if task.input.rows == 1 {
         // Memory-bound: one stream in address order is what hardware prefetch follows best (30 GB/s of 31 measured,
         // against 19 with four rows side by side).
         blocks::<S, W, 1, 1>(simd, w, rows, task);
+    } else if S::REGISTER_COUNT >= 32 && (W::STREAMS == 2 || (7..=16).contains(&task.input.rows)) {
+        // Fewer passes over the chunk; bf16 pairs also need registers to be taken apart in.
+        blocks::<S, W, 2, 8>(simd, w, rows, task);
     } else if S::REGISTER_COUNT >= 32 {
         blocks::<S, W, 4, 6>(simd, w, rows, task);
     } else {
@@ -326,8 +364,13 @@ fn blocks<S: Simd, W: Rows, const R: usize, const C: usize>(simd: S, w: &W, rows
     let block = (INPUT_BYTES / (4 * input.stride.max(1))).max(C) / C * C;
     for start in (0..input.rows).step_by(block) {
         let stop = (start + block).min(input.rows);
-        // Only the first pass over a chunk comes from memory.
-        let fetch = start == 0 && R > 1;
+        // The first pass over a chunk waits for memory; the second computes from the cache, and has memory bring the
+        // chunk that most likely comes next on this thread.
+        let fetch = match start / block {
+            0 if R > 1 => Fetch::NextRows,
+            1 => Fetch::NextChunk,
+            _ => Fetch::Nothing,
+        };
         let mut row = 0;
         while row + R <= rows {
             columns::<S, W, R, C>(simd, w, row, start, stop, fetch, task);
@@ -347,12 +390,12 @@ fn columns<S: Simd, W: Rows, const R: usize, const C: usize>(
     row: usize,
     start: usize,
     stop: usize,
-    fetch: bool,
+    fetch: Fetch,
     task: &Task<'_, '_>,
 ) {
     let mut i = start;
     while i < stop {
-        let fetch = fetch && i == start;
+        let fetch = if i == start { fetch } else { Fetch::Nothing };
         let left = (stop - i).min(C);
         // SAFETY: rows row..row+R and inputs i..i+left exist.
         unsafe {
@@ -362,7 +405,9 @@ fn columns<S: Simd, W: Rows, const R: usize, const C: usize>(
                 3 => tile::<S, W, R, 3>(simd, w, row, i, fetch, task),
                 4 => tile::<S, W, R, 4>(simd, w, row, i, fetch, task),
                 5 => tile::<S, W, R, 5>(simd, w, row, i, fetch, task),
-                _ => tile::<S, W, R, 6>(simd, w, row, i, fetch, task),
+                6 => tile::<S, W, R, 6>(simd, w, row, i, fetch, task),
+                7 => tile::<S, W, R, 7>(simd, w, row, i, fetch, task),
+                _ => tile::<S, W, R, 8>(simd, w, row, i, fetch, task),
             }
         }
         i += left;
@@ -403,7 +448,7 @@ unsafe fn tile<S: Simd, W: Rows, const R: usize, const C: usize>(
     w: &W,
     row: usize,
     i: usize,
-    fetch: bool,
+    fetch: Fetch,
     task: &Task<'_, '_>,
 ) {
     let stride = task.input.stride;
@@ -414,9 +459,11 @@ unsafe fn tile<S: Simd, W: Rows, const R: usize, const C: usize>(
     for step in 0..steps {
         let mut weights = [[simd.splat_f32s(0.0); 2]; R];
         for r in 0..R {
-            if fetch {
-                // The next rows, in address order although rows are read side by side.
-                w.prefetch(row + R, (step * R + r) * step_len);
+            // In address order, although rows are read side by side.
+            match fetch {
+                Fetch::NextRows => w.prefetch(row + R, (step * R + r) * step_len),
+                Fetch::NextChunk => w.prefetch_next(row, (step * R + r) * step_len),
+                Fetch::Nothing => {}
             }
             // SAFETY: `step` is a full step of an existing row.
             weights[r] = unsafe { w.load(simd, row + r, step) };
