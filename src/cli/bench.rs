@@ -1,6 +1,6 @@
 //! `osler bench`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
 use serde::Serialize;
@@ -24,18 +24,17 @@ use crate::model::load::{KeptType, kept_bytes};
   osler bench
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
 
-JSON: {\"model\", \"dtype\", \"threads\", \"instruction_set\", \"weight_bytes\",
-       \"ceilings\": {\"gigabytes_per_second\", \"gigaflops\"},
-       \"results\": [{\"phase\", \"batch\", \"tokens_per_second\", \"slowest\", \"fastest\", \"gigabytes_per_second\",
-                    \"gigaflops\", \"share_of_bound\"}, ..]}")]
+JSON: {\"model\", \"device\", \"threads\", \"instruction_set\", \"ceilings\": {\"gigabytes_per_second\", \"gigaflops\"},
+       \"runs\": [{\"dtype\", \"weight_bytes\", \"results\": [{\"phase\", \"batch\", \"tokens_per_second\", \"slowest\",
+                 \"fastest\", \"gigabytes_per_second\", \"gigaflops\", \"share_of_bound\"}, ..]}, ..]}")]
 pub struct Arguments {
     /// Hugging Face folder or .gguf file; a folder with only config.json gets made-up weights
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
 
-    /// Type the weights are kept in; auto is f32 for made-up weights
-    #[arg(long, value_enum, default_value_t = Dtype::Auto, value_name = "TYPE")]
-    dtype: Dtype,
+    /// Types to keep the weights in, each measured
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16", value_name = "TYPE,..")]
+    dtype: Vec<Dtype>,
 
     /// Prompt tokens of the prefill measurement; 0 leaves it out
     #[arg(long, default_value_t = 512, value_name = "N")]
@@ -64,12 +63,17 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Report {
     model: String,
-    dtype: String,
     device: String,
     threads: usize,
     instruction_set: String,
-    weight_bytes: u64,
     ceilings: Ceilings,
+    runs: Vec<Run>,
+}
+
+#[derive(Serialize)]
+struct Run {
+    dtype: String,
+    weight_bytes: u64,
     results: Vec<Measurement>,
 }
 
@@ -95,19 +99,22 @@ pub fn run(arguments: Arguments) -> CommandResult {
     // A block a sequence is lost to rounding.
     let cache_tokens = (largest * (context + decode + 1 + 16)).max(prefill + 16);
     let options = EngineOptions { cache_tokens, batch_tokens: prefill.max(512), memory_limit: None };
-    let Subject { name, mut engine, weight_bytes, dtype } = subject(model, dtype, &runtime, options)?;
-    let results = measure(engine.as_mut(), weight_bytes, &workload, ceilings, &mut |step| progress.say(step))?;
-    progress.finish();
-    let report = Report {
-        model: name,
-        dtype,
+    let mut report = Report {
+        model: String::new(),
         device: runtime.device.to_string(),
         threads: rayon::current_num_threads(),
         instruction_set: simd::instruction_set(),
-        weight_bytes,
         ceilings,
-        results,
+        runs: Vec::new(),
     };
+    for dtype in dtype {
+        let Subject { name, mut engine, weight_bytes, dtype } = subject(model.as_deref(), dtype, &runtime, options)?;
+        let say = &mut |step: &str| progress.say(&format!("{dtype}: {step}"));
+        let results = measure(engine.as_mut(), weight_bytes, &workload, ceilings, say)?;
+        report.model = name;
+        report.runs.push(Run { dtype, weight_bytes, results });
+    }
+    progress.finish();
     if runtime.json {
         output::json(&report)?;
     } else {
@@ -125,15 +132,15 @@ struct Subject {
 }
 
 fn subject(
-    model: Option<PathBuf>,
+    model: Option<&Path>,
     dtype: Dtype,
     runtime: &Runtime,
     options: EngineOptions,
 ) -> Result<Subject, Box<dyn std::error::Error>> {
     let device = runtime.device;
-    let shape_only = model.as_ref().is_none_or(|path| only_config(path));
-    if shape_only {
-        let (name, config) = match &model {
+    let checkpoint = model.filter(|path| !only_config(path));
+    let Some(path) = checkpoint else {
+        let (name, config) = match model {
             Some(path) => (path.display().to_string(), ModelConfig::open(&path.join("config.json"))?),
             None => ("SmolLM2-135M shape, made-up weights".into(), smollm2_135m()?),
         };
@@ -143,9 +150,8 @@ fn subject(
         let mut weights = MadeUpWeights { matrices: float };
         let engine = engine(config, &mut weights, weight_bytes, None, device, compute, options)?;
         return Ok(Subject { name, engine, weight_bytes, dtype: float.to_string() });
-    }
-    let path = model.unwrap_or_default();
-    let bundle = ModelBundle::open(&path)?;
+    };
+    let bundle = ModelBundle::open(path)?;
     let chosen = precision(device, dtype.float(), bundle.files.config().dtype)?;
     let weight_bytes = kept_bytes(&bundle.files, chosen.kept);
     let engine = bundle.engine(device, dtype.float(), options, &mut |_, _| {})?;
@@ -159,7 +165,7 @@ fn subject(
 }
 
 /// Whether a folder describes a model without holding its weights.
-fn only_config(path: &std::path::Path) -> bool {
+fn only_config(path: &Path) -> bool {
     let weights = ["model.safetensors", "model.safetensors.index.json"];
     path.join("config.json").exists() && !weights.iter().any(|name| path.join(name).exists())
 }
@@ -172,40 +178,35 @@ fn smollm2_135m() -> Result<ModelConfig, Box<dyn std::error::Error>> {
         "hidden_act": "silu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "rope_theta": 100000,
         "tie_word_embeddings": true
     }"#;
-    Ok(ModelConfig::from_hf_json(TEXT.as_bytes(), std::path::Path::new("built-in SmolLM2-135M shape"))?)
+    Ok(ModelConfig::from_hf_json(TEXT.as_bytes(), Path::new("built-in SmolLM2-135M shape"))?)
 }
 
 fn describe(report: &Report, workload: &Workload) -> String {
+    let Ceilings { gigabytes_per_second, gigaflops } = report.ceilings;
     let mut text = format!(
-        "{}, {}, {} of weights, {} x {}\nmachine: {:.1} GB/s read, {:.0} GFLOP/s f32\n\n\
-         {:<24} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
-        report.model,
-        report.dtype,
-        output::bytes(report.weight_bytes),
-        report.threads,
-        report.instruction_set,
-        report.ceilings.gigabytes_per_second,
-        report.ceilings.gigaflops,
-        "",
-        "tok/s",
-        "(slowest-fastest)",
-        "GB/s",
-        "GFLOP/s",
-        "of bound"
+        "{} on {}, {} x {}\nmachine: {gigabytes_per_second:.1} GB/s read, {gigaflops:.0} GFLOP/s f32\n",
+        report.model, report.device, report.threads, report.instruction_set
     );
-    for r in &report.results {
-        let what = match r.phase {
-            "prefill" => format!("prefill {} tokens", workload.prefill),
-            _ => format!("decode, batch {}", r.batch),
-        };
+    for run in &report.runs {
+        let title = format!("{}, {}", run.dtype, output::bytes(run.weight_bytes));
         text.push_str(&format!(
-            "{what:<24} {:>10.1} {:>17} {:>8.1} {:>9.1} {:>8.0}%\n",
-            r.tokens_per_second,
-            format!("({:.0}-{:.0})", r.slowest, r.fastest),
-            r.gigabytes_per_second,
-            r.gigaflops,
-            100.0 * r.share_of_bound
+            "\n{title:<24} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
+            "tok/s", "(slowest-fastest)", "GB/s", "GFLOP/s", "of bound"
         ));
+        for r in &run.results {
+            let what = match r.phase {
+                "prefill" => format!("prefill {} tokens", workload.prefill),
+                _ => format!("decode, batch {}", r.batch),
+            };
+            text.push_str(&format!(
+                "{what:<24} {:>10.1} {:>17} {:>8.1} {:>9.1} {:>8.0}%\n",
+                r.tokens_per_second,
+                format!("({:.0}-{:.0})", r.slowest, r.fastest),
+                r.gigabytes_per_second,
+                r.gigaflops,
+                100.0 * r.share_of_bound
+            ));
+        }
     }
     text
 }

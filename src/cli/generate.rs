@@ -118,7 +118,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     let tokens = cache_tokens(&requests).min(context.saturating_mul(64)).max(most(&requests));
     let mut engine = arguments.model.engine(&bundle, &arguments.runtime, tokens, arguments.batch_tokens)?;
-    let live = !arguments.runtime.json && requests.len() == 1 && arguments.samples == 1;
+    let has_text = bundle.tokenizer.is_some();
+    let live = !arguments.runtime.json && has_text && requests.len() == 1 && arguments.samples == 1;
     let outputs = generate(engine.as_mut(), requests, live)?;
     if arguments.runtime.json {
         let drawn = sampling.temperature > 0.0;
@@ -133,7 +134,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     } else if live {
         output::text("\n")?;
     } else {
-        let shown = |o: &Output| if bundle.tokenizer.is_some() { o.text.clone() } else { format!("{:?}", o.ids) };
+        let shown = |o: &Output| if has_text { o.text.clone() } else { format!("{:?}", o.ids) };
         for (index, output) in outputs.iter().enumerate() {
             let (prompt, sample) = (index / arguments.samples, index % arguments.samples);
             output::text(&format!("[prompt {prompt}, sample {sample}]\n{}\n", shown(output)))?;
@@ -181,8 +182,7 @@ fn generate(
         for event in engine.step() {
             done += 1;
             if live {
-                let text = if event.text.is_empty() { String::new() } else { event.text };
-                output::text(&text)?;
+                output::text(&event.text)?;
             }
         }
         if let Some(progress) = &progress {

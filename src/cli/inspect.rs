@@ -18,7 +18,7 @@ use crate::model::weights::ModelFormat;
   osler inspect ./my-model --tensors --json
 
 JSON: {\"path\", \"format\", \"architecture\", \"parameters\", \"config\": {..}, \"stored\": {\"F32\": {\"tensors\", \"bytes\"}, ..},
-       \"tokenizer\": {\"vocab_size\", \"end_ids\", \"chat_template\"} | null,
+       \"tokenizer\": {\"vocab_size\", \"end_ids\", \"chat_template\"} | null, \"unread_fields\": [..],
        \"memory\": {\"weights\", \"cache\", \"activations\", \"logits\", \"total\"}, \"tensors\": [..] with --tensors}")]
 pub struct Arguments {
     /// Hugging Face folder, .safetensors file beside its config.json, or .gguf file
@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Dtype::Auto, value_name = "TYPE")]
     dtype: Dtype,
 
-    /// Context, in tokens, for the memory figures
+    /// Context, in tokens, for the memory figures (at most the model's own)
     #[arg(long, default_value_t = 4096, value_name = "N")]
     context: usize,
 
@@ -50,6 +50,9 @@ struct Report {
     config: Config,
     stored: BTreeMap<String, Stored>,
     tokenizer: Option<TokenizerReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokenizer_problem: Option<String>,
+    unread_fields: Vec<String>,
     memory: Memory,
     #[serde(skip_serializing_if = "Option::is_none")]
     tensors: Option<Vec<TensorReport>>,
@@ -70,6 +73,7 @@ struct Config {
     max_position_embeddings: usize,
     tie_word_embeddings: bool,
     qkv_bias: bool,
+    o_bias: bool,
     qk_norm: bool,
 }
 
@@ -105,6 +109,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let Arguments { model, tensors, dtype, context, runtime } = arguments;
     runtime.start()?;
     let bundle = ModelBundle::open(&model)?;
+    let context = context.min(bundle.files.config().max_position_embeddings);
     let options = EngineOptions { cache_tokens: context, ..EngineOptions::default() };
     let plan = bundle.plan(runtime.device, dtype.float(), options)?;
     let report = report(&bundle, plan, tensors);
@@ -147,6 +152,7 @@ fn report(bundle: &ModelBundle, plan: MemoryPlan, tensors: bool) -> Report {
             max_position_embeddings: config.max_position_embeddings,
             tie_word_embeddings: config.tie_word_embeddings,
             qkv_bias: config.qkv_bias,
+            o_bias: config.o_bias,
             qk_norm: config.qk_norm,
         },
         stored,
@@ -155,6 +161,8 @@ fn report(bundle: &ModelBundle, plan: MemoryPlan, tensors: bool) -> Report {
             end_ids: bundle.stop_ids(),
             chat_template: t.chat_template(None).is_some(),
         }),
+        tokenizer_problem: bundle.tokenizer_problem.clone(),
+        unread_fields: config.unread_fields.clone(),
         memory: Memory { plan, total: plan.total() },
         tensors: tensors.then(|| {
             let report = |t: crate::model::weights::StoredTensor<'_>| TensorReport {
@@ -195,8 +203,14 @@ fn describe(report: &Report, context: usize) -> String {
             t.end_ids,
             if t.chat_template { "has a chat template" } else { "no chat template" }
         ),
-        None => "  tokenizer    none".into(),
+        None => match &report.tokenizer_problem {
+            Some(problem) => format!("  tokenizer    not supported: {problem}"),
+            None => "  tokenizer    none".into(),
+        },
     });
+    if !report.unread_fields.is_empty() {
+        lines.push(format!("  unread       {} in config.json", report.unread_fields.join(", ")));
+    }
     let m = &report.memory.plan;
     lines.push(format!(
         "  memory       {} at {context} tokens of context (weights {}, cache {}, activations {}, logits {})",

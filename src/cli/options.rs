@@ -149,7 +149,7 @@ impl std::str::FromStr for Ids {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Sampling")]
 pub struct Sampling {
-    /// Divides the logits; 0 takes the likeliest token
+    /// Divides the logits; 0 takes the likeliest token [default: 0 for generate, 0.7 for chat]
     #[arg(long, value_name = "T")]
     pub temperature: Option<f32>,
 

@@ -289,8 +289,7 @@ impl<B: KernelBackend> Engine<B> {
         let index: Vec<i32> = rows.iter().map(|(row, _)| *row as i32).collect();
         let index = Tensor::from_ints(index.as_slice(), self.decoder.device());
         let logits = self.decoder.logits(hidden.clone().select(0, index));
-        // Logits are f32 by contract of the decoder.
-        logits.into_data().to_vec().unwrap_or_default()
+        logits.into_data().to_vec().expect("the decoder's logits are f32")
     }
 
     /// The draws of each row, on all threads.

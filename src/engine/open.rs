@@ -1,10 +1,13 @@
 //! From a path and a device to a running engine.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::DType;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use burn::tensor::Tensor;
 use thiserror::Error;
 
 use crate::data::{ChatTemplate, TemplateError, Tokenizer, TokenizerError};
@@ -56,6 +59,14 @@ pub enum OpenError {
         /// The model.
         path: PathBuf,
     },
+    /// The weight file carries a tokenizer that is not supported.
+    #[error("the tokenizer of {path} is not supported ({reason}): give --ids instead of text")]
+    UnusableTokenizer {
+        /// The model.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// A model's files: weights mapped and checked, tokenizer read, nothing on a device yet.
@@ -67,20 +78,26 @@ pub struct ModelBundle {
     pub files: ModelFiles,
     /// The tokenizer, where there is one.
     pub tokenizer: Option<Arc<Tokenizer>>,
+    /// Why a tokenizer inside the weight file cannot be used; the weights can.
+    pub tokenizer_problem: Option<String>,
 }
 
 impl ModelBundle {
     /// Opens a Hugging Face folder, a safetensors file or a GGUF file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let files = ModelFiles::open(path)?;
+        let mut tokenizer_problem = None;
         let tokenizer = match (files.gguf(), files.folder()) {
-            (Some(gguf), _) => gguf.vocabulary()?.map(|v| Tokenizer::from_gguf(&v)).transpose()?,
+            (Some(gguf), _) => gguf.vocabulary()?.and_then(|vocabulary| {
+                let made = Tokenizer::from_gguf(&vocabulary);
+                made.map_err(|error| tokenizer_problem = Some(error.to_string())).ok()
+            }),
             (None, Some(folder)) if folder.join("tokenizer.json").exists() => {
                 Some(Tokenizer::from_folder(folder)?)
             }
             _ => None,
         };
-        Ok(Self { path: path.to_owned(), files, tokenizer: tokenizer.map(Arc::new) })
+        Ok(Self { path: path.to_owned(), files, tokenizer: tokenizer.map(Arc::new), tokenizer_problem })
     }
 
     /// Only the tokenizer of a model, without looking at its weights (a folder may have none).
@@ -123,7 +140,11 @@ impl ModelBundle {
 
     /// The tokenizer, or an error that says there is none.
     pub fn tokenizer(&self) -> Result<&Arc<Tokenizer>, OpenError> {
-        self.tokenizer.as_ref().ok_or_else(|| OpenError::NoTokenizer { path: self.path.clone() })
+        let path = || self.path.clone();
+        self.tokenizer.as_ref().ok_or_else(|| match &self.tokenizer_problem {
+            Some(reason) => OpenError::UnusableTokenizer { path: path(), reason: reason.clone() },
+            None => OpenError::NoTokenizer { path: path() },
+        })
     }
 
     /// The chat template the tokenizer carries, compiled.
@@ -253,7 +274,7 @@ where
 }
 
 /// Runs one small computation: GPU runtimes panic where a driver is missing, which is turned into an error here.
-#[allow(dead_code)]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn probe<B: KernelBackend>(device: Device, backend: &B::Device) -> Result<(), DeviceError> {
     let quiet = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));

@@ -72,8 +72,7 @@ impl<B: KernelBackend> TextEngine for Engine<B> {
         for (first, targets) in (0..).step_by(LOGIT_ROWS).zip(ids[1..].chunks(LOGIT_ROWS)) {
             let rows: Tensor<B, 2> = hidden.clone().slice([first..first + targets.len()]);
             let logits = self.decoder().logits(rows).into_data();
-            // Logits are f32 by contract of the decoder.
-            let logits = logits.as_slice::<f32>().unwrap_or_default();
+            let logits = logits.as_slice::<f32>().expect("the decoder's logits are f32");
             scores.extend(
                 logits
                     .chunks_exact(config.vocab_size)

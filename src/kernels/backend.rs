@@ -9,9 +9,6 @@ use super::{activation, attention, linear, norm, rotary};
 /// A burn backend with the operations of this crate. Defaults are the plain references, right on every
 /// backend; a backend overrides what it has a kernel for.
 pub trait KernelBackend: Backend {
-    /// Whether weights may stay in a smaller float type than the activations (widened as they are read).
-    const MIXED_WEIGHTS: bool = false;
-
     /// `x W^T + b` for each weight of a group that shares its input: `x` `[n, in]`, results `[n, out]`.
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
         parts.iter().map(|part| linear::reference::linear(x.clone(), part)).collect()

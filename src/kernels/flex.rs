@@ -45,8 +45,6 @@ fn weight(w: &FlexTensor) -> Weight<'_> {
 }
 
 impl KernelBackend for Flex {
-    const MIXED_WEIGHTS: bool = true;
-
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
         let [n, k] = x.dims();
         let x = dense(x);

@@ -31,11 +31,6 @@ impl<'a> FileWeights<'a> {
     pub fn new(files: &'a ModelFiles, kept: KeptType, progress: &'a mut dyn FnMut(u64)) -> Self {
         Self { files, kept, bytes: 0, progress }
     }
-
-    /// Bytes kept so far.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
 }
 
 /// The type a tensor of `rank` dimensions stored as `stored` is kept in.

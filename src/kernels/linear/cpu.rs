@@ -9,8 +9,8 @@
 //! odd element; `x` is laid out to match (per block of `2 L`: evens, then odds), so no shuffle is needed.
 //!
 //! **Cost.** `2 n k o` flop over `k o` weight reads: memory-bound below about 8 rows, arithmetic-bound above.
-//! Tiles of 4 weight rows by 6 inputs use 24 of 32 registers; weight chunks sized for L2 are reused by every
-//! input row.
+//! Tiles of 3 weight rows by 8 inputs use 24 of 32 registers for sums; weight chunks sized for L2 are reused by
+//! every input row, and while one is computed with, the next is fetched.
 
 use half::bf16;
 use pulp::{Simd, WithSimd};
@@ -62,7 +62,7 @@ pub fn linear(x: &[f32], n: usize, k: usize, parts: &mut [Part<'_>]) {
     // Several tasks a thread, so that a thread that is held up does not hold up the rest.
     let share = total_rows.div_ceil(rayon::current_num_threads() * 4);
     let widest = (CHUNK_BYTES / (4 * k.max(1))).max(4);
-    let chunk = if n == 1 { share } else { share.min(widest) }.next_multiple_of(4);
+    let chunk = if n == 1 { share } else { share.min(widest) }.next_multiple_of(12);
     for (index, part) in parts.iter_mut().enumerate() {
         assert_eq!(part.out.len(), n * part.out_features, "output is not [{n}, {}]", part.out_features);
         let rows = part.out_features;
@@ -347,11 +347,11 @@ fn run<S: Simd, W: Rows>(simd: S, w: &W, rows: usize, task: &Task<'_, '_>) {
         // Memory-bound: one stream in address order is what hardware prefetch follows best (30 GB/s of 31 measured,
         // against 19 with four rows side by side).
         blocks::<S, W, 1, 1>(simd, w, rows, task);
-    } else if S::REGISTER_COUNT >= 32 && (W::STREAMS == 2 || (7..=16).contains(&task.input.rows)) {
+    } else if S::REGISTER_COUNT >= 32 && W::STREAMS == 2 {
         // Fewer passes over the chunk; bf16 pairs also need registers to be taken apart in.
         blocks::<S, W, 2, 8>(simd, w, rows, task);
     } else if S::REGISTER_COUNT >= 32 {
-        blocks::<S, W, 4, 6>(simd, w, rows, task);
+        blocks::<S, W, 3, 8>(simd, w, rows, task);
     } else {
         blocks::<S, W, 2, 4>(simd, w, rows, task);
     }
