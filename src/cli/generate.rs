@@ -118,7 +118,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     let tokens = cache_tokens(&requests).min(context.saturating_mul(64)).max(most(&requests));
     let mut engine = arguments.model.engine(&bundle, &arguments.runtime, tokens, arguments.batch_tokens)?;
-    let live = !arguments.runtime.json && requests.len() == 1 && arguments.samples == 1;
+    // Without a tokenizer there is no text to stream; ids are shown at the end.
+    let single = requests.len() == 1 && arguments.samples == 1;
+    let live = !arguments.runtime.json && single && bundle.tokenizer.is_some();
     let outputs = generate(engine.as_mut(), requests, live)?;
     if arguments.runtime.json {
         let drawn = sampling.temperature > 0.0;
