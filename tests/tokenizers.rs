@@ -1,8 +1,8 @@
 //! Tokenizers and streamed text: against recordings of the reference tokenizers, and against damaged files.
 //!
 //! The recordings are made by `tests/fixtures/make_tokenizer_expected.py`, which says where the real vocabularies come
-//! from. They are used where `OSLER_QWEN_TOKENIZER_DIR` (a folder) and `OSLER_SMOLLM2_VOCABULARY` (a JSON file that the
-//! script writes) name them; `OSLER_TOKENIZER_EXPECTED` names a longer recording. All else runs on a vocabulary made here.
+//! from. They are used where `OSLER_QWEN_TOKENIZER_DIR` (a folder) and `OSLER_SMOLLM2_GGUF` (the GGUF
+//! file) name them; `OSLER_TOKENIZER_EXPECTED` names a longer recording. All else runs on a vocabulary made here.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use osler::data::{GgufVocabulary, StopMatcher, TextStream, Tokenizer, TokenizerError};
+use osler::model::weights::GgufFile;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -519,28 +520,11 @@ fn qwen3_encodes_as_the_reference() {
 
 #[test]
 fn smollm2_from_gguf_encodes_as_the_reference() {
-    let Some(path) = std::env::var_os("OSLER_SMOLLM2_VOCABULARY") else {
-        println!("skipped: SmolLM2's vocabulary is not at hand, OSLER_SMOLLM2_VOCABULARY is not set");
+    let Some(path) = std::env::var_os("OSLER_SMOLLM2_GGUF") else {
+        println!("skipped: OSLER_SMOLLM2_GGUF does not name SmolLM2-135M-Instruct.Q4_1.gguf");
         return;
     };
-    let json: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let id = |name: &str| json[name].as_u64().map(|id| id as u32);
-    let text = |name: &str| json[name].as_str().map(str::to_owned);
-    let vocabulary = GgufVocabulary {
-        model: text("model").unwrap(),
-        pre: text("pre"),
-        tokens: serde_json::from_value(json["tokens"].clone()).unwrap(),
-        token_types: serde_json::from_value(json["token_types"].clone()).unwrap(),
-        merges: serde_json::from_value(json["merges"].clone()).unwrap(),
-        bos_token_id: id("bos_token_id"),
-        eos_token_id: id("eos_token_id"),
-        unknown_token_id: id("unknown_token_id"),
-        padding_token_id: id("padding_token_id"),
-        add_bos_token: json["add_bos_token"].as_bool(),
-        chat_template: text("chat_template"),
-        name: text("name"),
-        ..GgufVocabulary::default()
-    };
+    let vocabulary = GgufFile::open(Path::new(&path)).unwrap().vocabulary().unwrap().unwrap();
     let tokenizer = Tokenizer::from_gguf(&vocabulary).unwrap();
     check_recording(&tokenizer, "smollm2");
     assert_eq!((tokenizer.bos_id(), tokenizer.eos_id(), tokenizer.pad_id()), (Some(1), Some(2), Some(2)));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::DType;
 use serde::Serialize;
 
-use crate::cli::options::{Dtype, Runtime};
+use crate::cli::options::{Dtype, Runtime, available_memory};
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output};
 use crate::engine::measure::{Ceilings, MadeUpWeights, Measurement, Workload, measure};
@@ -95,10 +95,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
         gigabytes_per_second: ceiling::read_bandwidth() / 1e9,
         gigaflops: ceiling::arithmetic_rate() / 1e9,
     };
-    let largest = workload.batches.iter().copied().max().unwrap_or(0);
-    // A block a sequence is lost to rounding.
-    let cache_tokens = (largest * (context + decode + 1 + 16)).max(prefill + 16);
-    let options = EngineOptions { cache_tokens, batch_tokens: prefill.max(512), memory_limit: None };
+    let (cache_tokens, batch_tokens) = (workload.cache_tokens(), workload.batch_tokens());
+    let options = EngineOptions { cache_tokens, batch_tokens, memory_limit: available_memory(runtime.device) };
     let mut report = Report {
         model: String::new(),
         device: runtime.device.to_string(),

@@ -108,7 +108,7 @@ impl Model {
 }
 
 /// Main memory that can be had without swapping; GPU memory is not known here.
-fn available_memory(device: Device) -> Option<u64> {
+pub fn available_memory(device: Device) -> Option<u64> {
     if device != Device::Cpu {
         return None;
     }
@@ -150,7 +150,7 @@ impl std::str::FromStr for Ids {
 #[command(next_help_heading = "Sampling")]
 pub struct Sampling {
     /// Divides the logits; 0 takes the likeliest token [default: 0 for generate, 0.7 for chat]
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_negative_numbers = true, value_name = "T")]
     pub temperature: Option<f32>,
 
     /// Keep the K likeliest tokens; 0 keeps all
@@ -158,15 +158,15 @@ pub struct Sampling {
     pub top_k: usize,
 
     /// Keep the likeliest tokens that together reach probability P
-    #[arg(long, default_value_t = 1.0, value_name = "P")]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 1.0, value_name = "P")]
     pub top_p: f32,
 
     /// Drop tokens below this fraction of the likeliest one's probability
-    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.0, value_name = "P")]
     pub min_p: f32,
 
     /// Divide positive and multiply negative logits of tokens already seen by this; 1 is off
-    #[arg(long, default_value_t = 1.0, value_name = "R")]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 1.0, value_name = "R")]
     pub repetition_penalty: f32,
 
     /// Seed of the draws: the same seed gives the same text

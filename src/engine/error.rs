@@ -33,7 +33,7 @@ pub enum RequestError {
     /// Longer than the model's context.
     #[error(
         "{prompt} prompt tokens and {new} new ones make {total}, the model's context is {context}",
-        total = .prompt + .new
+        total = .prompt.saturating_add(*.new)
     )]
     BeyondContext {
         /// Prompt tokens.

@@ -10,6 +10,7 @@ use crate::engine::error::RequestError;
 use crate::engine::open::OpenError;
 use crate::engine::request::Request;
 use crate::engine::text_engine::TextEngine;
+use crate::kernels::BLOCK_TOKENS;
 use crate::model::build::WeightSource;
 use crate::model::config::{FloatType, ModelConfig};
 
@@ -26,6 +27,37 @@ pub struct Workload {
     pub batches: Vec<usize>,
     /// Times each is measured; the median is reported.
     pub repeats: usize,
+}
+
+impl Workload {
+    /// Tokens of an engine step that every measurement gets by with: the whole prefill, and the largest batch beside
+    /// prompts that are still being read.
+    pub fn batch_tokens(&self) -> usize {
+        self.prefill.max(512).max(self.largest_batch().saturating_mul(2))
+    }
+
+    /// Cache tokens of the largest measurement.
+    pub fn cache_tokens(&self) -> usize {
+        let batch = self.largest_batch();
+        // Blocks are whole, and a sequence may have a prompt's and its own partial one.
+        let sequence = self.context.saturating_add(self.new_tokens(batch)).saturating_add(2 * BLOCK_TOKENS);
+        batch.saturating_mul(sequence).max(self.prefill.saturating_add(2 * BLOCK_TOKENS))
+    }
+
+    fn largest_batch(&self) -> usize {
+        self.batches.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Steps until the prompts of `batch` sequences are read, with sequences that are done taking their share.
+    fn prompt_steps(&self, batch: usize) -> usize {
+        let free = self.batch_tokens().saturating_sub(batch).max(1);
+        batch.saturating_mul(self.context).div_ceil(free).saturating_add(1)
+    }
+
+    /// New tokens of each of `batch` sequences: the first to start is still writing when the last has been timed.
+    fn new_tokens(&self, batch: usize) -> usize {
+        self.decode.saturating_add(1).saturating_add(self.prompt_steps(batch))
+    }
 }
 
 /// One measured figure.
@@ -131,27 +163,18 @@ pub fn measure(
             let ids = (0..batch)
                 .map(|i| {
                     let prompt = prompt(&config, workload.context, i as u32 + 1);
-                    engine.submit(Request::greedy(prompt, workload.decode + 1))
+                    engine.submit(Request::greedy(prompt, workload.new_tokens(batch)))
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             // Prompts are done one after another; only steps in which every sequence gets a token are timed.
-            while engine.step().len() < batch {}
-            let (mut steps, start) = (0, Instant::now());
-            loop {
-                let events = engine.step();
-                if events.len() < batch {
-                    break;
-                }
-                steps += 1;
-                if events.iter().any(|e| e.stop.is_some()) {
-                    break;
-                }
-            }
-            seconds.push(start.elapsed().as_secs_f64() / f64::from(steps.max(1)));
-            while !engine.is_idle() {
+            while !engine.is_idle() && engine.step().len() < batch {}
+            let start = Instant::now();
+            for _ in 0..workload.decode {
                 engine.step();
             }
+            seconds.push(start.elapsed().as_secs_f64() / workload.decode.max(1) as f64);
             for id in ids {
+                engine.cancel(id);
                 engine.take(id);
             }
         }

@@ -65,7 +65,7 @@ impl MemoryPlan {
                 needed: mib(self.total()),
                 weights: mib(self.weights),
                 cache: mib(self.cache),
-                activations: mib(self.activations + self.logits),
+                activations: mib(self.activations.saturating_add(self.logits)),
                 limit: mib(limit),
             }),
             _ => Ok(()),

@@ -226,20 +226,51 @@ fn a_config_made_by_hand_is_checked() {
     assert_eq!(fields, ["rope_theta", "qk_norm", "attention_bias"]);
 }
 
-/// Frequencies that transformers 5.23 computes (`ROPE_INIT_FUNCTIONS`), by `tests/fixtures/make_rope.py`.
+/// Frequencies that transformers 5.23 computes (`ROPE_INIT_FUNCTIONS`), by `tests/fixtures/make_tiny_models.py`.
 #[test]
 fn rope_frequencies_equal_those_of_transformers() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/rope.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/rope_expected.json");
     let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    assert!(cases.len() >= 8);
+    assert!(cases.len() >= 13);
     for case in cases {
-        let found = parse(&case["config"]).unwrap().rope_frequencies();
-        let expected: Vec<f64> = serde_json::from_value(case["inv_freq"].clone()).unwrap();
-        assert_eq!(found.inv_freq.len(), expected.len());
-        for (found, expected) in found.inv_freq.iter().zip(&expected) {
-            let relative = (f64::from(*found) / expected - 1.0).abs();
-            assert!(relative < 1e-6, "{}: {found} vs {expected}", case["config"]["rope_scaling"]);
+        let (name, parameters) = (&case["name"], &case["rope_parameters"]);
+        let mut json = llama();
+        let fields = json.as_object_mut().unwrap();
+        fields.remove("rope_scaling");
+        fields.remove("rope_theta");
+        for field in ["head_dim", "max_position_embeddings", "rope_parameters"] {
+            fields.insert(field.to_owned(), case[field].clone());
         }
-        assert!((found.attention_factor - case["attention_factor"].as_f64().unwrap()).abs() < 1e-12);
+        // The same parameters under the keys of transformers 4.
+        let mut classic = json.clone();
+        let fields = classic.as_object_mut().unwrap();
+        let mut scaling = fields.remove("rope_parameters").unwrap();
+        let theta = scaling.as_object_mut().unwrap().remove("rope_theta").unwrap();
+        fields.insert("rope_theta".to_owned(), theta);
+        fields.insert("rope_scaling".to_owned(), scaling);
+        for json in [json, classic] {
+            let found = parse(&json).unwrap().rope_frequencies();
+            let expected: Vec<f64> = serde_json::from_value(case["inv_freq"].clone()).unwrap();
+            assert_eq!(found.inv_freq.len(), expected.len());
+            for (found, expected) in found.inv_freq.iter().zip(&expected) {
+                let relative = (f64::from(*found) / expected - 1.0).abs();
+                assert!(relative < 1e-6, "{name}, {parameters}: {found} vs {expected}");
+            }
+            let factor = case["attention_scaling"].as_f64().unwrap();
+            assert!((found.attention_factor - factor).abs() < 1e-12, "{name}");
+        }
     }
+}
+
+/// As above; an explicit null factor means the ratio of the two context lengths.
+#[test]
+fn a_yarn_factor_of_null_is_the_ratio_of_the_context_lengths() {
+    let frequencies = |factor: Value| {
+        let mut json = qwen2();
+        json["rope_scaling"] =
+            json!({ "type": "yarn", "factor": factor, "original_max_position_embeddings": 8192 });
+        parse(&json).unwrap().rope_frequencies()
+    };
+    assert_eq!(frequencies(Value::Null).inv_freq, frequencies(json!(4.0)).inv_freq);
+    assert_eq!(frequencies(Value::Null).attention_factor, frequencies(json!(4.0)).attention_factor);
 }
