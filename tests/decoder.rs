@@ -84,14 +84,16 @@ fn cached_decode_gives_the_same_bits_as_the_full_forward() {
         let ids = expected(model).swap_remove(2).ids;
         let full = values(decoder.logits(decoder.forward(&ids, &[ids.len()])));
         // In chunks of 1, 2, 3, ... tokens, in blocks handed out in no order.
-        let blocks: Vec<u32> = (0..ids.len().div_ceil(BLOCK_TOKENS) as u32).rev().map(|b| b * 2 + 1).collect();
+        let blocks: Vec<u32> =
+            (0..ids.len().div_ceil(BLOCK_TOKENS) as u32).rev().map(|b| b * 2 + 1).collect();
         let mut cache = KvCache::new(&decoder.config, 2 * blocks.len() + 1, DType::F32, &FlexDevice);
         let mut cached = Vec::new();
         let (mut start, mut step) = (0, 1);
         while start < ids.len() {
             let end = (start + step).min(ids.len());
             let positions: Vec<u32> = (start as u32..end as u32).collect();
-            let slot = |&p: &u32| blocks[p as usize / BLOCK_TOKENS] * BLOCK_TOKENS as u32 + p % BLOCK_TOKENS as u32;
+            let slot =
+                |&p: &u32| blocks[p as usize / BLOCK_TOKENS] * BLOCK_TOKENS as u32 + p % BLOCK_TOKENS as u32;
             let batch = CacheBatch {
                 slots: positions.iter().map(slot).collect(),
                 spans: vec![AttentionSpan { queries: 0..end - start, keys: end, blocks: blocks.clone() }],

@@ -30,8 +30,7 @@ fn greedy_tokens_and_log_probs_match_transformers_in_one_batch() {
     for model in TINY_MODELS {
         let prompts = expected(model);
         let mut engine = engine(model, options(1024, 16));
-        let requests =
-            prompts.iter().map(|p| Request::greedy(p.ids.clone(), p.greedy_ids.len())).collect();
+        let requests = prompts.iter().map(|p| Request::greedy(p.ids.clone(), p.greedy_ids.len())).collect();
         for (outputs, prompt) in run(&mut engine, requests).iter().zip(&prompts) {
             assert_eq!(outputs[0].ids, prompt.greedy_ids, "{model}, {} prompt tokens", prompt.ids.len());
             assert!(max_diff(&outputs[0].logprobs, &prompt.greedy_logprobs) < 1e-4, "{model}");

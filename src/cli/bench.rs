@@ -96,7 +96,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
         gigaflops: ceiling::arithmetic_rate() / 1e9,
     };
     let (cache_tokens, batch_tokens) = (workload.cache_tokens(), workload.batch_tokens());
-    let options = EngineOptions { cache_tokens, batch_tokens, memory_limit: available_memory(runtime.device) };
+    let options =
+        EngineOptions { cache_tokens, batch_tokens, memory_limit: available_memory(runtime.device) };
     let mut report = Report {
         model: String::new(),
         device: runtime.device.to_string(),
@@ -106,7 +107,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
         runs: Vec::new(),
     };
     for dtype in dtype {
-        let Subject { name, mut engine, weight_bytes, dtype } = subject(model.as_deref(), dtype, &runtime, options)?;
+        let Subject { name, mut engine, weight_bytes, dtype } =
+            subject(model.as_deref(), dtype, &runtime, options)?;
         let say = &mut |step: &str| progress.say(&format!("{dtype}: {step}"));
         let results = measure(engine.as_mut(), weight_bytes, &workload, ceilings, say)?;
         report.model = name;

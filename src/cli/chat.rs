@@ -13,7 +13,8 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::options::{Model, Runtime, Sampling};
 use crate::cli::{CommandResult, output};
 use crate::data::{
-    BuiltinTemplate, ChatTemplate, RenderOptions, ThinkingMode, ThinkingPart, ThinkingSplitter, split_thinking,
+    BuiltinTemplate, ChatTemplate, RenderOptions, ThinkingMode, ThinkingPart, ThinkingSplitter,
+    split_thinking,
 };
 use crate::engine::{ModelBundle, OpenError, Request, TextEngine};
 
@@ -262,7 +263,11 @@ impl Chat<'_> {
         let room = self.context.saturating_sub(prompt.len());
         if room == 0 {
             let tokens = prompt.len();
-            return Err(format!("the conversation has {tokens} tokens, the context is {}: /reset starts over", self.context).into());
+            return Err(format!(
+                "the conversation has {tokens} tokens, the context is {}: /reset starts over",
+                self.context
+            )
+            .into());
         }
         let mut sampling = self.arguments.sampling.params(0.7);
         // Each turn draws anew, and the whole chat repeats with the seed.

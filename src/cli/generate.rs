@@ -176,7 +176,8 @@ fn generate(
 ) -> Result<Vec<Output>, Box<dyn std::error::Error>> {
     let budget: usize = requests.iter().map(|r| r.samples.saturating_mul(r.max_new_tokens)).sum();
     let ids = requests.into_iter().map(|r| engine.submit(r)).collect::<Result<Vec<_>, _>>()?;
-    let progress = (!live && std::io::stderr().is_terminal()).then(|| crate::cli::terminal::Progress::tokens(budget));
+    let progress =
+        (!live && std::io::stderr().is_terminal()).then(|| crate::cli::terminal::Progress::tokens(budget));
     let mut done = 0;
     while !engine.is_idle() {
         for event in engine.step() {

@@ -191,10 +191,17 @@ fn describe(report: &Report, context: usize) -> String {
             c.head_dim
         ),
         format!("  vocabulary   {}{}", c.vocab_size, if c.tie_word_embeddings { ", tied head" } else { "" }),
-        format!("  context      {} tokens, rope base {}, scaling {}", c.max_position_embeddings, c.rope_theta, c.rope_scaling),
+        format!(
+            "  context      {} tokens, rope base {}, scaling {}",
+            c.max_position_embeddings, c.rope_theta, c.rope_scaling
+        ),
     ];
     for (name, stored) in &report.stored {
-        lines.push(format!("  stored       {name}: {} tensors, {}", stored.tensors, output::bytes(stored.bytes)));
+        lines.push(format!(
+            "  stored       {name}: {} tensors, {}",
+            stored.tensors,
+            output::bytes(stored.bytes)
+        ));
     }
     lines.push(match &report.tokenizer {
         Some(t) => format!(

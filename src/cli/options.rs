@@ -100,8 +100,8 @@ impl Model {
         let limit = self.memory_limit.map(|Size(bytes)| bytes).or_else(|| available_memory(runtime.device));
         let options = EngineOptions { cache_tokens, batch_tokens, memory_limit: limit };
         let progress = Progress::bytes("loading");
-        let engine =
-            bundle.engine(runtime.device, self.dtype.float(), options, &mut |done, all| progress.set(done, all))?;
+        let engine = bundle
+            .engine(runtime.device, self.dtype.float(), options, &mut |done, all| progress.set(done, all))?;
         progress.finish();
         Ok(engine)
     }

@@ -32,7 +32,8 @@ pub fn bytes(bytes: u64) -> String {
 
 /// Writes a file under a temporary name beside `path` and renames it into place.
 pub fn write_atomically(path: &std::path::Path, contents: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    let name =
+        path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let mut temporary_name = std::ffi::OsString::from(".");
     temporary_name.push(name);
     temporary_name.push(format!(".{}", std::process::id()));

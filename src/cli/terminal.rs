@@ -27,7 +27,9 @@ impl Progress {
     pub fn bytes(what: &'static str) -> Self {
         let bar = ProgressBar::new(0).with_message(what);
         // The template is a constant; a typo in it would show as the plain style.
-        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {binary_bytes}/{binary_total_bytes} {eta}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {bar:30} {binary_bytes}/{binary_total_bytes} {eta}")
+        {
             bar.set_style(style);
         }
         Self(bar)

@@ -51,7 +51,11 @@ pub fn run(arguments: Arguments) -> CommandResult {
     };
     let unknown = ids.iter().find(|&&id| tokenizer.token_bytes(id).is_none());
     if let Some(id) = unknown {
-        return Err(format!("{id} is no token of this tokenizer, whose ids are below {}", tokenizer.vocab_size()).into());
+        return Err(format!(
+            "{id} is no token of this tokenizer, whose ids are below {}",
+            tokenizer.vocab_size()
+        )
+        .into());
     }
     let tokens: Vec<String> = ids
         .iter()

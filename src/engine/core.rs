@@ -152,8 +152,7 @@ impl<B: KernelBackend> Engine<B> {
         if step.tokens.is_empty() {
             return Vec::new();
         }
-        let hidden =
-            self.decoder.forward_cached(&step.tokens, &step.positions, &step.batch, &mut self.cache);
+        let hidden = self.decoder.forward_cached(&step.tokens, &step.positions, &step.batch, &mut self.cache);
         let mut events = Vec::new();
         for rows in step.rows.chunks(LOGIT_ROWS) {
             let logits = self.logits(&hidden, rows);
@@ -268,7 +267,8 @@ impl<B: KernelBackend> Engine<B> {
             step.add(&prompt[group.prefilled..end], group.prefilled, &group.samples[0].blocks);
             group.prefilled = end;
             if end == prompt.len() {
-                step.rows.push((step.tokens.len() - 1, Row { group: index, samples: 0..group.samples.len() }));
+                step.rows
+                    .push((step.tokens.len() - 1, Row { group: index, samples: 0..group.samples.len() }));
             }
         }
         step

@@ -24,7 +24,9 @@ pub enum DeviceError {
     #[error("unknown device `{0}`, legal are: cpu, wgpu, cuda, cuda:N")]
     Unknown(String),
     /// Known, but this binary was built without it.
-    #[error("device `{device}` is not in this build: rebuild with `cargo build --release --features {feature}`")]
+    #[error(
+        "device `{device}` is not in this build: rebuild with `cargo build --release --features {feature}`"
+    )]
     NotBuilt {
         /// The device asked for.
         device: Device,

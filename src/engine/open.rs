@@ -124,7 +124,9 @@ impl ModelBundle {
             #[cfg(feature = "wgpu")]
             Device::Wgpu => Ok(MemoryPlan::of_engine::<burn_wgpu::Wgpu>(config, weights, compute, options)),
             #[cfg(feature = "cuda")]
-            Device::Cuda(_) => Ok(MemoryPlan::of_engine::<burn_cuda::Cuda>(config, weights, compute, options)),
+            Device::Cuda(_) => {
+                Ok(MemoryPlan::of_engine::<burn_cuda::Cuda>(config, weights, compute, options))
+            }
             #[cfg(not(feature = "wgpu"))]
             Device::Wgpu => Err(DeviceError::NotBuilt { device, feature: "wgpu" }.into()),
             #[cfg(not(feature = "cuda"))]
@@ -200,9 +202,7 @@ pub fn precision(
         // Activations stay f32 on the CPU, so keeping bf16 weights as they are costs no precision at all.
         (Device::Cpu, None) => Ok(Precision { kept: KeptType::AsStored, compute: DType::F32 }),
         (Device::Cpu, Some(FloatType::F16)) => unsupported(FloatType::F16, "auto, f32, bf16"),
-        (Device::Cpu, Some(float)) => {
-            Ok(Precision { kept: KeptType::Matrices(float), compute: DType::F32 })
-        }
+        (Device::Cpu, Some(float)) => Ok(Precision { kept: KeptType::Matrices(float), compute: DType::F32 }),
         (Device::Wgpu, None | Some(FloatType::F32)) => Ok(all(FloatType::F32, DType::F32)),
         (Device::Wgpu, Some(dtype)) => unsupported(dtype, "auto, f32 (WGSL has no bf16)"),
         (Device::Cuda(_), Some(FloatType::F16)) => unsupported(FloatType::F16, "auto, f32, bf16"),

@@ -26,7 +26,12 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn new(sampler: Sampler, text_state: Option<TextState>, blocks: Vec<u32>, shared: usize) -> Self {
+    pub(super) fn new(
+        sampler: Sampler,
+        text_state: Option<TextState>,
+        blocks: Vec<u32>,
+        shared: usize,
+    ) -> Self {
         let output = Output {
             ids: Vec::new(),
             text: String::new(),

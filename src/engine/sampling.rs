@@ -121,9 +121,12 @@ fn penalise(scores: &mut [f32], seen: &HashSet<u32>, penalty: f32) {
 
 /// The first index of the largest value.
 fn argmax(scores: &[f32]) -> u32 {
-    let best = scores.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &s)| {
-        if s > best.1 { (i, s) } else { best }
-    });
+    let best = scores.iter().enumerate().fold(
+        (0, f32::NEG_INFINITY),
+        |best, (i, &s)| {
+            if s > best.1 { (i, s) } else { best }
+        },
+    );
     best.0 as u32
 }
 
@@ -151,7 +154,8 @@ pub(crate) fn filter(scores: &mut [f32], params: &SamplingParams) {
 /// Keeps the fewest likeliest tokens whose probability reaches `top_p`, at least one.
 fn keep_nucleus(scores: &mut [f32], top_p: f32) {
     let normaliser = log_sum_exp(scores);
-    let mut order: Vec<u32> = (0..scores.len() as u32).filter(|&i| scores[i as usize] > f32::NEG_INFINITY).collect();
+    let mut order: Vec<u32> =
+        (0..scores.len() as u32).filter(|&i| scores[i as usize] > f32::NEG_INFINITY).collect();
     let likelier = |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
     // The nucleus is usually small: sort only as many of the likeliest as are needed.
     let mut sorted = 0;

@@ -50,8 +50,7 @@ impl KernelBackend for Flex {
         let x = dense(x);
         let held: Vec<_> =
             parts.iter().map(|p| (weights(p.weight), p.bias.map(|b| dense(b.clone())))).collect();
-        let mut outputs: Vec<Vec<f32>> =
-            parts.iter().map(|p| vec![0.0; n * p.weight.dims()[0]]).collect();
+        let mut outputs: Vec<Vec<f32>> = parts.iter().map(|p| vec![0.0; n * p.weight.dims()[0]]).collect();
         let mut jobs: Vec<Part<'_>> = held
             .iter()
             .zip(parts)

@@ -62,7 +62,7 @@ pub fn exp(x: f32) -> f32 {
     let p = p.mul_add(r, 8.333_452e-3);
     let p = p.mul_add(r, 4.166_579_6e-2);
     let p = p.mul_add(r, 1.666_666_5e-1);
-    let p = p.mul_add(r, 5.000_000_1e-1);
+    let p = p.mul_add(r, 0.5);
     let p = p.mul_add(r * r, r) + 1.0;
     let exponent = (shifted.to_bits() as i32).wrapping_shl(23);
     // 88.72 reduces to n = 128, one step past the largest finite exponent: split the scale in two.

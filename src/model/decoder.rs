@@ -70,7 +70,9 @@ impl<B: KernelBackend> Decoder<B> {
         assert_eq!(segments.iter().sum::<usize>(), tokens.len(), "segments do not cover the tokens");
         let positions: Vec<u32> = segments.iter().flat_map(|&len| 0..len as u32).collect();
         let shape = attention_shape(&self.config);
-        self.walk(tokens, &positions, |_, Projected { q, k, v }| B::attention_packed(q, k, v, segments, shape))
+        self.walk(tokens, &positions, |_, Projected { q, k, v }| {
+            B::attention_packed(q, k, v, segments, shape)
+        })
     }
 
     /// The residual stream `[n, hidden]` of new tokens whose sequences' earlier tokens are in `cache`; theirs

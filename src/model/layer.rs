@@ -87,7 +87,8 @@ impl<B: KernelBackend> DecoderLayer<B> {
         attend: impl FnOnce(Projected<B>) -> Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let eps = config.rms_norm_eps as f32;
-        let attended = attend(self.project(B::rms_norm(x.clone(), &self.input_layernorm, eps), config, tables));
+        let attended =
+            attend(self.project(B::rms_norm(x.clone(), &self.input_layernorm, eps), config, tables));
         let x = x + self.o_proj.forward(attended);
         let normed = B::rms_norm(x.clone(), &self.post_attention_layernorm, eps);
         let [gate, up] = products(normed, [&self.gate_proj, &self.up_proj]);

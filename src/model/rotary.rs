@@ -17,7 +17,8 @@ impl<B: Backend> RotaryTables<B> {
     /// The tables of `positions`.
     pub fn new(frequencies: &RopeFrequencies, positions: &[u32], device: &B::Device) -> Self {
         let dims = [positions.len(), frequencies.inv_freq.len()];
-        let (mut cos, mut sin) = (Vec::with_capacity(dims[0] * dims[1]), Vec::with_capacity(dims[0] * dims[1]));
+        let (mut cos, mut sin) =
+            (Vec::with_capacity(dims[0] * dims[1]), Vec::with_capacity(dims[0] * dims[1]));
         for &position in positions {
             for &frequency in &frequencies.inv_freq {
                 // The angle is rounded to f32, as checkpoints were trained with; its cosine then is exact.

@@ -96,7 +96,8 @@ pub fn expected(model: &str) -> Vec<Expected> {
         .into_iter()
         .map(|(name, t)| (name, t.data().chunks_exact(4).map(|b| b.try_into().unwrap()).collect()))
         .collect();
-    let floats = |key: String| words.get(&key).map(|w| w.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>());
+    let floats =
+        |key: String| words.get(&key).map(|w| w.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>());
     let ids = |key: String| words[&key].iter().map(|b| u32::from_le_bytes(*b)).collect::<Vec<_>>();
     (0..3)
         .map(|p| Expected {

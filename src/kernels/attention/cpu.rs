@@ -91,7 +91,10 @@ pub fn attention(
         assert!(span.keys >= span.queries.len() && span.keys <= span.blocks.len() * BLOCK_TOKENS);
         for &block in &span.blocks {
             let b = block as usize + 1;
-            assert!(b * key_block <= keys.len() && b * value_block <= values.len(), "block outside the cache");
+            assert!(
+                b * key_block <= keys.len() && b * value_block <= values.len(),
+                "block outside the cache"
+            );
         }
         work += span.queries.len() * span.keys * heads * head_dim;
         let rows = span.queries.len() * group;
@@ -123,7 +126,11 @@ pub fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &[usize], shape: Attent
         let own = len.div_ceil(BLOCK_TOKENS) as u32;
         let first = blocks * BLOCK_TOKENS as u32;
         slots.extend(first..first + len as u32);
-        spans.push(AttentionSpan { queries: start..start + len, keys: len, blocks: (blocks..blocks + own).collect() });
+        spans.push(AttentionSpan {
+            queries: start..start + len,
+            keys: len,
+            blocks: (blocks..blocks + own).collect(),
+        });
         blocks += own;
         start += len;
     }

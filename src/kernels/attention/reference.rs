@@ -19,11 +19,11 @@ pub fn attend<B: Backend>(
     let device = q.device();
     let [queries, keys] = [q.dims()[0], k.dims()[0]];
     let group = heads / kv_heads;
-    let q = q
-        .cast(DType::F32)
-        .reshape([queries, kv_heads, group, head_dim])
-        .permute([1, 2, 0, 3])
-        .reshape([kv_heads, group * queries, head_dim]);
+    let q = q.cast(DType::F32).reshape([queries, kv_heads, group, head_dim]).permute([1, 2, 0, 3]).reshape([
+        kv_heads,
+        group * queries,
+        head_dim,
+    ]);
     let k = k.cast(DType::F32).permute([1, 2, 0]);
     let v = v.cast(DType::F32).permute([1, 0, 2]);
     let scores = q.matmul(k).mul_scalar(scale).reshape([kv_heads, group, queries, keys]);

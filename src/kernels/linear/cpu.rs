@@ -359,7 +359,12 @@ fn run<S: Simd, W: Rows>(simd: S, w: &W, rows: usize, task: &Task<'_, '_>) {
 
 /// Walks input blocks, weight row groups of `R`, and input groups of up to `C`.
 #[inline(always)]
-fn blocks<S: Simd, W: Rows, const R: usize, const C: usize>(simd: S, w: &W, rows: usize, task: &Task<'_, '_>) {
+fn blocks<S: Simd, W: Rows, const R: usize, const C: usize>(
+    simd: S,
+    w: &W,
+    rows: usize,
+    task: &Task<'_, '_>,
+) {
     let input = task.input;
     let block = (INPUT_BYTES / (4 * input.stride.max(1))).max(C) / C * C;
     for start in (0..input.rows).step_by(block) {

@@ -58,8 +58,12 @@ mod tests {
             for scale in [1.0f32, 30.0, 1e4] {
                 let x: Vec<f32> = (0..n).map(|i| ((i * 7919 % 1013) as f32 / 1013.0 - 0.5) * scale).collect();
                 let peak = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let exact: f64 = x.iter().map(|&v| f64::from(v - peak).exp()).sum::<f64>().ln() + f64::from(peak);
-                assert!((f64::from(log_sum_exp(&x)) - exact).abs() <= 1e-6 * exact.abs().max(1.0), "{n} {scale}");
+                let exact: f64 =
+                    x.iter().map(|&v| f64::from(v - peak).exp()).sum::<f64>().ln() + f64::from(peak);
+                assert!(
+                    (f64::from(log_sum_exp(&x)) - exact).abs() <= 1e-6 * exact.abs().max(1.0),
+                    "{n} {scale}"
+                );
             }
         }
         assert_eq!(log_sum_exp(&[]), f32::NEG_INFINITY);
