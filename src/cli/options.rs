@@ -17,9 +17,10 @@ pub struct Runtime {
     #[arg(long, default_value = "cpu", value_name = "DEVICE", help_heading = "Runtime")]
     pub device: Device,
 
-    /// CPU threads; 0 takes all
-    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Runtime")]
-    pub threads: usize,
+    /// CPU threads, at most 1024; 0 takes all
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024), value_name = "N")]
+    #[arg(help_heading = "Runtime")]
+    pub threads: u16,
 
     /// Print one JSON object on stdout (logs stay on stderr)
     #[arg(long, help_heading = "Runtime")]
@@ -29,7 +30,7 @@ pub struct Runtime {
 impl Runtime {
     /// Applies `--threads`. Called once, before any work.
     pub fn start(&self) -> Result<(), rayon::ThreadPoolBuildError> {
-        rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global()
+        rayon::ThreadPoolBuilder::new().num_threads(self.threads.into()).build_global()
     }
 }
 

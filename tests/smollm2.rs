@@ -1,0 +1,166 @@
+//! The real SmolLM2-135M-Instruct against what `transformers` computes with the same quantised file
+//! (`fixtures/make_smollm2_expected.py`), where `OSLER_SMOLLM2_GGUF` names it.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::{DType, Tensor};
+use burn_flex::{Flex, FlexDevice};
+use osler::chat::Message;
+use osler::data::{RenderOptions, ThinkingMode};
+use osler::engine::{Engine, EngineOptions, ModelBundle, Request, TextEngine};
+use osler::kernels::softmax::cpu::log_sum_exp;
+use osler::model::config::FloatType;
+use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::model::load::{FileWeights, KeptType};
+use osler::model::weights::export::{ExportOptions, write_folder};
+use serde::Deserialize;
+use support::{fixtures, max_diff};
+
+#[derive(Deserialize)]
+struct Recording {
+    chat: Vec<Chat>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Chat {
+    messages: Vec<Message>,
+    rendered: String,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    text: String,
+    ids: Vec<u32>,
+    logprobs: Vec<f32>,
+    at: Vec<Row>,
+    greedy_ids: Vec<u32>,
+    greedy_logprobs: Vec<f32>,
+}
+
+/// Some logits of one position: those of `vocab`, or every `stride`th.
+#[derive(Deserialize)]
+struct Row {
+    pos: usize,
+    #[serde(default)]
+    vocab: Vec<usize>,
+    stride: Option<usize>,
+    logits: Vec<f32>,
+}
+
+fn recording() -> Recording {
+    let bytes = std::fs::read(fixtures().join("smollm2_expected.json")).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn model_path() -> Option<PathBuf> {
+    let path = std::env::var_os("OSLER_SMOLLM2_GGUF").map(PathBuf::from);
+    if path.is_none() {
+        println!("skipped: OSLER_SMOLLM2_GGUF does not name SmolLM2-135M-Instruct.Q4_1.gguf");
+    }
+    path
+}
+
+fn decoder(path: &Path) -> (ModelBundle, Decoder<Flex>) {
+    let bundle = ModelBundle::open(path).unwrap();
+    let mut progress = |_| {};
+    let mut weights = FileWeights::new(&bundle.files, KeptType::All(FloatType::F32), &mut progress);
+    let config = bundle.files.config().clone();
+    let weights = DecoderWeights::read(&config, &mut weights, &FlexDevice).unwrap();
+    (bundle, Decoder::new(config, weights, DType::F32, FlexDevice))
+}
+
+fn logits(decoder: &Decoder<Flex>, ids: &[u32]) -> Vec<f32> {
+    let logits: Tensor<Flex, 2> = decoder.logits(decoder.forward(ids, &[ids.len()]));
+    logits.into_data().to_vec().unwrap()
+}
+
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    let mean = |x: &[f32]| x.iter().map(|&v| f64::from(v)).sum::<f64>() / x.len() as f64;
+    let (ma, mb) = (mean(a), mean(b));
+    let [mut ab, mut aa, mut bb] = [0.0; 3];
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(a) - ma, f64::from(b) - mb);
+        (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
+    }
+    ab / (aa * bb).sqrt()
+}
+
+#[test]
+fn text_and_chat_become_the_recorded_ids() {
+    let Some(path) = model_path() else { return };
+    let bundle = ModelBundle::open(&path).unwrap();
+    let (tokenizer, template) = (bundle.tokenizer().unwrap(), bundle.chat_template().unwrap().unwrap());
+    let recording = recording();
+    for chat in &recording.chat {
+        let rendered = template.render(&chat.messages, &RenderOptions::prompt(ThinkingMode::Auto)).unwrap();
+        assert_eq!(rendered, chat.rendered);
+    }
+    for case in &recording.cases {
+        assert_eq!(tokenizer.encode(&case.text, true).unwrap(), case.ids, "{}", case.name);
+        assert_eq!(tokenizer.decode(&case.ids, false).unwrap(), case.text, "{}", case.name);
+    }
+}
+
+#[test]
+fn numbers_are_those_of_transformers_and_survive_an_export() {
+    let Some(path) = model_path() else { return };
+    let (bundle, decoder) = decoder(&path);
+    let vocab = decoder.config.vocab_size;
+    let recording = recording();
+    let mut kept = Vec::new();
+    let log_prob = |row: &[f32], id: u32| row[id as usize] - log_sum_exp(row);
+    for case in &recording.cases {
+        let all = logits(&decoder, &case.ids);
+        for row in &case.at {
+            let own = &all[row.pos * vocab..(row.pos + 1) * vocab];
+            let found: Vec<f32> = match row.stride {
+                Some(stride) => own.iter().copied().step_by(stride).collect(),
+                None => row.vocab.iter().map(|&id| own[id]).collect(),
+            };
+            let diff = max_diff(&found, &row.logits);
+            let together = correlation(&found, &row.logits);
+            assert!(diff <= 1e-2 && together >= 0.9999, "{} at {}: {diff:e}, {together}", case.name, row.pos);
+        }
+        let rows = all.chunks_exact(vocab).zip(&case.ids[1..]);
+        let found: Vec<f32> = rows.map(|(row, &id)| log_prob(row, id)).collect();
+        let diff = max_diff(&found, &case.logprobs);
+        assert!(diff <= 1e-3, "{}: {diff:e}", case.name);
+        kept.push(all);
+    }
+
+    // Another program's folder, the same bits.
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("exported");
+    let extra_files = bundle.made_tokenizer_files();
+    let options = ExportOptions { max_shard_size: 200_000_000, extra_files, ..ExportOptions::default() };
+    write_folder(&bundle.files, &folder, &options, &mut |_, _| {}).unwrap();
+    let (exported_bundle, exported) = self::decoder(&folder);
+    let shortest = (0..kept.len()).min_by_key(|&i| kept[i].len()).unwrap();
+    let again = logits(&exported, &recording.cases[shortest].ids);
+    assert!(again.iter().zip(&kept[shortest]).all(|(a, b)| a.to_bits() == b.to_bits()), "the export differs");
+    let case = &recording.cases[0];
+    assert_eq!(exported_bundle.tokenizer().unwrap().encode(&case.text, true).unwrap(), case.ids);
+    assert_eq!(exported_bundle.stop_ids(), bundle.stop_ids());
+    drop((exported, exported_bundle, kept));
+
+    // One batch of all prompts.
+    let options = EngineOptions { cache_tokens: 1024, batch_tokens: 512, memory_limit: None };
+    let mut engine = Engine::new(decoder, 0, bundle.tokenizer.clone(), options).unwrap();
+    let case = &recording.cases[shortest];
+    let scores: Vec<f32> = engine.score(&case.ids).unwrap()[1..].iter().map(|s| s.unwrap()).collect();
+    assert!(max_diff(&scores, &case.logprobs) <= 1e-3);
+    let requests = recording.cases.iter().map(|c| Request::greedy(c.ids.clone(), c.greedy_ids.len()));
+    let submitted: Vec<_> = requests.map(|request| engine.submit(request).unwrap()).collect();
+    for (outputs, case) in engine.run(&submitted).iter().zip(&recording.cases) {
+        assert_eq!(outputs[0].ids, case.greedy_ids, "{}", case.name);
+        let diff = max_diff(&outputs[0].logprobs, &case.greedy_logprobs);
+        assert!(diff <= 1e-3, "{}: {diff:e}", case.name);
+        let tokenizer: &Arc<_> = bundle.tokenizer().unwrap();
+        assert_eq!(outputs[0].text, tokenizer.decode(&case.greedy_ids, true).unwrap());
+    }
+}
