@@ -298,7 +298,17 @@ fn text_without_a_tokenizer_is_refused_with_what_to_do() {
 fn inspect_tells_what_is_in_a_folder() {
     let model = Model::new("qwen3_tiny");
     let report = json_of(&["inspect", model.path(), "--json"], "");
-    let fields = ["path", "format", "architecture", "parameters", "config", "stored", "tokenizer", "memory"];
+    let fields = [
+        "path",
+        "format",
+        "architecture",
+        "parameters",
+        "config",
+        "stored",
+        "tokenizer",
+        "unread_fields",
+        "memory",
+    ];
     assert_eq!(keys(&report), fields);
     let parameters = config("qwen3_tiny").num_parameters();
     assert_eq!(report["parameters"], parameters);
@@ -377,11 +387,13 @@ fn bench_measures_what_it_says() {
     let sizes = ["--prefill", "20", "--context", "8", "--decode", "4", "--batches", "1,3", "--repeats", "2"];
     let base = ["bench", "--model", model.path(), "--json", "--threads", "2"];
     let report = json_of(&[&base[..], &sizes].concat(), "");
-    let fields =
-        ["model", "dtype", "device", "threads", "instruction_set", "weight_bytes", "ceilings", "results"];
-    assert_eq!(keys(&report), fields);
+    assert_eq!(keys(&report), ["model", "device", "threads", "instruction_set", "ceilings", "runs"]);
     assert_eq!((&report["device"], &report["threads"]), (&json!("cpu"), &json!(2)));
-    assert_eq!(report["weight_bytes"], 4 * config("llama_tiny").num_parameters());
+    let runs = report["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|r| &r["dtype"]).collect::<Vec<_>>(), ["F32", "BF16"]);
+    assert_eq!(runs[0]["weight_bytes"], 4 * config("llama_tiny").num_parameters());
+    assert!(runs[1]["weight_bytes"].as_u64() < runs[0]["weight_bytes"].as_u64());
+    let report = &runs[0];
     assert_eq!(keys(&report["ceilings"]), ["gigabytes_per_second", "gigaflops"]);
     let results = report["results"].as_array().unwrap();
     let phases: Vec<_> = results.iter().map(|r| (r["phase"].clone(), r["batch"].clone())).collect();
@@ -404,7 +416,8 @@ fn bench_runs_on_a_config_alone_and_in_any_proportions() {
     for (context, batches) in [("150", "9"), ("2", "600"), ("1", "1")] {
         let sizes = ["--prefill", "0", "--decode", "1", "--context", context, "--batches", batches];
         let report = json_of(&[&base[..], &sizes, &["--dtype", "bf16", "--repeats", "1"]].concat(), "");
-        assert_eq!((&report["dtype"], report["results"].as_array().unwrap().len()), (&json!("BF16"), 1));
+        let run = &report["runs"][0];
+        assert_eq!((&run["dtype"], run["results"].as_array().unwrap().len()), (&json!("BF16"), 1));
     }
     let most = "18446744073709551615";
     for flag in ["--batches", "--context", "--prefill"] {
