@@ -1,7 +1,7 @@
 //! Chat templates against recordings of transformers, and against templates that mean harm.
 //!
 //! The recordings are made by `tests/fixtures/make_chat_expected.py`. With `OSLER_QWEN_TOKENIZER_DIR` (Qwen3),
-//! `OSLER_QWEN2_5_TOKENIZER_DIR` and `OSLER_SMOLLM2_TEMPLATE` (a file) set, the published templates themselves are
+//! `OSLER_QWEN2_5_TOKENIZER_DIR` and `OSLER_SMOLLM2_GGUF` set, the published templates themselves are
 //! rendered too; where to get them is said in that script.
 
 use std::cell::Cell;
@@ -14,6 +14,7 @@ use osler::chat::Message;
 use osler::data::{
     BuiltinTemplate, ChatTemplate, RenderOptions, TemplateError, TemplateLimits, ThinkingMode,
 };
+use osler::model::weights::GgufFile;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde::Deserialize;
@@ -84,7 +85,7 @@ fn published_templates_render_as_in_transformers() {
     for (variable, model) in [
         ("OSLER_QWEN_TOKENIZER_DIR", "qwen3"),
         ("OSLER_QWEN2_5_TOKENIZER_DIR", "qwen2_5"),
-        ("OSLER_SMOLLM2_TEMPLATE", "smollm2"),
+        ("OSLER_SMOLLM2_GGUF", "smollm2"),
     ] {
         let Some(path) = std::env::var_os(variable) else {
             println!("skipped: the published {model} template is not at hand, {variable} is not set");
@@ -96,7 +97,8 @@ fn published_templates_render_as_in_transformers() {
                 serde_json::from_slice(&fs::read(path.join("tokenizer_config.json")).unwrap()).unwrap();
             config["chat_template"].as_str().unwrap().to_owned()
         } else {
-            fs::read_to_string(path).unwrap()
+            let vocabulary = GgufFile::open(path).unwrap().vocabulary().unwrap().unwrap();
+            vocabulary.chat_template.unwrap()
         };
         check(&ChatTemplate::new(&source).unwrap(), model);
     }

@@ -97,6 +97,9 @@ struct OutputReport {
 pub fn run(arguments: Arguments) -> CommandResult {
     arguments.runtime.start()?;
     let bundle = arguments.model.open()?;
+    if arguments.batch_tokens == 0 {
+        return Err("--batch-tokens is 0, legal is at least 1".into());
+    }
     let sampling = arguments.sampling.params(0.0);
     let mut stop_ids = if arguments.ignore_eos { Vec::new() } else { bundle.stop_ids() };
     stop_ids.extend(&arguments.stop_id);
