@@ -20,7 +20,7 @@ use crate::engine::{ModelBundle, OpenError, Request, TextEngine};
 
 /// Talk with a model
 ///
-/// Streams the answer; thinking is dimmed. In the chat: /system TEXT sets the system message and starts over,
+/// Streams the answer; thinking is dimmed. In a terminal: /system TEXT sets the system message and starts over,
 /// /reset starts over, /save FILE writes the conversation as JSON, /help, /quit. Ctrl-C stops an answer.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -175,8 +175,8 @@ impl Chat<'_> {
     /// One message a line from stdin.
     fn piped(&mut self) -> CommandResult {
         let json = self.arguments.runtime.json;
-        for line in io::stdin().lock().lines() {
-            let line = line?;
+        for (number, line) in (1..).zip(io::stdin().lock().lines()) {
+            let line = line.map_err(|error| format!("stdin, line {number}: {error}"))?;
             if !line.trim().is_empty() {
                 self.answer(line, !json, false)?;
             }
