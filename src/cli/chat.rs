@@ -18,6 +18,9 @@ use crate::data::{
 };
 use crate::engine::{ModelBundle, OpenError, Request, TextEngine};
 
+/// Temperature of an answer where none is given.
+const TEMPERATURE: f32 = 0.7;
+
 /// Talk with a model
 ///
 /// Streams the answer; thinking is dimmed. In a terminal: /system TEXT sets the system message and starts over,
@@ -130,7 +133,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let template = template(&bundle, arguments.template)?;
     let limit = bundle.files.config().max_position_embeddings;
     let context = arguments.context.unwrap_or(4096).min(limit);
-    let sampling = arguments.sampling.params(0.7);
+    let sampling = arguments.sampling.params(TEMPERATURE);
     sampling.validate()?;
     let engine = arguments.model.engine(&bundle, &arguments.runtime, context, 512)?;
     let interrupt = Interrupt::watch()?;
@@ -269,7 +272,7 @@ impl Chat<'_> {
             )
             .into());
         }
-        let mut sampling = self.arguments.sampling.params(0.7);
+        let mut sampling = self.arguments.sampling.params(TEMPERATURE);
         // Each turn draws anew, and the whole chat repeats with the seed.
         sampling.seed = sampling.seed.wrapping_add(self.turn);
         self.turn += 1;

@@ -83,12 +83,7 @@ impl WeightSource for FileWeights<'_> {
 impl FileWeights<'_> {
     /// The file's own pages, where type and alignment let a kernel read them in place.
     fn mapped(&self, name: &str, stored: StoredType, float: FloatType) -> Option<Bytes> {
-        let same = match float {
-            FloatType::F32 => stored == StoredType::F32,
-            FloatType::BF16 => stored == StoredType::BF16,
-            FloatType::F16 => stored == StoredType::F16,
-        };
-        let bytes = self.files.mapped_bytes(name).filter(|_| same)?;
+        let bytes = self.files.mapped_bytes(name).filter(|_| stored.float() == Some(float))?;
         let aligned = (bytes.as_ptr() as usize).is_multiple_of(float.bytes());
         aligned.then(|| Bytes::from_shared(bytes, AllocationProperty::File))
     }
