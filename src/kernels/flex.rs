@@ -6,7 +6,8 @@ use half::bf16;
 
 use super::attention::{AttentionShape, AttentionSpan};
 use super::backend::KernelBackend;
-use super::linear::{LinearWeights, cpu::Part, cpu::Weight};
+use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
+use super::quantised::QuantisedMatrix;
 use super::{activation, attention, linear, norm, rotary};
 
 fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
@@ -36,11 +37,31 @@ fn weights<const D: usize>(w: &Tensor<Flex, D>) -> FlexTensor {
     if w.layout().contiguous_offsets().is_some() { w } else { w.to_contiguous() }
 }
 
-fn weight(w: &FlexTensor) -> Weight<'_> {
-    let (start, end) = w.layout().contiguous_offsets().unwrap_or((0, 0));
-    match w.dtype() {
-        DType::BF16 => Weight::Bf16(&w.storage::<bf16>()[start..end]),
-        _ => Weight::F32(&w.storage::<f32>()[start..end]),
+/// A weight matrix held for the time of a product.
+enum Held<'a> {
+    Float(FlexTensor),
+    Blocks(&'a QuantisedMatrix),
+}
+
+impl Held<'_> {
+    fn new(matrix: &Matrix<Flex>) -> Held<'_> {
+        match matrix {
+            Matrix::Float(w) => Held::Float(weights(w)),
+            Matrix::Blocks(blocks) => Held::Blocks(blocks),
+        }
+    }
+
+    fn weight(&self) -> Weight<'_> {
+        match self {
+            Held::Blocks(blocks) => Weight::Blocks(blocks.block(), blocks.bytes()),
+            Held::Float(w) => {
+                let (start, end) = w.layout().contiguous_offsets().unwrap_or((0, 0));
+                match w.dtype() {
+                    DType::BF16 => Weight::Bf16(&w.storage::<bf16>()[start..end]),
+                    _ => Weight::F32(&w.storage::<f32>()[start..end]),
+                }
+            }
+        }
     }
 }
 
@@ -49,14 +70,14 @@ impl KernelBackend for Flex {
         let [n, k] = x.dims();
         let x = dense(x);
         let held: Vec<_> =
-            parts.iter().map(|p| (weights(p.weight), p.bias.map(|b| dense(b.clone())))).collect();
+            parts.iter().map(|p| (Held::new(p.weight), p.bias.map(|b| dense(b.clone())))).collect();
         let mut outputs: Vec<Vec<f32>> = parts.iter().map(|p| vec![0.0; n * p.weight.dims()[0]]).collect();
         let mut jobs: Vec<Part<'_>> = held
             .iter()
             .zip(parts)
             .zip(&mut outputs)
             .map(|(((w, bias), part), out)| Part {
-                weight: weight(w),
+                weight: w.weight(),
                 bias: bias.as_ref().map(|b| b.storage::<f32>()),
                 out_features: part.weight.dims()[0],
                 out,

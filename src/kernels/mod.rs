@@ -9,10 +9,11 @@ mod flex;
 pub mod linear;
 pub mod norm;
 pub mod parallel;
+pub mod quantised;
 pub mod rotary;
 pub mod simd;
 pub mod softmax;
 
 pub use attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
 pub use backend::KernelBackend;
-pub use linear::LinearWeights;
+pub use linear::{LinearWeights, Matrix};

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
+use crate::kernels::Matrix;
+use crate::kernels::quantised::QuantisedMatrix;
 use crate::model::config::ModelConfig;
 use crate::model::decoder::DecoderWeights;
 use crate::model::layer::{DecoderLayer, Linear};
@@ -13,6 +15,20 @@ pub trait WeightSource {
 
     /// The values of `name`, which has `shape`.
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<TensorData, Self::Error>;
+
+    /// The matrix `name`, which has `shape`: floats, or quantised blocks where the source keeps them.
+    fn read_matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<MatrixData, Self::Error> {
+        self.read(name, &shape).map(MatrixData::Float)
+    }
+}
+
+/// A matrix on its way to a device.
+#[derive(Debug)]
+pub enum MatrixData {
+    /// Floats.
+    Float(TensorData),
+    /// Quantised blocks, which stay on the host.
+    Blocks(QuantisedMatrix),
 }
 
 impl<B: Backend> DecoderWeights<B> {
@@ -25,7 +41,7 @@ impl<B: Backend> DecoderWeights<B> {
         let mut reader = Reader::<B, S> { source, device };
         let (hidden, inner, head_dim) = (config.hidden_size, config.intermediate_size, config.head_dim);
         let (query, key_value) = (config.query_size(), config.key_value_size());
-        let embed_tokens = reader.tensor("model.embed_tokens.weight", [config.vocab_size, hidden])?;
+        let embed_tokens = reader.matrix("model.embed_tokens.weight", [config.vocab_size, hidden])?;
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
             let name = |part: &str| format!("model.layers.{index}.{part}");
@@ -70,8 +86,18 @@ impl<B: Backend, S: WeightSource> Reader<'_, B, S> {
         Ok(Tensor::from_data(data, (self.device, dtype)))
     }
 
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix<B>, S::Error> {
+        Ok(match self.source.read_matrix(name, shape)? {
+            MatrixData::Float(data) => {
+                let dtype = data.dtype;
+                Matrix::Float(Tensor::from_data(data, (self.device, dtype)))
+            }
+            MatrixData::Blocks(blocks) => Matrix::Blocks(blocks),
+        })
+    }
+
     fn linear(&mut self, name: &str, [out, input]: [usize; 2], bias: bool) -> Result<Linear<B>, S::Error> {
-        let weight = self.tensor(&format!("{name}.weight"), [out, input])?;
+        let weight = self.matrix(&format!("{name}.weight"), [out, input])?;
         let bias = bias.then(|| self.tensor(&format!("{name}.bias"), [out])).transpose()?;
         Ok(Linear { weight, bias })
     }

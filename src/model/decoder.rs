@@ -6,7 +6,7 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
 
-use crate::kernels::KernelBackend;
+use crate::kernels::{KernelBackend, Matrix};
 use crate::model::cache::{CacheBatch, KvCache, attention_shape};
 use crate::model::config::{ModelConfig, RopeFrequencies};
 use crate::model::layer::{DecoderLayer, Linear, Projected};
@@ -18,7 +18,7 @@ pub struct Decoder<B: Backend> {
     /// Sizes and switches.
     pub config: ModelConfig,
     /// `[vocab, hidden]`
-    pub embed_tokens: Tensor<B, 2>,
+    pub embed_tokens: Matrix<B>,
     /// First to last.
     pub layers: Vec<DecoderLayer<B>>,
     /// `[hidden]`
@@ -34,7 +34,7 @@ pub struct Decoder<B: Backend> {
 #[derive(Debug)]
 pub struct DecoderWeights<B: Backend> {
     /// `[vocab, hidden]`
-    pub embed_tokens: Tensor<B, 2>,
+    pub embed_tokens: Matrix<B>,
     /// First to last.
     pub layers: Vec<DecoderLayer<B>>,
     /// `[hidden]`
@@ -106,9 +106,19 @@ impl<B: KernelBackend> Decoder<B> {
 
     /// Embeddings of `tokens` `[n]`: `[n, hidden]`.
     fn embed(&self, tokens: &[u32]) -> Tensor<B, 2> {
-        let ids: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
-        let ids = Tensor::<B, 1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        self.embed_tokens.clone().select(0, ids).cast(self.compute)
+        let rows = match &self.embed_tokens {
+            Matrix::Float(table) => {
+                let ids: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
+                let ids = Tensor::<B, 1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
+                table.clone().select(0, ids)
+            }
+            Matrix::Blocks(table) => {
+                let values = table.decode_rows(tokens.iter().map(|&t| t as usize));
+                let data = TensorData::new(values, [tokens.len(), self.config.hidden_size]);
+                Tensor::from_data(data, (&self.device, DType::F32))
+            }
+        };
+        rows.cast(self.compute)
     }
 
     /// Logits `[n, vocab]` in f32 of residual rows `[n, hidden]`.

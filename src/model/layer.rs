@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::kernels::{KernelBackend, LinearWeights};
+use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 use crate::model::config::ModelConfig;
 use crate::model::rotary::RotaryTables;
 
@@ -10,7 +10,7 @@ use crate::model::rotary::RotaryTables;
 #[derive(Debug, Clone)]
 pub struct Linear<B: Backend> {
     /// `[out, in]`
-    pub weight: Tensor<B, 2>,
+    pub weight: Matrix<B>,
     /// `[out]`
     pub bias: Option<Tensor<B, 1>>,
 }

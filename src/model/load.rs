@@ -2,7 +2,8 @@
 
 use burn::tensor::{AllocationProperty, Bytes, DType, Shape, TensorData, bf16, f16};
 
-use crate::model::build::WeightSource;
+use crate::kernels::quantised::{BlockType, QuantisedMatrix};
+use crate::model::build::{MatrixData, WeightSource};
 use crate::model::config::FloatType;
 use crate::model::weights::{ModelFiles, StoredType, WeightsError};
 
@@ -11,8 +12,8 @@ use crate::model::weights::{ModelFiles, StoredType, WeightsError};
 pub enum KeptType {
     /// Every tensor in this type.
     All(FloatType),
-    /// As stored where the kernels read that type as it is (`F32`, `BF16`), else `F32`; vectors (norms, biases)
-    /// in `F32`.
+    /// As stored where the CPU kernels read that type as it is (`F32`, `BF16`, quantised blocks), else `F32`; vectors
+    /// (norms, biases) in `F32`.
     AsStored,
     /// Matrices in this type, vectors in `F32`.
     Matrices(FloatType),
@@ -33,14 +34,32 @@ impl<'a> FileWeights<'a> {
     }
 }
 
-/// The type a tensor of `rank` dimensions stored as `stored` is kept in.
-pub fn kept_type(kept: KeptType, stored: StoredType, rank: usize) -> FloatType {
+/// How one tensor is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In floats.
+    Float(FloatType),
+    /// In the file's own quantised blocks.
+    Blocks(BlockType),
+}
+
+/// How a tensor of `rank` dimensions stored as `stored` is kept.
+pub fn kept_as(kept: KeptType, stored: StoredType, rank: usize) -> Kept {
+    match (kept, stored.block_type()) {
+        (KeptType::All(float), _) => Kept::Float(float),
+        (KeptType::AsStored | KeptType::Matrices(_), _) if rank < 2 => Kept::Float(FloatType::F32),
+        (KeptType::Matrices(float), _) => Kept::Float(float),
+        (KeptType::AsStored, Some(block)) => Kept::Blocks(block),
+        (KeptType::AsStored, None) if stored == StoredType::BF16 => Kept::Float(FloatType::BF16),
+        (KeptType::AsStored, None) => Kept::Float(FloatType::F32),
+    }
+}
+
+/// Bytes that `elements` values take when kept so.
+fn bytes_of(kept: Kept, elements: u64) -> u64 {
     match kept {
-        KeptType::All(float) => float,
-        KeptType::AsStored | KeptType::Matrices(_) if rank < 2 => FloatType::F32,
-        KeptType::Matrices(float) => float,
-        KeptType::AsStored if stored == StoredType::BF16 => FloatType::BF16,
-        KeptType::AsStored => FloatType::F32,
+        Kept::Float(float) => elements * float.bytes() as u64,
+        Kept::Blocks(block) => elements / block.values() as u64 * block.bytes() as u64,
     }
 }
 
@@ -50,7 +69,7 @@ pub fn kept_bytes(files: &ModelFiles, kept: KeptType) -> u64 {
         .stored_tensors()
         .map(|tensor| {
             let elements: u64 = tensor.shape.iter().map(|&n| n as u64).product();
-            elements * kept_type(kept, tensor.stored, tensor.shape.len()).bytes() as u64
+            bytes_of(kept_as(kept, tensor.stored, tensor.shape.len()), elements)
         })
         .sum()
 }
@@ -68,19 +87,43 @@ impl WeightSource for FileWeights<'_> {
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<TensorData, WeightsError> {
         let stored = self.files.tensor(name)?.stored;
-        let float = kept_type(self.kept, stored, shape.len());
+        let float = match kept_as(self.kept, stored, shape.len()) {
+            Kept::Float(float) => float,
+            // Asked for as values, so as values it is given.
+            Kept::Blocks(_) => FloatType::F32,
+        };
         let elements: usize = shape.iter().product();
-        self.bytes += (elements * float.bytes()) as u64;
         let bytes = match self.mapped(name, stored, float) {
             Some(bytes) => bytes,
             None => self.decoded(name, float, elements)?,
         };
-        (self.progress)(self.bytes);
+        self.count(bytes_of(Kept::Float(float), elements as u64));
         Ok(TensorData { bytes, shape: Shape::from(shape.to_vec()), dtype: dtype(float) })
+    }
+
+    fn read_matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<MatrixData, WeightsError> {
+        let stored = self.files.tensor(name)?.stored;
+        let Kept::Blocks(block) = kept_as(self.kept, stored, 2) else {
+            return self.read(name, &shape).map(MatrixData::Float);
+        };
+        let bytes = self.files.block_rows(name)?;
+        let found = bytes.len();
+        let [rows, columns] = shape;
+        let matrix = QuantisedMatrix::new(block, rows, columns, bytes).ok_or_else(|| {
+            let expected = bytes_of(Kept::Blocks(block), (rows * columns) as u64) as usize;
+            WeightsError::BufferLength { tensor: name.to_owned(), found, expected }
+        })?;
+        self.count(found as u64);
+        Ok(MatrixData::Blocks(matrix))
     }
 }
 
 impl FileWeights<'_> {
+    fn count(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        (self.progress)(self.bytes);
+    }
+
     /// The file's own pages, where type and alignment let a kernel read them in place.
     fn mapped(&self, name: &str, stored: StoredType, float: FloatType) -> Option<Bytes> {
         let bytes = self.files.mapped_bytes(name).filter(|_| stored.float() == Some(float))?;

@@ -2,14 +2,38 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use crate::kernels::quantised::QuantisedMatrix;
+
+mod blocks;
 pub mod cpu;
 pub mod reference;
+mod rows;
+mod tiles;
+
+/// A weight matrix `[out, in]`, in floats on the device or in quantised blocks on the host.
+#[derive(Debug, Clone)]
+pub enum Matrix<B: Backend> {
+    /// Floats.
+    Float(Tensor<B, 2>),
+    /// Quantised blocks, as the file has them.
+    Blocks(QuantisedMatrix),
+}
+
+impl<B: Backend> Matrix<B> {
+    /// `[out, in]`.
+    pub fn dims(&self) -> [usize; 2] {
+        match self {
+            Self::Float(tensor) => tensor.dims(),
+            Self::Blocks(blocks) => blocks.dims(),
+        }
+    }
+}
 
 /// A weight and its optional bias, borrowed from the model.
 #[derive(Debug)]
 pub struct LinearWeights<'a, B: Backend> {
     /// `[out, in]`
-    pub weight: &'a Tensor<B, 2>,
+    pub weight: &'a Matrix<B>,
     /// `[out]`
     pub bias: Option<&'a Tensor<B, 1>>,
 }

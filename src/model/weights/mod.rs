@@ -240,6 +240,23 @@ impl ModelFiles {
         Some(self.images.get(tensor.image)?.bytes.slice(tensor.range.clone()))
     }
 
+    /// A matrix's stored bytes, row after row in Hugging Face order: the file's own where the order is the same, else
+    /// put in order in memory.
+    pub fn block_rows(&self, hf_name: &str) -> Result<Bytes, WeightsError> {
+        let placed = self.placed(hf_name)?;
+        match (placed.row_order, self.images.get(placed.image)) {
+            (RowOrder::Same, Some(image)) => Ok(image.bytes.slice(placed.range.clone())),
+            _ => {
+                let tensor = self.tensor(hf_name)?;
+                let mut bytes = Vec::with_capacity(tensor.data.len());
+                (0..tensor.rows())
+                    .filter_map(|row| tensor.row(row))
+                    .for_each(|row| bytes.extend_from_slice(row));
+                Ok(bytes.into())
+            }
+        }
+    }
+
     /// Decodes a whole tensor into `out`: `[rows, columns]` little-endian values of `target`, rounded to
     /// nearest even.
     pub fn decode_into(&self, hf_name: &str, target: FloatType, out: &mut [u8]) -> Result<(), WeightsError> {

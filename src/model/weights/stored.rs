@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::FloatType;
+use crate::kernels::quantised::BlockType;
 
 /// A storage type this program can read. The quantised ones are GGUF's; each stores rows in blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,28 +49,35 @@ impl StoredType {
         Self::Q6_K,
     ];
 
+    /// The quantised block type, where this is one; `None` for the float types.
+    pub const fn block_type(self) -> Option<BlockType> {
+        Some(match self {
+            Self::F32 | Self::F16 | Self::BF16 => return None,
+            Self::Q4_0 => BlockType::Q4_0,
+            Self::Q4_1 => BlockType::Q4_1,
+            Self::Q5_0 => BlockType::Q5_0,
+            Self::Q5_1 => BlockType::Q5_1,
+            Self::Q8_0 => BlockType::Q8_0,
+            Self::Q4_K => BlockType::Q4_K,
+            Self::Q5_K => BlockType::Q5_K,
+            Self::Q6_K => BlockType::Q6_K,
+        })
+    }
+
     /// Values in one block; 1 for the float types.
     pub const fn block_size(self) -> usize {
-        match self {
-            Self::F32 | Self::F16 | Self::BF16 => 1,
-            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => 32,
-            Self::Q4_K | Self::Q5_K | Self::Q6_K => 256,
+        match self.block_type() {
+            Some(block) => block.values(),
+            None => 1,
         }
     }
 
     /// Bytes of one block.
     pub const fn block_bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::BF16 => 2,
-            Self::Q4_0 => 2 + 16,
-            Self::Q4_1 => 2 + 2 + 16,
-            Self::Q5_0 => 2 + 4 + 16,
-            Self::Q5_1 => 2 + 2 + 4 + 16,
-            Self::Q8_0 => 2 + 32,
-            Self::Q4_K => 2 + 2 + 12 + 128,
-            Self::Q5_K => 2 + 2 + 12 + 32 + 128,
-            Self::Q6_K => 128 + 64 + 16 + 2,
+        match (self, self.block_type()) {
+            (_, Some(block)) => block.bytes(),
+            (Self::F32, _) => 4,
+            _ => 2,
         }
     }
 

@@ -1,0 +1,133 @@
+//! Products with quantised blocks: decoded in registers for one input row, once a chunk for several.
+//!
+//! Decoding gives the very f32 values of a dequantised copy and the sums keep the order of [`super::cpu`], so results are
+//! those of the f32 copy bit for bit.
+
+use std::cell::Cell;
+
+use pulp::Simd;
+
+use super::cpu::CHUNK_BYTES;
+use super::rows::F32Rows;
+#[cfg(target_arch = "x86_64")]
+use super::rows::{BlockRows, Rows};
+#[cfg(target_arch = "x86_64")]
+use super::tiles::few;
+use super::tiles::{Target, run};
+use crate::kernels::quantised::BlockType;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::quantised::avx512::{self, Blocks};
+
+/// Bytes of decoded rows that stay in the first-level cache.
+const NEAR_BYTES: usize = 24 << 10;
+
+/// `rows` rows of `k` values in `bytes` times all input rows.
+#[inline(always)]
+pub(super) fn product<S: Simd>(
+    simd: S,
+    block: BlockType,
+    bytes: &[u8],
+    k: usize,
+    rows: usize,
+    to: &Target<'_>,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::x86::V4>() {
+        return match block {
+            BlockType::Q4_0 => wide::<S, avx512::Q4_0>(simd, bytes, k, rows, to),
+            BlockType::Q4_1 => wide::<S, avx512::Q4_1>(simd, bytes, k, rows, to),
+            BlockType::Q5_0 => wide::<S, avx512::Q5_0>(simd, bytes, k, rows, to),
+            BlockType::Q5_1 => wide::<S, avx512::Q5_1>(simd, bytes, k, rows, to),
+            BlockType::Q8_0 => wide::<S, avx512::Q8_0>(simd, bytes, k, rows, to),
+            BlockType::Q4_K => wide::<S, avx512::Q4_K>(simd, bytes, k, rows, to),
+            BlockType::Q5_K => wide::<S, avx512::Q5_K>(simd, bytes, k, rows, to),
+            BlockType::Q6_K => wide::<S, avx512::Q6_K>(simd, bytes, k, rows, to),
+        };
+    }
+    chunks(simd, &Plain { block, bytes, k }, k, rows, to);
+}
+
+/// As [`product`], on AVX-512 registers.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn wide<S: Simd, F: Blocks>(simd: S, bytes: &[u8], k: usize, rows: usize, to: &Target<'_>) {
+    let mut halves = vec![0.0; BlockRows::<F>::halves(k)];
+    // SAFETY: `product` checked that `S` is AVX-512, which a machine without it cannot make; `bytes` holds `rows` rows;
+    // below, four rows at most are used at a time, from multiples of four.
+    let blocks = unsafe { BlockRows::<F>::new(bytes, k, &mut halves) };
+    match to.input.rows {
+        // Four rows at a time: one sum alone would wait for its own last addition.
+        1 => few::<S, _, 4, 1>(simd, &blocks, rows, to),
+        2 => few::<S, _, 4, 2>(simd, &blocks, rows, to),
+        3 => few::<S, _, 4, 3>(simd, &blocks, rows, to),
+        4 => few::<S, _, 4, 4>(simd, &blocks, rows, to),
+        _ => chunks(simd, &blocks, k, rows, to),
+    }
+}
+
+/// Rows that can be written out as f32. A trait and not a closure: only an inlined body is compiled with the caller's
+/// vector instructions, and closures cannot be forced inline.
+trait Decode {
+    /// Writes the values of rows `first ..` of `k` values to `values`.
+    fn decode<S: Simd>(&self, simd: S, first: usize, k: usize, values: &mut [f32]);
+}
+
+/// Blocks without registers made for them.
+struct Plain<'a> {
+    block: BlockType,
+    bytes: &'a [u8],
+    k: usize,
+}
+
+impl Decode for Plain<'_> {
+    #[inline(always)]
+    fn decode<S: Simd>(&self, _: S, first: usize, _: usize, values: &mut [f32]) {
+        let row_bytes = self.k / self.block.values() * self.block.bytes();
+        let count = values.len() / self.k.max(1);
+        self.block.decode(&self.bytes[first * row_bytes..(first + count) * row_bytes], values);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<F: Blocks> Decode for BlockRows<'_, F> {
+    #[inline(always)]
+    fn decode<S: Simd>(&self, simd: S, first: usize, k: usize, values: &mut [f32]) {
+        for (row, out) in values.chunks_exact_mut(k.max(1)).enumerate() {
+            // SAFETY: `values` is as long as the rows there are.
+            unsafe { self.ready(first + row, 1) };
+            for (step, out) in out.chunks_exact_mut(2 * S::F32_LANES).enumerate() {
+                // SAFETY: the row is ready, `step` is below `k / (2 * lanes)`, and `out` is as long as two vectors.
+                unsafe {
+                    out.as_mut_ptr().cast::<[S::f32s; 2]>().write_unaligned(self.load(
+                        simd,
+                        first + row,
+                        step,
+                    ))
+                };
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Decoded rows: kept, because its pages would be fetched from the system at every product otherwise.
+    static DECODED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+/// Runs the f32 tiles over chunks of rows that `source` writes out.
+#[inline(always)]
+fn chunks<S: Simd>(simd: S, source: &impl Decode, k: usize, rows: usize, to: &Target<'_>) {
+    // A chunk is read once for each tile of 8 input rows: few of them need it in the nearest cache, more in the second.
+    let bytes = if to.input.rows <= 8 { NEAR_BYTES } else { CHUNK_BYTES };
+    let step = (bytes / (4 * k.max(1)) / 12 * 12).max(12);
+    let mut decoded = DECODED.take();
+    decoded.resize(decoded.len().max(step.min(rows) * k), 0.0);
+    for first in (0..rows).step_by(step) {
+        let count = step.min(rows - first);
+        let values = &mut decoded[..count * k];
+        source.decode(simd, first, k, values);
+        let weights = F32Rows { data: values, k, next: None };
+        run(simd, &weights, count, &Target { first: to.first + first, ..*to });
+    }
+    DECODED.set(decoded);
+}
