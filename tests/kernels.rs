@@ -6,9 +6,10 @@ use std::ops::Range;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use half::bf16;
+use osler::kernels::quantised::{BlockType, QuantisedMatrix};
 use osler::kernels::{
-    AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, LinearWeights, activation, attention, linear,
-    norm, rotary,
+    AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, LinearWeights, Matrix, activation, attention,
+    linear, norm, rotary,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -91,15 +92,15 @@ fn rows() -> impl Strategy<Value = usize> {
 }
 
 /// A weight matrix with its bias, as the kernel takes it and as exact numbers.
-struct Matrix {
-    weight: Tensor<Flex, 2>,
+struct Exactly {
+    weight: Matrix<Flex>,
     bias: Option<Tensor<Flex, 1>>,
     exact: Vec<f64>,
     exact_bias: Vec<f64>,
     out: usize,
 }
 
-impl Matrix {
+impl Exactly {
     fn new(noise: &mut Noise, out: usize, k: usize, half: bool, bias: bool) -> Self {
         let raw = noise.values(out * k, 1.0);
         let (weight, exact) = if half {
@@ -113,7 +114,7 @@ impl Matrix {
         let raw_bias = noise.values(out, 2.0);
         let exact_bias = raw_bias.iter().map(|&b| if bias { f64::from(b) } else { 0.0 }).collect();
         let bias = bias.then(|| tensor(&raw_bias, [out]));
-        Self { weight, bias, exact, exact_bias, out }
+        Self { weight: Matrix::Float(weight), bias, exact, exact_bias, out }
     }
 
     fn part(&self) -> LinearWeights<'_, Flex> {
@@ -140,9 +141,9 @@ fn linear_groups_agree_with_the_reference_in_any_shape() {
     run(120, (rows(), k, parts, any::<u64>(), any::<u64>()), |(n, k, parts, seed, pick)| {
         let mut noise = Noise(seed);
         let x = noise.values(n * k, 3.0);
-        let matrices: Vec<Matrix> =
-            parts.iter().map(|&(out, half, bias)| Matrix::new(&mut noise, out, k, half, bias)).collect();
-        let group: Vec<_> = matrices.iter().map(Matrix::part).collect();
+        let matrices: Vec<Exactly> =
+            parts.iter().map(|&(out, half, bias)| Exactly::new(&mut noise, out, k, half, bias)).collect();
+        let group: Vec<_> = matrices.iter().map(Exactly::part).collect();
         let product = |x: &[f32]| -> Vec<Vec<f32>> {
             let results = Flex::linear_group(tensor(x, [x.len() / k, k]), &group);
             results.into_iter().map(values).collect()
@@ -177,6 +178,73 @@ fn linear_groups_agree_with_the_reference_in_any_shape() {
         prop_assert_eq!(bits(&values(alone)), bits(&together[0]));
         Ok(())
     });
+}
+
+/// A matrix of random blocks. Their scales and minima are random but small; the rest is any bytes, all of which mean
+/// something.
+fn random_blocks(noise: &mut Noise, block: BlockType, rows: usize, columns: usize) -> QuantisedMatrix {
+    let halves: &[usize] = match block {
+        BlockType::Q4_0 | BlockType::Q5_0 | BlockType::Q8_0 => &[0],
+        BlockType::Q4_1 | BlockType::Q5_1 | BlockType::Q4_K | BlockType::Q5_K => &[0, 2],
+        BlockType::Q6_K => &[208],
+    };
+    let mut bytes = Vec::new();
+    for _ in 0..rows * columns / block.values() {
+        let start = bytes.len();
+        bytes.extend((0..block.bytes()).map(|_| noise.word() as u8));
+        for &at in halves {
+            let scale = half::f16::from_f32(noise.values(1, 0.1)[0]);
+            bytes[start + at..start + at + 2].copy_from_slice(&scale.to_le_bytes());
+        }
+    }
+    QuantisedMatrix::new(block, rows, columns, bytes.into()).expect("whole blocks")
+}
+
+/// Numbers of input rows that take every path: registers, a decoded chunk in the near cache, and one in the far.
+#[test]
+fn products_with_quantised_blocks_equal_those_with_their_f32_values_to_the_last_bit() {
+    let block = prop::sample::select(BlockType::ALL.to_vec());
+    let n = prop_oneof![1usize..=9, Just(33usize)];
+    run(
+        150,
+        (block, n, 1usize..=70, 1usize..=5, any::<bool>(), any::<u64>()),
+        |(block, n, out, k, bias, seed)| {
+            let (mut noise, k) = (Noise(seed), k * 256);
+            let blocks = random_blocks(&mut noise, block, out, k);
+            let floats = Matrix::Float(tensor(&blocks.decode_rows(0..out), [out, k]));
+            let blocks = Matrix::Blocks(blocks);
+            let bias = bias.then(|| tensor(&noise.values(out, 2.0), [out]));
+            let x = noise.values(n * k, 3.0);
+            let product = |weight: &Matrix<Flex>| {
+                let part = LinearWeights { weight, bias: bias.as_ref() };
+                values(Flex::linear_group(tensor(&x, [n, k]), &[part]).remove(0))
+            };
+            prop_assert_eq!(bits(&product(&blocks)), bits(&product(&floats)), "{}", block);
+            Ok(())
+        },
+    );
+}
+
+/// What a device without kernels for blocks runs.
+#[test]
+fn the_reference_reads_quantised_blocks_too() {
+    let mut noise = Noise(7);
+    let blocks = random_blocks(&mut noise, BlockType::Q5_K, 3, 512);
+    let floats = Matrix::Float(tensor(&blocks.decode_rows(0..3), [3, 512]));
+    let x = tensor(&noise.values(2 * 512, 1.0), [2, 512]);
+    let product = |weight: &Matrix<Flex>| {
+        values(linear::reference::linear(x.clone(), &LinearWeights { weight, bias: None }))
+    };
+    assert_eq!(bits(&product(&Matrix::Blocks(blocks))), bits(&product(&floats)));
+}
+
+#[test]
+fn blocks_that_do_not_fill_their_rows_are_refused() {
+    let bytes = |n: usize| bytes::Bytes::from(vec![0u8; n]);
+    assert!(QuantisedMatrix::new(BlockType::Q4_1, 2, 64, bytes(80)).is_some());
+    assert!(QuantisedMatrix::new(BlockType::Q4_1, 2, 64, bytes(79)).is_none());
+    assert!(QuantisedMatrix::new(BlockType::Q4_1, 2, 48, bytes(80)).is_none());
+    assert!(QuantisedMatrix::new(BlockType::Q4_K, usize::MAX, 256, bytes(80)).is_none());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use osler::engine::{Engine, EngineOptions, ModelBundle, Request, TextEngine};
 use osler::kernels::softmax::cpu::log_sum_exp;
 use osler::model::config::FloatType;
 use osler::model::decoder::{Decoder, DecoderWeights};
-use osler::model::load::{FileWeights, KeptType};
+use osler::model::load::{FileWeights, KeptType, kept_bytes};
 use osler::model::weights::export::{ExportOptions, write_folder};
 use serde::Deserialize;
 use support::{fixtures, max_diff};
@@ -66,9 +66,13 @@ fn model_path() -> Option<PathBuf> {
 }
 
 fn decoder(path: &Path) -> (ModelBundle, Decoder<Flex>) {
+    kept(path, KeptType::All(FloatType::F32))
+}
+
+fn kept(path: &Path, kept: KeptType) -> (ModelBundle, Decoder<Flex>) {
     let bundle = ModelBundle::open(path).unwrap();
     let mut progress = |_| {};
-    let mut weights = FileWeights::new(&bundle.files, KeptType::All(FloatType::F32), &mut progress);
+    let mut weights = FileWeights::new(&bundle.files, kept, &mut progress);
     let config = bundle.files.config().clone();
     let weights = DecoderWeights::read(&config, &mut weights, &FlexDevice).unwrap();
     (bundle, Decoder::new(config, weights, DType::F32, FlexDevice))
@@ -103,6 +107,23 @@ fn text_and_chat_become_the_recorded_ids() {
     for case in &recording.cases {
         assert_eq!(tokenizer.encode(&case.text, true).unwrap(), case.ids, "{}", case.name);
         assert_eq!(tokenizer.decode(&case.ids, false).unwrap(), case.text, "{}", case.name);
+    }
+}
+
+#[test]
+fn weights_kept_in_their_blocks_give_the_same_bits_as_their_f32_values() {
+    let Some(path) = model_path() else { return };
+    let (_, floats) = decoder(&path);
+    let (bundle, blocks) = kept(&path, KeptType::AsStored);
+    assert!(
+        kept_bytes(&bundle.files, KeptType::AsStored)
+            < kept_bytes(&bundle.files, KeptType::All(FloatType::F32)) / 5
+    );
+    // Alone, a handful together, and more than fill a tile: each takes its own way through the kernels.
+    let case = &recording().cases[0];
+    for n in [1, 3, 7] {
+        let bits = |decoder| logits(decoder, &case.ids[..n]).iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&blocks), bits(&floats), "{n} ids of {}", case.name);
     }
 }
 

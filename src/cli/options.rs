@@ -37,7 +37,7 @@ impl Runtime {
 /// `--dtype` of a command that loads a model.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
-    /// Loses nothing: bf16 files stay bf16, all else becomes f32
+    /// Loses nothing: on the CPU quantised and bf16 matrices stay as they are, all else becomes f32
     Auto,
     /// 32-bit floats
     F32,

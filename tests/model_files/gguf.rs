@@ -1,6 +1,8 @@
 //! One test for each lie that a GGUF file can tell, and what an honest one decodes to.
 
+use osler::model::build::{MatrixData, WeightSource};
 use osler::model::config::{Architecture, ConfigError, FloatType, RopeScaling};
+use osler::model::load::{FileWeights, KeptType};
 use osler::model::weights::{
     FileImage, GgufFile, ModelFiles, ModelFormat, RowOrder, TensorProblem, WeightsError,
 };
@@ -369,4 +371,25 @@ fn q_of_llama_decodes_in_hugging_face_order() {
     let first: Vec<f32> = f32s(&out).into_iter().step_by(32).take(8).collect();
     assert_eq!(first, [0.0, 2.0, 4.0, 6.0, 1.0, 3.0, 5.0, 7.0]);
     assert!(model.mapped_bytes(name).is_none(), "reordered rows cannot be shared as they lie");
+}
+
+/// Blocks are kept in Hugging Face order, also where the file has Q and K in another.
+#[test]
+fn kept_blocks_hold_the_values_that_decoding_gives() {
+    for architecture in Architecture::ALL {
+        let model = open(&tiny(architecture)).unwrap();
+        let mut progress = |_| {};
+        let mut weights = FileWeights::new(&model, KeptType::AsStored, &mut progress);
+        let mut blocks = 0;
+        for tensor in model.stored_tensors().filter(|t| t.shape.len() == 2) {
+            let shape = [tensor.shape[0], tensor.shape[1]];
+            let MatrixData::Blocks(kept) = weights.read_matrix(tensor.name, shape).unwrap() else { continue };
+            let mut decoded = vec![0; shape[0] * shape[1] * 4];
+            model.decode_into(tensor.name, FloatType::F32, &mut decoded).unwrap();
+            let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(kept.decode_rows(0..shape[0])), bits(f32s(&decoded)), "{}", tensor.name);
+            blocks += 1;
+        }
+        assert!(blocks > 0, "{architecture:?} has no quantised matrix");
+    }
 }

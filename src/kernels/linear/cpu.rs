@@ -74,8 +74,9 @@ pub fn linear(x: &[f32], n: usize, k: usize, parts: &mut [Part<'_>]) {
 
     let mut tasks = Vec::new();
     let total_rows: usize = parts.iter().map(|p| p.out_features).sum();
-    // Several tasks a thread, so that a thread that is held up does not hold up the rest.
-    let share = total_rows.div_ceil(rayon::current_num_threads() * 4);
+    // Several tasks a thread, so that a thread that is held up does not hold up the rest; fewer where all of it takes
+    // little longer than handing it out.
+    let share = total_rows.div_ceil(rayon::current_num_threads() * if n == 1 { 2 } else { 4 });
     let widest = (CHUNK_BYTES / (4 * k.max(1))).max(4);
     let chunk = if n == 1 { share } else { share.min(widest) }.next_multiple_of(12);
     for (index, part) in parts.iter_mut().enumerate() {
