@@ -1,0 +1,124 @@
+//! A marking scheme's items and what a judge says of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::case::{Aspect, FactId, Topic};
+
+/// What an item is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// What is asked and examined.
+    Inquiry,
+    /// What is concluded.
+    Diagnosis,
+    /// What is done.
+    Treatment,
+    /// How it is said.
+    Communication,
+    /// What must not go wrong.
+    Safety,
+}
+
+/// Where an item came from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provenance {
+    /// Holds for every consultation.
+    General,
+    /// Made from a fact of the case.
+    Fact(FactId),
+    /// Made from the case's truth: diagnosis, red flags or plan.
+    Truth,
+    /// Written by a model or a person; the rule-based judge cannot judge it.
+    Written,
+}
+
+/// One item of a marking scheme.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Criterion {
+    /// What is looked for, in words, as a person or a model judge reads it.
+    pub text: String,
+    /// -10 to 10 and not 0; below 0 the item describes something undesirable (spec 2.3).
+    pub points: i8,
+    /// What it is about.
+    pub axis: Axis,
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// How the rule-based judge decides it; `None` where only a reader can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+}
+
+/// How the rule-based judge decides an item. Each looks at the doctor's new message with what was said before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// Asks for one of these facts, not told before.
+    Asks(Vec<FactId>),
+    /// Asks for anything on a topic (an aspect of the complaint where one is given).
+    AsksTopic {
+        /// The topic.
+        topic: Topic,
+        /// The aspect, where one is wanted.
+        aspect: Option<Aspect>,
+    },
+    /// Asks for something already told.
+    Repeats,
+    /// Asks more than this many things at once.
+    AsksMoreThan(u8),
+    /// Names this condition as the diagnosis.
+    Names(String),
+    /// Names any other condition as the diagnosis, without hedging.
+    NamesWrong(String),
+    /// Names a diagnosis before these facts are known; met when fewer than `enough` of them are.
+    Premature {
+        /// Facts that a diagnosis needs.
+        needed: Vec<FactId>,
+        /// How many of them suffice.
+        enough: u8,
+    },
+    /// Gives or prescribes one of these (concepts of the lexicon), or any drug when empty, before allergies were asked.
+    DrugBeforeAllergies,
+    /// Gives a drug the patient is allergic to.
+    DrugAgainstAllergy,
+    /// Arranges or advises one of these concepts.
+    Arranges(Vec<String>),
+    /// Sends the patient to emergency care.
+    SendsToEmergency,
+    /// Shows that feelings were noticed.
+    Empathy,
+    /// Says what to watch for or when to come back.
+    SafetyNet,
+    /// Copies a long run of the patient's words.
+    Copies,
+    /// Is empty, not in sentences, repeats itself, speaks as the patient, or talks to the marker.
+    Incoherent,
+    /// Has more words than this.
+    LongerThan(u16),
+}
+
+/// What a judge says of one item. A failed call is `NotJudged`, never `NotMet`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The message does what the item describes.
+    Met,
+    /// It does not.
+    NotMet,
+    /// Nobody could say.
+    NotJudged,
+}
+
+/// A verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Bytes of the judged message that show it; `None` where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<(usize, usize)>,
+    /// Why, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
