@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod chat_template;
+pub mod consultation;
 pub mod gguf_tokenizer;
 pub mod lexicon;
 pub mod stop;
@@ -20,6 +21,7 @@ mod tokenizer_files;
 pub mod utterance;
 
 pub use chat_template::{BuiltinTemplate, ChatTemplate, RenderOptions, TemplateLimits, ThinkingMode};
+pub use consultation::{Consultation, Ending, Turn};
 pub use gguf_tokenizer::GgufVocabulary;
 pub use stop::{StopMatcher, StopOutput};
 pub use stream::TextStream;

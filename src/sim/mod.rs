@@ -1,9 +1,7 @@
 //! Simulated patients: a script made from a case, a persona, and the consultation they play in.
 
-pub mod consultation;
 pub mod persona;
 pub mod script;
 
-pub use consultation::{Consultation, Ending, Turn};
 pub use persona::{Level, Persona};
 pub use script::PatientScript;
