@@ -34,6 +34,25 @@ pub enum Provenance {
     Written,
 }
 
+/// What a marking scheme is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The doctor's next message, after what was said so far.
+    Reply,
+    /// The whole consultation.
+    Consultation,
+}
+
+/// A marking scheme.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rubric {
+    /// What it marks.
+    pub scope: Scope,
+    /// Its items.
+    pub criteria: Vec<Criterion>,
+}
+
 /// One item of a marking scheme.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Criterion {
@@ -96,6 +115,19 @@ pub enum Check {
     Incoherent,
     /// Has more words than this.
     LongerThan(u16),
+    /// Says in plain words what was found or why something is done.
+    Explains,
+    /// Does nothing for the consultation: asks nothing that is not known, examines, concludes and comforts nothing.
+    Idle,
+    /// Ends with neither a diagnosis nor a step of a plan.
+    Unfinished,
+    /// Another check, met in at least this many of the doctor's messages. Only a whole consultation can meet it.
+    Often {
+        /// How many messages.
+        times: u8,
+        /// What each of them does.
+        check: Box<Check>,
+    },
 }
 
 /// What a judge says of one item. A failed call is `NotJudged`, never `NotMet`.
@@ -115,10 +147,35 @@ pub enum Verdict {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// Bytes of the judged message that show it; `None` where nothing does.
+    /// Which of the doctor's messages shows it, from 0; `None` where nothing does, or one message is judged alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<usize>,
+    /// Bytes of that message that show it; `None` where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<(usize, usize)>,
     /// Why, in a few words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+}
+
+impl Judgement {
+    /// Met, shown by these bytes of the message.
+    pub fn met(evidence: Option<(usize, usize)>, reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Met, turn: None, evidence, reason: reason.into() }
+    }
+
+    /// Not met.
+    pub fn not_met(reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::NotMet, turn: None, evidence: None, reason: reason.into() }
+    }
+
+    /// Nobody could say, and why.
+    pub fn not_judged(reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::NotJudged, turn: None, evidence: None, reason: reason.into() }
+    }
+
+    /// The same, placed in the doctor's message `turn`.
+    pub fn at(self, turn: usize) -> Self {
+        Self { turn: Some(turn), ..self }
+    }
 }
