@@ -3,6 +3,7 @@
 pub mod case;
 pub mod chat_template;
 pub mod consultation;
+pub mod distress;
 pub mod gguf_tokenizer;
 pub mod lexicon;
 pub mod stop;
