@@ -1,5 +1,6 @@
 //! Cases, and text for models: tokenizers, chat templates, and text that arrives token by token.
 
+pub mod bank;
 pub mod case;
 pub mod chat_template;
 pub mod consultation;

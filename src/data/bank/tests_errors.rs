@@ -1,0 +1,1 @@
+//! Every kind of fault in a bank file is named.
