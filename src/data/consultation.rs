@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat::Message;
 use crate::data::case::FactId;
 
 /// One exchange after the opening: the doctor's message and what it led to.
@@ -46,4 +47,23 @@ pub struct Consultation {
     pub turns: Vec<Turn>,
     /// Set when it is over.
     pub ending: Option<Ending>,
+}
+
+/// What a doctor's model is told before the patient's first words. Short, since every token of it is paid for in each
+/// turn of each rollout.
+pub const DOCTOR_PROMPT: &str = "You are a doctor in a consultation. Ask short, clear questions, then say what you think it is and what to do.";
+
+impl Consultation {
+    /// The consultation as a doctor's model reads it: `system` where there is one, the patient as user, the doctor as
+    /// assistant. It ends with the patient unless the doctor's last message ended it.
+    pub fn messages(&self, system: Option<&str>) -> Vec<Message> {
+        let mut messages = Vec::with_capacity(2 + 2 * self.turns.len());
+        messages.extend(system.map(Message::system));
+        messages.push(Message::user(self.opening.as_str()));
+        for turn in &self.turns {
+            messages.push(Message::assistant(turn.doctor.as_str()));
+            messages.extend(turn.patient.as_deref().map(Message::user));
+        }
+        messages
+    }
 }
