@@ -42,7 +42,17 @@ const COMMON: (&str, &str) = ("data/bank/common.toml", include_str!("../../../da
 /// The bundled presentations, one file a specialty.
 const SPECIALTIES: &[(&str, &str)] = &[
     ("data/bank/cardiology.toml", include_str!("../../../data/bank/cardiology.toml")),
+    ("data/bank/dermatology.toml", include_str!("../../../data/bank/dermatology.toml")),
+    ("data/bank/endocrinology.toml", include_str!("../../../data/bank/endocrinology.toml")),
+    ("data/bank/gastroenterology.toml", include_str!("../../../data/bank/gastroenterology.toml")),
+    ("data/bank/general_practice.toml", include_str!("../../../data/bank/general_practice.toml")),
+    ("data/bank/gynaecology.toml", include_str!("../../../data/bank/gynaecology.toml")),
+    ("data/bank/musculoskeletal.toml", include_str!("../../../data/bank/musculoskeletal.toml")),
+    ("data/bank/neurology.toml", include_str!("../../../data/bank/neurology.toml")),
+    ("data/bank/paediatrics.toml", include_str!("../../../data/bank/paediatrics.toml")),
+    ("data/bank/psychiatry.toml", include_str!("../../../data/bank/psychiatry.toml")),
     ("data/bank/respiratory.toml", include_str!("../../../data/bank/respiratory.toml")),
+    ("data/bank/urology.toml", include_str!("../../../data/bank/urology.toml")),
 ];
 
 /// Presentations, and what their patients share.
