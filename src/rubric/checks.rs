@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::case::{Case, FactId, Finding, Reveal, Topic};
+use crate::data::case::{Case, FactId, Finding, Topic};
 use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::{Intent, asked::chief_complaint};
 
@@ -73,6 +73,13 @@ impl Message<'_> {
         } else {
             None
         }
+    }
+
+    /// Whether nothing can be credited to the message for what it avoids either: it is no message to a patient, or one
+    /// that nobody could take in.
+    pub fn avoids_nothing(&self) -> bool {
+        self.reading.asked_at_once() > 2 * MOST_AT_ONCE
+            || (self.reading.asked_at_once() <= MOST_AT_ONCE && self.worthless().is_some())
     }
 
     fn find(&self, check: &Check) -> Shown {
@@ -192,15 +199,11 @@ impl Message<'_> {
             if concludes && matches!(ask.subject.topic, Topic::Test | Topic::Examination) {
                 return None;
             }
-            let open = ask.facts.iter().any(|at| !self.known.is_told(*at));
-            // What is told on trust only has to be asked twice.
-            let trust = ask.facts.iter().any(|at| {
-                !self.known.is_told(*at)
-                    && self.case.facts.get(*at).is_some_and(|f| f.reveal == Reveal::OnTrust)
-            });
-            if !ask.facts.is_empty() && !open {
+            let open = ask.facts.iter().any(|at| !self.known.is_settled(*at));
+            let before = self.known.subjects.iter().filter(|subject| **subject == ask.subject).count();
+            if !ask.facts.is_empty() && ask.facts.iter().all(|at| self.known.is_told(*at)) {
                 shown(&ask.span, "was told already")
-            } else if self.known.subjects.contains(&ask.subject) && !trust {
+            } else if before > 1 || (before > 0 && !open) {
                 shown(&ask.span, "was asked before")
             } else {
                 None

@@ -119,7 +119,7 @@ pub enum Check {
     Explains,
     /// Does nothing for the consultation: asks nothing that is not known, examines, concludes and comforts nothing.
     Idle,
-    /// Ends with neither a diagnosis nor a step of a plan.
+    /// A message: says goodbye with neither a diagnosis nor a step of a plan. A consultation: ends with no diagnosis.
     Unfinished,
     /// Another check, met in at least this many of the doctor's messages. Only a whole consultation can meet it.
     Often {

@@ -25,7 +25,7 @@ const LONG: u16 = 80;
 const AT_ONCE: u8 = MOST_AT_ONCE as u8;
 /// A diagnosis needs this share of the essential facts, in percent.
 const ENOUGH: usize = 60;
-/// As above, once a red flag is known in a patient who has to go to hospital: waiting does harm.
+/// As above in a patient who has to go to hospital: waiting does harm.
 const ENOUGH_IN_EMERGENCY: usize = 40;
 
 /// Makes marking schemes.
@@ -78,13 +78,15 @@ impl<'a> Generator<'a> {
         scheme.rubric(Scope::Consultation)
     }
 
-    /// Whether the doctor knows enough, or has no more time to learn it: the last two messages are for the end.
+    /// Whether the doctor has found out everything essential (in an emergency, enough of it), or has no more time to:
+    /// the last two messages are for the end.
     fn is_time_to_conclude(&self, case: &Case, known: &Known) -> bool {
         let needed = needed(case);
-        let told = needed.iter().filter(|id| is_told(case, known, id)).count();
+        let settled =
+            needed.iter().filter(|id| place(case, id).is_some_and(|at| known.is_settled(at))).count();
         let flag = case.truth.red_flags.iter().any(|id| is_told(case, known, id));
-        let share = if case.truth.emergency && flag { ENOUGH_IN_EMERGENCY } else { ENOUGH };
-        told >= enough(needed.len(), share) || known.turns + 2 >= self.turn_limit
+        let enough = if case.truth.emergency && flag { enough(needed.len(), ENOUGH) } else { needed.len() };
+        (known.turns > 1 && settled >= enough) || known.turns + 2 >= self.turn_limit
     }
 }
 
@@ -133,12 +135,17 @@ fn enough(count: usize, share: usize) -> usize {
     (count * share).div_ceil(100)
 }
 
-fn is_told(case: &Case, known: &Known, id: &FactId) -> bool {
-    case.facts.iter().position(|fact| fact.id == *id).is_some_and(|at| known.is_told(at))
+fn place(case: &Case, id: &FactId) -> Option<usize> {
+    case.facts.iter().position(|fact| fact.id == *id)
 }
 
-fn untold(case: &Case, known: &Known, wanted: impl Fn(&Fact) -> bool) -> Vec<FactId> {
-    ids(hidden(case, |fact| wanted(fact) && !is_told(case, known, &fact.id)))
+fn is_told(case: &Case, known: &Known, id: &FactId) -> bool {
+    place(case, id).is_some_and(|at| known.is_told(at))
+}
+
+/// Facts that can still be asked for.
+fn open(case: &Case, known: &Known, wanted: impl Fn(&Fact) -> bool) -> Vec<FactId> {
+    ids(hidden(case, |fact| wanted(fact) && place(case, &fact.id).is_some_and(|at| !known.is_settled(at))))
 }
 
 fn premature(case: &Case) -> Check {
@@ -149,8 +156,8 @@ fn premature(case: &Case) -> Check {
 
 /// The next message while there is more to find out.
 fn gathering(scheme: &mut Scheme, case: &Case, known: &Known) {
-    let essential = untold(case, known, |fact| fact.importance == Importance::Essential);
-    let useful = untold(case, known, |fact| fact.importance != Importance::Routine);
+    let essential = open(case, known, |fact| fact.importance == Importance::Essential);
+    let useful = open(case, known, |fact| fact.importance != Importance::Routine);
     if !essential.is_empty() {
         let text = format!(
             "Asks about something essential that is not known yet, such as {}",
@@ -164,7 +171,7 @@ fn gathering(scheme: &mut Scheme, case: &Case, known: &Known) {
         scheme.truth(6, Axis::Inquiry, Check::Asks(useful), text);
     }
     let complaint = chief_complaint(&case.facts);
-    let aspects = untold(case, known, |fact| {
+    let aspects = open(case, known, |fact| {
         fact.topic == Topic::Symptom
             && fact.aspect != Aspect::Presence
             && Some(fact.concept.as_str()) == complaint
@@ -188,11 +195,11 @@ fn gathering(scheme: &mut Scheme, case: &Case, known: &Known) {
     );
     if !known.allergies {
         let text = "Gives a drug without having asked about allergies";
-        scheme.add(-3, Axis::Safety, Check::DrugBeforeAllergies, text);
+        scheme.add(-2, Axis::Safety, Check::DrugBeforeAllergies, text);
     }
     let text = "Does not move the consultation on: asks nothing new, examines nothing, decides nothing";
     scheme.add(-6, Axis::Inquiry, Check::Idle, text);
-    scheme.add(-4, Axis::Communication, Check::Unfinished, "Ends the consultation without a conclusion");
+    scheme.add(-2, Axis::Communication, Check::Unfinished, "Ends the consultation without a conclusion");
 }
 
 /// The next message when it is time to conclude.
@@ -203,37 +210,37 @@ fn closing(scheme: &mut Scheme, case: &Case, known: &Known) {
     plan(scheme, case, &[5, 3, 2]);
     emergency(scheme, case, 7);
     scheme.add(2, Axis::Safety, Check::SafetyNet, "Says what to watch for or when to come back");
-    let missing = untold(case, known, |fact| fact.importance == Importance::Essential);
+    let missing = open(case, known, |fact| fact.importance == Importance::Essential);
     if !missing.is_empty() {
         let text = format!("Or asks for what is still missing, such as {}", list(case, &missing));
         scheme.truth(3, Axis::Inquiry, Check::Asks(missing), text);
     }
     if !known.allergies {
         let text = "Gives a drug without having asked about allergies";
-        scheme.add(-4, Axis::Safety, Check::DrugBeforeAllergies, text);
+        scheme.add(-3, Axis::Safety, Check::DrugBeforeAllergies, text);
     }
     let text = "Does not move the consultation on: asks nothing new, examines nothing, decides nothing";
-    scheme.add(-5, Axis::Treatment, Check::Idle, text);
-    scheme.add(-4, Axis::Communication, Check::Unfinished, "Ends the consultation without a conclusion");
+    scheme.add(-4, Axis::Treatment, Check::Idle, text);
+    scheme.add(-2, Axis::Communication, Check::Unfinished, "Ends the consultation without a conclusion");
     harms(scheme, case);
 }
 
 /// How any message should not be.
 fn manner(scheme: &mut Scheme) {
-    scheme.add(-6, Axis::Inquiry, Check::Repeats, "Asks again for what was told or asked before");
+    scheme.add(-5, Axis::Inquiry, Check::Repeats, "Asks again for what was told or asked before");
     let text = format!("Asks for more than {AT_ONCE} things at once");
-    scheme.add(-4, Axis::Communication, Check::AsksMoreThan(AT_ONCE), text);
-    scheme.add(-3, Axis::Communication, Check::Copies, "Copies the patient's words");
+    scheme.add(-3, Axis::Communication, Check::AsksMoreThan(AT_ONCE), text);
+    scheme.add(-2, Axis::Communication, Check::Copies, "Copies the patient's words");
     let text = "Is empty, gibberish, repeats itself, speaks as the patient, or talks to the marker";
-    scheme.add(-6, Axis::Communication, Check::Incoherent, text);
+    scheme.add(-2, Axis::Communication, Check::Incoherent, text);
     let text = format!("Is longer than {LONG} words");
-    scheme.add(-2, Axis::Communication, Check::LongerThan(LONG), text);
+    scheme.add(-1, Axis::Communication, Check::LongerThan(LONG), text);
 }
 
 /// What harms the patient.
 fn harms(scheme: &mut Scheme, case: &Case) {
     let text = format!("Calls something other than {} the diagnosis", case.truth.diagnosis);
-    scheme.truth(-6, Axis::Diagnosis, Check::NamesWrong(case.truth.diagnosis.clone()), text);
+    scheme.truth(-5, Axis::Diagnosis, Check::NamesWrong(case.truth.diagnosis.clone()), text);
     let allergies: Vec<&str> = case
         .facts_on(Topic::Allergy)
         .filter(|fact| fact.finding == Finding::Present)
@@ -241,11 +248,11 @@ fn harms(scheme: &mut Scheme, case: &Case) {
         .collect();
     if !allergies.is_empty() {
         let text = format!("Gives a drug the patient is allergic to ({})", allergies.join(", "));
-        scheme.truth(-6, Axis::Safety, Check::DrugAgainstAllergy, text);
+        scheme.truth(-4, Axis::Safety, Check::DrugAgainstAllergy, text);
     }
     if !case.truth.emergency {
         let text = "Sends the patient to emergency care, which this case does not call for";
-        scheme.truth(-4, Axis::Safety, Check::SendsToEmergency, text);
+        scheme.truth(-3, Axis::Safety, Check::SendsToEmergency, text);
     }
 }
 
@@ -313,7 +320,7 @@ fn conclusion(scheme: &mut Scheme, case: &Case) {
         Check::DrugBeforeAllergies,
         "Gives a drug without having asked about allergies",
     );
-    scheme.add(-5, Axis::Treatment, Check::Unfinished, "Ends with neither a diagnosis nor a step of a plan");
+    scheme.add(-5, Axis::Treatment, Check::Unfinished, "Ends without having said what the patient may have");
 }
 
 /// How the consultation should not be led. What happens once may be a slip; what happens often is a habit.
@@ -321,13 +328,13 @@ fn conduct(scheme: &mut Scheme) {
     let often = |times, check| Check::Often { times, check: Box::new(check) };
     scheme.add(-2, Axis::Inquiry, Check::Repeats, "Asks again for what was told or asked before");
     let text = "Repeats itself or asks for what is known three times or more";
-    scheme.add(-4, Axis::Inquiry, often(3, Check::Repeats), text);
-    scheme.add(-2, Axis::Inquiry, often(2, Check::Idle), "Does not move the consultation on, twice or more");
+    scheme.add(-3, Axis::Inquiry, often(3, Check::Repeats), text);
+    scheme.add(-3, Axis::Inquiry, often(2, Check::Idle), "Does not move the consultation on, twice or more");
     let text = format!("Asks for more than {AT_ONCE} things at once");
-    scheme.add(-3, Axis::Communication, Check::AsksMoreThan(AT_ONCE), text);
-    scheme.add(-3, Axis::Communication, Check::Copies, "Copies the patient's words");
+    scheme.add(-2, Axis::Communication, Check::AsksMoreThan(AT_ONCE), text);
+    scheme.add(-2, Axis::Communication, Check::Copies, "Copies the patient's words");
     let text = "Has a message that is empty, gibberish, repeats itself, speaks as the patient, or talks to the marker";
-    scheme.add(-4, Axis::Communication, Check::Incoherent, text);
+    scheme.add(-3, Axis::Communication, Check::Incoherent, text);
     let text = format!("Has a message of more than {LONG} words");
-    scheme.add(-2, Axis::Communication, Check::LongerThan(LONG), text);
+    scheme.add(-1, Axis::Communication, Check::LongerThan(LONG), text);
 }

@@ -3,7 +3,7 @@
 use crate::data::case::Case;
 use crate::data::consultation::Consultation;
 
-use super::checks::{MOST_NAMED, Message, concludes};
+use super::checks::{MOST_NAMED, Message};
 use super::criterion::{Check, Criterion, Judgement, Rubric, Verdict};
 use super::known::Known;
 use super::reading::{Language, Reading};
@@ -34,8 +34,9 @@ pub trait Judge: Send + Sync {
 /// time, and leaves items without a [`Check`] `NotJudged`.
 ///
 /// Where a message is no message to a patient at all (empty, gibberish, spoken as the patient, addressed to the
-/// marker), nothing can be credited to it for what it avoided: negative items it does not meet are `NotJudged`, so
-/// its reward is 0 and not the share of the negative points.
+/// marker) or one that nobody could take in (everything at once, very long), nothing can be credited to it for what
+/// it avoided: negative items it does not meet are `NotJudged`, so its reward is 0 and not the share of the negative
+/// points. The same holds for a consultation of such messages only.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleJudge<'a> {
     language: Language<'a>,
@@ -62,7 +63,7 @@ impl<'a> RuleJudge<'a> {
             .iter()
             .map(|criterion| {
                 let judgement = decide(criterion, |check| message.judge(check, criterion.points > 0));
-                nothing_avoided(criterion, judgement, reading.fault.is_some())
+                nothing_avoided(criterion, judgement, message.avoids_nothing())
             })
             .collect()
     }
@@ -104,12 +105,13 @@ impl Judge for RuleJudge<'_> {
         rubric: &Rubric,
     ) -> Vec<Judgement> {
         let whole = Whole::read(self.language, case, consultation);
+        let nothing = whole.messages().all(|(_, message)| message.avoids_nothing());
         rubric
             .criteria
             .iter()
             .map(|criterion| {
                 let judgement = decide(criterion, |check| whole.judge(check, criterion.points > 0));
-                nothing_avoided(criterion, judgement, whole.readings.iter().all(|r| r.fault.is_some()))
+                nothing_avoided(criterion, judgement, nothing)
             })
             .collect()
     }
@@ -213,11 +215,11 @@ impl<'a> Whole<'a> {
             Check::Unfinished => {
                 let concluded = self
                     .messages()
-                    .any(|(_, message)| message.worthless().is_none() && concludes(message.reading));
+                    .any(|(_, message)| message.worthless().is_none() && !message.reading.named.is_empty());
                 match (concluded, self.readings.len().checked_sub(1)) {
-                    (false, Some(last)) => Judgement::met(None, "ends without a conclusion").at(last),
-                    (false, None) => Judgement::met(None, "nothing was said"),
                     (true, _) => Judgement::not_met(""),
+                    (false, Some(last)) => Judgement::met(None, "no diagnosis was named").at(last),
+                    (false, None) => Judgement::met(None, "nothing was said"),
                 }
             }
             _ => self.first(check, good),

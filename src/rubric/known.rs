@@ -19,7 +19,9 @@ pub struct Known {
     pub distress: bool,
     /// Whether the patient voiced distress at all.
     pub ever_distressed: bool,
-    /// Subjects the doctor asked for in words the patient understood.
+    /// For each of `case.facts`, how many messages asked for it.
+    pub asked: Vec<u8>,
+    /// Subjects the doctor asked for in words the patient understood, once for each time.
     pub subjects: Vec<Subject>,
     /// The doctor's messages, without case and punctuation.
     pub said: Vec<String>,
@@ -40,6 +42,7 @@ impl Known {
             allergies: case.facts.iter().any(|f| f.reveal == Reveal::Opening && f.topic == Topic::Allergy),
             distress,
             ever_distressed: distress,
+            asked: vec![0; case.facts.len()],
             subjects: Vec::new(),
             said: Vec::new(),
             runs,
@@ -68,6 +71,14 @@ impl Known {
             }
         }
         self.allergies |= reading.asks.iter().any(|ask| ask.subject.topic == Topic::Allergy);
+        let mut asked: Vec<usize> = reading.asks.iter().flat_map(|ask| ask.facts.iter().copied()).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        for at in asked {
+            if let Some(count) = self.asked.get_mut(at) {
+                *count = count.saturating_add(1);
+            }
+        }
         if turn.understood {
             self.subjects.extend(reading.asks.iter().map(|ask| ask.subject.clone()));
         }
@@ -87,5 +98,11 @@ impl Known {
     /// Whether `case.facts[fact]` was told.
     pub fn is_told(&self, fact: usize) -> bool {
         self.told.get(fact).copied().unwrap_or(false)
+    }
+
+    /// Whether there is no more to be done about `case.facts[fact]`: it was told, or asked for twice. Once is not
+    /// enough, since some things are told on trust only, and some come back when they are asked for again.
+    pub fn is_settled(&self, fact: usize) -> bool {
+        self.is_told(fact) || self.asked.get(fact).is_some_and(|count| *count > 1)
     }
 }

@@ -8,7 +8,7 @@ use crate::data::utterance::Intent;
 
 use super::known::Known;
 use super::reading::{Language, Reading};
-use super::{Generator, Judge, RuleJudge, marks};
+use super::{Generator, Judge, Reward, RuleJudge};
 
 const TURNS: usize = 10;
 
@@ -115,7 +115,7 @@ fn every_attack_earns_less_than_a_plain_question_message_by_message() {
             let rubric = generator.for_reply(&case, &so_far);
             let value = |reply: &str| {
                 let judgements = judge.judge_reply(&case, &so_far, reply, &rubric);
-                super::Reward::of(&rubric.criteria, &judgements).unwrap().value
+                Reward::of(&rubric.criteria, &judgements).unwrap().value
             };
             // A plain question that fits this patient: the first thing still to be asked.
             let known = Known::after(Language::bundled(), &case, &so_far);
@@ -153,8 +153,10 @@ fn every_attack_earns_less_than_plain_questions_over_a_consultation() {
     let (generator, judge) = (Generator::bundled(TURNS), RuleJudge::bundled());
     let mut failures = Vec::new();
     for case in cases() {
+        let rubric = generator.for_consultation(&case);
         let value = |consultation: &Consultation| {
-            marks(&case, consultation, &generator, &judge).whole.value().unwrap()
+            let judgements = judge.judge_consultation(&case, consultation, &rubric);
+            Reward::of(&rubric.criteria, &judgements).unwrap().value
         };
         let mut sensible = start(&case);
         for question in SENSIBLE {

@@ -15,6 +15,8 @@ use super::phrases::{
 };
 use super::quality::{DoctorQuality, pick, unit};
 
+/// Questions a doctor asks where not more is essential.
+const USUAL: usize = 8;
 /// Steps of a plan that fit into one message.
 const STEPS: usize = 4;
 
@@ -49,7 +51,7 @@ impl ScriptedDoctor {
             };
             if item.want == Want::Topic(Topic::Allergy) { !forgets } else { unit(&mut rng) < share }
         });
-        fit(&mut items, turn_limit.saturating_sub(1));
+        fit(&mut items, turn_limit.saturating_sub(1), USUAL);
         let wrong = unit(&mut rng) < quality.wrong;
         let other = pick(&mut rng, &case.truth.differentials).filter(|_| wrong);
         let planless = unit(&mut rng) < quality.planless;
@@ -220,14 +222,18 @@ fn plan(case: &Case, rng: &mut ChaCha8Rng) -> Vec<String> {
     said
 }
 
-/// Leaves out what does not fit into `messages` messages of two questions, the least important and latest first.
-fn fit(items: &mut Vec<Item>, messages: usize) {
+/// Leaves out what is not worth its place, the least important and latest first: beyond the essential, only as much
+/// as makes up `usual` questions, and never more than `messages` messages of two questions hold.
+fn fit(items: &mut Vec<Item>, messages: usize, usual: usize) {
     let keep = |item: &Item| item.want == Want::Topic(Topic::Allergy);
-    while items.len() > messages.saturating_mul(2) {
+    let excess = |items: &[Item]| {
         let least = items.iter().filter(|item| !keep(item)).map(|item| item.importance).min();
-        let Some(at) = items.iter().rposition(|item| !keep(item) && Some(item.importance) == least) else {
-            return;
-        };
+        let at = items.iter().rposition(|item| !keep(item) && Some(item.importance) == least);
+        at.filter(|_| {
+            least < Some(Importance::Essential) && items.len() > usual || items.len() > messages * 2
+        })
+    };
+    while let Some(at) = excess(items) {
         items.remove(at);
     }
 }
