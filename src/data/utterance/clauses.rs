@@ -1,6 +1,6 @@
 //! Sentences and clauses of a message.
 
-use super::cues::{AFTER_AND, AFTER_COMMA, FILLERS, JOINTS};
+use super::cues::{AFTER_AND, AFTER_COMMA, COMMANDS, FILLERS, JOINTS};
 use super::vocabulary::Vocabulary;
 use super::words::{COMMA, QUESTION, STOP, Token};
 
@@ -22,6 +22,7 @@ pub(super) struct Clause {
 pub(super) struct Joints {
     after_comma: Vec<u32>,
     after_and: Vec<u32>,
+    commands: Vec<u32>,
     joints: Vec<u32>,
     fillers: Vec<u32>,
 }
@@ -37,6 +38,7 @@ impl Joints {
         Self {
             after_comma: ids(AFTER_COMMA),
             after_and: ids(AFTER_AND),
+            commands: ids(COMMANDS),
             joints: ids(JOINTS),
             fillers: ids(FILLERS),
         }
@@ -48,6 +50,7 @@ impl Joints {
         let mut from = 0;
         let mut sentence = 0;
         let mut first_of_sentence = 0;
+        let asked = asked(tokens);
         for at in 0..=tokens.len() {
             let id = tokens.get(at).map_or(STOP, |token| token.id);
             if matches!(id, STOP | QUESTION) {
@@ -58,7 +61,7 @@ impl Joints {
                 first_of_sentence = clauses.len();
                 sentence += 1;
                 from = at + 1;
-            } else if self.divides(tokens, from, at) {
+            } else if self.divides(tokens, from, at, asked[at]) {
                 self.push(&mut clauses, tokens, from, at, sentence);
                 from = if id == COMMA { at + 1 } else { at };
             }
@@ -67,7 +70,7 @@ impl Joints {
     }
 
     /// Whether a clause ends before the comma or joint at `at`.
-    fn divides(&self, tokens: &[Token], from: usize, at: usize) -> bool {
+    fn divides(&self, tokens: &[Token], from: usize, at: usize, asked: bool) -> bool {
         let is = |words: &[u32], at: usize| {
             tokens.get(at).is_some_and(|token| words.binary_search(&token.id).is_ok())
         };
@@ -76,7 +79,10 @@ impl Joints {
             return is(&self.after_comma, next);
         }
         // `and` right after a comma was decided there.
-        at > from + 1 && is(&self.joints, at) && is(&self.after_and, at + 1) && tokens[at - 1].id != COMMA
+        at > from
+            && is(&self.joints, at)
+            && tokens[at - 1].id != COMMA
+            && ((at > from + 1 && is(&self.after_and, at + 1)) || (!asked && is(&self.commands, at + 1)))
     }
 
     fn push(&self, clauses: &mut Vec<Clause>, tokens: &[Token], from: usize, to: usize, sentence: usize) {
@@ -90,4 +96,17 @@ impl Joints {
         let start = if start == to { from } else { start };
         clauses.push(Clause { from, to, start, question: false, sentence });
     }
+}
+
+/// For each token whether its sentence ends with a question mark.
+fn asked(tokens: &[Token]) -> Vec<bool> {
+    let mut asked = vec![false; tokens.len()];
+    let mut question = false;
+    for (at, token) in tokens.iter().enumerate().rev() {
+        if matches!(token.id, STOP | QUESTION) {
+            question = token.id == QUESTION;
+        }
+        asked[at] = question;
+    }
+    asked
 }

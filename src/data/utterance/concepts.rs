@@ -45,12 +45,13 @@ impl Concepts {
     }
 
     fn insert(&mut self, phrase: &str, concept: u32, vocabulary: &mut Vocabulary) {
+        let mut ids: Vec<u32> = words(phrase).iter().map(|word| vocabulary.add(word)).collect();
+        // `the runs` is not `run`: a single word keeps what stood before it.
+        if ids.iter().filter(|id| !self.skipped.contains(id)).count() > 1 {
+            ids.retain(|id| !self.skipped.contains(id));
+        }
         let mut node = 0;
-        for word in words(phrase) {
-            let id = vocabulary.add(&word);
-            if self.skipped.contains(&id) {
-                continue;
-            }
+        for id in ids {
             let next = self.ends.len() as u32;
             node = *self.steps.entry((node, id)).or_insert(next);
             if node == next {
@@ -70,10 +71,12 @@ impl Concepts {
             let mut node = 0;
             let mut longest = None;
             for (at, token) in tokens.iter().enumerate().skip(first) {
-                if at > first && self.skipped.contains(&token.id) {
-                    continue;
-                }
-                let Some(&next) = self.steps.get(&(node, token.id)) else { break };
+                let Some(&next) = self.steps.get(&(node, token.id)) else {
+                    if at > first && self.skipped.contains(&token.id) {
+                        continue;
+                    }
+                    break;
+                };
                 node = next;
                 if let Some(concept) = self.ends[node as usize] {
                     longest = Some(Found { concept, first, end: at + 1 });

@@ -51,8 +51,10 @@ pub(super) enum Cue {
     Recount,
     /// The speaker offers or intends: `I would like to`, `can we`, `let us`.
     Intend,
-    /// `what about`, `and`: the rest of a list of questions.
-    And,
+    /// Asks about something as a whole: `tell me about the headache`.
+    About,
+    /// Says that the patient was heard, and nothing else.
+    Heed,
 }
 
 /// Words that show feelings were noticed.
@@ -113,6 +115,9 @@ pub(super) const TABLE: &[(Cue, &[&str])] = &[
             "^to what",
             "^with whom",
             "^rate",
+            "^go on",
+            "^anything else",
+            "^more about",
             "do you|it|that|the",
             "have you|there been",
             "be you|there any",
@@ -141,6 +146,8 @@ pub(super) const TABLE: &[(Cue, &[&str])] = &[
             "how long do you have",
             "how long be it|this|that|the|your",
             "since when",
+            "how long you|it|this|that",
+            "how long * been",
             "for how long",
             "how many day|week|month|year|hour",
             "how do it|the|this|that|they * start|begin|come",
@@ -207,6 +214,8 @@ pub(super) const TABLE: &[(Cue, &[&str])] = &[
         &[
             "what do * feel like",
             "what be * like",
+            "dry|wet|productive|watery|bloody or",
+            "be * dry|productive|itchy|bloody|watery|painful",
             "what * look like",
             "describe",
             "feel like",
@@ -421,10 +430,12 @@ pub(super) const TABLE: &[(Cue, &[&str])] = &[
             "allergic",
             "intolerance|intolerant|intolerances",
             "reaction|reactions to",
+            "reaction|reactions do|be|have",
+            "kind|type|sort of reaction",
             "react|reacted badly",
             "bad reaction",
             "react|reacted to",
-            "what reaction|happens",
+            "what reaction",
         ],
     ),
     (
@@ -607,6 +618,7 @@ pub(super) const TABLE: &[(Cue, &[&str])] = &[
             "sounds like you have been|had * hard|rough|difficult",
             "i|we|can understand how|that|this|why|your|you|it",
             "understandable|understandably",
+            "i can see|tell|hear you be|have|feel",
             "i can imagine|see|hear|tell * worried|worry|pain|difficult|upset|hard|scared|anxious|frightening|how|it|this|that|what",
             "thank|thanks you for tell|telling|sharing|share|trusting|being|letting|explaining",
             "thank|thanks for tell|telling|sharing|share|trusting|letting|explaining",
@@ -939,7 +951,7 @@ pub(super) const TABLE: &[(Cue, &[&str])] = &[
             "as you",
             "you have told",
             "so you",
-            "given|since|because|considering * you|your",
+            "since|because|considering * you|your",
             "i see * you",
             "know you",
             "your history of",
@@ -963,7 +975,40 @@ pub(super) const TABLE: &[(Cue, &[&str])] = &[
             "^order|arrange|perform|request|check|get|do|measure|obtain|examine|run|listen|send",
         ],
     ),
-    (Cue::And, &["^and|or", "^what about|how about"]),
+    (Cue::About, &["tell me about", "tell me * more about", "talk * about", "say more about", "describe"]),
+    (
+        Cue::Heed,
+        &[
+            "^thank|thanks",
+            "^okay",
+            "^i see",
+            "^i understand",
+            "^right",
+            "^sure",
+            "^got it",
+            "^understood",
+            "^great",
+            "^good",
+            "^fine",
+            "^noted",
+            "^of course",
+            "^yes",
+            "^alright",
+            "^all right",
+            "^perfect",
+            "^excellent",
+            "^very good",
+            "^well",
+            "^hm|hmm|mhm|uh",
+            "^let us|me see|continue|start|begin|move|go",
+            "^i will ask|go|now|need|have",
+            "^i have * question|questions",
+            "^no problem",
+            "^sorry",
+            "^interesting",
+            "^now",
+        ],
+    ),
 ];
 
 /// Words at the start of a clause that a tied pattern looks past.
@@ -1015,11 +1060,16 @@ pub(super) const AFTER_COMMA: &[&str] = &[
     "stop", "keep", "see", "thank", "my",
 ];
 
-/// Words that begin a clause of their own after `and`, `but`, `so` or `because` without a comma.
+/// Words that begin a clause of their own after a joint without a comma.
 pub(super) const AFTER_AND: &[&str] = &[
     "i", "we", "you", "it", "this", "how", "when", "what", "where", "do", "have", "be", "is", "let",
-    "please", "can", "there", "that", "which", "why", "who", "come", "call", "return", "avoid", "rest",
-    "drink", "take",
+    "please", "can", "there", "that", "which", "why", "who",
+];
+
+/// Commands, which begin a clause of their own after `and` where nothing is asked: not in `smoke or drink?`
+pub(super) const COMMANDS: &[&str] = &[
+    "come", "call", "return", "avoid", "rest", "drink", "take", "see", "go", "stop", "get", "use", "keep",
+    "try",
 ];
 
 /// Words that join clauses.

@@ -54,33 +54,39 @@ impl Understanding {
     }
 
     /// What a doctor's message does, from its beginning to its end. A sentence that is not understood gives
-    /// [`Intent::Unclear`]; an empty message gives nothing.
+    /// [`Intent::Unclear`]; `I see` gives nothing beside other sentences; an empty message gives nothing.
     pub fn read(&self, message: &str) -> Vec<Act> {
         let tokens = tokens(message, &self.vocabulary);
         let found = self.concepts.find(&tokens);
         let mut acts: Vec<Act> = Vec::new();
         let mut last: Option<String> = None;
         let clauses = self.joints.split(&tokens);
+        let mut heeded = false;
         let mut at = 0;
         while at < clauses.len() {
             let sentence = clauses[at].sentence;
             let before = acts.len();
             let first = at;
             let mut conditional = false;
-            let mut asked = false;
+            let mut heeds = false;
             while at < clauses.len() && clauses[at].sentence == sentence {
                 let mut clause = self.look(&tokens, &found, clauses[at], message);
                 clause.sentence_condition = conditional;
-                clause.asked_before = asked;
                 conditional |= clause.condition();
-                asked |= clause.asks();
+                heeds |= clause.has(Cue::Heed);
                 clause.acts(&mut acts, &mut last);
                 at += 1;
             }
-            if acts.len() == before {
+            thin(&mut acts, before);
+            heeded |= heeds;
+            if acts.len() == before && !heeds {
                 let (from, to) = (clauses[first].from, clauses[at - 1].to);
                 acts.push(plain(Intent::Unclear, None, span(&tokens, from, to)));
             }
+        }
+        // `Thank you.` and no more: heard, and nothing to answer.
+        if acts.is_empty() && heeded {
+            acts.push(plain(Intent::Explanation, None, span(&tokens, 0, tokens.len())));
         }
         acts
     }
@@ -127,7 +133,6 @@ impl Understanding {
             clause,
             cues,
             sentence_condition: false,
-            asked_before: false,
             message,
         }
     }
@@ -137,6 +142,28 @@ fn span(tokens: &[Token], from: usize, to: usize) -> Range<usize> {
     match (tokens.get(from), to.checked_sub(1).and_then(|last| tokens.get(last))) {
         (Some(first), Some(last)) => first.start..last.end,
         _ => 0..0,
+    }
+}
+
+/// Drops from `acts[from..]`, one sentence, what another act of it says as well: the same again, and a question about `it`
+/// where the same is asked about something by name.
+fn thin(acts: &mut Vec<Act>, from: usize) {
+    let mut at = from;
+    while at < acts.len() {
+        let act = &acts[at];
+        let twin = |other: &Act| {
+            (other.intent, other.aspect, other.negated) == (act.intent, act.aspect, act.negated)
+        };
+        let again = acts[from..at].iter().any(|other| twin(other) && other.concept == act.concept);
+        let named = acts[from..].iter().any(|other| twin(other) && other.concept.is_some());
+        let it = act.concept.is_none()
+            && act.aspect != Aspect::Presence
+            && matches!(act.intent, Intent::Question(_));
+        if again || (it && named) {
+            acts.remove(at);
+        } else {
+            at += 1;
+        }
     }
 }
 
@@ -153,8 +180,6 @@ struct Look<'a> {
     cues: Vec<Match<Cue>>,
     /// An earlier clause of the sentence said `if`.
     sentence_condition: bool,
-    /// An earlier clause of the sentence asked something.
-    asked_before: bool,
     message: &'a str,
 }
 
@@ -166,10 +191,6 @@ impl Look<'_> {
     /// Whether the clause begins with a word of asking.
     fn asks_at_start(&self) -> bool {
         self.cues.iter().any(|found| found.meaning == Cue::Ask && found.first == self.clause.start)
-    }
-
-    fn asks(&self) -> bool {
-        self.has(Cue::Ask) && (self.clause.question || self.asks_at_start() || !self.has(Cue::Condition))
     }
 
     /// Whether what it says is only so under a condition.
@@ -238,7 +259,8 @@ impl Look<'_> {
             (Cue::Empathy, Intent::Empathy),
             (Cue::Goodbye, Intent::Goodbye),
         ] {
-            if self.has(cue) {
+            // `Hello, I am Dr. Lee` is one greeting.
+            if self.has(cue) && acts.last().is_none_or(|act| act.intent != intent) {
                 acts.push(plain(intent, None, self.span()));
             }
         }
@@ -297,7 +319,6 @@ impl Look<'_> {
             }
         }
         aspects.sort_unstable();
-        self.settle(&mut aspects, &mut topics);
         let mut about: Vec<&Found> = Vec::new();
         for found in self.found {
             let whole = match self.concepts.name(found.concept) {
@@ -313,6 +334,17 @@ impl Look<'_> {
                 None if self.kind(found) != ConceptKind::Measure => about.push(found),
                 _ => {}
             }
+        }
+        self.settle(&mut aspects, &mut topics);
+        if topics.contains(&Topic::Medication) {
+            // `blood pressure tablets` are no blood pressure.
+            about.retain(|found| self.kind(found) != ConceptKind::Examination);
+        }
+        if aspects.is_empty()
+            && self.has(Cue::About)
+            && about.iter().any(|found| self.kind(found) == ConceptKind::Symptom)
+        {
+            aspects.push(Aspect::Character);
         }
         let special = topics.iter().copied().find(|topic| matches!(topic, Topic::Family | Topic::Allergy));
         // An aspect is asked of a complaint; circumstances beside it are its occasion: `worse with exercise`.
@@ -489,7 +521,7 @@ impl Look<'_> {
                 acts.push(act(Intent::Advice, found));
             }
         }
-        let advises = self.has(Cue::Advise) || self.condition();
+        let advises = (self.has(Cue::Advise) || self.condition()) && !self.has(Cue::Goodbye);
         if acts.len() == before && advises && !(manners && !self.advises_at_start()) {
             let found = self.found.first();
             let negated = found.is_some_and(|found| self.denied(found.first));
