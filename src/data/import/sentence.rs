@@ -82,6 +82,7 @@ pub fn finding(sentence: &str) -> Finding {
         "nil",
         "nothing",
     ];
+    // Near the subject the verb denies the whole sentence; further on only what follows it.
     const WITHIN: [&str; 9] = [
         " denies ",
         " has no ",
@@ -93,11 +94,12 @@ pub fn finding(sentence: &str) -> Finding {
         " reports no ",
         " has not ",
     ];
+    let near: String = lower.chars().take(28).collect();
     const UNKNOWN: [&str; 6] =
         ["unknown", "not provided", "not known", "information not", "not available", "not applicable"];
     if UNKNOWN.iter().any(|cue| lower.contains(cue)) {
         Finding::Unknown
-    } else if DENIALS.iter().any(|cue| lower.starts_with(cue)) || WITHIN.iter().any(|cue| lower.contains(cue))
+    } else if DENIALS.iter().any(|cue| lower.starts_with(cue)) || WITHIN.iter().any(|cue| near.contains(cue))
     {
         Finding::Absent
     } else {
@@ -127,17 +129,59 @@ pub fn denied(sentence: &str) -> Vec<&str> {
         return Vec::new();
     };
     let rest = sentence.get(opening.len()..).unwrap_or_default().trim_end_matches(['.', ';']);
-    // What comes after a turn is no longer denied.
-    if [" but ", " however ", " except ", " although "].iter().any(|turn| lower.contains(turn)) {
+    // What comes after a turn is no longer denied, and a sentence with a verb of its own is no list.
+    const TURNS: [&str; 14] = [
+        " but ",
+        " however ",
+        " except ",
+        " although ",
+        " apart from ",
+        " other than ",
+        " was ",
+        " were ",
+        " has ",
+        " have ",
+        " is ",
+        " are ",
+        " which ",
+        " besides ",
+    ];
+    if TURNS.iter().any(|turn| lower.contains(turn)) {
         return Vec::new();
     }
     rest.split([',', ';'])
         .flat_map(|part| part.split(" or "))
         .flat_map(|part| part.split(" nor "))
         .flat_map(|part| part.split(" and "))
-        .map(|part| part.trim().trim_start_matches("or ").trim_start_matches("and ").trim())
+        .map(denied_item)
         .filter(|part| !part.is_empty())
         .collect()
+}
+
+/// One item of a denial without the words that only hold the list together.
+fn denied_item(part: &str) -> &str {
+    const BEFORE: [&str; 11] = [
+        "or ",
+        "and ",
+        "experiencing ",
+        "having ",
+        "any ",
+        "no ",
+        "symptoms of ",
+        "history of ",
+        "other than ",
+        "a ",
+        "an ",
+    ];
+    const AFTER: [&str; 5] = [" mentioned", " reported", " noted", " provided", " described"];
+    let mut item = part.trim();
+    while let Some(rest) = BEFORE.iter().find_map(|word| item.strip_prefix(word)) {
+        item = rest.trim_start();
+    }
+    while let Some(rest) = AFTER.iter().find_map(|word| item.strip_suffix(word)) {
+        item = rest.trim_end();
+    }
+    item
 }
 
 #[cfg(test)]
@@ -162,6 +206,11 @@ mod tests {
         assert_eq!(finding("Information not provided."), Finding::Unknown);
         assert_eq!(finding("Smokes ten a day."), Finding::Present);
         assert_eq!(denied("Denies fever, cough, or chest pain."), ["fever", "cough", "chest pain"]);
+        assert_eq!(
+            denied("No fever, no vomiting, or recent falls reported."),
+            ["fever", "vomiting", "recent falls"]
+        );
         assert!(denied("Denies fever but has a cough.").is_empty());
+        assert_eq!(finding("She has sweaty palms and insomnia but denies having a fever."), Finding::Present);
     }
 }

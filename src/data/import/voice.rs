@@ -10,6 +10,18 @@ pub fn first_person(text: &str) -> String {
         let (plain, tail) = bare(word);
         let lower = plain.to_lowercase();
         let next = words.get(at + 1).map(|w| bare(w).0.to_lowercase()).unwrap_or_default();
+        // `Works as a cook`: the chart leaves the patient out.
+        if at == 0 && STARTS.contains(&lower.as_str()) {
+            out.push("I".to_owned());
+            at += verb(&words, at, &mut out);
+            continue;
+        }
+        // `.. but denies having fever`.
+        if lower == "denies" {
+            out.push("don't have".to_owned());
+            at += 1 + usize::from(next == "experiencing" || next == "having");
+            continue;
+        }
         let subject = if lower == "the" && next == "patient" {
             2
         } else {
@@ -17,13 +29,18 @@ pub fn first_person(text: &str) -> String {
         };
         if subject > 0 {
             let word = words.get(at + subject - 1).copied().unwrap_or(word);
+            if out.last().is_some_and(|before| is_preposition(&before.to_lowercase())) && subject == 2 {
+                out.push(format!("me{}", bare(word).1));
+                at += subject;
+                continue;
+            }
             out.push(format!("I{}", bare(word).1));
             at += subject;
             at += verb(&words, at, &mut out);
             continue;
         }
         let replaced = match lower.as_str() {
-            "patient's" => Some("my"),
+            "patient's" | "patient’s" => Some("my"),
             "his" | "hers" => Some("my"),
             "her" if tail.is_empty() && !next.is_empty() && !is_preposition(&next) => Some("my"),
             "her" | "him" => Some("me"),
@@ -35,6 +52,34 @@ pub fn first_person(text: &str) -> String {
     }
     finish(&out.join(" ").replace("the my ", "my ").replace("The my ", "My "))
 }
+
+/// Verbs that open a chart's sentence about the patient.
+const STARTS: [&str; 24] = [
+    "works",
+    "lives",
+    "drinks",
+    "smokes",
+    "denies",
+    "reports",
+    "takes",
+    "has",
+    "uses",
+    "exercises",
+    "attends",
+    "enjoys",
+    "complains",
+    "states",
+    "notes",
+    "presents",
+    "sleeps",
+    "eats",
+    "does",
+    "is",
+    "was",
+    "describes",
+    "consumes",
+    "admits",
+];
 
 /// The verb after `I`, in its form; returns how many words it took.
 fn verb(words: &[&str], at: usize, out: &mut Vec<String>) -> usize {
@@ -52,8 +97,13 @@ fn verb(words: &[&str], at: usize, out: &mut Vec<String>) -> usize {
         return 1 + verb(words, at + 1, out);
     }
     if lower == "presents" || lower == "presented" {
-        out.push(if next == "with" { "have".to_owned() } else { format!("came{tail}") });
+        let owns = matches!(next.as_str(), "with" | "a" | "an");
+        out.push(if owns { "have".to_owned() } else { format!("came{tail}") });
         return if next == "with" { 2 } else { 1 };
+    }
+    if lower == "complains" && next == "of" {
+        out.push("have".to_owned());
+        return 2;
     }
     let form = match lower.as_str() {
         "has" => "have".to_owned(),
@@ -61,6 +111,7 @@ fn verb(words: &[&str], at: usize, out: &mut Vec<String>) -> usize {
         "does" => "do".to_owned(),
         "goes" => "go".to_owned(),
         "notes" => "notice".to_owned(),
+        "reports" | "states" if next.ends_with("ing") => "have been".to_owned(),
         "reports" | "states" if next != "that" => "have".to_owned(),
         "was" | "had" | "did" | "us" => lower.clone(),
         _ if lower.ends_with("ies") && lower.len() > 4 => format!("{}y", lower.trim_end_matches("ies")),
@@ -152,6 +203,12 @@ mod tests {
         assert_eq!(i_have("Double vision"), "I have double vision.");
         assert_eq!(i_have("MRSA infection"), "I have MRSA infection.");
         assert_eq!(i_have_no("fever"), "I have no fever.");
+        assert_eq!(first_person("Works as a cook."), "I work as a cook.");
+        assert_eq!(
+            first_person("She has a cough but denies having fever."),
+            "I have a cough but don't have fever."
+        );
+        assert_eq!(first_person("due to the age of the patient"), "Due to the age of me.");
         assert_eq!(first_person(""), "");
     }
 }

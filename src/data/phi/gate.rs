@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::date::{self, Moment};
 use super::geography::zip3;
 use super::structured::{self, Handling};
-use super::{FreeText, Known, PhiClass, PhiFinding, PhiPolicy, PhiRefusal, Place, mask, text};
+use super::{FreeText, Known, PhiAccount, PhiClass, PhiFinding, PhiPolicy, PhiRefusal, Place, mask, text};
 use crate::data::case::Age;
 
 /// Which fields a record has.
@@ -58,40 +58,6 @@ pub struct RawRecord {
     pub patient: String,
     /// Its pieces, in the order they were read.
     pub parts: Vec<RawPart>,
-}
-
-/// What the gate did, counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PhiAccount {
-    /// Structured fields that were removed.
-    pub removed: BTreeMap<PhiClass, u64>,
-    /// Structured fields that were cut or pooled.
-    pub generalised: BTreeMap<PhiClass, u64>,
-    /// Dates that were shifted.
-    pub dates_shifted: u64,
-    /// Suspicious places of free text in records that were refused.
-    pub refused: BTreeMap<PhiClass, u64>,
-    /// Suspicious places that were replaced.
-    pub redacted: BTreeMap<PhiClass, u64>,
-    /// Suspicious places that the user let pass.
-    pub allowed: BTreeMap<PhiClass, u64>,
-}
-
-impl PhiAccount {
-    /// Adds what was done to another record.
-    pub fn add(&mut self, other: &Self) {
-        let pairs = [
-            (&mut self.removed, &other.removed),
-            (&mut self.generalised, &other.generalised),
-            (&mut self.refused, &other.refused),
-            (&mut self.redacted, &other.redacted),
-            (&mut self.allowed, &other.allowed),
-        ];
-        for (to, from) in pairs {
-            from.iter().for_each(|(class, count)| *to.entry(*class).or_default() += count);
-        }
-        self.dates_shifted += other.dates_shifted;
-    }
 }
 
 /// A record that has passed the gate. Nothing but [`PhiGate::admit`] makes one.
@@ -211,6 +177,9 @@ impl PhiGate {
         };
         let source = source_name(&raw.place.file, raw.file_number, &known);
         let record = raw.place.record;
+        for part in &mut parts {
+            part.place.file = source.as_str().into();
+        }
         // The patient's id has done its work.
         let inner =
             RawRecord { parts, patient: String::new(), place: Place::new(source.as_str(), record), ..raw };
@@ -226,6 +195,9 @@ fn source_name(file: &str, number: u64, known: &Known) -> String {
     let stem = spaced.rsplit_once('.').map_or(spaced.as_str(), |(stem, _)| stem);
     let clean = text::scan(&spaced, known).is_empty() && text::scan(stem, known).is_empty();
     let plain = stem.split([' ', '-', '.']).all(|word| {
+        if known.has_name(word) {
+            return false;
+        }
         // Two capitalised words beside each other are how people's files are called.
         !word.chars().next().is_some_and(char::is_uppercase)
             || word.chars().all(|c| c.is_uppercase() || c.is_numeric())

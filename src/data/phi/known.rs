@@ -38,6 +38,12 @@ impl Known {
         }
     }
 
+    /// Whether a word is one of the names, in whatever case: file names keep none.
+    pub(super) fn has_name(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        self.names.iter().any(|name| name.to_lowercase() == word)
+    }
+
     /// Adds what occurs in `text`.
     pub(super) fn scan(&self, text: &str, hits: &mut Vec<Hit>) {
         let names = self.names.iter().map(|name| (name, PhiClass::Name));

@@ -13,21 +13,27 @@
 //! What passed is a [`Deidentified`] record. Only [`PhiGate::admit`] makes one, and the importers build cases of
 //! nothing else.
 
+pub mod account;
 pub mod class;
 pub mod date;
 pub mod finding;
 pub mod gate;
 pub mod geography;
 pub mod known;
+mod name_lists;
 mod names;
 mod patterns;
 pub mod policy;
 mod structured;
 pub mod text;
 
+#[cfg(test)]
+mod tests;
+
+pub use account::PhiAccount;
 pub use class::PhiClass;
 pub use date::{Moment, Precision};
 pub use finding::{Hit, PhiFinding, PhiRefusal, Place, mask};
-pub use gate::{Deidentified, PhiAccount, PhiGate, RawPart, RawRecord, Schema};
+pub use gate::{Deidentified, PhiGate, RawPart, RawRecord, Schema};
 pub use known::Known;
 pub use policy::{FreeText, PhiPolicy};

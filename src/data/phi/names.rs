@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::geography::is_wide;
+use super::name_lists::{CLINICAL, GIVEN, LEADING_PAIRS, LEADS, NO_NAMES, PLACE_VERBS, TITLES};
 use super::{Hit, PhiClass};
 
 /// A word of a text.
@@ -18,356 +19,6 @@ struct Word<'a> {
     /// Whether it opens a sentence or a field.
     opens: bool,
 }
-
-const TITLES: [&str; 17] = [
-    "Mr",
-    "Mrs",
-    "Ms",
-    "Miss",
-    "Mx",
-    "Dr",
-    "Doctor",
-    "Prof",
-    "Professor",
-    "Nurse",
-    "Sir",
-    "Rev",
-    "Reverend",
-    "Pastor",
-    "Judge",
-    "Officer",
-    "Captain",
-];
-
-/// Words after which a capitalised word is a person's name.
-const LEADS: [&str; 34] = [
-    "patient",
-    "named",
-    "called",
-    "husband",
-    "wife",
-    "spouse",
-    "partner",
-    "mother",
-    "father",
-    "brother",
-    "sister",
-    "daughter",
-    "son",
-    "uncle",
-    "aunt",
-    "cousin",
-    "friend",
-    "grandmother",
-    "grandfather",
-    "mom",
-    "dad",
-    "mum",
-    "grandson",
-    "granddaughter",
-    "fiancé",
-    "boyfriend",
-    "girlfriend",
-    "colleague",
-    "neighbor",
-    "neighbour",
-    "guardian",
-    "caregiver",
-    "carer",
-    "roommate",
-];
-
-/// Pairs after which a capitalised word is a person's name.
-const LEADING_PAIRS: [(&str, &str); 13] = [
-    ("name", "is"),
-    ("name", "was"),
-    ("known", "as"),
-    ("seen", "by"),
-    ("signed", "by"),
-    ("referred", "by"),
-    ("dictated", "by"),
-    ("reviewed", "by"),
-    ("accompanied", "by"),
-    ("discussed", "with"),
-    ("spoke", "with"),
-    ("care", "of"),
-    ("followed", "by"),
-];
-
-/// Words that a place's name follows.
-const PLACE_VERBS: [&str; 16] = [
-    "lives",
-    "living",
-    "live",
-    "resides",
-    "residing",
-    "resident",
-    "born",
-    "raised",
-    "moved",
-    "relocated",
-    "hometown",
-    "native",
-    "grew",
-    "transferred",
-    "visited",
-    "traveled",
-];
-
-/// Frequent given names, to tell `John Smith` from `Blood Pressure`. Those that are ordinary words are left out.
-const GIVEN: [&str; 118] = [
-    "Aaron",
-    "Abigail",
-    "Adam",
-    "Ahmed",
-    "Alan",
-    "Albert",
-    "Alexander",
-    "Alice",
-    "Amanda",
-    "Amy",
-    "Andrea",
-    "Andrew",
-    "Angela",
-    "Ann",
-    "Anna",
-    "Anne",
-    "Anthony",
-    "Arthur",
-    "Ashley",
-    "Barbara",
-    "Benjamin",
-    "Betty",
-    "Brandon",
-    "Brenda",
-    "Brian",
-    "Carlos",
-    "Carol",
-    "Caroline",
-    "Catherine",
-    "Charles",
-    "Christina",
-    "Christopher",
-    "Cynthia",
-    "Daniel",
-    "David",
-    "Deborah",
-    "Dennis",
-    "Diane",
-    "Donald",
-    "Donna",
-    "Dorothy",
-    "Edward",
-    "Elizabeth",
-    "Emily",
-    "Emma",
-    "Eric",
-    "Eugene",
-    "Fatima",
-    "Frances",
-    "Gary",
-    "George",
-    "Gerald",
-    "Gregory",
-    "Harold",
-    "Heather",
-    "Helen",
-    "Henry",
-    "Jacob",
-    "James",
-    "Janet",
-    "Jason",
-    "Jean",
-    "Jeffrey",
-    "Jennifer",
-    "Jessica",
-    "John",
-    "Jonathan",
-    "Jose",
-    "Joseph",
-    "Joshua",
-    "Joyce",
-    "Juan",
-    "Judith",
-    "Julia",
-    "Julie",
-    "Karen",
-    "Katherine",
-    "Kathleen",
-    "Keith",
-    "Kelly",
-    "Kenneth",
-    "Kevin",
-    "Kimberly",
-    "Larry",
-    "Laura",
-    "Lauren",
-    "Linda",
-    "Lisa",
-    "Margaret",
-    "Maria",
-    "Marie",
-    "Martha",
-    "Mary",
-    "Matthew",
-    "Megan",
-    "Melissa",
-    "Michael",
-    "Michelle",
-    "Mohammed",
-    "Nancy",
-    "Nathan",
-    "Nicholas",
-    "Nicole",
-    "Olivia",
-    "Pamela",
-    "Patricia",
-    "Patrick",
-    "Paul",
-    "Peter",
-    "Rachel",
-    "Rebecca",
-    "Richard",
-    "Robert",
-    "Ronald",
-    "Sarah",
-    "Susan",
-    "Thomas",
-    "William",
-];
-
-/// Nouns that make a capitalised run before them the name of a disease, a sign or a tool.
-const CLINICAL: [&str; 70] = [
-    "disease",
-    "syndrome",
-    "sign",
-    "signs",
-    "test",
-    "tests",
-    "tumor",
-    "tumour",
-    "phenomenon",
-    "disorder",
-    "lymphoma",
-    "sarcoma",
-    "carcinoma",
-    "nodule",
-    "nodules",
-    "murmur",
-    "pupil",
-    "reflex",
-    "maneuver",
-    "manoeuvre",
-    "palsy",
-    "contracture",
-    "hernia",
-    "fracture",
-    "body",
-    "bodies",
-    "cell",
-    "cells",
-    "criteria",
-    "classification",
-    "scale",
-    "score",
-    "index",
-    "stain",
-    "smear",
-    "law",
-    "point",
-    "triad",
-    "pentad",
-    "anemia",
-    "anaemia",
-    "ataxia",
-    "chorea",
-    "thyroiditis",
-    "esophagus",
-    "oesophagus",
-    "diverticulum",
-    "gland",
-    "glands",
-    "angina",
-    "virus",
-    "procedure",
-    "operation",
-    "tube",
-    "catheter",
-    "valve",
-    "position",
-    "formula",
-    "dementia",
-    "encephalopathy",
-    "neuropathy",
-    "paralysis",
-    "dystrophy",
-    "purpura",
-    "ulcer",
-    "cyst",
-    "duct",
-    "method",
-    "rule",
-    "stage",
-];
-
-/// Capitalised words after a lead that are no names: languages, religions, drugs' and tests' short names come in
-/// capitals throughout and are told by that.
-const NO_NAMES: [&str; 54] = [
-    "I",
-    "The",
-    "A",
-    "An",
-    "He",
-    "She",
-    "His",
-    "Her",
-    "It",
-    "They",
-    "We",
-    "You",
-    "My",
-    "This",
-    "That",
-    "There",
-    "No",
-    "Not",
-    "Denies",
-    "Reports",
-    "Has",
-    "Had",
-    "Is",
-    "Was",
-    "Presents",
-    "Demographics",
-    "History",
-    "Actor",
-    "Medical",
-    "Health",
-    "Education",
-    "Safety",
-    "Care",
-    "Questionnaire",
-    "Group",
-    "Practitioner",
-    "Hispanic",
-    "Caucasian",
-    "African",
-    "American",
-    "Asian",
-    "English",
-    "Spanish",
-    "French",
-    "Chinese",
-    "German",
-    "Catholic",
-    "Jewish",
-    "Muslim",
-    "Christian",
-    "Normal",
-    "None",
-    "Current",
-    "Positive",
-];
 
 /// Names of people and places.
 pub(super) fn scan(text: &str, hits: &mut Vec<Hit>) {
@@ -382,47 +33,55 @@ pub(super) fn scan(text: &str, hits: &mut Vec<Hit>) {
 fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
     let word = &words[at];
     if TITLES.contains(&word.text) {
-        return report(words, at + 1, 3, "after a title", PhiClass::Name, hits, |run| {
-            !run.starts_with("Mary Joseph")
-        });
+        let lead = Lead { from: at + 1, rule: "after a title", class: PhiClass::Name, free: false };
+        return report(words, lead, hits, |run| !run.starts_with("Mary Joseph"));
     }
     let lower = word.text.to_lowercase();
     let lower = lower.trim_end_matches("'s");
     if LEADS.contains(&lower) && lower == word.text.to_lowercase() {
-        return report(words, at + 1, 3, "after a word for a person", PhiClass::Name, hits, |_| true);
+        let lead =
+            Lead { from: at + 1, rule: "after a word for a person", class: PhiClass::Name, free: false };
+        return report(words, lead, hits, |_| true);
     }
     let next = words.get(at + 1).map(|next| next.text.to_lowercase());
     if let Some(next) = &next {
         if LEADING_PAIRS.contains(&(lower, next.as_str())) {
-            return report(words, at + 2, 3, "after words for a person", PhiClass::Name, hits, |_| true);
+            let lead =
+                Lead { from: at + 2, rule: "after words for a person", class: PhiClass::Name, free: false };
+            return report(words, lead, hits, |_| true);
         }
         let preposition = matches!(next.as_str(), "in" | "at" | "of" | "near" | "from" | "to" | "is" | "up");
         if PLACE_VERBS.contains(&lower) && preposition {
             let from = at + 2 + usize::from(next == "up");
-            return report(words, from, 3, "where somebody lives or was", PhiClass::Geography, hits, |run| {
-                !is_wide(run)
-            });
+            let lead =
+                Lead { from, rule: "where somebody lives or was", class: PhiClass::Geography, free: false };
+            return report(words, lead, hits, |run| !is_wide(run));
         }
     }
     if GIVEN.contains(&word.text) && words.get(at + 1).is_some_and(|next| next.joined && is_name(next.text)) {
-        return report(words, at, 3, "given name and surname", PhiClass::Name, hits, |_| true);
+        let lead = Lead { from: at, rule: "given name and surname", class: PhiClass::Name, free: true };
+        return report(words, lead, hits, |_| true);
     }
     at + 1
 }
 
-/// Reports the run of at most `most` capitalised words from `from` on, unless it is an eponym or `accept` says no.
-fn report(
-    words: &[Word<'_>],
+/// Where a name is looked for.
+struct Lead {
+    /// The first word of the name.
     from: usize,
-    most: usize,
     rule: &'static str,
     class: PhiClass,
-    hits: &mut Vec<Hit>,
-    accept: impl Fn(&str) -> bool,
-) -> usize {
-    let run = words.iter().skip(from).take(most).enumerate();
+    /// Whether the name may open a sentence.
+    free: bool,
+}
+
+/// Reports the run of at most three capitalised words that `lead` leads to, unless it is an eponym or `accept` says no;
+/// returns where to go on.
+fn report(words: &[Word<'_>], lead: Lead, hits: &mut Vec<Hit>, accept: impl Fn(&str) -> bool) -> usize {
+    let Lead { from, rule, class, free } = lead;
+    let run = words.iter().skip(from).take(3).enumerate();
     let run: Vec<&Word<'_>> = run
-        .take_while(|(i, w)| is_name(w.text) && w.joined | (*i == 0 && !w.opens))
+        .take_while(|(i, w)| is_name(w.text) && (w.joined || (*i == 0 && (free || !w.opens))))
         .map(|(_, w)| w)
         .collect();
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return from };

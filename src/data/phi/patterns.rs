@@ -208,7 +208,7 @@ fn sources() -> Vec<Source> {
     // A label that is an ordinary word needs `no`, `number`, `id`, `#` or a colon after it.
     let numbered = |labels: &str| {
         format!(
-            "(?i-u)\\b(?:{labels})(?:[ ](?:no|num|number|id|identifier|code|nr)\\b[.]?|[ ]?[#:=])[ ]?(?:is|was)?[ ]?[#:=]*\
+            "(?i-u)\\b(?:{labels})(?:[ ](?:no|num|number|id|identifier|code|nr)[.]?|[ ]?[#:=])[ ]?(?:is|was)?[ ]?[#:=]*\
              [ ]*([A-Z]{{0,6}}[0-9-]*[0-9][A-Z0-9-]{{3,}})\\b"
         )
     };
@@ -283,7 +283,7 @@ fn sources() -> Vec<Source> {
         (
             Vehicle,
             "plate",
-            r"(?i-u)\b(?:licen[cs]e plate|number plate|plate)[ ]?(?:no|number|is|was)?[.]?[ ]?[#:]*[ ]*([A-Z0-9]{1,4}[ -]?[A-Z0-9]{1,4}[0-9][A-Z0-9]{0,3})\b".into(),
+            r"(?i-u)\b(?:licen[cs]e plate|number plate|plate (?:no|number)|plate ?#)(?:[ ]?(?:no|number|is|was))?[.]?[ ]?[#:]*[ ]*([A-Z0-9]{1,4}[ -]?[A-Z0-9]{1,4}[0-9][A-Z0-9]{0,3})\b".into(),
             has_digit,
         ),
         (Vehicle, "labelled", labelled("VIN|vehicle identification|vehicle"), has_digit),

@@ -150,6 +150,9 @@ pub(super) fn is_public_system(system: &str) -> bool {
 
 /// Whether `code` has the shape that codes of `system` have.
 pub(super) fn is_public_code(system: &str, code: &str) -> bool {
+    if !is_public_system(system) {
+        return false;
+    }
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if system.starts_with("http://loinc.org") {
         let shape = code.strip_prefix("LP").unwrap_or(code);

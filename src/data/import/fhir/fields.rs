@@ -73,7 +73,7 @@ pub(super) fn span(days: i64) -> String {
         ..=1 => "a day".to_owned(),
         2..=13 => format!("{days} days"),
         14..=59 => unit((days + 3) / 7, "week"),
-        60..=729 => unit((days + 15) / 30, "month"),
+        60..=699 => unit((days + 15) / 30, "month"),
         // No interval tells of an age over 89.
         _ => unit(((days + 182) / 365).min(89), "year"),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::encounter::{Visit, encounter_of, name, stands, weight};
 use super::fields::{codes, concept, get, has_code, list, moment, span, text};
 use super::observation::plain_if_tagged;
+use super::procedure;
 use crate::data::case::{Aspect, Finding, Importance, PlanStep, Reveal, StepKind, Topic};
 use crate::data::import::ImportAccount;
 use crate::data::import::concept::{Concepts, plain_name};
@@ -24,10 +25,10 @@ pub(super) struct History {
 }
 
 /// Several records of one thing, before the visit.
-struct Repeated<'a> {
-    name: &'a str,
-    count: u64,
-    first: Option<Moment>,
+pub(super) struct Repeated<'a> {
+    pub(super) name: &'a str,
+    pub(super) count: u64,
+    pub(super) first: Option<Moment>,
     last: Option<Moment>,
     current: bool,
     detail: Option<String>,
@@ -35,13 +36,13 @@ struct Repeated<'a> {
 
 /// Groups by name, in the order of first mention.
 #[derive(Default)]
-struct Groups<'a> {
+pub(super) struct Groups<'a> {
     order: Vec<String>,
     by_name: BTreeMap<String, Repeated<'a>>,
 }
 
 impl<'a> Groups<'a> {
-    fn add(&mut self, name: &'a str, when: Option<Moment>, current: bool, detail: Option<String>) {
+    pub(super) fn add(&mut self, name: &'a str, when: Option<Moment>, current: bool, detail: Option<String>) {
         let key = plain_name(name);
         if !self.by_name.contains_key(&key) {
             self.order.push(key.clone());
@@ -63,14 +64,14 @@ impl<'a> Groups<'a> {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Repeated<'a>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Repeated<'a>> {
         self.order.iter().filter_map(|key| self.by_name.get(key))
     }
 }
 
 impl Repeated<'_> {
     /// `first about 3 years before this visit, 4 times`.
-    fn when(&self, visit: &Visit<'_>) -> String {
+    pub(super) fn when(&self, visit: &Visit<'_>) -> String {
         let Some(first) = self.first else { return String::new() };
         let mut text = format!(", {} before this visit", span(first.days_until(visit.start)));
         if self.count > 1 {
@@ -101,12 +102,12 @@ pub(super) fn read(
             Err(reason) => account.skipped(&part.name, reason),
         }
     }
-    procedures(record, visit, concepts, account, &mut history);
+    procedure::read(record, visit, concepts, account, &mut history);
     history
 }
 
 /// Whether a resource belongs to the visit by its encounter.
-fn is_here(part: &RawPart, visit: &Visit<'_>) -> bool {
+pub(super) fn is_here(part: &RawPart, visit: &Visit<'_>) -> bool {
     encounter_of(part).is_some() && encounter_of(part) == text(&visit.encounter.value, &["id"])
 }
 
@@ -131,7 +132,7 @@ fn conditions(
         let concept = concepts.condition(&bare);
         let days = it.first.map(|first| first.days_until(visit.start));
         let said = match (it.current, days) {
-            (true, Some(days)) if days > 30 => format!("I've had {bare} for {}.", span(days)),
+            (true, Some(days)) if days > 30 => format!("I was told {} ago that I have {bare}.", span(days)),
             (true, _) => format!("I have {bare}."),
             (false, Some(days)) if it.count == 1 => format!("I had {bare} {} ago.", span(days)),
             (false, _) if it.count > 1 => format!("I've had {bare} {} times before.", it.count),
@@ -344,94 +345,4 @@ fn relative(part: &RawPart, concepts: &Concepts, history: &mut History) -> Resul
         history.drafts.push(draft.said(format!("My {who} had {plain}{age}.")).importance(Importance::Useful));
     }
     if any { Ok(()) } else { Err("names no condition") }
-}
-
-fn procedures(
-    record: &RawRecord,
-    visit: &Visit<'_>,
-    concepts: &Concepts,
-    account: &mut ImportAccount,
-    history: &mut History,
-) {
-    const KINDS: [ConceptKind; 3] = [ConceptKind::Measure, ConceptKind::Test, ConceptKind::Examination];
-    let mut groups = Groups::default();
-    for part in record.parts.iter().filter(|part| part.name == "Procedure") {
-        let value = &part.value;
-        let done = || -> Result<(), &'static str> {
-            if matches!(text(value, &["status"]), Some("entered-in-error" | "not-done" | "preparation")) {
-                return Err("not done, or entered in error");
-            }
-            let words = name(part).ok_or("has no name")?;
-            let plain = plain_name(words);
-            const PAPER: [&str; 5] =
-                ["documentation of", "information gathering", "reconciliation", "review of", "certification"];
-            if PAPER.iter().any(|start| plain.contains(start)) {
-                return Err("administrative");
-            }
-            let when = moment(value, &["performedDateTime", "performedPeriod"]);
-            if is_here(part, visit) {
-                let kind =
-                    if is_investigation(&plain) { StepKind::Investigation } else { StepKind::Procedure };
-                let step =
-                    PlanStep { kind, concept: concepts.name(words, &KINDS), text: plain_if_tagged(words) };
-                if !history.plan.contains(&step) {
-                    history.plan.push(step);
-                }
-                return Ok(());
-            }
-            if when.is_some_and(|when| when.seconds > visit.end.seconds) {
-                return Err("later than the encounter");
-            }
-            groups.add(words, when, false, None);
-            Ok(())
-        };
-        let mut done = done;
-        match done() {
-            Ok(()) => account.mapped("Procedure"),
-            Err(reason) => account.skipped("Procedure", reason),
-        }
-    }
-    for it in groups.iter() {
-        let plain = plain_name(it.name);
-        let ago =
-            it.first.map(|first| format!(" {} ago", span(first.days_until(visit.start)))).unwrap_or_default();
-        let said = if it.count > 1 {
-            format!("I've had {plain} {} times.", it.count)
-        } else {
-            format!("I had {plain}{ago}.")
-        };
-        let text = format!("{}{}", plain_if_tagged(it.name), it.when(visit));
-        history.drafts.push(Draft::new(Topic::History, concepts.name(it.name, &KINDS), text).said(said));
-    }
-}
-
-/// Whether a procedure finds something out rather than treats.
-fn is_investigation(plain: &str) -> bool {
-    const WORDS: [&str; 24] = [
-        "x-ray",
-        "culture",
-        "test",
-        "scan",
-        "spirometry",
-        "measurement",
-        "screening",
-        "echocardi",
-        "ultrasound",
-        "colonoscopy",
-        "biopsy",
-        "smear",
-        "count",
-        "typing",
-        "examination",
-        "evaluation",
-        "auscultation",
-        "imaging",
-        "radiograph",
-        "tomography",
-        "electrocardiogra",
-        "endoscopy",
-        "assessment",
-        "study",
-    ];
-    WORDS.iter().any(|word| plain.contains(word))
 }

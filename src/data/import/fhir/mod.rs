@@ -12,6 +12,7 @@ mod fields;
 mod group;
 mod history;
 mod observation;
+mod procedure;
 
 pub(super) use build::case;
 pub(super) use bundle::read_bundle;

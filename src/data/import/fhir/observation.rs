@@ -111,7 +111,7 @@ fn draft(
         let said = if absent {
             "I have no pain.".to_owned()
         } else {
-            format!("The pain is about {} out of 10.", number(score))
+            format!("The pain is about {:.0} out of 10.", score)
         };
         let draft = Draft::new(Topic::Symptom, concepts.name("pain", &[ConceptKind::Symptom]), text);
         let aspect = if absent { Aspect::Presence } else { Aspect::Severity };
@@ -183,8 +183,8 @@ fn single(value: &Value) -> Option<String> {
         let amount = quantity.get("value")?.as_f64()?;
         let comparator = text(quantity, &["comparator"]).unwrap_or_default();
         let unit = text(quantity, &["unit"]).or_else(|| text(quantity, &["code"])).unwrap_or_default();
-        // UCUM writes annotations in braces: `{score}`.
-        let unit = unit.trim_matches(['{', '}']);
+        // UCUM writes annotations in braces, `{score}`, and special units in brackets, `mm[Hg]`.
+        let unit = unit.replace(['{', '}', '[', ']'], "");
         return Some(format!("{comparator}{} {unit}", number(amount)).trim_end().to_owned());
     }
     if let Some(words) = value.get("valueCodeableConcept").and_then(concept) {

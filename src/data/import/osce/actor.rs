@@ -40,12 +40,13 @@ pub(super) fn facts(
                     continue;
                 }
                 "Symptoms" => {
-                    if complaint.as_deref() != Some(text.as_str()) {
-                        let draft = Draft::new(Topic::Symptom, symptom(text, concepts), text.clone());
-                        drafts.push(draft.said(i_have(text)).importance(Importance::Useful));
-                    } else {
+                    if complaint.as_deref() == Some(text.as_str()) {
                         mapped += 1;
                         continue;
+                    }
+                    if !negatives(text, concepts, drafts) {
+                        let draft = Draft::new(Topic::Symptom, symptom(text, concepts), text.clone());
+                        drafts.push(draft.said(i_have(text)).importance(Importance::Useful));
                     }
                 }
                 "History" => {
@@ -94,6 +95,10 @@ fn symptom(text: &str, concepts: &Concepts) -> String {
 /// The history of the present illness, sentence by sentence.
 fn present_illness(text: &str, main: Option<&str>, concepts: &Concepts, drafts: &mut Vec<Draft>) {
     for sentence in sentences(text) {
+        if sentence.to_lowercase().contains("family history") {
+            background("Family_History", sentence, concepts, drafts);
+            continue;
+        }
         if negatives(sentence, concepts, drafts) {
             continue;
         }
