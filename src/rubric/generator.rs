@@ -9,7 +9,7 @@
 //! positive ones that a doctor forgoes by it. Reward formula (b) gives the points of a negative item to whoever does
 //! not meet it, so many heavy negative items would lift silence above a fair question.
 
-use crate::data::case::{Aspect, Case, Fact, FactId, Finding, Importance, Reveal, Topic};
+use crate::data::case::{Aspect, Case, Fact, FactId, Finding, Importance, PlanStep, Reveal, Topic};
 use crate::data::consultation::Consultation;
 use crate::data::utterance::asked::chief_complaint;
 
@@ -78,8 +78,8 @@ impl<'a> Generator<'a> {
         scheme.rubric(Scope::Consultation)
     }
 
-    /// Whether the doctor has found out everything essential (in an emergency, enough of it), or has no more time to:
-    /// the last two messages are for the end.
+    /// Whether the doctor has found out everything essential, or has no more time to: the last two messages are for
+    /// the end. Once a red flag is known in an emergency, examinations and tests are left to the hospital.
     fn is_time_to_conclude(&self, case: &Case, known: &Known) -> bool {
         let needed = needed(case);
         let settled =
@@ -207,7 +207,8 @@ fn closing(scheme: &mut Scheme, case: &Case, known: &Known) {
     let truth = &case.truth;
     let text = format!("Names {} as the diagnosis, or as likely", truth.diagnosis);
     scheme.truth(10, Axis::Diagnosis, Check::Names(truth.diagnosis.clone()), text);
-    plan(scheme, case, &[5, 3, 2]);
+    let left = case.truth.plan.iter().filter(|step| !known.arranged.contains(&step.concept));
+    plan(scheme, left, &[5, 3, 2]);
     emergency(scheme, case, 7);
     scheme.add(2, Axis::Safety, Check::SafetyNet, "Says what to watch for or when to come back");
     let missing = open(case, known, |fact| fact.importance == Importance::Essential);
@@ -256,9 +257,9 @@ fn harms(scheme: &mut Scheme, case: &Case) {
     }
 }
 
-/// The first steps of the plan, with these points.
-fn plan(scheme: &mut Scheme, case: &Case, points: &[i8]) {
-    for (step, points) in case.truth.plan.iter().zip(points) {
+/// The first of `steps`, with these points.
+fn plan<'a>(scheme: &mut Scheme, steps: impl Iterator<Item = &'a PlanStep>, points: &[i8]) {
+    for (step, points) in steps.zip(points) {
         let text = format!("Arranges or advises: {}", step.text);
         scheme.truth(*points, Axis::Treatment, Check::Arranges(vec![step.concept.clone()]), text);
     }
@@ -303,7 +304,7 @@ fn conclusion(scheme: &mut Scheme, case: &Case) {
     let truth = &case.truth;
     let text = format!("Names {} as the diagnosis, or as likely", truth.diagnosis);
     scheme.truth(10, Axis::Diagnosis, Check::Names(truth.diagnosis.clone()), text);
-    plan(scheme, case, &[5, 4, 3, 2]);
+    plan(scheme, case.truth.plan.iter(), &[5, 4, 3, 2]);
     emergency(scheme, case, 8);
     scheme.add(3, Axis::Safety, Check::SafetyNet, "Says what to watch for or when to come back");
     scheme.add(3, Axis::Communication, Check::Empathy, "Answers the patient's distress with warmth");

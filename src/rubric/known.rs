@@ -21,6 +21,8 @@ pub struct Known {
     pub ever_distressed: bool,
     /// For each of `case.facts`, how many messages asked for it.
     pub asked: Vec<u8>,
+    /// Concepts the doctor arranged or advised.
+    pub arranged: Vec<String>,
     /// Subjects the doctor asked for in words the patient understood, once for each time.
     pub subjects: Vec<Subject>,
     /// The doctor's messages, without case and punctuation.
@@ -43,6 +45,7 @@ impl Known {
             distress,
             ever_distressed: distress,
             asked: vec![0; case.facts.len()],
+            arranged: Vec::new(),
             subjects: Vec::new(),
             said: Vec::new(),
             runs,
@@ -79,6 +82,8 @@ impl Known {
                 *count = count.saturating_add(1);
             }
         }
+        let arranged = reading.arranged.iter().filter(|step| !step.negated);
+        self.arranged.extend(arranged.filter_map(|step| step.concept.clone()));
         if turn.understood {
             self.subjects.extend(reading.asks.iter().map(|ask| ask.subject.clone()));
         }

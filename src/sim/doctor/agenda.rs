@@ -1,6 +1,6 @@
 //! What a doctor who knows the case would find out, in the order of a history.
 
-use crate::data::case::{Aspect, Case, Fact, FactId, Importance, Reveal, Topic};
+use crate::data::case::{Aspect, Case, Fact, FactId, Importance, Reveal, StepKind, Topic};
 use crate::data::utterance::asked::chief_complaint;
 
 /// One thing to ask, examine or test for.
@@ -40,8 +40,8 @@ pub struct Item {
 }
 
 /// Everything in `case` worth finding out: aspects of the complaint, then other symptoms, then history, medication,
-/// allergies, family and circumstances, then examinations, then tests; in each, the essential first. Allergies and
-/// medication are on it whatever the case holds.
+/// allergies, family and circumstances, then examinations, then tests; in each, the essential first. Allergies,
+/// medication and the tests of the plan are on it whatever the case holds.
 pub fn agenda(case: &Case) -> Vec<Item> {
     let complaint = chief_complaint(&case.facts);
     let mut items: Vec<Item> = Vec::new();
@@ -69,6 +69,21 @@ pub fn agenda(case: &Case) -> Vec<Item> {
             None => {
                 items.push(Item { want, facts: Vec::new(), importance: Importance::Useful, on_trust: false })
             }
+        }
+    }
+    // In an emergency the tests of the plan are left to the hospital.
+    let tests =
+        case.truth.plan.iter().filter(|step| step.kind == StepKind::Investigation && !case.truth.emergency);
+    for step in tests {
+        let same = |item: &&mut Item| matches!(&item.want, Want::Test(name) | Want::Examine(name) if *name == step.concept);
+        match items.iter_mut().find(same) {
+            Some(item) => item.importance = item.importance.max(Importance::Useful),
+            None => items.push(Item {
+                want: Want::Test(step.concept.clone()),
+                facts: Vec::new(),
+                importance: Importance::Useful,
+                on_trust: false,
+            }),
         }
     }
     items.retain(|item| item.importance != Importance::Routine);

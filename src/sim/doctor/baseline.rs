@@ -53,19 +53,15 @@ pub struct BaselineDoctor {
 
 /// The questions of the fixed list, the most useful first.
 const QUESTIONS: &[&str] = &[
-    "I am sorry to hear that. When did it start?",
-    "How bad is it?",
-    "What is it like?",
-    "Where is it, and does it spread anywhere?",
-    "What makes it worse?",
+    "I am sorry to hear that. When did it start, and how bad is it?",
+    "What is it like, and where is it?",
+    "What makes it worse, and what makes it better?",
     "Do you have any other symptoms?",
-    "Do you have any fever?",
-    "Do you have any other illnesses?",
-    "Do you take any medicines?",
+    "Do you have any fever or weight loss?",
+    "Do you have any other illnesses? Do you take any medicines?",
     "Do you have any allergies?",
-    "I would like to examine you now.",
-    "Do you smoke?",
-    "Are there any illnesses in your family?",
+    "I would like to do a physical examination now.",
+    "I would like to arrange a blood test.",
 ];
 
 /// The last message of the fixed list.

@@ -62,7 +62,7 @@ pub(super) const VAGUE_PLANS: &[&str] = &[
 const DIAGNOSES: &[&str] = &[
     "I think you have {}.",
     "This is most likely {}.",
-    "You most likely have {}.",
+    "You probably have {}.",
     "The most likely diagnosis is {}.",
 ];
 

@@ -82,15 +82,15 @@ impl DoctorQuality {
                 planless: 0.3,
             },
             Tier::Poor => Self {
-                thorough: 0.3,
-                repeats: 0.35,
-                early: 0.2,
-                wrong: 0.75,
-                crowds: 0.15,
+                thorough: 0.45,
+                repeats: 0.25,
+                early: 0.08,
+                wrong: 0.5,
+                crowds: 0.12,
                 cold: 0.9,
-                strays: 0.5,
-                forgets_allergies: 0.85,
-                planless: 0.6,
+                strays: 0.35,
+                forgets_allergies: 0.8,
+                planless: 0.4,
             },
         }
     }
@@ -161,6 +161,6 @@ mod tests {
     fn draws_mix_good_and_poor() {
         let wrong: Vec<f64> = (0..300).map(|seed| DoctorQuality::draw(seed).wrong).collect();
         assert!(wrong.iter().filter(|p| **p < 0.1).count() > 60);
-        assert!(wrong.iter().filter(|p| **p > 0.45).count() > 60);
+        assert!(wrong.iter().filter(|p| **p > 0.4).count() > 60);
     }
 }

@@ -3,12 +3,12 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::data::case::{Case, Importance, StepKind, Topic};
+use crate::data::case::{Case, FactId, Importance, StepKind, Topic};
 use crate::data::consultation::Consultation;
 use crate::data::distress::voices_distress;
 
 use super::Doctor;
-use super::agenda::{Item, Want, agenda};
+use super::agenda::{Item, Want, agenda, phase};
 use super::phrases::{
     EMERGENCY, EMPATHY, GREETINGS, LINKS, PLANLESS, SAFETY_NETS, STRAYS, URGENT_SAFETY_NETS, VAGUE_PLANS,
     diagnoses, questions, several, steps,
@@ -34,6 +34,7 @@ pub struct ScriptedDoctor {
     diagnosis: String,
     plan: Vec<String>,
     emergency: bool,
+    red_flags: Vec<FactId>,
     strays: Vec<String>,
     rng: ChaCha8Rng,
 }
@@ -75,6 +76,7 @@ impl ScriptedDoctor {
             diagnosis: other.unwrap_or(&case.truth.diagnosis).clone(),
             plan,
             emergency: case.truth.emergency && !wrong && !planless,
+            red_flags: case.truth.red_flags.clone(),
             strays,
             rng,
         }
@@ -104,6 +106,14 @@ impl ScriptedDoctor {
             .filter(|item| !told(item) && tries(&item.want) < if item.on_trust { 2 } else { 1 })
             .cloned()
             .collect()
+    }
+
+    /// Whether the patient should be in hospital by now: a red flag is known, and what is left to be found out takes an
+    /// examination or is not essential.
+    fn hurries(&self, so_far: &Consultation, pending: &[Item]) -> bool {
+        let told = |id: &FactId| so_far.turns.iter().any(|turn| turn.told.contains(id));
+        let asks = |item: &Item| item.importance == Importance::Essential && phase(&item.want) < 3;
+        self.emergency && self.red_flags.iter().any(told) && !pending.iter().any(asks)
     }
 
     fn note(&mut self, want: &Want) {
@@ -161,7 +171,7 @@ impl ScriptedDoctor {
         // All slips are drawn each time, so that one more or less does not move the others.
         let (repeats, early) = (self.chance(quality.repeats), self.chance(quality.early));
         let (crowds, strays) = (self.chance(quality.crowds), self.chance(quality.strays));
-        if left == 0 || pending.is_empty() || (early && turn > 0) {
+        if left == 0 || pending.is_empty() || (early && turn > 0) || self.hurries(so_far, &pending) {
             return None;
         }
         if repeats && turn > 0 {
@@ -208,6 +218,11 @@ fn plan(case: &Case, rng: &mut ChaCha8Rng) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     let mut sent = false;
     for step in case.truth.plan.iter().take(STEPS) {
+        // Tests are done before the conclusion, since a patient waits for their results; in an emergency only they are
+        // left to the hospital.
+        if step.kind == StepKind::Investigation && !case.truth.emergency {
+            continue;
+        }
         // One sentence sends the patient to hospital, whatever it is called.
         if emergency(&step.concept) && (sent || !case.truth.emergency && step.kind != StepKind::Referral) {
             continue;
