@@ -28,9 +28,9 @@ impl Default for Limits {
 /// The gate by rules, the first that holds:
 ///
 /// 1. the patient is sent to emergency care: [`Ending::Emergency`];
-/// 2. a diagnosis (this message's, even a likely one; or an earlier one stated plainly) together with what to do, and
-///    nothing asked: [`Ending::Concluded`];
-/// 3. a goodbye, and nothing asked: [`Ending::Goodbye`];
+/// 2. a diagnosis (this message's, even a likely one; or an earlier one stated plainly) together with a drug, a referral
+///    or advice, and nothing asked: [`Ending::Concluded`];
+/// 3. a goodbye, and nothing asked, examined or tested: [`Ending::Goodbye`];
 /// 4. the last of [`Limits::patience`] messages in a row that were not understood, repeat an earlier message, or ask
 ///    only for what was told before: [`Ending::GaveUp`];
 /// 5. the last of [`Limits::turns`] messages: [`Ending::TurnLimit`].
@@ -42,12 +42,13 @@ pub struct RuleGate {
 
 impl Gate for RuleGate {
     fn ends(&self, scene: &Scene<'_>) -> Option<Ending> {
-        let asks = scene.inquires();
+        // Tests ordered with a diagnosis and a treatment are part of the plan and keep nothing open.
+        let asks = scene.does(|act| matches!(act.intent, Intent::Question(_) | Intent::OpenQuestion));
         if scene.does(|act| !act.negated && act.intent == Intent::Referral { urgent: true }) {
             Some(Ending::Emergency)
         } else if !asks && concludes(scene) {
             Some(Ending::Concluded)
-        } else if !asks && scene.does(|act| act.intent == Intent::Goodbye) {
+        } else if !scene.inquires() && scene.does(|act| act.intent == Intent::Goodbye) {
             Some(Ending::Goodbye)
         } else if self.gave_up(scene) {
             Some(Ending::GaveUp)

@@ -3,6 +3,8 @@
 //! Each turn goes through three units in series: the [`gate`] says whether the doctor's message ends the consultation, the
 //! [`voice`] drafts a reply, the [`check`] strikes what must not be said. [`patient`] puts them together.
 
+#[cfg(test)]
+mod bank_tests;
 pub mod check;
 pub mod doctor;
 pub mod draft;

@@ -172,7 +172,7 @@ fn only_what_was_asked_for_is_told() {
     }
     let reply = |turn: usize| so_far.turns[turn].patient.as_deref().unwrap_or_default();
     assert_eq!(reply(6), "[Examination: blood pressure 150/90]");
-    assert_eq!(reply(7), "[Test: ECG shows ___]");
+    assert_eq!(reply(7), "[Test: electrocardiogram: ECG shows ___]");
     assert!(
         reply(8).contains("Not that I've noticed") || reply(8).contains("not that I've noticed"),
         "{}",
@@ -219,6 +219,12 @@ fn a_consultation_ends_as_it_should() {
         (&["You have pneumonia.", "Please rest at home."], Some(Ending::Concluded)),
         (&["It could be pneumonia. Do you have a cough?"], None),
         (&["This is not pneumonia. Rest at home."], None),
+        (
+            &["This is pneumonia. I will prescribe amoxicillin and order a chest x-ray."],
+            Some(Ending::Concluded),
+        ),
+        (&["This is pneumonia. I will order a chest x-ray."], None),
+        (&["You have pneumonia. Please rest. Do you have any allergies?"], None),
         (&["Goodbye."], Some(Ending::Goodbye)),
         (&["I'm calling an ambulance right now."], Some(Ending::Emergency)),
         (&["If it gets worse, call an ambulance."], None),

@@ -232,7 +232,14 @@ impl<'a> Speaker<'a> {
                 return;
             }
             self.said.push(index);
-            self.draft.push(format!("[{what}: {}]", facts[index].text.trim()), Source::Finding(index));
+            let (concept, text) = (&facts[index].concept, facts[index].text.trim());
+            // `positive` says nothing without what was tested.
+            let finding = if text.to_lowercase().contains(concept.as_str()) {
+                format!("[{what}: {text}]")
+            } else {
+                format!("[{what}: {concept}: {text}]")
+            };
+            self.draft.push(finding, Source::Finding(index));
             self.answers += 1;
             shown += 1;
         }

@@ -123,9 +123,26 @@ impl Understanding {
         message: &'a str,
     ) -> Look<'a> {
         let mut cues = Vec::with_capacity(16);
-        self.cues.find(tokens, clause.from, clause.to, clause.start, |cue| cues.push(cue));
         let from = found.partition_point(|found| found.first < clause.from);
         let to = found.partition_point(|found| found.first < clause.to);
+        // The words of a name ask nothing: `heat intolerance` is no allergy, `burning skin pain` no question of character.
+        let in_name = |cue: &Match<Cue>| {
+            matches!(cue.meaning, Cue::Aspect(_) | Cue::Topic(_))
+                && found[from..to].iter().any(|name| {
+                    name.end - name.first > 1
+                        && name.first <= cue.first
+                        && cue.end <= name.end
+                        && matches!(
+                            self.concepts.kind(name.concept),
+                            ConceptKind::Symptom | ConceptKind::Condition
+                        )
+                })
+        };
+        self.cues.find(tokens, clause.from, clause.to, clause.start, |cue| {
+            if !in_name(&cue) {
+                cues.push(cue);
+            }
+        });
         Look {
             concepts: &self.concepts,
             tokens,
@@ -340,11 +357,13 @@ impl Look<'_> {
             // `blood pressure tablets` are no blood pressure.
             about.retain(|found| self.kind(found) != ConceptKind::Examination);
         }
-        if aspects.is_empty()
-            && self.has(Cue::About)
-            && about.iter().any(|found| self.kind(found) == ConceptKind::Symptom)
-        {
-            aspects.push(Aspect::Character);
+        if aspects.is_empty() && self.has(Cue::About) {
+            let symptom = about.iter().any(|found| self.kind(found) == ConceptKind::Symptom);
+            if symptom {
+                aspects.push(Aspect::Character);
+            } else if !about.is_empty() {
+                aspects.push(Aspect::Detail);
+            }
         }
         let special = topics.iter().copied().find(|topic| matches!(topic, Topic::Family | Topic::Allergy));
         // An aspect is asked of a complaint; circumstances beside it are its occasion: `worse with exercise`.
