@@ -139,6 +139,34 @@ mod tests {
     }
 
     #[test]
+    fn no_phrase_means_two_things_and_all_are_lower_case() {
+        let mut meanings = BTreeMap::new();
+        for concept in Lexicon::bundled().iter() {
+            for phrase in std::iter::once(&concept.name).chain(&concept.phrases) {
+                assert_eq!(*phrase, phrase.to_lowercase().trim(), "of `{}`", concept.name);
+                if let Some(other) = meanings.insert(phrase, &concept.name) {
+                    panic!("`{phrase}` means `{other}` and `{}`", concept.name);
+                }
+            }
+            assert!(
+                concept.is_a.iter().all(|wider| *wider != concept.name),
+                "`{}` is_a itself",
+                concept.name
+            );
+        }
+    }
+
+    #[test]
+    fn the_bundled_lexicon_covers_a_consultation() {
+        let count = |kind| Lexicon::bundled().iter().filter(|concept| concept.kind == kind).count();
+        assert!(count(ConceptKind::Symptom) >= 120);
+        assert!(count(ConceptKind::Condition) >= 120);
+        assert!(count(ConceptKind::Substance) >= 80);
+        let (examinations, tests) = (count(ConceptKind::Examination), count(ConceptKind::Test));
+        assert!(examinations >= 30 && tests >= 50 && count(ConceptKind::Measure) >= 50);
+    }
+
+    #[test]
     fn wider_concepts_are_found_at_any_remove_and_must_exist() {
         let text = |wider: &str| {
             format!(

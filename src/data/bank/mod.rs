@@ -11,6 +11,7 @@ mod draw;
 mod entry;
 pub mod error;
 pub mod hash;
+mod items;
 mod load;
 pub mod presentation;
 pub mod split;

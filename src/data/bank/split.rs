@@ -58,7 +58,7 @@ impl Bank {
         let mut source = Synth::new(self, seed, &only(seen))?;
         let train = source.take(options.train)?;
         // A small training set may leave presentations out; those are not "seen".
-        source.restrict(&train.iter().map(|case| case.presentation.clone()).collect());
+        source.restart(&train.iter().map(|case| case.presentation.clone()).collect());
         let heldout_patients = source.take(options.heldout_patients)?;
         let heldout_presentations =
             Synth::new(self, seed, &only(unseen))?.take(options.heldout_presentations)?;

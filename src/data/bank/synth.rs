@@ -137,9 +137,17 @@ impl<'a> Synth<'a> {
         })
     }
 
-    /// Draws from these presentations only, from now on.
-    pub fn restrict(&mut self, presentations: &BTreeSet<String>) {
+    /// Draws from these presentations only from now on, balanced anew; patients drawn before are still not drawn again.
+    pub fn restart(&mut self, presentations: &BTreeSet<String>) {
         self.sources.retain(|source| presentations.contains(&source.presentation.id));
+        for source in &mut self.sources {
+            source.count = 0;
+            source.cells.iter_mut().for_each(|(_, count)| *count = 0);
+        }
+        self.specialties.values_mut().for_each(|count| *count = 0);
+        self.bands.clear();
+        self.sexes.clear();
+        self.severities.clear();
     }
 
     /// `count` more patients.
