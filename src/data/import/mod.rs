@@ -24,6 +24,9 @@ pub mod sentence;
 mod specialty;
 pub mod voice;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
