@@ -51,8 +51,8 @@ impl Joints {
         let mut sentence = 0;
         let mut first_of_sentence = 0;
         let asked = asked(tokens);
-        for at in 0..=tokens.len() {
-            let id = tokens.get(at).map_or(STOP, |token| token.id);
+        let ids = tokens.iter().map(|token| token.id).chain([STOP]);
+        for (at, id) in ids.enumerate() {
             if matches!(id, STOP | QUESTION) {
                 self.push(&mut clauses, tokens, from, at, sentence);
                 for clause in &mut clauses[first_of_sentence..] {
@@ -61,7 +61,7 @@ impl Joints {
                 first_of_sentence = clauses.len();
                 sentence += 1;
                 from = at + 1;
-            } else if self.divides(tokens, from, at, asked[at]) {
+            } else if self.divides(tokens, from, at, asked.get(at) == Some(&true)) {
                 self.push(&mut clauses, tokens, from, at, sentence);
                 from = if id == COMMA { at + 1 } else { at };
             }
