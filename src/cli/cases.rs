@@ -43,7 +43,7 @@ enum Command {
   osler cases import Patient.ndjson Encounter.ndjson Condition.ndjson --out cases.jsonl --skip-bad
   osler cases import stations.jsonl --format osce --out cases.jsonl --account account.json
 
-JSON: {\"out\", \"account\": {\"files\", \"cases\", \"records\", \"kinds\", \"fields\", \"hidden\", \"phi\", \"problems\"}};
+JSON: {\"out\", \"account\": {\"files\", \"cases\", \"records\", \"kinds\", \"fields\", \"hidden\", \"silent\", \"phi\", \"problems\"}};
       each of records, kinds and fields counts {\"read\", \"mapped\", \"skipped\": {why: n}}")]
 struct Import {
     /// Files or folders

@@ -48,6 +48,8 @@ pub struct ImportAccount {
     pub fields: BTreeMap<String, Tally>,
     /// Facts that name the diagnosis: cut, or never told.
     pub hidden: u64,
+    /// Cases in which the patient can tell nothing and no finding can be asked for: too thin to learn from.
+    pub silent: u64,
     /// What the PHI gate did.
     pub phi: PhiAccount,
     /// The first bad records that were passed over, at most [`ImportAccount::PROBLEMS`].
@@ -123,6 +125,7 @@ impl fmt::Display for ImportAccount {
             self.fields.iter().map(|(name, tally)| (name.as_str(), tally)),
         )?;
         writeln!(f, "\n{} facts name the diagnosis and were cut or are never told", self.hidden)?;
+        writeln!(f, "{} cases hold no fact that can be told", self.silent)?;
         let phi = &self.phi;
         writeln!(f, "PHI gate: {} dates shifted", phi.dates_shifted)?;
         let counts = [

@@ -38,7 +38,7 @@ pub use error::ImportError;
 use self::concept::Concepts;
 use self::files::{Source, sources};
 use self::lines::Lines;
-use crate::data::case::Case;
+use crate::data::case::{Case, Reveal};
 use crate::data::lexicon::Lexicon;
 use crate::data::phi::{Deidentified, PhiGate, PhiPolicy, RawRecord};
 
@@ -139,6 +139,8 @@ pub fn import(
         return Err(ImportError::Empty { paths: paths.join(", ") });
     }
     run.imported.account.cases = run.imported.cases.len() as u64;
+    let told = |case: &&Case| case.facts.iter().any(|fact| fact.reveal != Reveal::Never);
+    run.imported.account.silent = run.imported.cases.iter().filter(|case| !told(case)).count() as u64;
     Ok(run.imported)
 }
 

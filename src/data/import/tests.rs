@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::data::case::{Finding, Origin, Reveal, Severity, Sex, StepKind, Topic};
+use crate::data::case::{Finding, Origin, Severity, Sex, StepKind, Topic};
 use crate::data::phi::FreeText;
 
 fn lexicon() -> Lexicon {

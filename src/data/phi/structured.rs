@@ -179,11 +179,11 @@ pub(super) fn harvest(schema: Schema, part: &str, value: &Value, known: &mut Kno
     if schema == Schema::Fhir && part != "Patient" {
         return;
     }
-    harvest_in(value, "", None, 0, known);
+    harvest_in(value, None, 0, known);
 }
 
-/// The same for a field called `key`; `class` is that of the nearest field above that has one.
-fn harvest_in(value: &Value, key: &str, class: Option<PhiClass>, depth: usize, known: &mut Known) {
+/// The same within a field; `class` is that of the nearest field above that has one.
+fn harvest_in(value: &Value, class: Option<PhiClass>, depth: usize, known: &mut Known) {
     // Parsed JSON is at most 128 deep; records made in memory may be deeper.
     if depth > 128 {
         return;
@@ -212,10 +212,10 @@ fn harvest_in(value: &Value, key: &str, class: Option<PhiClass>, depth: usize, k
                         _ => None,
                     },
                 };
-                harvest_in(value, name, own.or(class), depth + 1, known);
+                harvest_in(value, own.or(class), depth + 1, known);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| harvest_in(item, key, class, depth + 1, known)),
+        Value::Array(items) => items.iter().for_each(|item| harvest_in(item, class, depth + 1, known)),
         Value::String(text) => match class {
             Some(PhiClass::Name) => known.name(text),
             Some(PhiClass::Geography) if text.chars().all(|c| c.is_alphabetic() || c == ' ') => {

@@ -37,7 +37,7 @@ pub(super) fn record(place: Place, value: Value, file_number: u64) -> Result<Raw
         return Err(shape(&field, station.get("Patient_Actor"), "an object"));
     }
     let diagnosis = station.get("Correct_Diagnosis");
-    if !diagnosis.and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty()) {
+    if diagnosis.and_then(Value::as_str).is_none_or(|text| text.trim().is_empty()) {
         let field = format!("{STATION}.Correct_Diagnosis");
         return Err(shape(&field, diagnosis, "the name of a condition"));
     }
