@@ -7,7 +7,7 @@ use super::load::Loader;
 use super::presentation::{Item, Presentation};
 use super::synth::{SynthOptions, cells};
 use super::wording::{Patient, Wording, name_in};
-use crate::data::case::{Age, AgeBand, Aspect, Importance, Reveal, Topic};
+use crate::data::case::{Age, Aspect, Importance, Reveal, Topic};
 
 /// Essential facts a patient may have, the allergy included.
 const ESSENTIAL: std::ops::RangeInclusive<usize> = 4..=9;
@@ -58,22 +58,22 @@ impl Loader<'_> {
                 self.fault(format!("{}.red_flags", it.id), BankProblem::UnknownFact(flag.clone()));
             }
         }
-        if it.emergency.is_some() && it.red_flags.is_empty() {
-            self.fault(&it.id, BankProblem::Missing("red flag, though it is an emergency"));
+        let flagged = |patient: Patient| {
+            it.items.iter().any(|item| {
+                let flag = item.aspects.iter().any(|part| it.red_flags.contains(&part.id));
+                flag && !item.absent && item.fits(patient) && item.is_certain(patient)
+            })
+        };
+        if patients(it).any(|patient| it.is_emergency(patient) && !flagged(patient)) {
+            self.fault(&it.id, BankProblem::Missing("red flag that each emergency of this kind has"));
         }
     }
 
     /// Every patient finds a wording for every fact, with the parts its place needs.
     fn words_for_all(&mut self, it: &Presentation) {
-        for (band, sex, severity) in cells(it, &SynthOptions::default()) {
-            let age = match band {
-                AgeBand::Child => 8,
-                AgeBand::Adolescent => 15,
-                AgeBand::Young => 30,
-                AgeBand::Middle => 50,
-                AgeBand::Older => 70,
-            };
-            let patient = Patient { severity, sex, age: Age::new(age) };
+        for patient in patients(it) {
+            let Patient { severity, sex, age } = patient;
+            let band = age.band();
             let mut lists = vec![(format!("{}.opening", it.id), &it.opening)];
             for item in it.items.iter().filter(|item| item.fits(patient)) {
                 lists.extend(
@@ -123,4 +123,13 @@ impl Loader<'_> {
             self.fault(format!("{}.comorbidities", it.id), BankProblem::Leak { text, name });
         }
     }
+}
+
+/// Patients of every age, sex and severity that the presentation has.
+fn patients(it: &Presentation) -> impl Iterator<Item = Patient> + '_ {
+    let (low, high) = it.ages;
+    cells(it, &SynthOptions::default()).into_iter().flat_map(move |(band, sex, severity)| {
+        let ages = (low..=high).map(Age::new).filter(move |age| age.band() == band);
+        ages.map(move |age| Patient { severity, sex, age })
+    })
 }

@@ -37,7 +37,7 @@ impl<'a> Draw<'a> {
         for item in &presentation.items {
             self.item(item);
         }
-        self.allergies(common);
+        self.allergies(common, lexicon);
         let comorbidities = self.comorbidities(common, lexicon);
         self.habits(common);
         for (topic, none) in [
@@ -89,7 +89,7 @@ impl<'a> Draw<'a> {
         if !item.fits(self.patient) || self.taken.contains(&(item.topic, item.concept.clone())) {
             return false;
         }
-        let has = self.dice.chance(item.chance);
+        let has = self.dice.chance(item.chance) || item.is_certain(self.patient);
         let before = self.facts.len();
         if has {
             let finding = if item.absent { Finding::Absent } else { Finding::Present };
@@ -127,13 +127,16 @@ impl<'a> Draw<'a> {
         });
     }
 
-    /// At most one allergy beyond those of the presentation.
-    fn allergies(&mut self, common: &Common) {
+    /// At most one allergy beyond those of the presentation, and none to a drug that the patient takes.
+    fn allergies(&mut self, common: &Common, lexicon: &Lexicon) {
         let mut order: Vec<_> = common.allergies.iter().collect();
         self.dice.shuffle(&mut order);
         if !self.facts.iter().any(|fact| fact.topic == Topic::Allergy) {
+            let taken: Vec<_> =
+                self.taken.iter().filter(|(topic, _)| *topic == Topic::Medication).cloned().collect();
             for item in order {
-                if self.item(item) {
+                let tolerated = taken.iter().any(|(_, drug)| lexicon.is_a(drug, &item.concept));
+                if !tolerated && self.item(item) {
                     break;
                 }
             }

@@ -81,6 +81,9 @@ pub(super) struct ItemEntry {
     /// How likely a patient has it.
     #[serde(default = "always")]
     pub chance: f64,
+    /// Patients that surely have it, whatever the chance, e.g. `severe`.
+    #[serde(default)]
+    pub always: String,
     /// Ages that may have it.
     #[serde(default = "any_age")]
     pub ages: [u32; 2],

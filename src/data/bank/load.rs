@@ -42,12 +42,11 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn fault(&mut self, field: impl Into<String>, problem: BankProblem) {
-        self.errors.push(BankError {
-            file: self.file.clone(),
-            line: self.line,
-            field: field.into(),
-            problem,
-        });
+        let error = BankError { file: self.file.clone(), line: self.line, field: field.into(), problem };
+        // Patients of many ages meet the same fault.
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
     }
 
     /// Reads the common file; it comes before all others.

@@ -43,6 +43,7 @@ pub(super) struct Item {
     pub topic: Topic,
     pub concept: String,
     pub chance: f64,
+    pub always: Option<When>,
     pub ages: (u32, u32),
     pub when: When,
     pub private: bool,
@@ -89,6 +90,11 @@ pub(super) struct Comorbidity {
 }
 
 impl Item {
+    /// Whether a patient who may have it surely has.
+    pub fn is_certain(&self, patient: Patient) -> bool {
+        self.chance >= 1.0 || self.always.as_ref().is_some_and(|when| when.fits(patient))
+    }
+
     /// Whether a patient may have it.
     pub fn fits(&self, patient: Patient) -> bool {
         let years = patient.age.years();

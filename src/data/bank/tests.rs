@@ -92,6 +92,11 @@ fn references(case: &Case, lexicon: &Lexicon) -> Result<(), TestCaseError> {
         prop_assert_eq!(case.fact(flag.as_str()).map(|fact| fact.finding), Some(Finding::Present));
     }
     prop_assert!(!truth.plan.is_empty());
+    prop_assert!(
+        !truth.emergency || !truth.red_flags.is_empty(),
+        "{}: an emergency without a red flag",
+        case.id
+    );
     let allergens: Vec<_> = case
         .facts_on(Topic::Allergy)
         .filter(|fact| fact.finding == Finding::Present)
@@ -107,6 +112,16 @@ fn references(case: &Case, lexicon: &Lexicon) -> Result<(), TestCaseError> {
         prop_assert!(legal, "{}: {:?}", case.id, step);
         for allergen in &allergens {
             prop_assert!(!lexicon.is_a(&step.concept, allergen), "{}: {allergen} and {:?}", case.id, step);
+        }
+    }
+    for drug in case.facts_on(Topic::Medication) {
+        for allergen in &allergens {
+            prop_assert!(
+                !lexicon.is_a(&drug.concept, allergen),
+                "{}: takes {} with {allergen}",
+                case.id,
+                drug.concept
+            );
         }
     }
     for other in &case.stratum.comorbidities {

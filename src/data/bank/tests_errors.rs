@@ -62,6 +62,8 @@ onset = [["{2-4} days", "For {2-4} days."]]
 course = [["worse", "It is worse."]]
 [[presentation.symptom]]
 concept = "fever"
+chance = 0.5
+always = "severe"
 essential = ["presence"]
 [presentation.exam]
 "chest examination" = ["crackles"]
@@ -213,8 +215,11 @@ fn the_whole() {
     refused(
         "red_flags = [\"fever.presence\"]\n",
         "",
-        BankProblem::Missing("red flag, though it is an emergency"),
+        BankProblem::Missing("red flag that each emergency of this kind has"),
     );
+    let unflagged = BankProblem::Missing("red flag that each emergency of this kind has");
+    refused("always = \"severe\"\n", "", unflagged.clone());
+    refused("always = \"severe\"", "always = \"mild\"", unflagged);
     let found = faults("essential = [\"onset\", \"course\"]\nonset", "essential = [\"course\"]\nseverity");
     assert!(found.iter().any(|error| error.problem == BankProblem::Missing("onset of the main symptom")));
     let leak = |text: &str, name: &str| BankProblem::Leak { text: text.into(), name: name.into() };
@@ -228,6 +233,7 @@ fn a_bank_too_small_says_how_many_there_are() {
     // Everything fixed but the age, the sex and the severity.
     let common = SHARED.replace("chance = 0.5", "chance = 1.0");
     let specialty = SPECIALTY
+        .replace("chance = 0.5", "chance = 1.0")
         .replace("ages = [20, 60]", "ages = [20, 21]")
         .replace("{2-4}", "3")
         .replace(
