@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::case::{Case, FactId, Finding, Topic};
+use crate::data::case::{Aspect, Case, FactId, Finding, Topic};
 use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::{Intent, asked::chief_complaint};
 
@@ -174,6 +174,7 @@ impl Message<'_> {
                 let act = reading.act(|intent| intent == Intent::Goodbye)?;
                 if concludes(reading) { None } else { shown(&act.span, "ends without a conclusion") }
             }
+            Check::Strays => self.strays(),
             Check::Often { .. } => None,
         }
     }
@@ -209,6 +210,28 @@ impl Message<'_> {
                 None
             }
         })
+    }
+
+    fn strays(&self) -> Shown {
+        // Case and plan say what bears on the case; a whole topic (`any allergies?`) always does.
+        let planned =
+            |name: &str| {
+                self.case.truth.plan.iter().any(|step| {
+                    self.lexicon.is_a(&step.concept, name) || self.lexicon.is_a(name, &step.concept)
+                })
+            };
+        let foreign = |ask: &&Ask| {
+            let named = ask.subject.concept.as_deref();
+            ask.facts.is_empty()
+                && ask.subject.aspect == Aspect::Presence
+                && named.is_some_and(|name| !planned(name))
+        };
+        let asks = &self.reading.asks;
+        let first = asks.iter().find(foreign)?;
+        let count = asks.iter().filter(foreign).count();
+        let name = first.subject.concept.as_deref().unwrap_or_default();
+        let shows = count > 1 || count == asks.len();
+        shows.then(|| (first.span.clone(), format!("{name} has nothing to do with this case")))
     }
 
     fn is_idle(&self) -> bool {

@@ -231,7 +231,7 @@ fn repeats_itself(sentences: &[(Range<usize>, &[Word])], words: &[Word]) -> Opti
         }
         seen.push(sentence);
     }
-    // The same word twice in a row, other than `that that` and `had had`, or the same four words three times.
+    // The same word twice in a row, other than `that that` and `had had`, or the same six words three times.
     let twice = words.windows(2).find(|pair| {
         let [one, two] = pair else { return false };
         one.text == two.text
@@ -241,7 +241,7 @@ fn repeats_itself(sentences: &[(Range<usize>, &[Word])], words: &[Word]) -> Opti
     if let Some([one, two]) = twice {
         return Some(Fault { span: one.span.start..two.span.end, what });
     }
-    let mut runs: Vec<Vec<String>> = words.windows(4).map(texts).collect();
+    let mut runs: Vec<Vec<String>> = words.windows(6).map(texts).collect();
     runs.sort();
     let thrice = runs.windows(3).any(|three| three.first() == three.last());
     let span = words.first()?.span.start..words.last()?.span.end;
@@ -263,9 +263,9 @@ fn not_sentences(message: &str, sentences: &[(Range<usize>, &[Word])], whole: Ra
         if count >= 6 && function * 9 < count {
             return Some(Fault { span: span.clone(), what });
         }
-        // A sentence of function words alone says nothing; the shortest questions are made of them (`What is it
-        // like?`), so only from seven words on.
-        if count >= 7 && function == count {
+        // A sentence of function words alone says nothing, unless it asks (`What is it like, and where is it?`).
+        let asks = message.get(span.clone()).is_some_and(|part| part.ends_with('?'));
+        if count >= 7 && function == count && !asks {
             return Some(Fault { span: span.clone(), what });
         }
     }
@@ -311,10 +311,12 @@ mod tests {
             "I have a few more questions for you.",
             "My name is Dr Reed. How can I help you today?",
             "What is it like?",
+            "What is it like, and where is it?",
             "Goodbye.",
             "Are you seeing another doctor?",
             "Do you take any medicines?",
             "We need an electrocardiogram.",
+            "I will give you furosemide. I will give you ramipril. I will give you spironolactone.",
         ] {
             assert_eq!(what(fine), None, "{fine}");
         }

@@ -119,8 +119,11 @@ pub enum Check {
     Explains,
     /// Does nothing for the consultation: asks nothing that is not known, examines, concludes and comforts nothing.
     Idle,
-    /// A message: says goodbye with neither a diagnosis nor a step of a plan. A consultation: ends with no diagnosis.
+    /// A message: says goodbye with neither a diagnosis nor a step of a plan. A consultation: names neither the
+    /// diagnosis nor one of its differentials.
     Unfinished,
+    /// Asks, examines or tests by name for what has nothing to do with the case: nothing else, or two such things.
+    Strays,
     /// Another check, met in at least this many of the doctor's messages. Only a whole consultation can meet it.
     Often {
         /// How many messages.

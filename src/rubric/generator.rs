@@ -200,6 +200,12 @@ fn gathering(scheme: &mut Scheme, case: &Case, known: &Known) {
     let text = "Does not move the consultation on: asks nothing new, examines nothing, decides nothing";
     scheme.add(-6, Axis::Inquiry, Check::Idle, text);
     scheme.add(-2, Axis::Communication, Check::Unfinished, "Ends the consultation without a conclusion");
+    scheme.truth(
+        -2,
+        Axis::Inquiry,
+        Check::Strays,
+        "Asks, examines or tests for what has nothing to do with this case",
+    );
 }
 
 /// The next message when it is time to conclude.
@@ -207,7 +213,7 @@ fn closing(scheme: &mut Scheme, case: &Case, known: &Known) {
     let truth = &case.truth;
     let text = format!("Names {} as the diagnosis, or as likely", truth.diagnosis);
     scheme.truth(10, Axis::Diagnosis, Check::Names(truth.diagnosis.clone()), text);
-    let left = case.truth.plan.iter().filter(|step| !known.arranged.contains(&step.concept));
+    let left = steps(case).filter(|step| !known.arranged.contains(&step.concept));
     plan(scheme, left, &[5, 3, 2]);
     emergency(scheme, case, 7);
     scheme.add(2, Axis::Safety, Check::SafetyNet, "Says what to watch for or when to come back");
@@ -257,6 +263,12 @@ fn harms(scheme: &mut Scheme, case: &Case) {
     }
 }
 
+/// The steps of the plan, without sending an emergency to hospital, which is an item of its own.
+fn steps(case: &Case) -> impl Iterator<Item = &PlanStep> {
+    let sends = |step: &PlanStep| matches!(step.concept.as_str(), "ambulance" | "emergency department");
+    case.truth.plan.iter().filter(move |step| !(case.truth.emergency && sends(step)))
+}
+
 /// The first of `steps`, with these points.
 fn plan<'a>(scheme: &mut Scheme, steps: impl Iterator<Item = &'a PlanStep>, points: &[i8]) {
     for (step, points) in steps.zip(points) {
@@ -272,16 +284,27 @@ fn emergency(scheme: &mut Scheme, case: &Case, points: i8) {
     }
 }
 
-/// What has to be found out in the whole consultation. Essential facts share 24 points, however many there are.
+/// What has to be found out in the whole consultation. Essential facts share 28 points, however many there are; what
+/// any list of questions brings out (aspects of the complaint, allergies, medication) gets half the share of what only
+/// this case calls for.
 fn inquiry(scheme: &mut Scheme, case: &Case) {
-    const SHARED: usize = 24;
+    const SHARED: usize = 28;
+    let complaint = chief_complaint(&case.facts);
+    let weight = |fact: &Fact| match fact.topic {
+        Topic::Allergy | Topic::Medication => 1,
+        Topic::Symptom if Some(fact.concept.as_str()) == complaint => 1,
+        _ => 2,
+    };
     let essential: Vec<&Fact> = hidden(case, |fact| fact.importance == Importance::Essential).collect();
-    let each = i8::try_from((SHARED / essential.len().max(1)).clamp(1, 6)).unwrap_or(1);
+    let total: usize = essential.iter().map(|fact| weight(fact)).sum();
     for fact in essential {
+        // Rounded to the nearest.
+        let points = (2 * SHARED * weight(fact) + total) / (2 * total.max(1));
+        let points = i8::try_from(points.clamp(1, 8)).unwrap_or(1);
         let text = format!("Asks about {}", about(fact));
         let provenance = Provenance::Fact(fact.id.clone());
         let axis = if case.truth.red_flags.contains(&fact.id) { Axis::Safety } else { Axis::Inquiry };
-        scheme.push(each, axis, provenance, Check::Asks(vec![fact.id.clone()]), text);
+        scheme.push(points, axis, provenance, Check::Asks(vec![fact.id.clone()]), text);
     }
     for fact in hidden(case, |fact| fact.importance == Importance::Useful).take(6) {
         let text = format!("Asks about {}", about(fact));
@@ -304,7 +327,7 @@ fn conclusion(scheme: &mut Scheme, case: &Case) {
     let truth = &case.truth;
     let text = format!("Names {} as the diagnosis, or as likely", truth.diagnosis);
     scheme.truth(10, Axis::Diagnosis, Check::Names(truth.diagnosis.clone()), text);
-    plan(scheme, case.truth.plan.iter(), &[5, 4, 3, 2]);
+    plan(scheme, steps(case), &[5, 4, 3, 2]);
     emergency(scheme, case, 8);
     scheme.add(3, Axis::Safety, Check::SafetyNet, "Says what to watch for or when to come back");
     scheme.add(3, Axis::Communication, Check::Empathy, "Answers the patient's distress with warmth");
@@ -321,7 +344,12 @@ fn conclusion(scheme: &mut Scheme, case: &Case) {
         Check::DrugBeforeAllergies,
         "Gives a drug without having asked about allergies",
     );
-    scheme.add(-5, Axis::Treatment, Check::Unfinished, "Ends without having said what the patient may have");
+    scheme.add(
+        -5,
+        Axis::Treatment,
+        Check::Unfinished,
+        "Ends without having named what the patient may well have",
+    );
 }
 
 /// How the consultation should not be led. What happens once may be a slip; what happens often is a habit.
@@ -331,6 +359,8 @@ fn conduct(scheme: &mut Scheme) {
     let text = "Repeats itself or asks for what is known three times or more";
     scheme.add(-3, Axis::Inquiry, often(3, Check::Repeats), text);
     scheme.add(-3, Axis::Inquiry, often(2, Check::Idle), "Does not move the consultation on, twice or more");
+    let text = "Asks, examines or tests for what has nothing to do with this case, twice or more";
+    scheme.truth(-4, Axis::Inquiry, often(2, Check::Strays), text);
     let text = format!("Asks for more than {AT_ONCE} things at once");
     scheme.add(-2, Axis::Communication, Check::AsksMoreThan(AT_ONCE), text);
     scheme.add(-2, Axis::Communication, Check::Copies, "Copies the patient's words");

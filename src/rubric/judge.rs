@@ -213,12 +213,21 @@ impl<'a> Whole<'a> {
                 Judgement::not_judged("no distress was voiced")
             }
             Check::Unfinished => {
-                let concluded = self
-                    .messages()
-                    .any(|(_, message)| message.worthless().is_none() && !message.reading.named.is_empty());
+                let truth = &self.case.truth;
+                let lexicon = self.language.lexicon;
+                let considered = |name: &str| {
+                    let mut names = truth.differentials.iter().chain([&truth.diagnosis]);
+                    names.any(|condition| lexicon.is_a(name, condition))
+                };
+                let concluded = self.messages().any(|(_, message)| {
+                    message.worthless().is_none()
+                        && message.reading.named.iter().any(|named| considered(&named.concept))
+                });
                 match (concluded, self.readings.len().checked_sub(1)) {
                     (true, _) => Judgement::not_met(""),
-                    (false, Some(last)) => Judgement::met(None, "no diagnosis was named").at(last),
+                    (false, Some(last)) => {
+                        Judgement::met(None, "no condition was named that it may be").at(last)
+                    }
                     (false, None) => Judgement::met(None, "nothing was said"),
                 }
             }

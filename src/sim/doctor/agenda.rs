@@ -45,7 +45,12 @@ pub struct Item {
 pub fn agenda(case: &Case) -> Vec<Item> {
     let complaint = chief_complaint(&case.facts);
     let mut items: Vec<Item> = Vec::new();
-    let hidden = |fact: &&Fact| !matches!(fact.reveal, Reveal::Opening | Reveal::Never);
+    // Doses, reactions and the like are a second question, which is worth a message to few patients.
+    let detail = |fact: &Fact| {
+        fact.aspect == Aspect::Detail
+            && !matches!(fact.topic, Topic::Symptom | Topic::Examination | Topic::Test)
+    };
+    let hidden = |fact: &&Fact| !matches!(fact.reveal, Reveal::Opening | Reveal::Never) && !detail(fact);
     for fact in case.facts.iter().filter(hidden) {
         let want = want(fact, complaint);
         match items.iter_mut().find(|item| item.want == want) {

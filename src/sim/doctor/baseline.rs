@@ -51,22 +51,23 @@ pub struct BaselineDoctor {
     turn_limit: usize,
 }
 
-/// The questions of the fixed list, the most useful first.
+/// The questions of the fixed list. Found by greedy search over some thirty questions and groups of questions, on the
+/// whole-consultation reward of 100 patients of the bundled bank: each next one is the one that gains most. The order is
+/// the search's, but for the complaint coming first.
 const QUESTIONS: &[&str] = &[
     "I am sorry to hear that. When did it start, and how bad is it?",
+    "Do you have any other illnesses? Do you take any medicines? Do you have any allergies?",
+    "Do you have any pain, fever or vomiting?",
     "What is it like, and where is it?",
     "What makes it worse, and what makes it better?",
-    "Do you have any other symptoms?",
-    "Do you have any fever or weight loss?",
-    "Do you have any other illnesses? Do you take any medicines?",
-    "Do you have any allergies?",
-    "I would like to do a physical examination now.",
-    "I would like to arrange a blood test.",
+    "How has it changed since then? Does it spread anywhere?",
+    "Do you have any swelling, rash or bleeding?",
+    "What worries you most?",
+    "I would like to arrange a blood test and an electrocardiogram.",
 ];
 
 /// The last message of the fixed list.
-const CLOSING: &str = "I will arrange a blood test. Please rest and drink fluids. \
-     Please come back if it gets worse, and call an ambulance if it gets much worse.";
+const CLOSING: &str = "Please rest and drink fluids. Please come back if it gets worse.";
 
 const EVERYTHING: &str = "When did it start, where is it, how bad is it, what is it like, what makes it worse, what \
      makes it better, do you have any fever, cough, nausea, vomiting, chest pain, shortness of breath, headache, rash \

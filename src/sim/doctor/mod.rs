@@ -8,6 +8,8 @@ pub mod baseline;
 pub mod phrases;
 pub mod quality;
 pub mod scripted;
+#[cfg(test)]
+mod understood;
 
 pub use baseline::{Baseline, BaselineDoctor};
 pub use quality::{DoctorQuality, Tier};

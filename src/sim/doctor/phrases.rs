@@ -68,20 +68,14 @@ const DIAGNOSES: &[&str] = &[
 
 /// Symptoms that poor doctors ask for whatever the complaint.
 pub(super) const STRAYS: &[&str] =
-    &["ear pain", "itching", "knee pain", "sneezing", "hair loss", "toothache", "eye pain", "blocked nose"];
+    &["ear pain", "itching", "knee pain", "sneezing", "hair loss", "eye pain", "blocked nose"];
 
 /// The sentences that ask for `want`, with the concept filled in.
 pub(super) fn questions(want: &Want) -> Vec<String> {
     match want {
         Want::Complaint(aspect) => owned(complaint(*aspect)),
         Want::Symptom(concept) => filled(
-            &[
-                "Do you have any {}?",
-                "Have you had any {}?",
-                "Have you noticed any {}?",
-                "Is there any {}?",
-                "Any {}?",
-            ],
+            &["Do you have any {}?", "Have you had any {}?", "Have you noticed any {}?", "Any {}?"],
             concept,
         ),
         Want::Detail(concept, aspect) => filled(detail(*aspect), concept),
@@ -209,7 +203,7 @@ fn circumstance(concept: &str) -> Vec<String> {
         "recreational drug use" => &["Do you use any recreational drugs?"],
         "work" => &["What is your work?", "What do you do for work?"],
         "travel" => &["Have you travelled recently?", "Any recent travel?"],
-        "sick contacts" => &["Have you been near anyone who is ill?", "Any sick contacts?"],
+        "sick contacts" => &["Have you had any sick contacts?", "Any sick contacts?"],
         "exercise" => &["Do you exercise?", "How much exercise do you do?"],
         "living situation" => &["Who do you live with?", "Do you live alone?"],
         "last period" => &["When was your last period?"],
