@@ -105,7 +105,7 @@ pub struct WholeFact {
     pub said: Option<String>,
     /// Defaults to when its topic is told.
     pub reveal: Option<Reveal>,
-    /// Defaults to useful.
+    /// Defaults to useful, of an allergy to essential.
     pub importance: Option<Importance>,
     /// True where it tells more about the person than the clinical question needs.
     #[serde(default)]
@@ -209,6 +209,9 @@ impl SimpleCase {
     }
 }
 
+/// Relatives, as an entry of the family history begins.
+const KIN: [&str; 8] = ["father ", "mother ", "brother ", "sister ", "son ", "daughter ", "aunt ", "uncle "];
+
 impl SimpleFact {
     fn draft(&self, topic: Topic, given: Option<Finding>, context: &Context<'_>) -> Draft {
         let whole = match self {
@@ -235,12 +238,18 @@ impl SimpleFact {
         let finding = whole.finding.or(given).unwrap_or_else(|| sentence::finding(&whole.text));
         let told = matches!(topic, Topic::Examination | Topic::Test);
         let said = whole.said.or_else(|| {
-            let short = plain_name(&whole.text).split(' ').count() <= 6;
+            let plain = plain_name(&whole.text);
+            let count = plain.split(' ').count();
             let said = match (topic, finding) {
                 _ if told => return None,
                 (Topic::Symptom, Finding::Absent) if given.is_some() => i_have_no(&whole.text),
-                (Topic::Symptom, Finding::Present) if short => i_have(&whole.text),
-                (Topic::Medication, Finding::Present) if short => format!("I take {}.", whole.text),
+                (Topic::Symptom, Finding::Present) if count <= 10 => i_have(&whole.text),
+                (Topic::History, Finding::Present) if count <= 3 => i_have(&whole.text),
+                (Topic::Medication, Finding::Present) if count <= 6 => format!("I take {}.", whole.text),
+                (Topic::Allergy, Finding::Present) if count <= 3 && !plain.contains("allerg") => {
+                    format!("I'm allergic to {}.", whole.text)
+                }
+                (Topic::Family, _) if KIN.iter().any(|kin| plain.starts_with(kin)) => format!("My {plain}."),
                 _ => first_person(&whole.text),
             };
             Some(said)
@@ -249,7 +258,8 @@ impl SimpleFact {
         draft.said = said;
         draft.aspect = whole.aspect.unwrap_or(Aspect::Presence);
         draft.reveal = whole.reveal.unwrap_or(draft.reveal);
-        draft.importance = whole.importance.unwrap_or(Importance::Useful);
+        let usual = if topic == Topic::Allergy { Importance::Essential } else { Importance::Useful };
+        draft.importance = whole.importance.unwrap_or(usual);
         draft.private = whole.private;
         draft
     }
