@@ -9,6 +9,8 @@ pub mod check;
 pub mod doctor;
 pub mod draft;
 pub mod encounter;
+#[cfg(test)]
+mod examples;
 pub mod forbidden;
 pub mod gate;
 pub mod heard;
@@ -18,6 +20,8 @@ mod phrases;
 #[cfg(test)]
 mod properties;
 pub mod reveal;
+#[cfg(test)]
+mod sample;
 pub mod scores;
 pub mod script;
 pub mod voice;

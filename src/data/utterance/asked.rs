@@ -61,11 +61,11 @@ fn question(act: &Act, topic: Topic, facts: &[Fact], before: &[Turn], lexicon: &
             return Some((Some(concept), wanted));
         }
         let on_topic = |aspect: Aspect| -> Vec<usize> {
-            (0..facts.len()).filter(|&i| facts[i].topic == topic && facts[i].aspect == aspect).collect()
+            asked_of(topic, facts).filter(|&i| facts[i].aspect == aspect).collect()
         };
         let mut wanted = on_topic(act.aspect);
         if wanted.is_empty() {
-            wanted = (0..facts.len()).filter(|&i| facts[i].topic == topic).collect();
+            wanted = asked_of(topic, facts).collect();
         }
         return Some((None, wanted));
     };
@@ -79,6 +79,16 @@ fn question(act: &Act, topic: Topic, facts: &[Fact], before: &[Turn], lexicon: &
         }
     }
     Some((Some(concept.clone()), wanted))
+}
+
+/// Facts of a whole topic that a question can ask for.
+fn asked_of(topic: Topic, facts: &[Fact]) -> impl Iterator<Item = usize> {
+    (0..facts.len()).filter(move |&i| facts[i].topic == topic && !is_finding(&facts[i]))
+}
+
+/// Whether only an examination or a test shows it.
+fn is_finding(fact: &Fact) -> bool {
+    matches!(fact.reveal, Reveal::OnExamination | Reveal::OnTest)
 }
 
 /// What `it` means where the message does not say.
@@ -97,7 +107,7 @@ fn it(aspect: Aspect, facts: &[Fact], before: &[Turn]) -> Option<String> {
 fn about(concept: &str, aspect: Aspect, topic: Topic, facts: &[Fact], lexicon: &Lexicon) -> Vec<usize> {
     let on_topic = |fact: &Fact| match topic {
         Topic::Allergy | Topic::Family => fact.topic == topic,
-        _ => !matches!(fact.topic, Topic::Allergy | Topic::Family),
+        _ => !matches!(fact.topic, Topic::Allergy | Topic::Family) && !is_finding(fact),
     };
     let concerns = |fact: &Fact| {
         on_topic(fact)
@@ -108,6 +118,11 @@ fn about(concept: &str, aspect: Aspect, topic: Topic, facts: &[Fact], lexicon: &
         (0..facts.len()).filter(|&i| facts[i].aspect == aspect && concerns(&facts[i])).collect()
     };
     let mut wanted = with(aspect);
+    if topic == Topic::Social && aspect == Aspect::Detail {
+        // How much of a habit there is, its main fact tells as well as its details.
+        wanted.extend(with(Aspect::Presence));
+        wanted.sort_unstable();
+    }
     // What was asked for by its own name goes before its kinds: `pain` where the case has a fact so called.
     if wanted.iter().any(|&i| facts[i].concept == concept) && aspect != Aspect::Presence {
         wanted.retain(|&i| facts[i].concept == concept);
@@ -137,9 +152,6 @@ fn is_whole(fact: &Fact) -> bool {
 
 /// Facts that an examination or test of `concept` brings out.
 fn finding(concept: &str, facts: &[Fact], lexicon: &Lexicon) -> Vec<usize> {
-    let shown = |fact: &Fact| {
-        matches!(fact.topic, Topic::Examination | Topic::Test)
-            || matches!(fact.reveal, Reveal::OnExamination | Reveal::OnTest)
-    };
+    let shown = |fact: &Fact| matches!(fact.topic, Topic::Examination | Topic::Test) || is_finding(fact);
     (0..facts.len()).filter(|&i| shown(&facts[i]) && lexicon.is_a(&facts[i].concept, concept)).collect()
 }
