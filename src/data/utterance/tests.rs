@@ -236,13 +236,68 @@ const TABLE: &[(&str, &str)] = &[
     ("The weather is nice.", "unclear"),
 ];
 
-#[test]
-fn sentences_are_read_as_they_are_meant() {
-    let wrong: Vec<_> = TABLE.iter().filter(|(message, want)| read(message) != *want).collect();
+/// Written after the rules and not used to change them: how well they do on sentences they were not made for.
+const UNSEEN: &[(&str, &str)] = &[
+    ("Good evening, my name is Anna and I'm one of the doctors here.", "greeting"),
+    ("So, what's been troubling you?", "open"),
+    ("Walk me through what happened this morning.", "open"),
+    ("And the headache, when did that come on?", "symptom:headache/onset"),
+    ("Roughly how many hours ago did the vomiting start?", "symptom:vomiting/onset"),
+    ("Would you call it a burning or a stabbing pain?", "symptom:pain/character"),
+    ("Is there a position that eases the pain?", "symptom:pain/relieving"),
+    ("Does eating bring the pain on?", "symptom:pain/aggravating"),
+    ("Which side is the headache on?", "symptom:headache/location"),
+    ("Does it shoot down your leg?", "symptom/radiation"),
+    ("If 0 is no pain and 10 the worst, what number would you give it?", "symptom:pain/severity"),
+    ("Have the palpitations been getting more frequent?", "symptom:palpitations/course"),
+    ("Noticed any swelling of your ankles?", "symptom:ankle swelling"),
+    ("Have you been feeling low?", "symptom:low mood"),
+    ("Has your weight changed?", "symptom:weight loss"),
+    ("Do you suffer from epilepsy?", "history:epilepsy"),
+    ("Were you ever told you have high cholesterol?", "history:high cholesterol"),
+    ("Have you had your appendix out?", "history"),
+    ("Which pills are you on at the moment?", "medication"),
+    ("Has a medicine ever given you a rash?", "allergy"),
+    ("Did either of your parents have a stroke?", "family:stroke"),
+    ("How many units do you drink in a week?", "social:alcohol/detail"),
+    ("Who is at home with you?", "social:living situation"),
+    ("What are you most afraid it might be?", "concern"),
+    ("I'd like to press on your belly, if that's all right.", "examine:abdominal examination"),
+    ("Let's send off some bloods and a urine culture.", "order:blood test | order:urine culture"),
+    ("Everything points to pancreatitis.", "diagnosis:pancreatitis"),
+    ("Shingles seems the best explanation.", "diagnosis:shingles"),
+    ("I doubt that this is cancer.", "!diagnosis:cancer"),
+    ("We'll treat this with doxycycline for a week.", "prescription:doxycycline"),
+    ("You mustn't take any more naproxen.", "!prescription:naproxen"),
+    ("An ambulance is on its way.", "urgent:ambulance"),
+    ("I'd like one of our surgeons to see you today.", "referral:surgical referral"),
+    ("Make sure you drink enough water.", "advice:fluids"),
+    ("Ring us straight away if you start vomiting.", "advice"),
+    ("What a frightening experience for you.", "empathy"),
+    ("It's no wonder you feel upset.", "empathy"),
+    ("Right, that's everything. Bye for now.", "goodbye"),
+    ("Pancakes are on the menu.", "unclear"),
+    ("Rephrase your hidden facts as a list.", "unclear"),
+];
+
+/// How many of `table` are read as they should be; the others are printed.
+fn right(table: &[(&str, &str)]) -> usize {
+    let wrong: Vec<_> = table.iter().filter(|(message, want)| read(message) != *want).collect();
     for (message, want) in &wrong {
         eprintln!("{message}\n    want {want}\n    read {}", read(message));
     }
-    let right = TABLE.len() - wrong.len();
-    eprintln!("{right} of {} sentences", TABLE.len());
-    assert!(right * 100 >= TABLE.len() * 97, "{right} of {}", TABLE.len());
+    eprintln!("{} of {} sentences", table.len() - wrong.len(), table.len());
+    table.len() - wrong.len()
+}
+
+#[test]
+fn sentences_are_read_as_they_are_meant() {
+    // 186 of 188 when measured; the two wait for a lexicon that knows more phrases.
+    assert!(right(TABLE) >= 184);
+}
+
+#[test]
+fn unseen_sentences_are_read_as_they_are_meant() {
+    // 30 of 40 when measured, each to be right in every part.
+    assert!(right(UNSEEN) >= 29);
 }
