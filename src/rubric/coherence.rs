@@ -168,7 +168,7 @@ pub fn fault(message: &str) -> Option<Fault> {
     to_the_marker(message, &words)
         .or_else(|| other_part(message))
         .or_else(|| sentences.iter().find_map(|(span, words)| as_the_patient(span, words)))
-        .or_else(|| repeats_itself(&sentences, &words))
+        .or_else(|| repeats_itself(message, &sentences, &words))
         .or_else(|| not_sentences(message, &sentences, whole))
 }
 
@@ -220,7 +220,7 @@ fn as_the_patient(span: &Range<usize>, words: &[Word]) -> Option<Fault> {
     (own || said || called).then(|| Fault { span: span.clone(), what: "speaks as the patient" })
 }
 
-fn repeats_itself(sentences: &[(Range<usize>, &[Word])], words: &[Word]) -> Option<Fault> {
+fn repeats_itself(message: &str, sentences: &[(Range<usize>, &[Word])], words: &[Word]) -> Option<Fault> {
     let texts = |words: &[Word]| words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
     let what = "repeats itself";
     let mut seen: Vec<Vec<String>> = Vec::new();
@@ -234,7 +234,9 @@ fn repeats_itself(sentences: &[(Range<usize>, &[Word])], words: &[Word]) -> Opti
     // The same word twice in a row, other than `that that` and `had had`, or the same six words three times.
     let twice = words.windows(2).find(|pair| {
         let [one, two] = pair else { return false };
+        let between = message.get(one.span.end..two.span.start);
         one.text == two.text
+            && between.is_some_and(|gap| gap.trim().is_empty())
             && !matches!(one.text.as_str(), "that" | "had" | "very" | "no" | "now")
             && one.text.chars().all(char::is_alphabetic)
     });
@@ -316,6 +318,7 @@ mod tests {
             "Are you seeing another doctor?",
             "Do you take any medicines?",
             "We need an electrocardiogram.",
+            "I will refer you: you need a scan.",
             "I will give you furosemide. I will give you ramipril. I will give you spironolactone.",
         ] {
             assert_eq!(what(fine), None, "{fine}");

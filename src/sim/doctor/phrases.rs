@@ -149,9 +149,7 @@ pub(super) fn steps(step: &PlanStep) -> Vec<String> {
             "You need to be admitted to hospital now.",
             "I will arrange a hospital admission right away.",
         ]),
-        (StepKind::Referral, _) => {
-            filled(&["I will arrange {}.", "I will refer you: you need {}."], &with_article(concept))
-        }
+        (StepKind::Referral, _) => filled(&["I will arrange {}.", "You need {}."], &with_article(concept)),
         (StepKind::Advice, "return if worse") => owned(SAFETY_NETS),
         (StepKind::Advice, _) => {
             filled(&["My advice is {}.", "I advise {}.", "Please remember: {}."], concept)
