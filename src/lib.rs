@@ -13,3 +13,5 @@ pub mod data;
 pub mod engine;
 pub mod kernels;
 pub mod model;
+pub mod rubric;
+pub mod sim;

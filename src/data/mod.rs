@@ -1,7 +1,12 @@
-//! Text for models: tokenizers, chat templates, and text that arrives token by token.
+//! Cases, and text for models: tokenizers, chat templates, and text that arrives token by token.
 
+pub mod bank;
+pub mod case;
 pub mod chat_template;
+pub mod consultation;
+pub mod distress;
 pub mod gguf_tokenizer;
+pub mod lexicon;
 pub mod stop;
 pub mod stream;
 mod template_clock;
@@ -15,8 +20,10 @@ pub mod thinking;
 mod token_table;
 pub mod tokenizer;
 mod tokenizer_files;
+pub mod utterance;
 
 pub use chat_template::{BuiltinTemplate, ChatTemplate, RenderOptions, TemplateLimits, ThinkingMode};
+pub use consultation::{Consultation, Ending, Turn};
 pub use gguf_tokenizer::GgufVocabulary;
 pub use stop::{StopMatcher, StopOutput};
 pub use stream::TextStream;

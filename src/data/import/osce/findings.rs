@@ -1,0 +1,151 @@
+//! What examinations and tests show.
+
+use serde_json::{Map, Value};
+
+use crate::data::case::{Importance, Topic};
+use crate::data::import::concept::Concepts;
+use crate::data::import::draft::Draft;
+use crate::data::lexicon::ConceptKind;
+
+/// Findings on examination. Returns how many texts went into facts.
+pub(super) fn examinations(value: &Value, concepts: &Concepts, drafts: &mut Vec<Draft>) -> u64 {
+    let kinds = [ConceptKind::Examination, ConceptKind::Test];
+    walk(value, "examination", &mut |name, text, count| {
+        let concept = concepts.name(&name, &kinds);
+        drafts.push(Draft::new(Topic::Examination, concept, text).importance(Importance::Useful));
+        count
+    })
+}
+
+/// Results of tests. Returns how many texts went into facts.
+pub(super) fn tests(value: &Value, concepts: &Concepts, drafts: &mut Vec<Draft>) -> u64 {
+    let kinds = [ConceptKind::Test, ConceptKind::Examination];
+    walk(value, "test", &mut |name, text, count| {
+        let concept = concepts.name(&name, &kinds);
+        drafts.push(Draft::new(Topic::Test, concept, text).importance(Importance::Useful));
+        count
+    })
+}
+
+/// Gives one finding for each group of texts: an object whose fields are texts is one examination, an object in it
+/// another. Vital signs are one finding each, for a doctor takes them one by one.
+fn walk(value: &Value, name: &str, give: &mut impl FnMut(String, String, u64) -> u64) -> u64 {
+    let label = name.replace('_', " ");
+    match value {
+        Value::Object(map) => {
+            let vitals = label.to_lowercase().contains("vital signs");
+            let (inner, own): (Vec<_>, Vec<_>) =
+                map.iter().partition(|(_, value)| vitals || holds_objects(value));
+            let mut mapped = 0;
+            let own: Map<String, Value> = own.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let (text, count) = line(&own);
+            if count > 0 {
+                mapped += give(label.clone(), format!("{}: {text}", capital(&label)), count);
+            }
+            for (key, value) in inner {
+                mapped += walk(value, &nested(name, key), give);
+            }
+            mapped
+        }
+        other => {
+            let (text, count) = flat(other);
+            if count == 0 { 0 } else { give(label.clone(), format!("{}: {text}", capital(&label)), count) }
+        }
+    }
+}
+
+/// A name that says enough on its own: `Chest_CT` does, `Findings` does not.
+fn nested(above: &str, key: &str) -> String {
+    const VAGUE: [&str; 7] =
+        ["Findings", "Comments", "Result", "Results", "Inspection", "Palpation", "Other"];
+    const CONTAINERS: [&str; 8] = [
+        "Imaging",
+        "Laboratory_Tests",
+        "Blood_Tests",
+        "Blood_Work",
+        "Test_Results",
+        "Vital_Signs",
+        "examination",
+        "test",
+    ];
+    if VAGUE.contains(&key) && !CONTAINERS.contains(&above) {
+        format!("{above} {key}")
+    } else {
+        key.to_owned()
+    }
+}
+
+fn holds_objects(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => true,
+        Value::Array(items) => items.iter().any(holds_objects),
+        _ => false,
+    }
+}
+
+/// Fields in one line: `WBC 12; Hemoglobin 9 g/dL`.
+fn line(map: &Map<String, Value>) -> (String, u64) {
+    let mut parts = Vec::new();
+    let mut all = 0;
+    for (key, value) in map {
+        let (text, count) = flat(value);
+        if count > 0 {
+            let plain = matches!(key.as_str(), "Findings" | "Result" | "Results");
+            parts.push(if plain { text } else { format!("{}: {text}", key.replace('_', " ")) });
+            all += count;
+        }
+    }
+    (join(&parts), all)
+}
+
+/// Parts with a stop between them where one ends a sentence, else a semicolon.
+fn join(parts: &[String]) -> String {
+    let mut out = String::new();
+    for part in parts {
+        if !out.is_empty() {
+            out.push_str(if out.ends_with('.') { " " } else { "; " });
+        }
+        out.push_str(part);
+    }
+    out
+}
+
+fn flat(value: &Value) -> (String, u64) {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => (text.trim().to_owned(), 1),
+        Value::Number(number) => (number.to_string(), 1),
+        Value::Bool(flag) => ((if *flag { "yes" } else { "no" }).to_owned(), 1),
+        Value::Array(items) => {
+            let parts: Vec<(String, u64)> = items.iter().map(flat).filter(|(_, count)| *count > 0).collect();
+            let texts: Vec<String> = parts.iter().map(|(text, _)| text.clone()).collect();
+            (join(&texts), parts.iter().map(|(_, count)| count).sum())
+        }
+        Value::Object(map) => line(map),
+        _ => (String::new(), 0),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::lexicon::Lexicon;
+
+    #[test]
+    fn every_text_goes_into_a_finding() {
+        let value = serde_json::json!({
+            "Complete_Blood_Count": {"WBC": "12", "Hemoglobin": "9 g/dL"},
+            "Imaging": {"Chest_CT": {"Findings": "Clear."}, "Comments": "Done"},
+            "ESR": "40 mm/h", "Empty": ""
+        });
+        let mut drafts = Vec::new();
+        assert_eq!(tests(&value, &Concepts::new(&Lexicon::default()), &mut drafts), 5);
+        let texts: Vec<&str> = drafts.iter().map(|draft| draft.text.as_str()).collect();
+        assert!(texts.contains(&"Complete Blood Count: WBC: 12; Hemoglobin: 9 g/dL"), "{texts:?}");
+        assert!(texts.contains(&"Chest CT: Clear."), "{texts:?}");
+    }
+}

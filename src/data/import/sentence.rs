@@ -1,0 +1,216 @@
+//! Cutting clinical prose into sentences and telling what each is about.
+
+use crate::data::case::{Aspect, Finding};
+
+/// The sentences of a text, trimmed, with their closing mark.
+pub fn sentences(text: &str) -> Vec<&str> {
+    const SHORT: [&str; 14] =
+        ["dr", "mr", "mrs", "ms", "vs", "approx", "e.g", "i.e", "no", "st", "prof", "dept", "temp", "c"];
+    let mut out = Vec::new();
+    let mut from = 0;
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        let rest = text.get(end..).unwrap_or_default();
+        let ends = match c {
+            '\n' => true,
+            '.' | '!' | '?' | ';' => {
+                let before = text.get(from..at).unwrap_or_default();
+                let word = before.rsplit([' ', '(']).next().unwrap_or_default().to_lowercase();
+                rest.starts_with([' ', '\n']) && !(c == '.' && SHORT.contains(&word.as_str()))
+            }
+            _ => rest.is_empty(),
+        };
+        if ends || rest.is_empty() {
+            let sentence = text.get(from..end).unwrap_or_default().trim();
+            if sentence.chars().any(char::is_alphanumeric) {
+                out.push(sentence);
+            }
+            from = end;
+        }
+    }
+    out
+}
+
+/// Which aspect of a symptom a sentence tells.
+pub fn aspect(sentence: &str) -> Aspect {
+    const CUES: [(Aspect, &[&str]); 8] = [
+        (Aspect::Radiation, &["radiat", "spreads to", "spreading to", "travels to"]),
+        (
+            Aspect::Relieving,
+            &["relieve", "improve", "better with", "better when", "eases", "alleviat", "resolves with"],
+        ),
+        (Aspect::Aggravating, &["worse", "aggravat", "exacerbat", "brought on by", "triggered", "provoked"]),
+        (Aspect::Severity, &["out of 10", "/10", "severe", "intensity", "unbearable", "mild "]),
+        (
+            Aspect::Onset,
+            &["ago", "began", "started", "onset", "since ", "for the past", "history of", "woke"],
+        ),
+        (
+            Aspect::Course,
+            &["lasting", "lasts", "episodes", "intermittent", "constant", "progressive", "recurr", "times a"],
+        ),
+        (
+            Aspect::Character,
+            &["sharp", "dull", "burning", "throbbing", "cramp", "crushing", "pressure", "stabbing"],
+        ),
+        (
+            Aspect::Location,
+            &["located", "left side", "right side", "quadrant", "behind the", "in the middle"],
+        ),
+    ];
+    let lower = sentence.to_lowercase();
+    CUES.iter()
+        .find(|(_, cues)| cues.iter().any(|cue| lower.contains(cue)))
+        .map_or(Aspect::Presence, |(aspect, _)| *aspect)
+}
+
+/// Whether a sentence denies what it is about.
+pub fn finding(sentence: &str) -> Finding {
+    let lower = sentence.trim_start().to_lowercase();
+    const DENIALS: [&str; 13] = [
+        "no ",
+        "not ",
+        "none",
+        "never",
+        "denies",
+        "deny",
+        "negative for",
+        "non-",
+        "without ",
+        "absence of",
+        "unremarkable",
+        "nil",
+        "nothing",
+    ];
+    // Near the subject the verb denies the whole sentence; further on only what follows it.
+    const WITHIN: [&str; 9] = [
+        " denies ",
+        " has no ",
+        " had no ",
+        " have no ",
+        " does not ",
+        " did not ",
+        " is not ",
+        " reports no ",
+        " has not ",
+    ];
+    let near: String = lower.chars().take(28).collect();
+    const UNKNOWN: [&str; 6] =
+        ["unknown", "not provided", "not known", "information not", "not available", "not applicable"];
+    if UNKNOWN.iter().any(|cue| lower.contains(cue)) {
+        Finding::Unknown
+    } else if DENIALS.iter().any(|cue| lower.starts_with(cue)) || WITHIN.iter().any(|cue| near.contains(cue))
+    {
+        Finding::Absent
+    } else {
+        Finding::Present
+    }
+}
+
+/// What a denial denies: `Denies fever, cough, or chest pain.` gives the three; empty where the sentence is no plain
+/// list.
+pub fn denied(sentence: &str) -> Vec<&str> {
+    let lower = sentence.to_ascii_lowercase();
+    const OPENINGS: [&str; 12] = [
+        "the patient denies experiencing any ",
+        "the patient denies any ",
+        "the patient denies ",
+        "patient denies any ",
+        "patient denies ",
+        "denies experiencing any ",
+        "denies any ",
+        "denies ",
+        "no history of ",
+        "negative for ",
+        "no ",
+        "he denies ",
+    ];
+    let Some(opening) = OPENINGS.iter().find(|opening| lower.starts_with(*opening)) else {
+        return Vec::new();
+    };
+    let rest = sentence.get(opening.len()..).unwrap_or_default().trim_end_matches(['.', ';']);
+    // What comes after a turn is no longer denied, and a sentence with a verb of its own is no list.
+    const TURNS: [&str; 14] = [
+        " but ",
+        " however ",
+        " except ",
+        " although ",
+        " apart from ",
+        " other than ",
+        " was ",
+        " were ",
+        " has ",
+        " have ",
+        " is ",
+        " are ",
+        " which ",
+        " besides ",
+    ];
+    if TURNS.iter().any(|turn| lower.contains(turn)) {
+        return Vec::new();
+    }
+    rest.split([',', ';'])
+        .flat_map(|part| part.split(" or "))
+        .flat_map(|part| part.split(" nor "))
+        .flat_map(|part| part.split(" and "))
+        .map(denied_item)
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+/// One item of a denial without the words that only hold the list together.
+fn denied_item(part: &str) -> &str {
+    const BEFORE: [&str; 11] = [
+        "or ",
+        "and ",
+        "experiencing ",
+        "having ",
+        "any ",
+        "no ",
+        "symptoms of ",
+        "history of ",
+        "other than ",
+        "a ",
+        "an ",
+    ];
+    const AFTER: [&str; 5] = [" mentioned", " reported", " noted", " provided", " described"];
+    let mut item = part.trim();
+    while let Some(rest) = BEFORE.iter().find_map(|word| item.strip_prefix(word)) {
+        item = rest.trim_start();
+    }
+    while let Some(rest) = AFTER.iter().find_map(|word| item.strip_suffix(word)) {
+        item = rest.trim_end();
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_is_cut_at_ends_of_sentences_only() {
+        let text = "Seen by Dr. X at 3.5 mg/dL. No fever; no cough.\nWell?";
+        assert_eq!(sentences(text), ["Seen by Dr. X at 3.5 mg/dL.", "No fever;", "no cough.", "Well?"]);
+        assert_eq!(sentences("no end"), ["no end"]);
+        assert!(sentences(" . ").is_empty());
+    }
+
+    #[test]
+    fn sentences_tell_aspect_and_finding() {
+        assert_eq!(aspect("It began two days ago."), Aspect::Onset);
+        assert_eq!(aspect("The pain is worse on walking."), Aspect::Aggravating);
+        assert_eq!(aspect("She has a cough."), Aspect::Presence);
+        assert_eq!(finding("Denies fever."), Finding::Absent);
+        assert_eq!(finding("Non-smoker."), Finding::Absent);
+        assert_eq!(finding("Information not provided."), Finding::Unknown);
+        assert_eq!(finding("Smokes ten a day."), Finding::Present);
+        assert_eq!(denied("Denies fever, cough, or chest pain."), ["fever", "cough", "chest pain"]);
+        assert_eq!(
+            denied("No fever, no vomiting, or recent falls reported."),
+            ["fever", "vomiting", "recent falls"]
+        );
+        assert!(denied("Denies fever but has a cough.").is_empty());
+        assert_eq!(finding("She has sweaty palms and insomnia but denies having a fever."), Finding::Present);
+    }
+}

@@ -1,0 +1,214 @@
+//! From the chart's third person to the patient's own words.
+
+/// Rewrites a chart sentence as the patient would say it: `The patient denies fever` becomes `I don't have fever`,
+/// `She notes that her pain` becomes `I notice that my pain`.
+pub fn first_person(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut out: Vec<String> = Vec::with_capacity(words.len());
+    let mut at = 0;
+    while let Some(&word) = words.get(at) {
+        let (plain, tail) = bare(word);
+        let lower = plain.to_lowercase();
+        let next = words.get(at + 1).map(|w| bare(w).0.to_lowercase()).unwrap_or_default();
+        // `Works as a cook`: the chart leaves the patient out.
+        if at == 0 && STARTS.contains(&lower.as_str()) {
+            out.push("I".to_owned());
+            at += verb(&words, at, &mut out);
+            continue;
+        }
+        // `.. but denies having fever`.
+        if lower == "denies" {
+            out.push("don't have".to_owned());
+            at += 1 + usize::from(next == "experiencing" || next == "having");
+            continue;
+        }
+        let subject = if lower == "the" && next == "patient" {
+            2
+        } else {
+            usize::from(matches!(lower.as_str(), "patient" | "he" | "she"))
+        };
+        if subject > 0 {
+            let word = words.get(at + subject - 1).copied().unwrap_or(word);
+            if out.last().is_some_and(|before| is_preposition(&before.to_lowercase())) && subject == 2 {
+                out.push(format!("me{}", bare(word).1));
+                at += subject;
+                continue;
+            }
+            out.push(format!("I{}", bare(word).1));
+            at += subject;
+            at += verb(&words, at, &mut out);
+            continue;
+        }
+        let replaced = match lower.as_str() {
+            "patient's" | "patient’s" => Some("my"),
+            "his" | "hers" => Some("my"),
+            "her" if tail.is_empty() && !next.is_empty() && !is_preposition(&next) => Some("my"),
+            "her" | "him" => Some("me"),
+            "himself" | "herself" => Some("myself"),
+            _ => None,
+        };
+        out.push(replaced.map_or_else(|| word.to_owned(), |new| format!("{new}{tail}")));
+        at += 1;
+    }
+    finish(&out.join(" ").replace("the my ", "my ").replace("The my ", "My "))
+}
+
+/// Verbs that open a chart's sentence about the patient.
+const STARTS: [&str; 24] = [
+    "works",
+    "lives",
+    "drinks",
+    "smokes",
+    "denies",
+    "reports",
+    "takes",
+    "has",
+    "uses",
+    "exercises",
+    "attends",
+    "enjoys",
+    "complains",
+    "states",
+    "notes",
+    "presents",
+    "sleeps",
+    "eats",
+    "does",
+    "is",
+    "was",
+    "describes",
+    "consumes",
+    "admits",
+];
+
+/// The verb after `I`, in its form; returns how many words it took.
+fn verb(words: &[&str], at: usize, out: &mut Vec<String>) -> usize {
+    let Some(&word) = words.get(at) else { return 0 };
+    let (plain, tail) = bare(word);
+    let lower = plain.to_lowercase();
+    let next = words.get(at + 1).map(|w| bare(w).0.to_lowercase()).unwrap_or_default();
+    if lower == "denies" {
+        let skip = usize::from(next == "experiencing" || next == "having");
+        out.push("don't have".to_owned());
+        return 1 + skip;
+    }
+    if matches!(lower.as_str(), "also" | "currently" | "initially" | "usually" | "never" | "often") {
+        out.push(word.to_owned());
+        return 1 + verb(words, at + 1, out);
+    }
+    if lower == "presents" || lower == "presented" {
+        let owns = matches!(next.as_str(), "with" | "a" | "an");
+        out.push(if owns { "have".to_owned() } else { format!("came{tail}") });
+        return if next == "with" { 2 } else { 1 };
+    }
+    if lower == "complains" && next == "of" {
+        out.push("have".to_owned());
+        return 2;
+    }
+    let form = match lower.as_str() {
+        "has" => "have".to_owned(),
+        "is" => "am".to_owned(),
+        "does" => "do".to_owned(),
+        "goes" => "go".to_owned(),
+        "notes" => "notice".to_owned(),
+        "reports" | "states" if next.ends_with("ing") => "have been".to_owned(),
+        "reports" | "states" if next != "that" => "have".to_owned(),
+        "was" | "had" | "did" | "us" => lower.clone(),
+        _ if lower.ends_with("ies") && lower.len() > 4 => format!("{}y", lower.trim_end_matches("ies")),
+        _ if ["sses", "shes", "ches", "xes", "zes"].iter().any(|end| lower.ends_with(end)) => {
+            lower.strip_suffix("es").unwrap_or(&lower).to_owned()
+        }
+        _ if lower.ends_with('s') && !lower.ends_with("ss") && lower.len() > 3 => {
+            lower.strip_suffix('s').unwrap_or(&lower).to_owned()
+        }
+        _ => plain.to_owned(),
+    };
+    out.push(format!("{form}{tail}"));
+    1
+}
+
+/// `I have ...` of a symptom's name: `Double vision` becomes `I have double vision.`
+pub fn i_have(symptom: &str) -> String {
+    let text = symptom.trim().trim_end_matches('.');
+    let first = text.split(' ').next().unwrap_or_default();
+    // A word in capitals throughout is an abbreviation.
+    let keep = first.chars().count() > 1 && first.chars().all(|c| !c.is_lowercase());
+    let mut chars = text.chars();
+    let head: String = chars
+        .next()
+        .map(|c| if keep { c.to_string() } else { c.to_lowercase().to_string() })
+        .unwrap_or_default();
+    finish(&first_person(&format!("I have {head}{}", chars.as_str())))
+}
+
+/// The same for something that is not there.
+pub fn i_have_no(symptom: &str) -> String {
+    let text = symptom.trim().trim_end_matches('.');
+    finish(&first_person(&format!("I have no {text}")))
+}
+
+fn is_preposition(word: &str) -> bool {
+    matches!(
+        word,
+        "in" | "at"
+            | "to"
+            | "for"
+            | "with"
+            | "on"
+            | "and"
+            | "or"
+            | "by"
+            | "from"
+            | "of"
+            | "as"
+            | "when"
+            | "after"
+    )
+}
+
+/// A word and the punctuation after it.
+fn bare(word: &str) -> (&str, &str) {
+    let end = word.trim_end_matches([',', '.', ';', ':', ')', '!', '?']).len();
+    word.split_at(end)
+}
+
+/// A capital first and a full stop last.
+fn finish(text: &str) -> String {
+    let text = text.trim().trim_end_matches([';', ',']);
+    let mut chars = text.chars();
+    let mut out: String = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    out.push_str(chars.as_str());
+    if !out.is_empty() && !out.ends_with(['.', '!', '?']) {
+        out.push('.');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chart_becomes_the_patients_words() {
+        assert_eq!(first_person("The patient denies experiencing any fever."), "I don't have any fever.");
+        assert_eq!(
+            first_person("She notes that her pain worsens with food"),
+            "I notice that my pain worsens with food."
+        );
+        assert_eq!(
+            first_person("He works as a cook and was seen by his GP."),
+            "I work as a cook and was seen by my GP."
+        );
+        assert_eq!(first_person("The patient's mother carries him."), "My mother carries me.");
+        assert_eq!(i_have("Double vision"), "I have double vision.");
+        assert_eq!(i_have("MRSA infection"), "I have MRSA infection.");
+        assert_eq!(i_have_no("fever"), "I have no fever.");
+        assert_eq!(first_person("Works as a cook."), "I work as a cook.");
+        assert_eq!(
+            first_person("She has a cough but denies having fever."),
+            "I have a cough but don't have fever."
+        );
+        assert_eq!(first_person("due to the age of the patient"), "Due to the age of me.");
+        assert_eq!(first_person(""), "");
+    }
+}

@@ -1,0 +1,129 @@
+//! Names of people and towns in free text: a title, a word of kinship or a given name, then a capitalised word.
+//!
+//! Medicine is full of names that are nobody's: Crohn, Parkinson, Graves, Hodgkin. A capitalised run that a clinical
+//! noun follows (`Crohn disease`, `Marcus Gunn pupil`) is taken for one of these.
+
+use std::ops::Range;
+
+use super::geography::is_wide;
+use super::name_lists::{CLINICAL, GIVEN, LEADING_PAIRS, LEADS, NO_NAMES, PLACE_VERBS, TITLES};
+use super::{Hit, PhiClass};
+
+/// A word of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word<'a> {
+    text: &'a str,
+    span: Range<usize>,
+    /// Whether only blanks (or `.` after a title) lie between it and the word before.
+    joined: bool,
+    /// Whether it opens a sentence or a field.
+    opens: bool,
+}
+
+/// Names of people and places.
+pub(super) fn scan(text: &str, hits: &mut Vec<Hit>) {
+    let words = words(text);
+    let mut at = 0;
+    while at < words.len() {
+        at = hit_at(&words, at, hits).max(at + 1);
+    }
+}
+
+/// Looks whether a name follows word `at`; returns where to go on.
+fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
+    let word = &words[at];
+    if TITLES.contains(&word.text) {
+        let lead = Lead { from: at + 1, rule: "after a title", class: PhiClass::Name, free: false };
+        return report(words, lead, hits, |run| !run.starts_with("Mary Joseph"));
+    }
+    let lower = word.text.to_lowercase();
+    let lower = lower.trim_end_matches("'s");
+    if LEADS.contains(&lower) && lower == word.text.to_lowercase() {
+        let lead =
+            Lead { from: at + 1, rule: "after a word for a person", class: PhiClass::Name, free: false };
+        return report(words, lead, hits, |_| true);
+    }
+    let next = words.get(at + 1).map(|next| next.text.to_lowercase());
+    if let Some(next) = &next {
+        if LEADING_PAIRS.contains(&(lower, next.as_str())) {
+            let lead =
+                Lead { from: at + 2, rule: "after words for a person", class: PhiClass::Name, free: false };
+            return report(words, lead, hits, |_| true);
+        }
+        let preposition = matches!(next.as_str(), "in" | "at" | "of" | "near" | "from" | "to" | "is" | "up");
+        if PLACE_VERBS.contains(&lower) && preposition {
+            let from = at + 2 + usize::from(next == "up");
+            let lead =
+                Lead { from, rule: "where somebody lives or was", class: PhiClass::Geography, free: false };
+            return report(words, lead, hits, |run| !is_wide(run));
+        }
+    }
+    if GIVEN.contains(&word.text) && words.get(at + 1).is_some_and(|next| next.joined && is_name(next.text)) {
+        let lead = Lead { from: at, rule: "given name and surname", class: PhiClass::Name, free: true };
+        return report(words, lead, hits, |_| true);
+    }
+    at + 1
+}
+
+/// Where a name is looked for.
+struct Lead {
+    /// The first word of the name.
+    from: usize,
+    rule: &'static str,
+    class: PhiClass,
+    /// Whether the name may open a sentence.
+    free: bool,
+}
+
+/// Reports the run of at most three capitalised words that `lead` leads to, unless it is an eponym or `accept` says no;
+/// returns where to go on.
+fn report(words: &[Word<'_>], lead: Lead, hits: &mut Vec<Hit>, accept: impl Fn(&str) -> bool) -> usize {
+    let Lead { from, rule, class, free } = lead;
+    let run = words.iter().skip(from).take(3).enumerate();
+    let run: Vec<&Word<'_>> = run
+        .take_while(|(i, w)| is_name(w.text) && (w.joined || (*i == 0 && (free || !w.opens))))
+        .map(|(_, w)| w)
+        .collect();
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return from };
+    let follows = words.get(from + run.len()).map(|word| word.text.to_lowercase()).unwrap_or_default();
+    let name = run.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+    if !CLINICAL.contains(&follows.as_str()) && accept(&name) {
+        hits.push(Hit { span: first.span.start..last.span.end, class, rule });
+    }
+    from + run.len()
+}
+
+/// A capital followed by small letters: `Smith`, `O'Neil`, `Álvarez`, not `MRI` nor `The`.
+fn is_name(word: &str) -> bool {
+    let mut chars = word.chars();
+    let capital = chars.next().is_some_and(char::is_uppercase);
+    let stem = word.trim_end_matches("'s").trim_end_matches("’s");
+    capital && chars.any(char::is_lowercase) && !NO_NAMES.contains(&stem) && stem.chars().count() > 1
+}
+
+/// The words of a text: letters with inner apostrophes and hyphens.
+fn words(text: &str) -> Vec<Word<'_>> {
+    let mut words: Vec<Word<'_>> = Vec::new();
+    let mut start = None;
+    let inner = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '’' | '-');
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (start, inner(c)) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                let before = words.last().map_or(0, |word| word.span.end);
+                let gap = text.get(before..from).unwrap_or_default();
+                let after_title =
+                    words.last().is_some_and(|word| TITLES.contains(&word.text) || word.text.len() == 1);
+                let joined = !words.is_empty()
+                    && gap.chars().all(|c| c == ' ' || c == '\u{a0}' || (c == '.' && after_title));
+                let opens = words.is_empty() || (gap.contains(['.', '!', '?', '\n', ';']) && !after_title);
+                if let Some(text) = text.get(from..at) {
+                    words.push(Word { text, span: from..at, joined, opens });
+                }
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    words
+}

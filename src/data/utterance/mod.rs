@@ -1,0 +1,34 @@
+//! Understanding a doctor's free text: sentences, intents, concepts, negation. No model, no guess beyond the lexicon.
+//!
+//! The patient answers by it and the rule-based judge marks by it, so both understand the same. A message becomes
+//! words (`words`, `stem`; `vocabulary` forgives one slip of the hand), words become clauses (`clauses`), in each of
+//! which patterns (`cue_table`) and phrases of the lexicon (`concepts`) are found; `reading` and `question` make
+//! [`Act`]s of them, and [`asked`] says which facts of a case they ask for.
+
+pub mod act;
+pub mod asked;
+mod clauses;
+mod concepts;
+mod cue_table;
+mod cues;
+mod pattern;
+mod question;
+mod reading;
+mod stem;
+#[cfg(test)]
+mod tests;
+pub mod understanding;
+mod vocabulary;
+mod words;
+
+pub use act::{Act, Intent};
+pub use asked::{Asked, asked};
+pub use understanding::{Mention, Understanding};
+
+use crate::data::lexicon::Lexicon;
+
+/// What a doctor's message does, by `lexicon`. Compiles the lexicon each time: for many messages make an
+/// [`Understanding`] once.
+pub fn understand(message: &str, lexicon: &Lexicon) -> Vec<Act> {
+    Understanding::new(lexicon).read(message)
+}

@@ -1,0 +1,243 @@
+//! From cues and concepts of a clause to acts: what kind of clause it is, and what a statement does. What a question
+//! asks is in `question`.
+
+use std::ops::Range;
+
+use super::act::{Act, Intent};
+use super::clauses::Clause;
+use super::concepts::{Concepts, Found};
+use super::cues::Cue;
+use super::pattern::Match;
+use super::understanding::{plain, span};
+use super::words::Token;
+use crate::data::lexicon::ConceptKind;
+
+/// A denial reaches this many words.
+const DENIAL: usize = 7;
+
+/// One clause with all that was found in it.
+pub(super) struct Look<'a> {
+    pub(super) concepts: &'a Concepts,
+    pub(super) tokens: &'a [Token],
+    pub(super) found: &'a [Found],
+    pub(super) clause: Clause,
+    pub(super) cues: Vec<Match<Cue>>,
+    /// An earlier clause of the sentence said `if`.
+    pub(super) sentence_condition: bool,
+    pub(super) message: &'a str,
+}
+
+impl Look<'_> {
+    pub(super) fn has(&self, cue: Cue) -> bool {
+        self.cues.iter().any(|found| found.meaning == cue)
+    }
+
+    /// Whether the clause begins with a word of asking.
+    pub(super) fn asks_at_start(&self) -> bool {
+        self.cues.iter().any(|found| found.meaning == Cue::Ask && found.first == self.clause.start)
+    }
+
+    /// Whether what it says is only so under a condition.
+    pub(super) fn condition(&self) -> bool {
+        self.has(Cue::Condition) && !self.has(Cue::Whether)
+    }
+
+    pub(super) fn span(&self) -> Range<usize> {
+        span(self.tokens, self.clause.from, self.clause.to)
+    }
+
+    pub(super) fn kind(&self, found: &Found) -> ConceptKind {
+        self.concepts.kind(found.concept)
+    }
+
+    pub(super) fn of_kind(&self, kinds: &[ConceptKind]) -> Vec<&Found> {
+        self.found.iter().filter(|found| kinds.contains(&self.kind(found))).collect()
+    }
+
+    pub(super) fn name(&self, found: &Found) -> String {
+        self.concepts.name(found.concept).to_owned()
+    }
+
+    /// Whether a `not` stands within reach before token `at`, with no `but` between.
+    pub(super) fn denied(&self, at: usize) -> bool {
+        let not = self
+            .cues
+            .iter()
+            .filter(|cue| cue.meaning == Cue::Not && cue.first < at)
+            .map(|cue| cue.first)
+            .max();
+        not.is_some_and(|not| {
+            at - not <= DENIAL
+                && !self.cues.iter().any(|cue| cue.meaning == Cue::But && cue.first > not && cue.first < at)
+        })
+    }
+
+    /// Adds what the clause does to `acts`; `last` is the concept that `it` means.
+    pub(super) fn acts(&self, acts: &mut Vec<Act>, last: &mut Option<String>) {
+        let before = acts.len();
+        if self.has(Cue::Foul) {
+            acts.push(plain(Intent::Unclear, None, self.span()));
+            return;
+        }
+        self.manners(acts);
+        let manners = acts.len() > before;
+        if self.orders() {
+            self.statement(acts, manners);
+        } else if self.is_question() {
+            if !(manners && !self.has(Cue::Ask) && self.found.is_empty()) {
+                self.question(acts, last);
+            }
+        } else {
+            self.statement(acts, manners);
+        }
+        if let Some(concept) = self.of_kind(&[ConceptKind::Symptom, ConceptKind::Condition]).last()
+            && !matches!(self.name(concept).as_str(), "pain")
+        {
+            *last = Some(self.name(concept));
+        }
+    }
+
+    pub(super) fn manners(&self, acts: &mut Vec<Act>) {
+        for (cue, intent) in [
+            (Cue::Greeting, Intent::Greeting),
+            (Cue::Empathy, Intent::Empathy),
+            (Cue::Goodbye, Intent::Goodbye),
+        ] {
+            // `Hello, I am Dr. Lee` is one greeting.
+            if self.has(cue) && acts.last().is_none_or(|act| act.intent != intent) {
+                acts.push(plain(intent, None, self.span()));
+            }
+        }
+    }
+
+    /// Whether the clause, question or not, arranges something now: `Can we do an ECG?`
+    pub(super) fn orders(&self) -> bool {
+        let past = self.has(Cue::AskPast) || self.has(Cue::Ever);
+        let things = !self.of_kind(&[ConceptKind::Examination, ConceptKind::Test]).is_empty();
+        let offers = self.has(Cue::Intend) && (things || self.has(Cue::Examine));
+        offers && !past && !self.cues.iter().any(|cue| cue.meaning == Cue::Ask && self.asks_patient(cue))
+    }
+
+    /// Whether an asking cue is about the patient (`do you have`), not about leave (`can we`, `would you mind`).
+    pub(super) fn asks_patient(&self, cue: &Match<Cue>) -> bool {
+        cue.first == self.clause.start && !self.has(Cue::Examine) && !self.has(Cue::Arrange)
+    }
+
+    pub(super) fn is_question(&self) -> bool {
+        if self.condition() && !self.clause.question {
+            return false;
+        }
+        if self.clause.question {
+            // `You should rest, okay?` is no question; `You have a fever?` is one.
+            return self.has(Cue::Ask)
+                || !(self.has(Cue::PrescribeSurely)
+                    || self.has(Cue::DiagnoseSurely)
+                    || self.advises_at_start()
+                    || (self.has(Cue::Refer) && self.has(Cue::Intend)));
+        }
+        self.asks_at_start() && !self.has(Cue::Recount) || self.asks_anywhere()
+    }
+
+    pub(super) fn advises_at_start(&self) -> bool {
+        self.cues.iter().any(|cue| cue.meaning == Cue::Advise && cue.first == self.clause.start)
+    }
+
+    /// `tell me`, `describe`, `I would like to ask`: asking without a question mark, wherever it stands.
+    pub(super) fn asks_anywhere(&self) -> bool {
+        self.cues
+            .iter()
+            .any(|cue| cue.meaning == Cue::Ask && cue.end - cue.first >= 2 && cue.first > self.clause.start)
+            && !self.advises_at_start()
+            && !self.has(Cue::DiagnoseSurely)
+            && (!self.has(Cue::Diagnose) || self.of_kind(&[ConceptKind::Condition]).is_empty())
+    }
+
+    pub(super) fn statement(&self, acts: &mut Vec<Act>, manners: bool) {
+        let before = acts.len();
+        let unsure = self.condition() || self.sentence_condition;
+        let act = |intent, found: &Found| Act {
+            negated: self.denied(found.first),
+            ..plain(intent, Some(self.name(found)), self.span())
+        };
+        let explains = self.explains_only();
+        if self.has(Cue::Refer) && !unsure && !self.has(Cue::Recount) {
+            let urgent = self.has(Cue::Urgent);
+            let concept = self.of_kind(&[ConceptKind::Measure]).first().map(|found| self.name(found));
+            let negated =
+                self.cues.iter().filter(|cue| cue.meaning == Cue::Refer).all(|cue| self.denied(cue.first));
+            acts.push(Act { negated, ..plain(Intent::Referral { urgent }, concept, self.span()) });
+        }
+        if !unsure && !explains {
+            for found in self.of_kind(&[ConceptKind::Examination, ConceptKind::Test]) {
+                let examination = self.kind(found) == ConceptKind::Examination;
+                if examination
+                    && self.concepts.name(found.concept) == "physical examination"
+                    && self.found.len() > 1
+                {
+                    continue;
+                }
+                acts.push(act(if examination { Intent::Examination } else { Intent::Test }, found));
+            }
+            if acts.len() == before && self.has(Cue::Examine) && self.has(Cue::Intend) {
+                acts.push(plain(Intent::Examination, None, self.span()));
+            }
+        }
+        self.diagnoses(acts, unsure, explains);
+        let gives = self.has(Cue::Prescribe) || self.has(Cue::PrescribeSurely);
+        let drugs = self.of_kind(&[ConceptKind::Substance]);
+        for found in &drugs {
+            acts.push(act(
+                if gives && !self.has(Cue::Recount) { Intent::Prescription } else { Intent::Explanation },
+                found,
+            ));
+        }
+        if drugs.is_empty() && self.has(Cue::PrescribeSurely) {
+            acts.push(plain(Intent::Prescription, None, self.span()));
+        }
+        let measures = self.of_kind(&[ConceptKind::Measure]);
+        let referred = acts[before..].iter().any(|act| matches!(act.intent, Intent::Referral { .. }));
+        if !referred {
+            for found in &measures {
+                acts.push(act(Intent::Advice, found));
+            }
+        }
+        let advises = (self.has(Cue::Advise) || self.condition()) && !self.has(Cue::Goodbye);
+        if acts.len() == before && advises && (!manners || self.advises_at_start()) {
+            let found = self.found.first();
+            let negated = found.is_some_and(|found| self.denied(found.first));
+            let concept = found.filter(|_| !self.condition()).map(|found| self.name(found));
+            acts.push(Act { negated, ..plain(Intent::Advice, concept, self.span()) });
+        }
+        if acts.len() == before && !manners && (self.has(Cue::Explain) || !self.found.is_empty()) {
+            match self.found.first() {
+                Some(found) => acts.push(act(Intent::Explanation, found)),
+                None => acts.push(plain(Intent::Explanation, None, self.span())),
+            }
+        }
+    }
+
+    /// Whether a test or examination is spoken of, not arranged: `The ECG shows ...`
+    pub(super) fn explains_only(&self) -> bool {
+        (self.has(Cue::Explain) || self.has(Cue::Recount))
+            && !self.has(Cue::Intend)
+            && !self.has(Cue::Arrange)
+    }
+
+    pub(super) fn diagnoses(&self, acts: &mut Vec<Act>, unsure: bool, explains: bool) {
+        let conditions = self.of_kind(&[ConceptKind::Condition]);
+        let hedged = self.has(Cue::Hedge) || conditions.len() > 1;
+        let alone = self.clause.to - self.clause.from <= 5 && acts.is_empty();
+        let states = (self.has(Cue::Diagnose) || self.has(Cue::DiagnoseSurely) || alone)
+            && !unsure
+            && !self.has(Cue::Recount);
+        let before = acts.len();
+        for found in &conditions {
+            let intent = if states { Intent::Diagnosis { hedged } } else { Intent::Explanation };
+            let negated = self.denied(found.first);
+            acts.push(Act { negated, ..plain(intent, Some(self.name(found)), self.span()) });
+        }
+        if acts.len() == before && self.has(Cue::DiagnoseSurely) && !unsure && !explains {
+            acts.push(plain(Intent::Diagnosis { hedged }, None, self.span()));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Words that no reply may hold: the names of the hidden diagnosis.
+
+use std::ops::Range;
+
+/// What stands where a name was in a finding.
+const BLANK: &str = "___";
+
+/// Whether `text` names one of `names`.
+pub fn names_any(text: &str, names: &[String]) -> bool {
+    next(text, 0, names).is_some()
+}
+
+/// `text` with every one of `names` blanked out.
+pub fn blank(text: &str, names: &[String]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some(range) = next(text, from, names) {
+        out.push_str(&text[from..range.start]);
+        out.push_str(BLANK);
+        from = range.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// The first name in `text` from byte `from` on. Case, plural endings and the marks between words do not matter.
+fn next(text: &str, from: usize, names: &[String]) -> Option<Range<usize>> {
+    let words = words(text, from);
+    let names: Vec<Vec<String>> = names
+        .iter()
+        .map(|name| self::words(name, 0).into_iter().map(|(_, word)| word).collect::<Vec<_>>())
+        .filter(|name: &Vec<String>| !name.is_empty())
+        .collect();
+    (0..words.len()).find_map(|at| {
+        let longest = names.iter().filter(|name| begins(&words[at..], name)).map(Vec::len).max()?;
+        Some(words[at].0.start..words[at + longest - 1].0.end)
+    })
+}
+
+fn begins(words: &[(Range<usize>, String)], name: &[String]) -> bool {
+    name.len() <= words.len()
+        && name.iter().zip(words).all(|(want, (_, word))| {
+            word.strip_prefix(want.as_str()).is_some_and(|rest| matches!(rest, "" | "s" | "es"))
+        })
+}
+
+/// Runs of letters and digits in lower case, with where they stand.
+fn words(text: &str, from: usize) -> Vec<(Range<usize>, String)> {
+    let mut out: Vec<(Range<usize>, String)> = Vec::new();
+    for (at, c) in text.char_indices().skip_while(|(at, _)| *at < from) {
+        if !c.is_alphanumeric() {
+            continue;
+        }
+        match out.last_mut() {
+            Some((range, word)) if range.end == at => {
+                word.extend(c.to_lowercase());
+                range.end = at + c.len_utf8();
+            }
+            _ => out.push((at..at + c.len_utf8(), c.to_lowercase().collect())),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_as_words_only() {
+        let names = ["heart attack".to_owned(), "flu".into(), String::new(), "heart".into()];
+        for text in ["a Heart-Attack!", "two heart attacks", "HEART\nATTACK", "the flu.", "heart's"] {
+            assert!(names_any(text, &names), "{text}");
+        }
+        for text in ["fluid", "", "hearty", "attack"] {
+            assert!(!names_any(text, &names), "{text}");
+        }
+        assert_eq!(blank("Flu or heart attack, fluid; \u{e9} flu", &names), "___ or ___, fluid; \u{e9} ___");
+    }
+}

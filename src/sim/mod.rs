@@ -1,0 +1,33 @@
+//! Simulated patients: a script made from a case, a persona, and the consultation they play in.
+//!
+//! Each turn goes through three units in series: the [`gate`] says whether the doctor's message ends the consultation, the
+//! [`voice`] drafts a reply, the [`check`] strikes what must not be said. [`patient`] puts them together.
+
+#[cfg(test)]
+mod bank_tests;
+pub mod check;
+pub mod doctor;
+pub mod draft;
+pub mod encounter;
+#[cfg(test)]
+mod examples;
+pub mod forbidden;
+pub mod gate;
+pub mod heard;
+pub mod patient;
+pub mod persona;
+mod phrases;
+#[cfg(test)]
+mod properties;
+pub mod reveal;
+#[cfg(test)]
+mod sample;
+pub mod scores;
+pub mod script;
+pub mod voice;
+
+pub use encounter::consult;
+pub use gate::Limits;
+pub use patient::{Patient, Reply};
+pub use persona::{Level, Persona};
+pub use script::PatientScript;

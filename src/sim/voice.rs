@@ -1,0 +1,352 @@
+//! The affective unit: a draft in the voice of the persona, out of the facts that were asked for.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::data::case::{Aspect, Fact, Finding, Importance, Reveal, Topic};
+use crate::data::lexicon::ConceptKind;
+use crate::data::utterance::{Act, Asked, Intent};
+use crate::sim::draft::{Draft, Source};
+use crate::sim::forbidden::names_any;
+use crate::sim::heard::Scene;
+use crate::sim::persona::Level;
+use crate::sim::phrases as say;
+use crate::sim::reveal::{Permission, asked_before, permission, told_before};
+
+/// Drafts a reply.
+pub trait Affective {
+    /// What the patient would say if nobody looked over it.
+    fn draft(&self, scene: &Scene<'_>) -> Draft;
+}
+
+/// A patient answers this many things in one reply; who asks for more is told so.
+pub const MOST_ANSWERS: usize = 6;
+
+/// The voice by rules. It looks facts up and cannot make any.
+///
+/// What the script has no fact about is denied weakly (`Not that I've noticed`) where a question asks whether it is
+/// there, unless something wider is there (asked for migraine, a patient with a headache is not sure); any other aspect
+/// of it is not known. So nothing the script does not hold ever becomes present.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RuleVoice;
+
+impl Affective for RuleVoice {
+    fn draft(&self, scene: &Scene<'_>) -> Draft {
+        let mut speaker = Speaker::new(scene);
+        if !scene.understood() {
+            speaker.pick(say::NOT_UNDERSTOOD);
+            return speaker.draft;
+        }
+        speaker.open();
+        let mut order: Vec<&Asked> = scene.asked.iter().collect();
+        // Who does not order things answers the last question first, now and then.
+        if !scene.script.persona.judging && order.len() > 1 && speaker.chance(1, 3) {
+            order.reverse();
+        }
+        for asked in order {
+            speaker.answer(asked);
+        }
+        if speaker.crowded {
+            speaker.pick(say::TOO_MUCH);
+        }
+        if scene.does(|act| act.intent == Intent::OpenQuestion) {
+            speaker.unasked();
+        }
+        speaker.close();
+        speaker.draft
+    }
+}
+
+struct Speaker<'a> {
+    scene: &'a Scene<'a>,
+    rng: ChaCha8Rng,
+    draft: Draft,
+    answers: usize,
+    crowded: bool,
+    said: Vec<usize>,
+}
+
+impl<'a> Speaker<'a> {
+    fn new(scene: &'a Scene<'a>) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(scene.script.seed);
+        rng.set_stream(scene.turn() as u64);
+        Self { scene, rng, draft: Draft::default(), answers: 0, crowded: false, said: Vec::new() }
+    }
+
+    /// True `of` times in `among`.
+    fn chance(&mut self, of: u64, among: u64) -> bool {
+        self.rng.next_u64() % among < of
+    }
+
+    fn one(&mut self, phrases: &'static [&'static str]) -> &'static str {
+        let at = (self.rng.next_u64() % phrases.len().max(1) as u64) as usize;
+        phrases.get(at).copied().unwrap_or_default()
+    }
+
+    /// Says one of `phrases`, which hold no facts.
+    fn pick(&mut self, phrases: &'static [&'static str]) {
+        let text = self.one(phrases);
+        self.draft.push(text, Source::Manner);
+    }
+
+    fn blank(&mut self, phrases: &'static [&'static str]) {
+        let text = self.one(phrases);
+        self.draft.push(text, Source::Blank);
+        self.answers += 1;
+    }
+
+    /// What comes before the answers.
+    fn open(&mut self) {
+        let persona = &self.scene.script.persona;
+        let did = |wanted: Intent| self.scene.does(|act| act.intent == wanted);
+        let (kind, greeted) = (did(Intent::Empathy), did(Intent::Greeting));
+        if greeted && self.scene.turn() == 0 {
+            self.pick(say::HELLO);
+        } else if kind && persona.feeling {
+            self.pick(say::THANKS_WARM);
+        } else if kind && !self.scene.inquires() {
+            self.pick(say::THANKS);
+        }
+        if persona.verbosity == Level::High && self.scene.inquires() && self.chance(1, 2) {
+            self.pick(say::THINKING);
+        }
+    }
+
+    /// Answers one act.
+    fn answer(&mut self, asked: &Asked) {
+        let Some(act) = self.scene.acts.get(asked.act) else { return };
+        if self.answers >= MOST_ANSWERS {
+            self.crowded = true;
+            return;
+        }
+        if matches!(act.intent, Intent::Examination | Intent::Test) {
+            self.investigated(act, asked);
+        } else if asked.facts.is_empty() {
+            self.nothing_known(act, asked);
+        } else {
+            let most = match (&asked.concept, self.scene.script.persona.verbosity) {
+                (Some(_), _) => MOST_ANSWERS,
+                (None, Level::Low) => 2,
+                (None, Level::Medium) => 3,
+                (None, Level::High) => 4,
+            };
+            self.told(act, asked, most);
+        }
+    }
+
+    /// Tells facts that were asked for; at most `most` of a whole topic, those not told before first.
+    fn told(&mut self, act: &Act, asked: &Asked, most: usize) {
+        let scene = self.scene;
+        let facts = &scene.script.facts;
+        let mut order = asked.facts.clone();
+        order.sort_by_key(|&index| told_before(scene, &facts[index]));
+        let mut given = 0;
+        let mut held = false;
+        for index in order {
+            if self.said.contains(&index) {
+                given += 1;
+                continue;
+            }
+            if given >= most {
+                break;
+            }
+            if self.answers >= MOST_ANSWERS {
+                self.crowded = true;
+                break;
+            }
+            match permission(scene, &facts[index], act.intent) {
+                Permission::Now => {
+                    // A whole topic asked again need not be told again, once there was something new.
+                    if given > 0 && asked.concept.is_none() && told_before(scene, &facts[index]) {
+                        continue;
+                    }
+                    self.fact(index);
+                    given += 1;
+                }
+                Permission::Withheld => held = true,
+                Permission::Hidden => {}
+            }
+        }
+        if given == 0 {
+            let phrases = if held { say::RATHER_NOT } else { say::NOT_KNOWN };
+            self.blank(phrases);
+        }
+    }
+
+    /// Tells one fact, or that it is forgotten.
+    fn fact(&mut self, index: usize) {
+        let fact = &self.scene.script.facts[index];
+        self.said.push(index);
+        if self.forgets(fact) {
+            self.blank(say::FORGOTTEN);
+            return;
+        }
+        if told_before(self.scene, fact) && self.chance(1, 2) {
+            self.draft.push("As I said:", Source::Manner);
+        }
+        let text = match (&fact.said, fact.finding) {
+            (Some(said), _) => sentence(said),
+            (None, Finding::Absent) => format!("No, no {}.", fact.concept),
+            (None, Finding::Present | Finding::Unknown) => {
+                self.blank(say::NOT_KNOWN);
+                return;
+            }
+        };
+        self.draft.push(text, Source::Fact(index));
+        self.answers += 1;
+    }
+
+    /// Whether a date, a dose or a name slips this patient's mind. What the case hangs on never does, and what was
+    /// asked for before has come back.
+    fn forgets(&mut self, fact: &Fact) -> bool {
+        let exact = matches!(fact.aspect, Aspect::Onset | Aspect::Detail)
+            || (fact.topic == Topic::Medication
+                && fact.said.as_ref().is_some_and(|said| said.bytes().any(|byte| byte.is_ascii_digit())));
+        if !exact
+            || fact.importance == Importance::Essential
+            || fact.finding != Finding::Present
+            || asked_before(self.scene, fact)
+        {
+            return false;
+        }
+        match self.scene.script.persona.recall {
+            Level::Low => self.chance(1, 2),
+            Level::Medium => self.chance(1, 12),
+            Level::High => false,
+        }
+    }
+
+    /// Shows what an examination or a test shows.
+    fn investigated(&mut self, act: &Act, asked: &Asked) {
+        let what = if act.intent == Intent::Test { "Test" } else { "Examination" };
+        let facts = &self.scene.script.facts;
+        let mut shown = 0;
+        for &index in &asked.facts {
+            if permission(self.scene, &facts[index], act.intent) != Permission::Now
+                || self.said.contains(&index)
+            {
+                continue;
+            }
+            if self.answers >= MOST_ANSWERS {
+                self.crowded = true;
+                return;
+            }
+            self.said.push(index);
+            let (concept, text) = (&facts[index].concept, facts[index].text.trim());
+            // `positive` says nothing without what was tested.
+            let finding = if text.to_lowercase().contains(concept.as_str()) {
+                format!("[{what}: {text}]")
+            } else {
+                format!("[{what}: {concept}: {text}]")
+            };
+            self.draft.push(finding, Source::Finding(index));
+            self.answers += 1;
+            shown += 1;
+        }
+        if shown == 0 && !asked.facts.iter().any(|index| self.said.contains(index)) {
+            let concept = asked.concept.as_deref().unwrap_or_default();
+            self.draft.push(format!("[{what}: nothing on record for {concept}]"), Source::Manner);
+            self.answers += 1;
+        }
+    }
+
+    /// Answers a question about something the script has no fact about.
+    fn nothing_known(&mut self, act: &Act, asked: &Asked) {
+        let scene = self.scene;
+        let topic = match act.intent {
+            Intent::Question(topic) => topic,
+            _ => Topic::Symptom,
+        };
+        let Some(concept) = asked.concept.as_deref() else {
+            // A whole topic the script is silent on.
+            self.blank(match topic {
+                Topic::Concern => say::NO_CONCERN,
+                Topic::Examination | Topic::Test => say::NOT_KNOWN,
+                _ => say::NOTHING_KNOWN,
+            });
+            return;
+        };
+        let kind = scene.lexicon.get(concept).map(|concept| concept.kind);
+        let names = scene.script.forbidden.iter();
+        let hidden =
+            names.clone().any(|name| scene.understanding.mentions(name).iter().any(|m| m.concept == concept))
+                || names_any(concept, &scene.script.forbidden);
+        let wider =
+            |fact: &Fact| fact.finding != Finding::Absent && scene.lexicon.is_a(concept, &fact.concept);
+        let deniable = act.aspect == Aspect::Presence
+            && !hidden
+            && !scene.script.facts.iter().any(wider)
+            && !matches!(kind, Some(ConceptKind::Examination | ConceptKind::Test) | None);
+        if !deniable {
+            self.blank(say::NOT_KNOWN);
+            return;
+        }
+        let phrases = match topic {
+            Topic::Symptom => say::NOT_NOTICED,
+            Topic::Medication => say::NOT_TAKEN,
+            _ => say::NOT_THAT_I_KNOW,
+        };
+        let text = self.one(phrases);
+        self.draft.push(text, Source::Denial(concept.to_owned()));
+        self.answers += 1;
+    }
+
+    /// Answers an open question: what is brought up unasked and was not yet said, else that this is all.
+    fn unasked(&mut self) {
+        let scene = self.scene;
+        let most = if scene.script.persona.verbosity == Level::Low { 1 } else { 3 };
+        let mut given = 0;
+        for (index, fact) in scene.script.facts.iter().enumerate() {
+            let fresh =
+                fact.reveal == Reveal::Opening && !told_before(scene, fact) && !self.said.contains(&index);
+            let opening = fact.said.as_ref().is_some_and(|said| scene.script.opening.contains(said.trim()));
+            if fresh && !opening && given < most && self.answers < MOST_ANSWERS {
+                self.fact(index);
+                given += 1;
+            }
+        }
+        if given == 0 && scene.asked.is_empty() {
+            self.pick(if scene.script.persona.intuitive { say::ALL_SAID_WHOLE } else { say::ALL_SAID });
+        }
+    }
+
+    /// What comes after the answers: what the persona makes of the doctor's words.
+    fn close(&mut self) {
+        let scene = self.scene;
+        let persona = &scene.script.persona;
+        let gives = scene.does(|act| matches!(act.intent, Intent::Prescription | Intent::Referral { .. }));
+        let tests = scene.does(|act| act.intent == Intent::Test);
+        let names = scene.does(|act| matches!(act.intent, Intent::Diagnosis { .. }));
+        if scene.does(|act| act.intent == Intent::Examination && act.concept.is_none()) && self.answers == 0 {
+            self.pick(say::WHERE_TO_LOOK);
+        }
+        if (gives || tests) && persona.income == Level::Low && self.chance(1, 2) {
+            self.pick(say::COST);
+        }
+        if (gives || names) && persona.education == Level::High {
+            self.pick(say::WHY);
+        } else if names && persona.extravert {
+            self.pick(say::WHAT_TO_DO);
+        }
+        if persona.extravert && !gives && !names && scene.turn() > 2 && self.chance(1, 8) {
+            self.pick(say::TREATMENT);
+        }
+        if persona.feeling && !scene.does(|act| act.intent == Intent::Empathy) && self.chance(1, 8) {
+            self.pick(say::UNEASY);
+        }
+        if self.draft.pieces.is_empty() {
+            self.pick(if persona.education == Level::Low { say::PLAIN_YES } else { say::NOTED });
+        }
+    }
+}
+
+/// `text` as a sentence: a capital first and a mark at the end.
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut chars = text.chars();
+    let mut out: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    if !out.is_empty() && !out.ends_with(['.', '!', '?', '\u{2026}', '"']) {
+        out.push('.');
+    }
+    out
+}

@@ -1,0 +1,196 @@
+//! `osler cases` as a program, and the importers over public data where it is at hand.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use osler::data::case::{Case, Finding, Reveal, Topic};
+use osler::data::import::{self, Format, ImportAccount, ImportOptions, Imported};
+use osler::data::lexicon::Lexicon;
+use serde_json::Value;
+
+fn osler(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_osler")).arg("cases").args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!errors.contains("panicked"), "{arguments:?}: {errors}");
+    output
+}
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = osler(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = osler(arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&stdout(&[arguments, &["--json"]].concat())).unwrap()
+}
+
+fn path(dir: &Path, name: &str) -> String {
+    dir.join(name).to_str().unwrap().to_owned()
+}
+
+fn cases(file: &str) -> Vec<Case> {
+    std::fs::read_to_string(file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const LINE: &str = r#"{"age":40,"sex":"female","diagnosis":"pneumonia","symptoms":["cough: dry cough"],"allergies":["penicillin"]}"#;
+
+#[test]
+fn drawn_cases_pass_the_gate_and_hold_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = path(dir.path(), "cases.jsonl");
+    let report = json(&["synth", "--count", "60", "--seed", "5", "--out", &out]);
+    assert_eq!(report["out"][0]["cases"], 60);
+    assert_eq!(json(&["check", &out])["problems"], serde_json::json!([]));
+    let again = path(dir.path(), "again.jsonl");
+    stdout(&["synth", "--count", "60", "--seed", "5", "--out", &again]);
+    assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&again).unwrap());
+    stdout(&["import", &out, "--out", &again]);
+    assert_eq!(cases(&again), cases(&out), "import of exported cases changes nothing");
+    let counted = json(&["stats", &out]);
+    assert_eq!(counted["cases"], 60);
+    let shown = stdout(&["show", &out, "--id", &cases(&out)[3].id]);
+    assert!(shown.contains(&cases(&out)[3].opening), "{shown}");
+}
+
+#[test]
+fn a_split_keeps_presentations_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout(&["synth", "--split", "--count", "120", "--heldout", "30", "--out", dir.path().to_str().unwrap()]);
+    let kinds = |name: &str| -> std::collections::BTreeSet<String> {
+        cases(&path(dir.path(), name)).into_iter().map(|case| case.presentation).collect()
+    };
+    let (train, other) = (kinds("train.jsonl"), kinds("heldout-presentations.jsonl"));
+    assert!(!other.is_empty() && train.is_disjoint(&other));
+    assert!(kinds("heldout-patients.jsonl").is_subset(&train));
+}
+
+#[test]
+fn an_import_prints_its_account_and_refuses_identifiers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (path(dir.path(), "in.jsonl"), path(dir.path(), "out.jsonl"));
+    let named = LINE.replace("dry cough", "cough since 3/14/2019, MRN 4471902");
+    std::fs::write(&input, format!("{LINE}\n{named}\n")).unwrap();
+    let message = refused(&["import", &input, "--out", &out]);
+    assert!(message.contains("in.jsonl:2") && message.contains("case.symptoms[0], bytes"), "{message}");
+    assert!(!message.contains("4471902") && !message.contains("3/14/2019"), "{message}");
+    assert!(!Path::new(&out).exists(), "nothing is written when a record is refused");
+    let account = json(&["import", &input, "--out", &out, "--skip-bad"])["account"].clone();
+    assert_eq!(account["cases"], 1);
+    assert_eq!(account["records"]["skipped"]["refused by the PHI gate"], 1);
+    json(&["import", &input, "--out", &out, "--phi", "allow"]);
+    assert_eq!(cases(&out).len(), 2);
+    assert!(std::fs::read_to_string(&out).unwrap().contains("record number"), "the override is in the case");
+}
+
+#[test]
+fn wrong_paths_and_empty_sets_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, empty) = (path(dir.path(), "in.jsonl"), path(dir.path(), "empty.jsonl"));
+    std::fs::write(&input, LINE).unwrap();
+    std::fs::write(&empty, "").unwrap();
+    let missing = path(dir.path(), "none.jsonl");
+    let out = path(dir.path(), "no-such-folder/out.jsonl");
+    assert!(refused(&["import", &missing, "--out", &out]).contains("none.jsonl"));
+    assert!(refused(&["import", &input, "--out", &out]).contains("no-such-folder"));
+    assert!(refused(&["import", &empty, "--out", &input]).contains("no record"));
+    assert_eq!(std::fs::read_to_string(&input).unwrap(), LINE, "a failed import leaves the file alone");
+    assert!(refused(&["show", &input, "--id", "nobody"]).contains("jsonl-00001"));
+    assert!(refused(&["synth", "--specialty", "alchemy", "--out", &out]).contains("alchemy"));
+}
+
+/// The paths that a variable names, or a printed reason why the test does nothing.
+fn public_data(variable: &str, what: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from);
+    if found.is_none() {
+        eprintln!("skipped: {variable} does not name {what} (docs/cases.md says where to get it)");
+    }
+    found
+}
+
+fn read(path: PathBuf, format: Format) -> Imported {
+    import::import(&[path], Some(format), Lexicon::bundled(), &ImportOptions::default()).unwrap()
+}
+
+fn sound(cases: &[Case], account: &ImportAccount) {
+    println!("{account}");
+    assert!(account.balances());
+    assert_eq!(import::check(cases, Lexicon::bundled()), []);
+    assert_eq!(account.cases as usize, cases.len());
+    let silent = |case: &&Case| case.facts.iter().all(|fact| fact.reveal == Reveal::Never);
+    let silent = cases.iter().filter(silent).count();
+    assert_eq!(account.silent as usize, silent);
+    assert!(silent * 20 <= cases.len(), "{silent} cases have nothing to tell");
+}
+
+#[test]
+fn synthea_bundles_import() {
+    let Some(folder) = public_data("OSLER_SYNTHEA_DIR", "a folder of Synthea's FHIR R4 bundles") else {
+        return;
+    };
+    // What is in the files, counted without the importer.
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    let mut identifiers = Vec::new();
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let bundle: Value = serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
+        for entry in bundle["entry"].as_array().unwrap() {
+            let resource = &entry["resource"];
+            *kinds.entry(resource["resourceType"].as_str().unwrap().to_owned()).or_default() += 1;
+            if resource["resourceType"] == "Patient" {
+                identifiers
+                    .extend(resource["identifier"].as_array().unwrap().iter().map(|id| id["value"].clone()));
+                identifiers.push(resource["name"][0]["family"].clone());
+                identifiers.push(resource["address"][0]["line"][0].clone());
+                identifiers.push(resource["telecom"][0]["value"].clone());
+            }
+        }
+    }
+    let Imported { cases, account } = read(folder, Format::Fhir);
+    sound(&cases, &account);
+    let read: BTreeMap<String, u64> =
+        account.kinds.iter().map(|(kind, tally)| (kind.clone(), tally.read)).collect();
+    assert_eq!(read, kinds, "every resource of every type is in the account");
+    let patients = &account.kinds["Patient"];
+    assert_eq!(patients.mapped, account.cases);
+    let none = patients.skipped.get("the patient has no encounter with a condition").copied().unwrap_or(0);
+    assert_eq!(
+        patients.mapped + none,
+        patients.read,
+        "a patient without any condition is the only one left out"
+    );
+    for kind in ["Condition", "MedicationRequest", "AllergyIntolerance", "Procedure"] {
+        let reasons =
+            ["later than the encounter", "administrative", "the patient has no encounter with a condition"];
+        let unknown = account.kinds[kind].skipped.keys().find(|why| !reasons.contains(&why.as_str()));
+        assert_eq!(unknown, None, "{kind}");
+    }
+    let text = serde_json::to_string(&cases).unwrap();
+    for identifier in identifiers.iter().filter_map(Value::as_str).filter(|text| text.len() >= 4) {
+        assert!(!text.contains(identifier), "{identifier} is in a case");
+    }
+}
+
+#[test]
+fn osce_stations_import() {
+    let Some(file) = public_data("OSLER_OSCE_JSONL", "AgentClinic's agentclinic_medqa.jsonl") else { return };
+    let stations =
+        std::fs::read_to_string(&file).unwrap().lines().filter(|line| !line.trim().is_empty()).count();
+    let Imported { cases, account } = read(file, Format::Osce);
+    sound(&cases, &account);
+    assert_eq!(cases.len(), stations, "every station is a case");
+    for (field, tally) in &account.fields {
+        let whole = tally.skipped.is_empty() || field.starts_with("Objective_for_Doctor");
+        assert!(whole, "{field}: {:?}", tally.skipped);
+    }
+    let negatives = cases.iter().flat_map(|case| &case.facts);
+    let negatives =
+        negatives.filter(|fact| fact.topic == Topic::Symptom && fact.finding == Finding::Absent).count();
+    assert!(negatives > stations, "reviews of systems are told symptom by symptom: {negatives}");
+}
