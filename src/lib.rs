@@ -2,7 +2,8 @@
 //! interviewed, a Qwen-style model consults, rubrics mark it, and reinforcement learning improves it.
 //!
 //! Built so far: the decoder with its weight files ([`model`]), tokenizers and chat templates ([`data`],
-//! [`chat`]), generation ([`engine`]) on kernels of our own ([`kernels`]), and the commands on top ([`cli`]).
+//! [`chat`]), generation ([`engine`]) on kernels of our own ([`kernels`]), cases and simulated patients ([`data`], [`sim`]),
+//! marking schemes ([`rubric`]), and the commands on top ([`cli`]). Training ([`rl`], [`train`]) is being built.
 //! `docs/architecture.md` is the map of the rooms and gives a reading order.
 //!
 //! This is research software: it trains models and gives no medical advice.
@@ -13,5 +14,7 @@ pub mod data;
 pub mod engine;
 pub mod kernels;
 pub mod model;
+pub mod rl;
 pub mod rubric;
 pub mod sim;
+pub mod train;

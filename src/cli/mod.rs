@@ -1,6 +1,7 @@
 //! The command line: one file a command, each thin.
 
 mod bench;
+mod cases;
 mod chat;
 mod export;
 mod generate;
@@ -37,6 +38,7 @@ enum Subcommands {
     Inspect(inspect::Arguments),
     Export(export::Arguments),
     Bench(bench::Arguments),
+    Cases(cases::Arguments),
 }
 
 /// The definition of every command, for the generated reference.
@@ -54,6 +56,7 @@ pub fn main() -> ExitCode {
         Subcommands::Inspect(arguments) => inspect::run(arguments),
         Subcommands::Export(arguments) => export::run(arguments),
         Subcommands::Bench(arguments) => bench::run(arguments),
+        Subcommands::Cases(arguments) => cases::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

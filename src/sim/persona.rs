@@ -61,11 +61,13 @@ mod tests {
     fn every_side_and_level_is_drawn_and_seeds_repeat() {
         let drawn: Vec<Persona> = (0..400).map(Persona::draw).collect();
         assert_eq!(drawn[7], Persona::draw(7));
-        let sides: [fn(&Persona) -> bool; 4] = [|p| p.extravert, |p| p.intuitive, |p| p.feeling, |p| p.judging];
+        let sides: [fn(&Persona) -> bool; 4] =
+            [|p| p.extravert, |p| p.intuitive, |p| p.feeling, |p| p.judging];
         for of in sides {
             assert!((150..250).contains(&drawn.iter().filter(|persona| of(persona)).count()));
         }
-        let levels: [fn(&Persona) -> Level; 4] = [|p| p.income, |p| p.education, |p| p.verbosity, |p| p.recall];
+        let levels: [fn(&Persona) -> Level; 4] =
+            [|p| p.income, |p| p.education, |p| p.verbosity, |p| p.recall];
         for of in levels {
             for (level, among) in [(Level::Low, 60..140), (Level::Medium, 150..250), (Level::High, 60..140)] {
                 assert!(among.contains(&drawn.iter().filter(|persona| of(persona) == level).count()));
