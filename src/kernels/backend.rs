@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor, backend::Backend};
 
 use super::attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
 use super::linear::LinearWeights;
-use super::{activation, attention, linear, norm, rotary};
+use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 /// A burn backend with the operations of this crate. Defaults are the plain references, right on every
 /// backend; a backend overrides what it has a kernel for.
@@ -93,6 +93,63 @@ pub trait KernelBackend: Backend {
         shape: AttentionShape,
     ) -> Tensor<Self, 2> {
         attention::reference::cached(q, keys, values, spans, shape)
+    }
+
+    /// Gradients `(dx, dw)` of [`KernelBackend::rms_norm`]: `x` and `dy` `[n, d]`, `weight` `[d]`.
+    fn rms_norm_backward(
+        x: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+        dy: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        norm::backward::reference(x, weight, eps, dy)
+    }
+
+    /// Gradients `(dgate, dup)` of [`KernelBackend::swiglu`]: all `[n, d]`.
+    fn swiglu_backward(
+        gate: Tensor<Self, 2>,
+        up: Tensor<Self, 2>,
+        dy: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        activation::backward::reference(gate, up, dy)
+    }
+
+    /// Gradients `(dq, dk, dv)` of [`KernelBackend::attention_packed`], whose result's gradient is `dout`.
+    fn attention_packed_backward(
+        q: Tensor<Self, 3>,
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        segments: &[usize],
+        shape: AttentionShape,
+        dout: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        attention::backward::reference(q, k, v, segments, shape, dout)
+    }
+
+    /// `(log p, log sum exp)` of the `targets` `[n]` under rows of `logits` `[n, vocab]` in f32.
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+        softmax::log_prob::reference(logits, targets)
+    }
+
+    /// Gradients of the logits from those of the log-probs, `coefficients` `[n]`; `sums` as
+    /// [`KernelBackend::log_probs`] gave them.
+    fn log_probs_backward(
+        logits: Tensor<Self, 2>,
+        targets: &[u32],
+        sums: &[f32],
+        coefficients: &[f32],
+    ) -> Tensor<Self, 2> {
+        softmax::log_prob::reference_backward(logits, targets, sums, coefficients)
+    }
+
+    /// One AdamW step: all `[n]`, in place where the tensors are not shared. Returns the weights and both moments.
+    fn adamw(
+        weights: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+        step: &AdamWStep,
+    ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        adamw::reference(weights, gradient, moments, step)
     }
 }
 

@@ -8,7 +8,7 @@ use super::attention::{AttentionShape, AttentionSpan};
 use super::backend::KernelBackend;
 use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
 use super::quantised::QuantisedMatrix;
-use super::{activation, attention, linear, norm, rotary};
+use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
     x.into_primitive().tensor()
@@ -181,5 +181,81 @@ impl KernelBackend for Flex {
         let mut out = vec![0.0; n * shape.heads * shape.head_dim];
         attention::cpu::attention(q.storage(), keys.storage(), values.storage(), spans, shape, &mut out);
         tensor(out, [n, shape.heads * shape.head_dim])
+    }
+
+    fn rms_norm_backward(
+        x: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+        dy: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        let [n, d] = x.dims();
+        let (x, weight, dy) = (dense(x), dense(weight.clone()), dense(dy));
+        let (mut dx, mut dw) = (vec![0.0; n * d], vec![0.0; d]);
+        norm::backward::cpu(x.storage(), weight.storage(), eps, dy.storage(), &mut dx, &mut dw);
+        (tensor(dx, [n, d]), tensor(dw, [d]))
+    }
+
+    fn swiglu_backward(
+        gate: Tensor<Self, 2>,
+        up: Tensor<Self, 2>,
+        dy: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let (mut gate, mut up, dy) = (dense(gate), dense(up), dense(dy));
+        activation::backward::cpu(gate.storage_mut(), up.storage_mut(), dy.storage());
+        (wrap(gate), wrap(up))
+    }
+
+    fn attention_packed_backward(
+        q: Tensor<Self, 3>,
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        segments: &[usize],
+        shape: AttentionShape,
+        dout: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        let (query, key) = (q.dims(), k.dims());
+        let (q, k, v, dout) = (dense(q), dense(k), dense(v), dense(dout));
+        let count = |dims: [usize; 3]| dims.iter().product::<usize>();
+        let (mut dq, mut dk, mut dv) =
+            (vec![0.0; count(query)], vec![0.0; count(key)], vec![0.0; count(key)]);
+        let buffers = attention::backward::Buffers {
+            q: q.storage(),
+            k: k.storage(),
+            v: v.storage(),
+            dout: dout.storage(),
+            dq: &mut dq,
+            dk: &mut dk,
+            dv: &mut dv,
+        };
+        attention::backward::cpu(buffers, segments, shape);
+        (tensor(dq, query), tensor(dk, key), tensor(dv, key))
+    }
+
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+        softmax::log_prob::cpu(dense(logits.clone()).storage(), targets)
+    }
+
+    fn log_probs_backward(
+        logits: Tensor<Self, 2>,
+        targets: &[u32],
+        sums: &[f32],
+        coefficients: &[f32],
+    ) -> Tensor<Self, 2> {
+        let mut logits = dense(logits);
+        softmax::log_prob::cpu_backward(logits.storage_mut(), targets, sums, coefficients);
+        wrap(logits)
+    }
+
+    fn adamw(
+        weights: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+        step: &AdamWStep,
+    ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        let [m, v] = moments;
+        let (mut weights, gradient, mut m, mut v) = (dense(weights), dense(gradient), dense(m), dense(v));
+        adamw::cpu(weights.storage_mut(), gradient.storage(), m.storage_mut(), v.storage_mut(), step);
+        (wrap(weights), [wrap(m), wrap(v)])
     }
 }

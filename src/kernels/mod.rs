@@ -2,6 +2,7 @@
 //! slow, a kernel of our own. [`KernelBackend`] picks by device.
 
 pub mod activation;
+pub mod adamw;
 pub mod attention;
 mod backend;
 pub mod ceiling;
@@ -14,6 +15,7 @@ pub mod rotary;
 pub mod simd;
 pub mod softmax;
 
+pub use adamw::AdamWStep;
 pub use attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
 pub use backend::KernelBackend;
 pub use linear::{LinearWeights, Matrix};

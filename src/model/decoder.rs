@@ -90,6 +90,12 @@ impl<B: KernelBackend> Decoder<B> {
         self.walk(tokens, positions, |layer, projected| cache.attend(layer, projected, batch))
     }
 
+    /// Rotary tables of packed sequences that each begin at position 0.
+    pub(crate) fn rotary_tables(&self, segments: &[usize]) -> RotaryTables<B> {
+        let positions: Vec<u32> = segments.iter().flat_map(|&len| 0..len as u32).collect();
+        RotaryTables::new(&self.frequencies, &positions, &self.device)
+    }
+
     fn walk(
         &self,
         tokens: &[u32],
@@ -105,7 +111,7 @@ impl<B: KernelBackend> Decoder<B> {
     }
 
     /// Embeddings of `tokens` `[n]`: `[n, hidden]`.
-    fn embed(&self, tokens: &[u32]) -> Tensor<B, 2> {
+    pub(crate) fn embed(&self, tokens: &[u32]) -> Tensor<B, 2> {
         let rows = match &self.embed_tokens {
             Matrix::Float(table) => {
                 let ids: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();

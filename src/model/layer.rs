@@ -31,7 +31,10 @@ impl<B: KernelBackend> Linear<B> {
 }
 
 /// Products of one input with several projections, in one call so that a backend can share its work.
-fn products<B: KernelBackend, const N: usize>(x: Tensor<B, 2>, parts: [&Linear<B>; N]) -> [Tensor<B, 2>; N] {
+pub(crate) fn products<B: KernelBackend, const N: usize>(
+    x: Tensor<B, 2>,
+    parts: [&Linear<B>; N],
+) -> [Tensor<B, 2>; N] {
     let mut outputs = B::linear_group(x, &parts.map(Linear::weights)).into_iter();
     // `linear_group` returns one output a part, by contract.
     std::array::from_fn(|_| outputs.next().unwrap_or_else(|| unreachable!("one output a part")))

@@ -6,5 +6,6 @@ pub mod config;
 pub mod decoder;
 pub mod layer;
 pub mod load;
+pub mod parameters;
 pub mod rotary;
 pub mod weights;

@@ -2,8 +2,10 @@
 
 pub mod advantage;
 pub mod filter;
+pub mod objective;
 pub mod trace;
 
 pub use advantage::{AdvantageError, Advantages, LengthReward, quantile};
 pub use filter::{FilterError, Noise, NoiseFilter, repetition};
+pub use objective::{Clip, TokenLoss, token_loss};
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};

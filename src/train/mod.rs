@@ -1,5 +1,12 @@
 //! Training: what turns gradients into better weights.
 
+pub mod executor;
+pub mod gradients;
+pub mod layer;
+pub mod optimizer;
 pub mod schedule;
 
+pub use executor::{Objective, PackedBatch, forward_backward, log_probs};
+pub use gradients::Gradients;
+pub use optimizer::{AdamW, AdamWOptions};
 pub use schedule::{Decay, LearningRate, Schedule, ScheduleError};

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+pub mod backward;
 pub mod cpu;
 pub mod reference;
 

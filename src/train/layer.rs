@@ -1,0 +1,141 @@
+//! The backward of one decoder layer, written out from the kernels' own backwards.
+//!
+//! A layer's inside is computed again from its input, so a forward keeps one activation a layer
+//! (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::kernels::{KernelBackend, Matrix};
+use crate::model::cache::attention_shape;
+use crate::model::config::ModelConfig;
+use crate::model::layer::{DecoderLayer, Linear, products};
+use crate::model::rotary::RotaryTables;
+use crate::train::gradients::Gradients;
+
+/// What the layers of one forward share.
+pub struct LayerContext<'a, B: Backend> {
+    /// Sizes.
+    pub config: &'a ModelConfig,
+    /// Rotary tables of the batch's positions.
+    pub tables: &'a RotaryTables<B>,
+    /// Lengths of the packed sequences.
+    pub segments: &'a [usize],
+}
+
+/// A projection's weights as floats.
+///
+/// # Panics
+/// If they are quantised: the trainer opens models in floats.
+pub(super) fn floats<B: Backend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
+    match matrix {
+        Matrix::Float(tensor) => tensor,
+        Matrix::Blocks(_) => panic!("a quantised matrix has no gradient"),
+    }
+}
+
+/// Adds the gradients of a projection's weight `dy^T x` and bias, and returns that of its input, `dy W`.
+pub(super) fn linear_backward<B: KernelBackend>(
+    name: &str,
+    part: &Linear<B>,
+    x: Tensor<B, 2>,
+    dy: Tensor<B, 2>,
+    gradients: &mut Gradients<B>,
+) -> Tensor<B, 2> {
+    gradients.add(format!("{name}.weight"), dy.clone().transpose().matmul(x));
+    if part.bias.is_some() {
+        gradients.add(format!("{name}.bias"), dy.clone().sum_dim(0));
+    }
+    dy.matmul(floats(&part.weight).clone())
+}
+
+/// A norm over the heads of `x` `[n, heads, head_dim]`, where the layer has one.
+struct HeadNorm<'a, B: Backend> {
+    weight: Option<&'a Tensor<B, 1>>,
+    eps: f32,
+}
+
+impl<B: KernelBackend> HeadNorm<'_, B> {
+    fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let [n, heads, d] = x.dims();
+        match self.weight {
+            Some(weight) => B::rms_norm(x.reshape([n * heads, d]), weight, self.eps).reshape([n, heads, d]),
+            None => x,
+        }
+    }
+
+    fn backward(
+        &self,
+        name: &str,
+        x: Tensor<B, 3>,
+        dy: Tensor<B, 3>,
+        gradients: &mut Gradients<B>,
+    ) -> Tensor<B, 3> {
+        let [n, heads, d] = x.dims();
+        let Some(weight) = self.weight else { return dy };
+        let rows = |x: Tensor<B, 3>| x.reshape([n * heads, d]);
+        let (dx, dw) = B::rms_norm_backward(rows(x), weight, self.eps, rows(dy));
+        gradients.add(format!("{name}.weight"), dw);
+        dx.reshape([n, heads, d])
+    }
+}
+
+/// From the layer's input `x` and the gradient `dy` of its output, both `[n, hidden]`: adds the gradients of its
+/// tensors and returns that of `x`.
+pub fn backward<B: KernelBackend>(
+    index: usize,
+    layer: &DecoderLayer<B>,
+    context: &LayerContext<'_, B>,
+    x: Tensor<B, 2>,
+    dy: Tensor<B, 2>,
+    gradients: &mut Gradients<B>,
+) -> Tensor<B, 2> {
+    let LayerContext { config, tables, segments } = context;
+    let name = |part: &str| format!("model.layers.{index}.{part}");
+    let eps = config.rms_norm_eps as f32;
+    let shape = attention_shape(config);
+    let n = x.dims()[0];
+    let (heads, kv_heads, d) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
+    let (q_norm, k_norm) =
+        (HeadNorm { weight: layer.q_norm.as_ref(), eps }, HeadNorm { weight: layer.k_norm.as_ref(), eps });
+
+    // Forward again.
+    let normed = B::rms_norm(x.clone(), &layer.input_layernorm, eps);
+    let [q, k, v] = products(normed.clone(), [&layer.q_proj, &layer.k_proj, &layer.v_proj]);
+    let (q, k, v) = (q.reshape([n, heads, d]), k.reshape([n, kv_heads, d]), v.reshape([n, kv_heads, d]));
+    let turn = |x: Tensor<B, 3>| B::rotary(x, &tables.cos, &tables.sin);
+    let (turned_q, turned_k) = (turn(q_norm.forward(q.clone())), turn(k_norm.forward(k.clone())));
+    let attended = B::attention_packed(turned_q.clone(), turned_k.clone(), v.clone(), segments, shape);
+    let middle = x.clone() + layer.o_proj.forward(attended.clone());
+    let second = B::rms_norm(middle.clone(), &layer.post_attention_layernorm, eps);
+    let [gate, up] = products(second.clone(), [&layer.gate_proj, &layer.up_proj]);
+
+    // The gated MLP.
+    let inner = B::swiglu(gate.clone(), up.clone());
+    let dinner = linear_backward(&name("mlp.down_proj"), &layer.down_proj, inner, dy.clone(), gradients);
+    let (dgate, dup) = B::swiglu_backward(gate, up, dinner);
+    let dsecond = linear_backward(&name("mlp.gate_proj"), &layer.gate_proj, second.clone(), dgate, gradients)
+        + linear_backward(&name("mlp.up_proj"), &layer.up_proj, second, dup, gradients);
+    let (dmiddle, dw) = B::rms_norm_backward(middle, &layer.post_attention_layernorm, eps, dsecond);
+    gradients.add(name("post_attention_layernorm.weight"), dw);
+    let dmiddle = dmiddle + dy;
+
+    // Attention.
+    let dattended =
+        linear_backward(&name("self_attn.o_proj"), &layer.o_proj, attended, dmiddle.clone(), gradients);
+    let (dq, dk, dv) = B::attention_packed_backward(turned_q, turned_k, v, segments, shape, dattended);
+    // A rotation's gradient is the rotation back.
+    let back = |x: Tensor<B, 3>| B::rotary(x, &tables.cos, &tables.sin.clone().neg());
+    let dq = q_norm.backward(&name("self_attn.q_norm"), q, back(dq), gradients);
+    let dk = k_norm.backward(&name("self_attn.k_norm"), k, back(dk), gradients);
+    let flat = |x: Tensor<B, 3>| {
+        let [n, heads, d] = x.dims();
+        x.reshape([n, heads * d])
+    };
+    let dnormed =
+        linear_backward(&name("self_attn.q_proj"), &layer.q_proj, normed.clone(), flat(dq), gradients)
+            + linear_backward(&name("self_attn.k_proj"), &layer.k_proj, normed.clone(), flat(dk), gradients)
+            + linear_backward(&name("self_attn.v_proj"), &layer.v_proj, normed, flat(dv), gradients);
+    let (dx, dw) = B::rms_norm_backward(x, &layer.input_layernorm, eps, dnormed);
+    gradients.add(name("input_layernorm.weight"), dw);
+    dx + dmiddle
+}
