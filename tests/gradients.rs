@@ -1,0 +1,257 @@
+//! Gradients: the CPU kernels' against the plain references, the decoder's against finite differences for every
+//! architecture, AdamW against torch.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::{Flex, FlexDevice};
+use osler::kernels::{AdamWStep, AttentionShape, KernelBackend, activation, adamw, attention, norm, softmax};
+use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::train::{Gradients, PackedBatch, forward_backward};
+use serde::Deserialize;
+use support::{Formula, TINY_MODELS, config, expected, fixtures, max_diff};
+
+/// Numbers without a pattern, between -1 and 1.
+fn noise(seed: u32, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D]) -> Tensor<Flex, D> {
+    Tensor::from_data(TensorData::new(values, dims), (&FlexDevice, DType::F32))
+}
+
+fn values<const D: usize>(x: Tensor<Flex, D>) -> Vec<f32> {
+    x.into_data().to_vec().unwrap()
+}
+
+fn close<const D: usize>(what: &str, found: Tensor<Flex, D>, expected: Tensor<Flex, D>) {
+    let (found, expected) = (values(found), values(expected));
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(1.0f32, |a, b| a.max(b.abs()));
+    let diff = max_diff(&found, &expected);
+    assert!(diff <= 2e-5 * largest, "{what}: {diff:e} of {largest}");
+}
+
+#[test]
+fn the_norms_backward_is_the_references() {
+    for (n, d) in [(1, 1), (3, 7), (65, 64), (200, 33)] {
+        let (x, weight, dy) = (noise(1, n * d), noise(2, d), noise(3, n * d));
+        let (x, weight, dy) = (tensor(x, [n, d]), tensor(weight, [d]), tensor(dy, [n, d]));
+        let (dx, dw) = Flex::rms_norm_backward(x.clone(), &weight, 1e-5, dy.clone());
+        let (expected_dx, expected_dw) = norm::backward::reference(x, &weight, 1e-5, dy);
+        close("dx", dx, expected_dx);
+        close("dw", dw, expected_dw);
+    }
+}
+
+#[test]
+fn the_activations_backward_is_the_references() {
+    for (n, d) in [(1, 1), (3, 7), (129, 300)] {
+        let part = |seed| tensor(noise(seed, n * d), [n, d]) * 6.0;
+        let (dgate, dup) = Flex::swiglu_backward(part(1), part(2), part(3));
+        let (expected_dgate, expected_dup) = activation::backward::reference(part(1), part(2), part(3));
+        close("dgate", dgate, expected_dgate);
+        close("dup", dup, expected_dup);
+    }
+}
+
+#[test]
+fn attentions_backward_is_the_references() {
+    for (heads, kv_heads, head_dim) in [(1, 1, 1), (4, 2, 8), (6, 2, 32), (3, 3, 5)] {
+        for segments in [vec![1], vec![7], vec![1, 40, 3], vec![17, 16, 15, 64]] {
+            let n: usize = segments.iter().sum();
+            let shape = AttentionShape { heads, kv_heads, head_dim, scale: 0.7 };
+            let part = |seed, heads: usize| tensor(noise(seed, n * heads * head_dim), [n, heads, head_dim]);
+            let (q, k, v) = (part(1, heads), part(2, kv_heads), part(3, kv_heads));
+            let dout = tensor(noise(4, n * heads * head_dim), [n, heads * head_dim]);
+            let found = Flex::attention_packed_backward(
+                q.clone(),
+                k.clone(),
+                v.clone(),
+                &segments,
+                shape,
+                dout.clone(),
+            );
+            let expected = attention::backward::reference(q, k, v, &segments, shape, dout);
+            close("dq", found.0, expected.0);
+            close("dk", found.1, expected.1);
+            close("dv", found.2, expected.2);
+        }
+    }
+}
+
+#[test]
+fn log_probs_and_their_backward_are_the_references() {
+    for (n, vocab) in [(1, 1), (5, 37), (64, 1000)] {
+        let logits = tensor(noise(5, n * vocab), [n, vocab]) * 9.0;
+        let targets: Vec<u32> = (0..n).map(|i| (i * 7919 % vocab) as u32).collect();
+        let (found, sums) = Flex::log_probs(&logits, &targets);
+        let (expected, expected_sums) = softmax::log_prob::reference(&logits, &targets);
+        assert!(max_diff(&found, &expected) <= 1e-5 && max_diff(&sums, &expected_sums) <= 1e-5);
+        let coefficients = noise(6, n);
+        close(
+            "dlogits",
+            Flex::log_probs_backward(logits.clone(), &targets, &sums, &coefficients),
+            softmax::log_prob::reference_backward(logits, &targets, &sums, &coefficients),
+        );
+    }
+}
+
+/// The sum of weighted log-probs of a batch, and its gradients.
+fn weighted(decoder: &Decoder<Flex>, batch: &PackedBatch) -> (f64, Gradients<Flex>) {
+    let weight = |index: usize| 0.5 + (index % 3) as f32;
+    let mut gradients = Gradients::default();
+    let found =
+        forward_backward(decoder, batch, 0.9, &mut |index: usize, _: f32| weight(index), &mut gradients);
+    (found.iter().enumerate().map(|(i, &p)| f64::from(weight(i) * p)).sum(), gradients)
+}
+
+#[test]
+fn every_tensors_gradient_predicts_what_a_small_step_does() {
+    for model in TINY_MODELS {
+        let config = config(model);
+        let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
+        let mut decoder = Decoder::<Flex>::new(config, weights, DType::F32, FlexDevice);
+        let mut batch = PackedBatch::default();
+        for prompt in expected(model) {
+            let ids = &prompt.ids[..prompt.ids.len().min(20)];
+            batch.push(ids, (1..ids.len()).filter(|i| i % 2 == 1));
+        }
+        let (_, gradients) = weighted(&decoder, &batch);
+        let mut names = Vec::new();
+        decoder.visit_parameters(&mut |name, parameter| names.push((name.to_owned(), parameter.dims())));
+        for (seed, (name, dims)) in names.iter().enumerate() {
+            let direction = noise(seed as u32 + 10, dims.iter().product());
+            let gradient = values(gradients.get(name).unwrap().clone());
+            let along: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+            let scale: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from((g * d).abs())).sum();
+            let mut at = |step: f32| {
+                let shift = |decoder: &mut Decoder<Flex>, step: f32| {
+                    decoder.visit_parameters(&mut |other, mut parameter| {
+                        if other == name {
+                            let change = tensor(direction.clone(), [direction.len()]) * step;
+                            parameter.update(|w| w + change);
+                        }
+                    });
+                };
+                let before = decoder_values(&mut decoder, name);
+                shift(&mut decoder, step);
+                let loss = weighted(&decoder, &batch).0;
+                restore(&mut decoder, name, &before);
+                loss
+            };
+            let step = 2e-3;
+            let slope = (at(step) - at(-step)) / (2.0 * f64::from(step));
+            let tolerance = 2e-2 * along.abs() + 2e-3 * scale + 2e-2;
+            assert!(
+                (slope - along).abs() <= tolerance,
+                "{model}, {name}: slope {slope}, gradient {along} ({scale})"
+            );
+        }
+    }
+}
+
+fn decoder_values(decoder: &mut Decoder<Flex>, name: &str) -> Vec<f32> {
+    let mut found = Vec::new();
+    decoder.visit_parameters(&mut |other, parameter| {
+        if other == name {
+            found = values(parameter.flat());
+        }
+    });
+    found
+}
+
+fn restore(decoder: &mut Decoder<Flex>, name: &str, before: &[f32]) {
+    decoder.visit_parameters(&mut |other, mut parameter| {
+        if other == name {
+            parameter.update(|w| tensor(before.to_vec(), w.dims()));
+        }
+    });
+}
+
+#[derive(Deserialize)]
+struct AdamWFixture {
+    cases: Vec<AdamWCase>,
+}
+
+#[derive(Deserialize)]
+struct AdamWCase {
+    name: String,
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    max_norm: Option<f64>,
+    tensors: Vec<AdamWTensor>,
+    steps: Vec<AdamWRecorded>,
+    moments: Vec<BTreeMap<String, Vec<f32>>>,
+}
+
+#[derive(Deserialize)]
+struct AdamWTensor {
+    weight_decay: f64,
+    start: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct AdamWRecorded {
+    lr: f64,
+    grads: Vec<Vec<f32>>,
+    params: Vec<Vec<f32>>,
+}
+
+/// The kernel and the reference, with the clipping of [`osler::train::AdamW`].
+#[test]
+fn adamw_is_torchs() {
+    let text = std::fs::read(fixtures().join("adamw_expected.json")).unwrap();
+    let fixture: AdamWFixture = serde_json::from_slice(&text).unwrap();
+    for case in &fixture.cases {
+        let whole = |v: &[f32]| tensor(v.to_vec(), [v.len()]);
+        let zeros = |v: &[f32]| tensor(vec![0.0; v.len()], [v.len()]);
+        let start = |t: &AdamWTensor| (whole(&t.start), [zeros(&t.start), zeros(&t.start)]);
+        let mut kernel: Vec<_> = case.tensors.iter().map(start).collect();
+        let mut reference = kernel.clone();
+        for (index, step) in case.steps.iter().enumerate() {
+            let mut gradients = Gradients::<Flex>::default();
+            for (i, gradient) in step.grads.iter().enumerate() {
+                gradients.add(i.to_string(), whole(gradient));
+            }
+            let scale = case.max_norm.map_or(1.0, |clip| (clip / (gradients.norm() + 1e-6)).min(1.0)) as f32;
+            for (i, part) in case.tensors.iter().enumerate() {
+                let options = AdamWStep {
+                    lr: step.lr,
+                    betas: (case.beta1, case.beta2),
+                    eps: case.eps,
+                    weight_decay: part.weight_decay,
+                    step: index as u64 + 1,
+                    scale,
+                };
+                let gradient = whole(&step.grads[i]);
+                for (state, fast) in [(&mut kernel[i], true), (&mut reference[i], false)] {
+                    let (weights, moments) = state.clone();
+                    *state = if fast {
+                        Flex::adamw(weights, gradient.clone(), moments, &options)
+                    } else {
+                        adamw::reference(weights, gradient.clone(), moments, &options)
+                    };
+                    let diff = max_diff(&values(state.0.clone()), &step.params[i]);
+                    assert!(diff <= 1e-6, "{}, step {index}, tensor {i}, kernel {fast}: {diff:e}", case.name);
+                }
+            }
+        }
+        for (state, expected) in kernel.iter().zip(&case.moments) {
+            for (found, moment) in state.1.iter().zip(["m", "v"]) {
+                let largest = expected[moment].iter().fold(1.0f32, |a, b| a.max(b.abs()));
+                let diff = max_diff(&values(found.clone()), &expected[moment]);
+                assert!(diff <= 1e-6 * largest, "{}, {moment}: {diff:e} of {largest}", case.name);
+            }
+        }
+    }
+}
