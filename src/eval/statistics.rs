@@ -180,12 +180,7 @@ fn same_length(left: (&'static str, usize), right: (&'static str, usize)) -> Res
     if left.1 == right.1 {
         return Ok(());
     }
-    Err(StatisticsError::Lengths {
-        left: left.0,
-        left_count: left.1,
-        right: right.0,
-        right_count: right.1,
-    })
+    Err(StatisticsError::Lengths { left: left.0, left_count: left.1, right: right.0, right_count: right.1 })
 }
 
 fn check(list: &'static str, values: &[f64]) -> Result<(), StatisticsError> {
