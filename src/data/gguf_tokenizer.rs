@@ -248,13 +248,13 @@ fn cut(pre: Option<&str>) -> Result<Cut, TokenizerError> {
     }
 }
 
-fn byte_level(use_regex: bool) -> Value {
+pub(super) fn byte_level(use_regex: bool) -> Value {
     json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex})
 }
 
 /// The cut Qwen2 and Llama 3 share, but for how many digits stay together: English contractions; a word with the one
 /// character before it; digits; signs with the space before and the line breaks after; line breaks; white space.
-fn split_at(digits: usize) -> Value {
+pub(super) fn split_at(digits: usize) -> Value {
     let digits = if digits == 1 { r"\p{N}".to_owned() } else { format!(r"\p{{N}}{{1,{digits}}}") };
     let alternatives = [
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",

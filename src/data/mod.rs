@@ -1,9 +1,11 @@
 //! Cases, and text for models: tokenizers, chat templates, and text that arrives token by token.
 
 pub mod bank;
+pub mod bpe;
 pub mod case;
 pub mod chat_template;
 pub mod consultation;
+pub mod conversation;
 pub mod distress;
 pub mod gguf_tokenizer;
 pub mod import;

@@ -112,7 +112,7 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    fn from_files(files: Files) -> Result<Self, TokenizerError> {
+    pub(super) fn from_files(files: Files) -> Result<Self, TokenizerError> {
         files.check_tokenizer_json()?;
         // The library has `expect`s that a file can reach, when it loads one and when it puts special tokens around a
         // text. Those known in loading are checked for above; the rest is tried here, once, where it can be caught.

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod bank_tests;
 pub mod check;
+pub mod dialogue;
 pub mod doctor;
 pub mod draft;
 pub mod encounter;
@@ -26,6 +27,7 @@ pub mod scores;
 pub mod script;
 pub mod voice;
 
+pub use dialogue::{Demonstration, Demonstrations, Mixture};
 pub use encounter::consult;
 pub use gate::Limits;
 pub use patient::{Patient, Reply};

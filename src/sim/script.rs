@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::case::{Case, Fact, Stratum};
+use crate::data::lexicon::Lexicon;
 use crate::sim::persona::Persona;
 
 /// What a patient plays from. It holds no diagnosis, so no reply can be made of it; `forbidden` lists the words
@@ -26,6 +27,12 @@ pub struct PatientScript {
 }
 
 impl PatientScript {
+    /// The script of `case` played by `persona`; what else the diagnosis is called is looked up in `lexicon`.
+    pub fn of_case(case: &Case, lexicon: &Lexicon, persona: Persona, seed: u64) -> Self {
+        let synonyms = lexicon.get(&case.truth.diagnosis).map_or(&[][..], |concept| &concept.phrases);
+        Self::new(case, synonyms, persona, seed)
+    }
+
     /// The script of `case` played by `persona`; `forbidden` gets the diagnosis and what else it is called.
     pub fn new(case: &Case, synonyms: &[String], persona: Persona, seed: u64) -> Self {
         let mut forbidden = vec![case.truth.diagnosis.to_lowercase()];

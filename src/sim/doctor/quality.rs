@@ -126,7 +126,7 @@ impl DoctorQuality {
 }
 
 /// A number in [0, 1).
-pub(super) fn unit(rng: &mut ChaCha8Rng) -> f64 {
+pub(in crate::sim) fn unit(rng: &mut ChaCha8Rng) -> f64 {
     // The upper 53 bits, as many as an f64 holds.
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }

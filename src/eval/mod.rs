@@ -1,0 +1,23 @@
+//! Evaluation on patients no doctor was trained on.
+//!
+//! Reading order: [`heldout`] (the patients), [`batch`] (many consultations at once), [`evaluation`] (marks and means),
+//! [`baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
+//! [`report`] (all of it on one page).
+
+pub mod baselines;
+pub mod batch;
+pub mod compare;
+pub mod evaluation;
+pub mod heldout;
+pub mod report;
+pub mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use baselines::{MeasureError, Yardstick, baselines, measure};
+pub use batch::{BatchError, BatchedConsultations};
+pub use compare::{CompareError, Comparison, Row};
+pub use evaluation::{CaseResult, Evaluated, Evaluation, EvaluationError, evaluate};
+pub use heldout::{HeldOut, HeldOutCase, HeldOutError, Part};
+pub use report::{ReportData, RunFacts, Series, TimeShare, render};
+pub use statistics::{Bootstrap, Estimate, StatisticsError};
