@@ -126,6 +126,11 @@ impl<B: KernelBackend> Engine<B> {
         &self.decoder
     }
 
+    /// The model, to be changed between requests. What an unfinished request has cached is of the model as it was.
+    pub fn decoder_mut(&mut self) -> &mut Decoder<B> {
+        &mut self.decoder
+    }
+
     /// The predicted peak memory.
     pub fn plan(&self) -> &MemoryPlan {
         &self.plan

@@ -2,10 +2,16 @@
 
 pub mod advantage;
 pub mod filter;
+pub mod fragments;
 pub mod objective;
+pub mod policy;
 pub mod trace;
+pub mod update;
 
 pub use advantage::{AdvantageError, Advantages, LengthReward, quantile};
 pub use filter::{FilterError, Noise, NoiseFilter, repetition};
+pub use fragments::{Fragment, FragmentError, FragmentOptions, Fragments, MarkedReply};
 pub use objective::{Clip, TokenLoss, token_loss};
+pub use policy::{Policy, ReplySampling};
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};
+pub use update::{UpdateOptions, UpdateReport, update};

@@ -2,9 +2,11 @@
 
 pub mod executor;
 pub mod gradients;
+pub mod init;
 pub mod layer;
 pub mod optimizer;
 pub mod schedule;
+pub mod sft;
 
 pub use executor::{Objective, PackedBatch, forward_backward, log_probs};
 pub use gradients::Gradients;

@@ -1,0 +1,306 @@
+//! Groups of replies to one history, out of consultations that go on (Baichuan-M2 report, section 4.6 of our reading).
+//!
+//! A pool of consultations is kept, each at its own turn. A round samples G replies to each, marks every reply with the
+//! rubric of that moment, makes a group of them, and carries the consultation on with one reply. A consultation that has
+//! ended, or has become noise, gives its place to the next case.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::data::Consultation;
+use crate::data::case::Case;
+use crate::data::conversation::{ConversationError, History};
+use crate::data::lexicon::Lexicon;
+use crate::engine::error::RequestError;
+use crate::engine::request::Output;
+use crate::kernels::KernelBackend;
+use crate::rl::advantage::{AdvantageError, Advantages, LengthReward};
+use crate::rl::filter::NoiseFilter;
+use crate::rl::policy::{Policy, ReplySampling};
+use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
+use crate::rubric::{Generator, Judge, Reward};
+use crate::sim::{Limits, Patient, PatientScript, Persona};
+
+/// What went wrong while replies were sampled and marked.
+#[derive(Debug, Error)]
+pub enum FragmentError {
+    /// The engine refused a prompt.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// A message could not be written as ids.
+    #[error(transparent)]
+    Conversation(#[from] ConversationError),
+    /// A reply could not be recorded.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// Replies could not be put together.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// Rewards that are no numbers.
+    #[error(transparent)]
+    Advantage(#[from] AdvantageError),
+}
+
+/// How consultations are held.
+#[derive(Debug, Clone)]
+pub struct FragmentOptions {
+    /// Consultations in the pool.
+    pub consultations: usize,
+    /// How replies are sampled.
+    pub sampling: ReplySampling,
+    /// Whether the consultation goes on with the best reply, and not with one by lot.
+    pub best: bool,
+    /// When patients end them.
+    pub limits: Limits,
+    /// What is dropped.
+    pub noise: NoiseFilter,
+    /// The bonus for short replies.
+    pub length_reward: Option<LengthReward>,
+    /// Where all chance comes from.
+    pub seed: u64,
+}
+
+/// One sampled reply with what it earned.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MarkedReply {
+    /// What was said.
+    pub text: String,
+    /// The reward, the length bonus included; `None` where nobody could judge.
+    pub reward: Option<f64>,
+    /// `R - mean(R)`.
+    pub advantage: f64,
+}
+
+/// A group of replies to one history.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// The case.
+    pub case: String,
+    /// Exchanges before it.
+    pub turn: usize,
+    /// Token ids and log-probs, as sampled.
+    pub group: Group,
+    /// The same replies as text, with rewards.
+    pub replies: Vec<MarkedReply>,
+}
+
+/// A consultation in the pool. All of it follows from `number` and `consultation`, so that is all a checkpoint keeps.
+#[derive(Debug, Clone)]
+struct Scene {
+    number: u64,
+    script: PatientScript,
+    consultation: Consultation,
+    history: History,
+}
+
+/// The pool.
+pub struct Fragments<'a> {
+    cases: &'a [Case],
+    generator: Generator<'a>,
+    judge: &'a dyn Judge,
+    options: FragmentOptions,
+    scenes: Vec<Scene>,
+    next: u64,
+    round: u64,
+}
+
+/// Seconds that a round took, by what it did.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RoundSeconds {
+    /// Sampling.
+    pub rollout: f64,
+    /// Rubrics, verdicts and patients.
+    pub judge: f64,
+}
+
+impl<'a> Fragments<'a> {
+    /// A pool at the openings of the first cases.
+    ///
+    /// # Panics
+    /// If there are no cases.
+    pub fn new(
+        cases: &'a [Case],
+        generator: Generator<'a>,
+        judge: &'a dyn Judge,
+        options: FragmentOptions,
+    ) -> Self {
+        assert!(!cases.is_empty(), "a pool without cases");
+        Self { cases, generator, judge, options, scenes: Vec::new(), next: 0, round: 0 }
+    }
+
+    /// One round: a group of replies to each consultation of the pool.
+    pub fn round<B: KernelBackend>(
+        &mut self,
+        policy: &mut Policy<B>,
+    ) -> Result<(Vec<Fragment>, RoundSeconds), FragmentError> {
+        while self.scenes.len() < self.options.consultations {
+            let scene = self.open(policy)?;
+            self.scenes.push(scene);
+        }
+        let start = std::time::Instant::now();
+        let prompts: Vec<Vec<u32>> = self
+            .scenes
+            .iter()
+            .map(|s| s.history.begin_reply().map(<[u32]>::to_vec))
+            .collect::<Result<_, _>>()?;
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+        rng.set_stream(self.round);
+        let seeds: Vec<u64> = prompts.iter().map(|_| rng.next_u64()).collect();
+        let outputs = policy.replies(&prompts, &seeds, self.options.sampling)?;
+        let rollout = start.elapsed().as_secs_f64();
+
+        let start = std::time::Instant::now();
+        let texts = outputs
+            .iter()
+            .map(|group| group.iter().map(|reply| policy.text(&reply.ids)).collect::<Result<Vec<_>, _>>())
+            .collect::<Result<Vec<_>, _>>()?;
+        let rewards: Vec<Vec<Option<f64>>> =
+            self.scenes.par_iter().zip(&texts).map(|(scene, texts)| self.marks(scene, texts)).collect();
+        let mut fragments = Vec::with_capacity(prompts.len());
+        let mut chosen = Vec::with_capacity(prompts.len());
+        for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
+            let rewards = self.with_bonus(rewards[index].clone(), outputs)?;
+            let fragment = fragment(
+                &self.scenes[index].consultation,
+                prompt,
+                outputs,
+                &texts[index],
+                &rewards,
+                policy.version(),
+            )?;
+            chosen.push(self.choose(&fragment, &mut rng));
+            fragments.push(fragment);
+        }
+        self.carry_on(&outputs, &texts, &chosen, policy)?;
+        self.round += 1;
+        Ok((fragments, RoundSeconds { rollout, judge: start.elapsed().as_secs_f64() }))
+    }
+
+    fn open<B: KernelBackend>(&mut self, policy: &Policy<B>) -> Result<Scene, ConversationError> {
+        let number = self.next;
+        self.next += 1;
+        let case = self.case(number);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6f70_656e);
+        rng.set_stream(number);
+        let persona = Persona::draw(rng.next_u64());
+        let script = PatientScript::of_case(case, Lexicon::bundled(), persona, rng.next_u64());
+        let consultation = Patient::new(&script, self.options.limits).open();
+        let mut history = History::new(policy.format());
+        history.patient(&consultation.opening)?;
+        Ok(Scene { number, script, consultation, history })
+    }
+
+    /// Case `number` of an endless walk over the cases, each pass in an order of its own.
+    fn case(&self, number: u64) -> &'a Case {
+        let count = self.cases.len() as u64;
+        let (pass, place) = (number / count, number % count);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6361_7365);
+        rng.set_stream(pass);
+        let mut order: Vec<usize> = (0..self.cases.len()).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
+        }
+        &self.cases[order[place as usize]]
+    }
+
+    fn marks(&self, scene: &Scene, texts: &[String]) -> Vec<Option<f64>> {
+        let case = self.case(scene.number);
+        let rubric = self.generator.for_reply(case, &scene.consultation);
+        let judgements = self.judge.judge_replies(case, &scene.consultation, texts, &rubric);
+        judgements.iter().map(|j| Reward::of(&rubric.criteria, j).ok().map(|reward| reward.value)).collect()
+    }
+
+    fn with_bonus(
+        &self,
+        mut rewards: Vec<Option<f64>>,
+        outputs: &[Output],
+    ) -> Result<Vec<Option<f64>>, AdvantageError> {
+        let Some(bonus) = &self.options.length_reward else { return Ok(rewards) };
+        let judged: Vec<usize> = (0..rewards.len()).filter(|&i| rewards[i].is_some()).collect();
+        if judged.is_empty() {
+            return Ok(rewards);
+        }
+        let values: Vec<f64> = judged.iter().filter_map(|&i| rewards[i]).collect();
+        let lengths: Vec<usize> = judged.iter().map(|&i| outputs[i].ids.len()).collect();
+        for (i, bonus) in judged.into_iter().zip(bonus.bonuses(&values, &lengths)?) {
+            rewards[i] = rewards[i].map(|reward| reward + bonus);
+        }
+        Ok(rewards)
+    }
+
+    /// The reply that the consultation goes on with: none where all are noise.
+    fn choose(&self, fragment: &Fragment, rng: &mut ChaCha8Rng) -> Option<usize> {
+        let traces = fragment.group.traces();
+        let mut fit: Vec<usize> =
+            (0..traces.len()).filter(|&i| self.options.noise.reply(&traces[i]).is_empty()).collect();
+        if self.options.best {
+            let best =
+                fit.iter().filter_map(|&i| fragment.replies[i].reward).fold(f64::NEG_INFINITY, f64::max);
+            fit.retain(|&i| fragment.replies[i].reward == Some(best));
+        }
+        let draw = rng.next_u64();
+        (!fit.is_empty()).then(|| fit[(draw % fit.len() as u64) as usize])
+    }
+
+    fn carry_on<B: KernelBackend>(
+        &mut self,
+        outputs: &[Vec<Output>],
+        texts: &[Vec<String>],
+        chosen: &[Option<usize>],
+        policy: &Policy<B>,
+    ) -> Result<(), ConversationError> {
+        for (index, chosen) in chosen.iter().enumerate() {
+            let scene = &mut self.scenes[index];
+            let mut goes_on = false;
+            if let Some(reply) = *chosen {
+                let patient = Patient::new(&scene.script, self.options.limits);
+                patient.answer(&mut scene.consultation, &texts[index][reply]);
+                let said = scene.consultation.turns.last().and_then(|turn| turn.patient.as_deref());
+                if let (None, Some(said)) = (scene.consultation.ending, said) {
+                    scene.history.reply(&outputs[index][reply].ids)?;
+                    scene.history.patient(said)?;
+                    let tokens = scene.history.ids().len();
+                    goes_on = self.options.noise.dialogue(&scene.consultation, tokens).is_empty();
+                }
+            }
+            if !goes_on {
+                self.scenes[index] = self.open(policy)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fragment(
+    consultation: &Consultation,
+    prompt: Vec<u32>,
+    outputs: &[Output],
+    texts: &[String],
+    rewards: &[Option<f64>],
+    version: u64,
+) -> Result<Fragment, FragmentError> {
+    let prompt: Arc<[u32]> = prompt.into();
+    let traces = outputs
+        .iter()
+        .map(|output| {
+            let mut trace = TraceBuilder::new(prompt.clone(), version)?;
+            trace.sampled(&output.ids, &output.sampling_logprobs)?;
+            trace.finish(output.stop)
+        })
+        .collect::<Result<Vec<_>, TraceError>>()?;
+    let advantages = Advantages::mean_only(rewards)?;
+    let replies = texts.iter().zip(rewards).zip(advantages.values());
+    Ok(Fragment {
+        case: consultation.case_id.clone(),
+        turn: consultation.turns.len(),
+        group: Group::new(traces)?,
+        replies: replies
+            .map(|((text, &reward), &advantage)| MarkedReply { text: text.clone(), reward, advantage })
+            .collect(),
+    })
+}

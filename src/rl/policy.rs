@@ -1,0 +1,96 @@
+//! The model that consults: an engine with its weights, and the form its conversations are written in.
+
+use crate::data::conversation::{ConversationError, DialogueFormat};
+use crate::engine::core::Engine;
+use crate::engine::error::RequestError;
+use crate::engine::request::{Output, Request};
+use crate::engine::sampling::SamplingParams;
+use crate::kernels::KernelBackend;
+use crate::model::decoder::Decoder;
+
+/// The model that consults. Sampling and training share its weights: there is one copy.
+#[derive(Debug)]
+pub struct Policy<B: KernelBackend> {
+    engine: Engine<B>,
+    format: DialogueFormat,
+    version: u64,
+}
+
+/// How replies are sampled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReplySampling {
+    /// Replies to each prompt.
+    pub samples: usize,
+    /// The longest reply, in tokens.
+    pub max_new_tokens: usize,
+    /// 0 takes the likeliest token.
+    pub temperature: f32,
+}
+
+impl<B: KernelBackend> Policy<B> {
+    /// A policy that has had no update.
+    pub fn new(engine: Engine<B>, format: DialogueFormat) -> Self {
+        Self { engine, format, version: 0 }
+    }
+
+    /// How conversations are written.
+    pub fn format(&self) -> &DialogueFormat {
+        &self.format
+    }
+
+    /// The weights.
+    pub fn decoder(&self) -> &Decoder<B> {
+        self.engine.decoder()
+    }
+
+    /// The number of updates it has had.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Sets the number of updates, when a run is taken up again.
+    pub fn resume_at(&mut self, version: u64) {
+        self.version = version;
+    }
+
+    /// Changes the weights and counts it as an update.
+    pub fn update<R>(&mut self, change: impl FnOnce(&mut Decoder<B>) -> R) -> R {
+        self.version += 1;
+        change(self.engine.decoder_mut())
+    }
+
+    /// Replies to each of `prompts`, in their order; prompt `i` is sampled with `seeds[i]`, so a reply depends on its
+    /// own prompt and seed alone.
+    ///
+    /// # Panics
+    /// If there are not as many seeds as prompts.
+    pub fn replies(
+        &mut self,
+        prompts: &[Vec<u32>],
+        seeds: &[u64],
+        sampling: ReplySampling,
+    ) -> Result<Vec<Vec<Output>>, RequestError> {
+        assert_eq!(prompts.len(), seeds.len(), "one seed a prompt");
+        let ids = prompts.iter().zip(seeds).map(|(prompt, &seed)| {
+            self.engine.submit(Request {
+                samples: sampling.samples,
+                sampling: SamplingParams {
+                    temperature: sampling.temperature,
+                    seed,
+                    ..SamplingParams::greedy()
+                },
+                stop_ids: vec![self.format.end()],
+                ..Request::greedy(prompt.clone(), sampling.max_new_tokens)
+            })
+        });
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let engine = &mut self.engine;
+        // On a thread of the kernels' pool, which spares the many hand-overs a sleep and a wake each.
+        Ok(rayon::scope(|_| engine.run(&ids)))
+    }
+
+    /// The text of a reply; what was sampled of its words only.
+    pub fn text(&self, reply: &[u32]) -> Result<String, ConversationError> {
+        self.format.text(reply)
+    }
+}
