@@ -3,6 +3,7 @@
 pub mod advantage;
 pub mod filter;
 pub mod fragments;
+pub mod heldout;
 pub mod objective;
 pub mod policy;
 pub mod trace;

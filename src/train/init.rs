@@ -39,8 +39,9 @@ impl WeightSource for InitialWeights {
 
 fn normal(seed: u64, name: &str, count: usize, deviation: f64) -> Vec<f32> {
     // FNV-1a of the name picks the stream.
-    let stream =
-        name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let stream = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     // 53 bits, never 0, so the logarithm is finite.
@@ -70,7 +71,8 @@ mod tests {
             let drawn = values(1, name, &[300, 301]);
             let count = drawn.len() as f64;
             let mean = drawn.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
-            let moment = |n: i32| drawn.iter().map(|&v| (f64::from(v) / deviation).powi(n)).sum::<f64>() / count;
+            let moment =
+                |n: i32| drawn.iter().map(|&v| (f64::from(v) / deviation).powi(n)).sum::<f64>() / count;
             assert!(mean.abs() < 5.0 * deviation / count.sqrt(), "{mean}");
             // 1 and 3 are those of a normal distribution; five deviations of the estimates.
             assert!((moment(2) - 1.0).abs() < 5.0 * (2.0 / count).sqrt());
