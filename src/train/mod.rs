@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod run;
+pub mod config;
 pub mod schedule;
 
 pub use schedule::{Decay, LearningRate, Schedule, ScheduleError};
