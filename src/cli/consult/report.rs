@@ -88,15 +88,18 @@ fn items<'a>(text: &mut String, marks: &Marks, message: impl Fn(Option<usize>) -
             (Verdict::Met, false) => format!("{points:+}"),
             _ => format!("0 of {points}"),
         };
-        text.push_str(&format!("  {got:>8}  {}", item.criterion.text));
         let evidence = judgement.evidence.and_then(|(start, end)| message(judgement.turn)?.get(start..end));
-        if let Some(evidence) = evidence {
-            let place = judgement.turn.map(|at| format!("message {}: ", at + 1)).unwrap_or_default();
-            text.push_str(&format!("  [{place}{}]", quote(evidence, 60)));
-        } else if judgement.verdict == Verdict::Met && !judgement.reason.is_empty() {
-            text.push_str(&format!("  [{}]", judgement.reason));
-        }
-        text.push('\n');
+        let why = match evidence {
+            Some(evidence) => {
+                let place = judgement.turn.map(|at| format!("message {}: ", at + 1)).unwrap_or_default();
+                format!("  [{place}{}]", quote(evidence, 60))
+            }
+            None if judgement.verdict == Verdict::Met && !judgement.reason.is_empty() => {
+                format!("  [{}]", judgement.reason)
+            }
+            None => String::new(),
+        };
+        text.push_str(&format!("  {got:>8}  {}\n", wrapped(&format!("{}{why}", item.criterion.text), 12)));
     }
     let avoided = marks.items.iter().filter(judged).filter(|item| !shown(item)).count();
     let not_judged = marks.items.len() - marks.items.iter().filter(judged).count();
@@ -107,10 +110,50 @@ fn items<'a>(text: &mut String, marks: &Marks, message: impl Fn(Option<usize>) -
     }
 }
 
+/// Text in lines of at most 100 columns, all but the first after `indent` spaces; a longer word has a line of its own.
+fn wrapped(text: &str, indent: usize) -> String {
+    let (mut lines, mut column) = (String::new(), indent);
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > 100 {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines
+}
+
 /// Text in quotation marks, cut to `most` characters.
 fn quote(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("\"{}...\"", text.get(..at).unwrap_or_default()),
         None => format!("\"{text}\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_wrapped_at_words() {
+        let text = format!("{} {} {} end", "a".repeat(60), "b".repeat(27), "c".repeat(120));
+        let lines = wrapped(&text, 12);
+        let wanted = ["a".repeat(60) + " " + &"b".repeat(27), "c".repeat(120), "end".into()];
+        assert_eq!(lines.lines().map(str::trim_start).collect::<Vec<_>>(), wanted);
+        assert!(lines.lines().skip(1).all(|line| line.starts_with(&" ".repeat(12))));
+        assert_eq!(wrapped("", 3), "");
+    }
+
+    #[test]
+    fn quotations_are_cut_at_characters() {
+        assert_eq!(quote("h\u{e9}llo", 2), "\"h\u{e9}...\"");
+        assert_eq!(quote("h\u{e9}", 2), "\"h\u{e9}\"");
     }
 }
