@@ -31,22 +31,27 @@ pub(super) fn check(config: &RunConfig, found: &mut Findings) {
             }
             Stage::RuleRl(stage) => {
                 questions(stage.files.is_empty(), stage.max_prompt_tokens, &path, positions, found);
-                grpo(&stage.grpo, &path, positions, found);
+                grpo(&stage.grpo, (stage.prompts, "prompts"), &path, positions, found);
             }
             Stage::RubricRl(stage) => {
                 questions(stage.files.is_empty(), stage.max_prompt_tokens, &path, positions, found);
-                grpo(&stage.grpo, &path, positions, found);
+                grpo(&stage.grpo, (stage.prompts, "prompts"), &path, positions, found);
                 length_reward(stage.length_reward.as_ref(), &path, found);
             }
             Stage::Rl(stage) => {
-                grpo(&stage.grpo, &path, positions, found);
+                grpo(
+                    &stage.grpo,
+                    (stage.cases.saturating_mul(stage.fragments), "cases"),
+                    &path,
+                    positions,
+                    found,
+                );
                 length_reward(stage.length_reward.as_ref(), &path, found);
                 found.require(
                     stage.fragments <= config.data.turn_limit,
                     &[&join(&path, "fragments"), "data.turn_limit"],
                     format!("at most data.turn_limit ({})", config.data.turn_limit),
                 );
-                // Prompts of at most max_tokens and a reply must fit; a cap beyond that has no effect and is no error.
             }
         }
     }
@@ -177,7 +182,19 @@ fn schedule(update: &Update, path: &str, steps: Option<u64>, found: &mut Finding
     }
 }
 
-fn grpo(grpo: &Grpo, path: &str, positions: Option<usize>, found: &mut Findings) {
+/// `prompts` is what a step has, and `of` the field that says so.
+fn grpo(
+    grpo: &Grpo,
+    (prompts, of): (usize, &str),
+    path: &str,
+    positions: Option<usize>,
+    found: &mut Findings,
+) {
+    found.require(
+        grpo.updates <= prompts as u64,
+        &[&join(path, "updates"), &join(path, of)],
+        format!("at most the prompts of a step ({prompts})"),
+    );
     schedule(&grpo.update, path, Some(grpo.steps.saturating_mul(grpo.updates)), found);
     // A prompt has at least one token.
     fits(grpo.max_new_tokens.saturating_add(1), "max_new_tokens", path, positions, found);

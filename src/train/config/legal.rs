@@ -105,16 +105,21 @@ pub(super) fn number(node: &Node) -> Option<f64> {
 impl fmt::Display for Legal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Whole { least, most } if most == MOST => write!(f, "a whole number of at least {least}"),
+            Self::Whole { least, most } if most >= MOST => write!(f, "a whole number of at least {least}"),
             Self::Whole { least, most } => write!(f, "a whole number from {least} to {most}"),
+            Self::Real { least: Bound::At(least), most: Bound::At(most) } => {
+                write!(f, "a number from {least} to {most}")
+            }
             Self::Real { least, most } => {
                 let ends = [
                     match least {
-                        Bound::At(end) => Some(format!("at least {end}")),
+                        Bound::At(end) => Some(format!("of at least {end}")),
                         Bound::Beyond(end) => Some(format!("above {end}")),
                         Bound::Open => None,
                     },
                     match most {
+                        // 1e12 rather than its twelve zeros.
+                        Bound::At(end) if end >= 1e6 => Some(format!("at most {end:e}")),
                         Bound::At(end) => Some(format!("at most {end}")),
                         Bound::Beyond(end) => Some(format!("below {end}")),
                         Bound::Open => None,

@@ -89,7 +89,7 @@ pub(super) fn longest_sequence(model: &ModelConfig, stage: &Stage) -> u64 {
     let tokens = match stage {
         Stage::Sft(stage) => stage.max_tokens.unwrap_or(positions),
         Stage::MidTraining(stage) => stage.max_tokens,
-        Stage::Rl(stage) => stage.noise.max_tokens.saturating_add(stage.grpo.max_new_tokens),
+        Stage::Rl(stage) => stage.prompt_tokens(positions).saturating_add(stage.grpo.max_new_tokens),
         Stage::RuleRl(stage) => stage.max_prompt_tokens.saturating_add(stage.grpo.max_new_tokens),
         Stage::RubricRl(stage) => stage.max_prompt_tokens.saturating_add(stage.grpo.max_new_tokens),
     };

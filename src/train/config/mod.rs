@@ -3,7 +3,7 @@
 //! A file is read into a tree that knows its lines (`tree`), `--set` values are put over it (`overrides`), and the tree is
 //! read field by field into [`RunConfig`] (`section` declares fields, `part` reads their types). Whatever is wrong is
 //! collected (`findings`), what does not fit together too (`check`), and all of it is reported at once. [`Plan`] says
-//! what the run would take. `docs/config.md` is made from the same declarations ([`reference`]).
+//! what the run would take. `docs/config.md` is made from the same declarations ([`reference()`]).
 
 mod built;
 mod check;

@@ -1,8 +1,22 @@
 //! What somebody may have meant by a name that does not exist.
 
-/// Up to three of `candidates` that look like `name`, the nearest first.
+/// Names that other trainers have for fields of ours.
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("learning_rate", "lr"),
+    ("num_generations", "group_size"),
+    ("max_grad_norm", "grad_clip"),
+    ("max_completion_length", "max_new_tokens"),
+    ("max_response_length", "max_new_tokens"),
+    ("epsilon", "epsilon_low"),
+    ("clip_ratio_low", "epsilon_low"),
+    ("clip_ratio_high", "epsilon_high"),
+    ("num_train_epochs", "epochs"),
+];
+
+/// Up to three of `candidates` that look like `name` or are what others call so, the nearest first.
 pub(super) fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_lowercase();
+    let ours = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
     let most = (name.chars().count() / 3).clamp(1, 4);
     let mut ranked: Vec<(usize, &str)> = candidates
         .into_iter()
@@ -12,7 +26,11 @@ pub(super) fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>
             let part = name.len() >= 2
                 && candidate.len() >= 2
                 && (candidate.starts_with(&name) || candidate.ends_with(&name) || name.ends_with(candidate));
-            let rank = if part { edits.min(1) } else { edits };
+            let rank = match ours {
+                Some(ours) if ours == candidate => 0,
+                _ if part => edits.min(1),
+                _ => edits,
+            };
             (rank <= most).then_some((rank, candidate))
         })
         .collect();
@@ -65,6 +83,8 @@ mod tests {
         assert_eq!(near("Step", fields), ["steps"]);
         assert_eq!(near("temp", fields), ["temperature"]);
         assert_eq!(near("groupsize", fields), ["group_size"]);
+        assert_eq!(near("num_generations", fields), ["group_size"]);
+        assert!(near("learning_rate", fields).is_empty());
         assert!(near("unrelated", fields).is_empty());
         assert!(near(&"x".repeat(5000), fields).is_empty());
     }

@@ -45,8 +45,8 @@ pub(super) trait Part: Sized {
 pub(super) enum Inner {
     /// One value.
     Value,
-    /// A table with fields of its own.
-    Table(fn() -> Vec<Knob>),
+    /// A table: what it is about, and its fields.
+    Table(fn() -> (String, Vec<Knob>)),
     /// The stages, whose fields depend on their kind.
     Stages,
 }
@@ -102,7 +102,9 @@ impl<T: Scalar> Part for T {
 
 impl<T: Part> Part for Option<T> {
     fn take(found: &mut Findings, path: &str, legal: Legal, node: Option<&Node>, _: Option<Self>) -> Self {
-        match node {
+        // `--set field=none` takes away what the file has; a file just leaves the field out.
+        let taken = |node: &&Node| matches!(node.place, Place::Set(_)) && node.text() == Some("none");
+        match node.filter(|node| !taken(node)) {
             Some(node) => Some(T::take(found, path, legal, Some(node), None)),
             None => {
                 found.saw(path, Place::Absent, "nothing");

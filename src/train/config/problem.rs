@@ -71,7 +71,8 @@ pub enum ConfigErrors {
     Problems {
         /// The file.
         file: PathBuf,
-        /// Every problem, in the order of the file's sections.
+        /// Every problem: what is wrong with overrides first, then in the order of the reference, then what does not fit
+        /// together.
         problems: Vec<Problem>,
     },
 }

@@ -18,15 +18,16 @@ section! {
         group_size: usize = 16, Legal::Whole { least: 2, most: 4096 }, "replies", "DAPO (arXiv 2503.14476)";
         /// The longest reply, l_max, which also divides the loss.
         max_new_tokens: usize = 512, Legal::Whole { least: 1, most: 1 << 24 }, "tokens",
-            "chosen here; not disclosed in the report";
+            "TRL's GRPO default; not disclosed in the report";
         /// Temperature that replies are sampled at. What is trained is the distribution at this temperature.
         temperature: f64 = 1.0, Legal::POSITIVE, "", "DAPO (arXiv 2503.14476)";
         /// How far a token's probability may fall, as a share, before its gradient is cut.
         epsilon_low: f64 = 0.2, Legal::BETWEEN, "", "DAPO (arXiv 2503.14476)";
         /// How far it may rise.
         epsilon_high: f64 = 0.28, Legal::POSITIVE, "", "DAPO (arXiv 2503.14476)";
-        /// Optimizer steps taken on the replies of one step. 1 keeps them on the policy that sampled them.
-        updates: u64 = 1, Legal::Whole { least: 1, most: 1024 }, "optimizer steps", "chosen here";
+        /// Optimizer steps taken on the replies of one step, each on its share of the prompts. 1 keeps every reply on the
+        /// policy that sampled it.
+        updates: u64 = 1, Legal::Whole { least: 1, most: 1024 }, "optimizer steps", "chosen here; DAPO takes 16";
         /// Replies in flight at once over all devices; the others wait. It bounds the key/value cache and changes no reply.
         /// Where absent, all of a step.
         replies_at_once: Option<usize>, Legal::Whole { least: 1, most: 1 << 24 }, "replies", "chosen here";
@@ -74,6 +75,13 @@ section! {
     }
 }
 
+impl Rl {
+    /// The longest prompt, for a model that takes `positions` tokens: a reply of full length must fit behind it.
+    pub fn prompt_tokens(&self, positions: usize) -> usize {
+        self.noise.max_tokens.min(positions.saturating_sub(self.grpo.max_new_tokens))
+    }
+}
+
 section! {
     /// What makes a consultation unfit to learn from: repetition, overlength, a speaker who takes the other's part.
     pub struct Noise {
@@ -85,7 +93,7 @@ section! {
         max_said_before: f64 = 0.8, Legal::SHARE, "", "chosen here";
         /// The most exchanges of a consultation.
         max_turns: usize = 20, Legal::Whole { least: 1, most: 1000 }, "exchanges", "chosen here";
-        /// The most tokens of a prompt.
+        /// The most tokens of a prompt; fewer where a reply of full length would not fit behind it.
         max_tokens: usize = 4096, Legal::Whole { least: 1, most: 1 << 30 }, "tokens", "chosen here";
         /// Beginnings of lines, in lower case, that belong to a transcript or template and not to speech.
         role_marks: Vec<String> = role_marks(),

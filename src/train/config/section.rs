@@ -20,6 +20,8 @@ pub(super) struct Knob {
     /// Where the default comes from.
     pub(super) source: &'static str,
     pub(super) inner: Inner,
+    /// The table it is shared through, where it stands in several.
+    pub(super) shared: Option<&'static str>,
 }
 
 /// A table with fixed fields.
@@ -116,9 +118,19 @@ macro_rules! section {
                         unit: $unit,
                         source: $source,
                         inner: <$type as $crate::train::config::part::Part>::inner(),
+                        shared: None,
                     }
                 }),*];
-                $($( knobs.extend(<$with_type as $crate::train::config::section::Section>::knobs()); )*)?
+                $($(
+                    let shared = <$with_type as $crate::train::config::section::Section>::knobs();
+                    let through = |knob: $crate::train::config::section::Knob| {
+                        $crate::train::config::section::Knob {
+                            shared: knob.shared.or(Some(stringify!($with_type))),
+                            ..knob
+                        }
+                    };
+                    knobs.extend(shared.into_iter().map(through));
+                )*)?
                 knobs
             }
         }
@@ -143,9 +155,10 @@ macro_rules! section {
             }
 
             fn inner() -> $crate::train::config::part::Inner {
-                $crate::train::config::part::Inner::Table(
-                    <Self as $crate::train::config::section::Section>::knobs,
-                )
+                $crate::train::config::part::Inner::Table(|| {
+                    use $crate::train::config::section::Section;
+                    (Self::about(), Self::knobs())
+                })
             }
         }
     };

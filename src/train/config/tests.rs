@@ -136,6 +136,10 @@ fn parts_that_do_not_fit_together_are_named() {
             "`stage.rl.lr_warmup_steps` is 4; legal: at most the stage's optimizer steps (3)",
         ),
         (&["stage.rl.fragments=13"], "`stage.rl.fragments` is 13; legal: at most data.turn_limit (12)"),
+        (
+            &["stage.rl.cases=4", "stage.rl.updates=5"],
+            "`stage.rl.updates` is 5; legal: at most the prompts of a step (4)",
+        ),
         (&["stage.rl.length_reward.scale=0"], "`stage.rl.length_reward.scale` is 0; legal: above 0"),
         (
             &["stage.sft.doctors.good=0", "stage.sft.doctors.middling=0", "stage.sft.doctors.poor=0"],
@@ -201,6 +205,22 @@ fn overrides_reach_every_depth() {
     );
     assert_eq!(rl.length_reward.as_ref().map(|reward| reward.scale), Some(2.0));
     assert!(matches!(&config.stage[0], Stage::Sft(sft) if sft.doctors.poor == 2.0));
+}
+
+#[test]
+fn overrides_take_away_what_may_be_absent() {
+    let text = LEAST.replace("kind = \"sft\"", "kind = \"sft\"\nepochs = 2");
+    assert_eq!(refused(&text, &["stage.sft.steps=9"]).len(), 1);
+    let config = parse(&text, &["stage.sft.steps=9", "stage.sft.epochs=none"]).expect("legal");
+    assert!(matches!(&config.stage[0], Stage::Sft(sft) if (sft.steps, sft.epochs) == (Some(9), None)));
+    let config =
+        parse(LEAST, &["model.shape=none", "tokenizer.vocab_size=none", "model.path=m"]).expect("legal");
+    assert!(config.model.shape.is_none());
+    assert!(refused(LEAST, &["seed=none"])[0].contains("`seed` is \"none\""));
+    assert!(
+        refused(&text.replace("epochs = 2", "epochs = \"none\""), &[])[0]
+            .contains("`stage.sft.epochs` is \"none\"")
+    );
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn every_field_says_where_its_default_comes_from() {
             assert!(!given || knob.source != "no default", "{} has a default and no source", knob.name);
             count += 1;
             if let part::Inner::Table(inner) = knob.inner {
-                count += walk(&inner());
+                count += walk(&inner().1);
             }
         }
         count

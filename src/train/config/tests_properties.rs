@@ -82,6 +82,39 @@ fn key() -> impl Strategy<Value = String> {
     prop_oneof![9 => prop::sample::select(paths), 1 => "[a-z._]{0,16}"]
 }
 
+/// Every field of the reference takes some value other than its own, and keeps it.
+#[test]
+fn every_field_is_read_and_resolved() {
+    let values = [
+        "1", "2", "3", "7", "96", "512", "0.5", "0.25", "true", "false", "cpu", "wgpu", "linear", "lora",
+        "f32", "bf16", "cosine", "constant", "best", "redact", "qwen3", "['x']", "a", "3GB",
+    ];
+    let mut taken = 0;
+    for path in reference::paths() {
+        // Where a field depends on another, that one is set too.
+        let with: Vec<String> = match path.rsplit_once('.') {
+            Some((stage, "lr_floor")) => vec![format!("{stage}.lr_decay=linear")],
+            Some((stage, "steps")) if stage == "stage.sft" => vec![format!("{stage}.epochs=none")],
+            _ => Vec::new(),
+        };
+        let changes = |base: &str, value: &str| {
+            let before = parse(base, &with).ok()?;
+            let mut sets = with.clone();
+            sets.push(format!("{path}={value}"));
+            let after = parse(base, &sets).ok()?;
+            holds_together(&after);
+            (before.resolved() != after.resolved()).then_some(())
+        };
+        let count = values
+            .iter()
+            .filter(|value| [QUICKSTART, LARGE].iter().any(|base| changes(base, value).is_some()))
+            .count();
+        assert!(count > 0, "no value changes {path}");
+        taken += count;
+    }
+    assert!(taken > 500, "{taken}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
