@@ -198,17 +198,21 @@ fn temporary_name(path: &Path) -> PathBuf {
 }
 
 /// Makes a folder and those above it that are missing.
-pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+pub(crate) fn create_dir_all(disk: &dyn Disk, durability: Durability, path: &Path) -> Result<(), DiskError> {
     if path.is_dir() || path.as_os_str().is_empty() {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
-        create_dir_all(disk, parent)?;
+        create_dir_all(disk, durability, parent)?;
     }
     match disk.create_dir(path) {
         // Another process may have made it since.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        made => made.map_err(DiskError::on(path, "created")),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made.map_err(DiskError::on(path, "created"))?,
+    }
+    match (durability, path.parent()) {
+        (Durability::PowerCut, Some(parent)) => sync_dir(disk, parent),
+        _ => Ok(()),
     }
 }
 
@@ -248,13 +252,13 @@ mod tests {
     fn folders_are_made_and_a_file_in_the_way_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("a/b/c");
-        create_dir_all(&RealDisk, &deep).unwrap();
-        create_dir_all(&RealDisk, &deep).unwrap();
+        create_dir_all(&RealDisk, Durability::PowerCut, &deep).unwrap();
+        create_dir_all(&RealDisk, Durability::PowerCut, &deep).unwrap();
         assert!(deep.is_dir());
         fs::write(dir.path().join("file"), "").unwrap();
-        let error = create_dir_all(&RealDisk, &dir.path().join("file/d")).unwrap_err();
+        let error = create_dir_all(&RealDisk, Durability::PowerCut, &dir.path().join("file/d")).unwrap_err();
         assert!(error.to_string().contains("--out"), "{error}");
-        let error = create_dir_all(&RealDisk, &dir.path().join("file")).unwrap_err();
+        let error = create_dir_all(&RealDisk, Durability::PowerCut, &dir.path().join("file")).unwrap_err();
         assert!(error.to_string().contains("in the way"), "{error}");
     }
 

@@ -253,14 +253,17 @@ fn a_process_that_ends_anywhere_leaves_the_newest_complete_checkpoint() {
                 }
             }
             assert!(names(dir.path()).iter().all(|n| !n.starts_with(".partial-") && !n.starts_with(".re")));
+            let all_are_whole = || {
+                let all = list(dir.path()).unwrap();
+                assert!(
+                    all.iter().all(|(step, path)| holds(&Checkpoint::load(path).unwrap(), *step)),
+                    "{at}"
+                );
+            };
+            all_are_whole();
             // The next save leaves no trace of what happened.
             save(&fresh, 5).unwrap();
-            assert!(
-                list(dir.path())
-                    .unwrap()
-                    .iter()
-                    .all(|(step, path)| { holds(&Checkpoint::load(path).unwrap(), *step) })
-            );
+            all_are_whole();
             assert_eq!(
                 names(dir.path()).len(),
                 1 + list(dir.path()).unwrap().len(),

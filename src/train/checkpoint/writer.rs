@@ -61,7 +61,7 @@ impl CheckpointWriter {
         let refused = |what| CheckpointError::Layout { folder: target.clone(), what };
         let header = header(tensors).map_err(refused)?;
         let values = tensors.iter().filter_map(TensorSpec::values).sum();
-        create_dir_all(&*self.disk, &self.dir)?;
+        create_dir_all(&*self.disk, self.durability, &self.dir)?;
         let temporary = self.dir.join(format!("{PARTIAL}{}", folder_name(step)));
         // What an earlier attempt left; that one may also have been stopped by a full disk.
         self.remove_folder(&temporary)?;
@@ -152,6 +152,10 @@ impl CheckpointWriter {
         let hidden = self.hidden(REMOVED, path);
         self.remove_folder(&hidden)?;
         self.disk.rename(path, &hidden).map_err(DiskError::on(path, "renamed"))?;
+        if self.syncs() {
+            // What follows (cutting the logs) must not survive a power cut that this does not.
+            sync_dir(&*self.disk, &self.dir)?;
+        }
         self.remove_folder(&hidden)
     }
 

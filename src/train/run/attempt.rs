@@ -4,13 +4,19 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::directory::{CHECKPOINTS, CONFIG, ResumeFrom};
 use super::error::RunError;
-use crate::train::checkpoint::{Disk, DiskError, disk::create_dir_all};
+use crate::train::checkpoint::{Disk, DiskError, Durability, disk::create_dir_all, step_of};
 
 /// Makes the folder of the next attempt at the run `name`.
-pub(super) fn create(disk: &dyn Disk, base: &Path, name: &str) -> Result<PathBuf, RunError> {
+pub(super) fn create(
+    disk: &dyn Disk,
+    durability: Durability,
+    base: &Path,
+    name: &str,
+) -> Result<PathBuf, RunError> {
     let run = folder(base, name)?;
-    create_dir_all(disk, &run)?;
+    create_dir_all(disk, durability, &run)?;
     let mut number = numbers(&run)?.pop().map_or(1, |last| last.saturating_add(1));
     loop {
         let attempt = run.join(folder_name(number));
@@ -27,6 +33,25 @@ pub(super) fn create(disk: &dyn Disk, base: &Path, name: &str) -> Result<PathBuf
 pub fn last_attempt(base: &Path, name: &str) -> Result<Option<PathBuf>, RunError> {
     let run = folder(base, name)?;
     Ok(numbers(&run)?.pop().map(|number| run.join(folder_name(number))))
+}
+
+/// What is meant by a path to resume from: a run's folder, one of its checkpoints (`.../checkpoints/step-000123`), or
+/// the folder of a run's attempts, of which the last is taken.
+pub fn locate(path: &Path) -> (PathBuf, ResumeFrom) {
+    // A path such as `step-000123` does not show where it lies. One that cannot be resolved is refused when opened.
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    if let (Some(step), Some(parent)) = (name(&full).as_deref().and_then(step_of), full.parent())
+        && name(parent).as_deref() == Some(CHECKPOINTS)
+        && let Some(run) = parent.parent()
+    {
+        return (run.to_owned(), ResumeFrom::Step(step));
+    }
+    let run = match numbers(path).unwrap_or_default().pop() {
+        Some(last) if !path.join(CONFIG).exists() => path.join(folder_name(last)),
+        _ => path.to_owned(),
+    };
+    (run, ResumeFrom::Newest)
 }
 
 fn folder(base: &Path, name: &str) -> Result<PathBuf, RunError> {
@@ -71,15 +96,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().join("runs");
         assert_eq!(last_attempt(&base, "a").unwrap(), None);
-        assert_eq!(create(&RealDisk, &base, "a").unwrap(), base.join("a/001"));
-        assert_eq!(create(&RealDisk, &base, "a").unwrap(), base.join("a/002"));
-        assert_eq!(create(&RealDisk, &base, "b").unwrap(), base.join("b/001"));
+        assert_eq!(create(&RealDisk, Durability::Process, &base, "a").unwrap(), base.join("a/001"));
+        assert_eq!(create(&RealDisk, Durability::Process, &base, "a").unwrap(), base.join("a/002"));
+        assert_eq!(create(&RealDisk, Durability::Process, &base, "b").unwrap(), base.join("b/001"));
         fs::create_dir(base.join("a/999")).unwrap();
         fs::create_dir(base.join("a/0")).unwrap();
         fs::create_dir(base.join("a/notes")).unwrap();
         // A file in the way is passed by.
         fs::write(base.join("a/1000"), "").unwrap();
-        assert_eq!(create(&RealDisk, &base, "a").unwrap(), base.join("a/1001"));
+        assert_eq!(create(&RealDisk, Durability::Process, &base, "a").unwrap(), base.join("a/1001"));
         assert_eq!(last_attempt(&base, "a").unwrap(), Some(base.join("a/1001")));
     }
 
@@ -90,7 +115,7 @@ mod tests {
         let made: BTreeSet<PathBuf> = std::thread::scope(|scope| {
             let begin = || {
                 barrier.wait();
-                create(&RealDisk, dir.path(), "a").unwrap()
+                create(&RealDisk, Durability::Process, dir.path(), "a").unwrap()
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(begin)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -102,7 +127,7 @@ mod tests {
     fn names_that_leave_the_folder_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["", ".", "..", "a/b", "../a", "a b", "é", "-a", ".hidden", &"a".repeat(101)] {
-            let error = create(&RealDisk, dir.path(), name).unwrap_err();
+            let error = create(&RealDisk, Durability::Process, dir.path(), name).unwrap_err();
             assert!(matches!(error, RunError::Name { .. }), "{name}");
         }
         assert!(fs::read_dir(dir.path()).unwrap().next().is_none());

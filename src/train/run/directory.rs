@@ -14,18 +14,19 @@ use super::log::{self, JsonLog};
 use super::metrics::StepMetrics;
 use super::summary::Summary;
 use crate::train::checkpoint::checksums::Checksum;
-use crate::train::checkpoint::disk::{RealDisk, create_dir_all, write_atomically};
+use crate::train::checkpoint::disk::{RealDisk, create_dir_all, sync_dir, write_atomically};
 use crate::train::checkpoint::{
     Checkpoint, CheckpointError, CheckpointWriter, Disk, DiskError, Durability, LogOffsets,
     PendingCheckpoint, Progress, State, TensorSpec, latest,
 };
 
 /// The resolved configuration.
-const CONFIG: &str = "config.toml";
+pub(super) const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const ROLLOUTS: &str = "rollouts.jsonl";
 const SUMMARY: &str = "summary.json";
-const CHECKPOINTS: &str = "checkpoints";
+/// The folder of the checkpoints.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
 
 /// How a run is kept on disk.
 #[derive(Debug, Clone)]
@@ -87,13 +88,13 @@ impl RunDirectory {
     /// Begins the next attempt at the run `name`, in `base/name/001` or the next free number, with the resolved
     /// configuration `config`.
     pub fn create(base: &Path, name: &str, config: &str, options: RunOptions) -> Result<Self, RunError> {
-        let dir = attempt::create(&*options.disk, base, name)?;
+        let dir = attempt::create(&*options.disk, options.durability, base, name)?;
         Self::create_in(&dir, config, options)
     }
 
     /// Begins a run in the folder `dir` itself, which must be new or empty.
     pub fn create_in(dir: &Path, config: &str, options: RunOptions) -> Result<Self, RunError> {
-        create_dir_all(&*options.disk, dir)?;
+        create_dir_all(&*options.disk, options.durability, dir)?;
         let lock = RunLock::take(dir)?;
         check_empty(dir)?;
         write_atomically(&*options.disk, options.durability, &dir.join(CONFIG), config.as_bytes())?;
@@ -137,9 +138,16 @@ impl RunDirectory {
         config: &str,
         logs: LogOffsets,
     ) -> Result<Self, RunError> {
+        let disk = &*options.disk;
+        let metrics = JsonLog::open(disk, &dir.join(METRICS), logs.metrics)?;
+        let rollouts = JsonLog::open(disk, &dir.join(ROLLOUTS), logs.rollouts)?;
+        if options.durability == Durability::PowerCut {
+            // The logs' own names: what is later flushed in them must be found again.
+            sync_dir(disk, dir)?;
+        }
         Ok(Self {
-            metrics: JsonLog::open(&*options.disk, &dir.join(METRICS), logs.metrics)?,
-            rollouts: JsonLog::open(&*options.disk, &dir.join(ROLLOUTS), logs.rollouts)?,
+            metrics,
+            rollouts,
             checkpoints: checkpoint_writer(dir, &options),
             dir: dir.to_owned(),
             lock,

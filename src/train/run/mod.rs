@@ -26,9 +26,13 @@ mod summary;
 #[cfg(test)]
 mod child;
 #[cfg(test)]
+mod interruption_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod toy;
 
-pub use attempt::last_attempt;
+pub use attempt::{last_attempt, locate};
 pub use clock::{Phase, StepClock};
 pub use directory::{ResumeFrom, Resumed, RunDirectory, RunOptions};
 pub use error::RunError;
