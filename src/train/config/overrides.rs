@@ -29,9 +29,11 @@ pub(super) fn apply(root: &mut Table, given: &str) -> Result<(), Problem> {
     while let Some(name) = outer.next() {
         path = join(&path, name);
         let place = Place::Set(given.to_owned());
-        let node = table.entry((*name).to_owned()).or_insert_with(|| Node {
-            place,
-            value: if path == "stage" { Value::List(Vec::new()) } else { Value::Table(Table::new()) },
+        let node = table.entry((*name).to_owned()).or_insert_with(|| {
+            Node::new(
+                place,
+                if path == "stage" { Value::List(Vec::new()) } else { Value::Table(Table::new()) },
+            )
         });
         let found = node.to_string();
         table = match &mut node.value {

@@ -103,8 +103,7 @@ impl<T: Scalar> Part for T {
 impl<T: Part> Part for Option<T> {
     fn take(found: &mut Findings, path: &str, legal: Legal, node: Option<&Node>, _: Option<Self>) -> Self {
         // `--set field=none` takes away what the file has; a file just leaves the field out.
-        let taken = |node: &&Node| matches!(node.place, Place::Set(_)) && node.text() == Some("none");
-        match node.filter(|node| !taken(node)) {
+        match node.filter(|node| node.given.as_deref() != Some("none")) {
             Some(node) => Some(T::take(found, path, legal, Some(node), None)),
             None => {
                 found.saw(path, Place::Absent, "nothing");

@@ -44,13 +44,18 @@ impl fmt::Display for Plan {
 
 fn write_stage(f: &mut fmt::Formatter<'_>, index: usize, stage: &StagePlan) -> fmt::Result {
     let about = if stage.estimated { "about " } else { "" };
-    let amount = |found: Option<u64>| found.map_or("as many as its files give".to_owned(), count);
-    write!(f, "stage {index}     {}: {about}{} steps", stage.kind, amount(stage.steps))?;
-    if stage.optimizer_steps != stage.steps {
-        write!(f, " with {} optimizer steps", amount(stage.optimizer_steps))?;
+    write!(f, "stage {index}     {}: ", stage.kind)?;
+    let (Some(steps), Some(optimizer_steps), Some(tokens)) =
+        (stage.steps, stage.optimizer_steps, stage.tokens)
+    else {
+        writeln!(f, "steps and tokens depend on its files, which have not been read")?;
+        return write_memory(f, stage);
+    };
+    write!(f, "{about}{} steps", count(steps))?;
+    if optimizer_steps != steps {
+        write!(f, " with {} optimizer steps", count(optimizer_steps))?;
     }
     if stage.replies > 0 {
-        let tokens = stage.tokens.unwrap_or(0);
         writeln!(
             f,
             ", at most {} replies to {} prompts, {} tokens sampled",
@@ -59,8 +64,12 @@ fn write_stage(f: &mut fmt::Formatter<'_>, index: usize, stage: &StagePlan) -> f
             count(tokens)
         )?;
     } else {
-        writeln!(f, ", {about}{} tokens", amount(stage.tokens))?;
+        writeln!(f, ", {about}{} tokens", count(tokens))?;
     }
+    write_memory(f, stage)
+}
+
+fn write_memory(f: &mut fmt::Formatter<'_>, stage: &StagePlan) -> fmt::Result {
     let memory = &stage.memory;
     writeln!(
         f,

@@ -2,8 +2,9 @@
 //! source. Reading, writing, messages and the reference in `docs/config.md` all follow from that.
 
 use super::findings::Findings;
+use super::legal::Legal;
 use super::part::Inner;
-use super::tree::Table;
+use super::tree::{Node, Table, Value};
 use super::writer::Writer;
 
 /// A field, as documentation describes it.
@@ -165,9 +166,6 @@ macro_rules! section {
 }
 
 pub(super) use section;
-
-use super::legal::Legal;
-use super::tree::{Node, Value};
 
 /// Reads a table that may be absent: then its fields have their defaults.
 pub(super) fn take<S: Section>(found: &mut Findings, path: &str, legal: Legal, node: Option<&Node>) -> S {

@@ -15,6 +15,8 @@ pub(super) type Table = BTreeMap<String, Node>;
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) value: Value,
+    /// Of an override, what was given, whatever TOML made of it.
+    pub(super) given: Option<String>,
 }
 
 /// A value as TOML has it.
@@ -47,13 +49,16 @@ impl fmt::Display for Node {
 }
 
 impl Node {
+    pub(super) fn new(place: Place, value: Value) -> Self {
+        Self { place, value, given: None }
+    }
+
     /// The text of a string; of an override, what was given, whatever TOML makes of it (`--set name=7`).
     pub(super) fn text(&self) -> Option<&str> {
-        match (&self.value, &self.place) {
-            (Value::Text(text), _) => Some(text),
-            (Value::List(_) | Value::Table(_), _) => None,
-            (_, Place::Set(given)) => given.split_once('=').map(|(_, value)| value.trim()),
-            _ => None,
+        match &self.value {
+            Value::Text(text) => Some(text),
+            Value::List(_) | Value::Table(_) => None,
+            _ => self.given.as_deref(),
         }
     }
 }
@@ -85,10 +90,11 @@ pub(super) fn parse(text: &str) -> Result<Table, Vec<Problem>> {
 pub(super) fn parse_override(given: &str, value: &str) -> Node {
     let place = Place::Set(given.to_owned());
     let value = value.trim();
-    match DeValue::parse(value) {
+    let read = match DeValue::parse(value) {
         Ok(parsed) => node(parsed.get_ref(), place.clone(), &|_| place.clone()),
-        Err(_) => Node { place, value: Value::Text(value.to_owned()) },
-    }
+        Err(_) => Node::new(place, Value::Text(value.to_owned())),
+    };
+    Node { given: Some(value.to_owned()), ..read }
 }
 
 fn table(entries: &DeTable<'_>, place: &dyn Fn(usize) -> Place) -> Table {
@@ -119,7 +125,7 @@ fn node(value: &DeValue<'_>, at: Place, place: &dyn Fn(usize) -> Place) -> Node 
         }
         DeValue::Table(entries) => Value::Table(table(entries, place)),
     };
-    Node { place: at, value }
+    Node::new(at, value)
 }
 
 /// Finds the line of a byte.
