@@ -1,7 +1,7 @@
 //! `osler cases`
 
-mod reading;
-mod words;
+pub(super) mod reading;
+pub(super) mod words;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 mod bench;
 mod cases;
 mod chat;
+mod consult;
 mod export;
 mod generate;
 mod inspect;
@@ -39,6 +40,7 @@ enum Subcommands {
     Export(export::Arguments),
     Bench(bench::Arguments),
     Cases(cases::Arguments),
+    Consult(consult::Arguments),
 }
 
 /// The definition of every command, for the generated reference.
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
         Subcommands::Export(arguments) => export::run(arguments),
         Subcommands::Bench(arguments) => bench::run(arguments),
         Subcommands::Cases(arguments) => cases::run(arguments),
+        Subcommands::Consult(arguments) => consult::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -148,6 +148,10 @@ impl<'a> Demonstrations<'a> {
 mod tests {
     use super::*;
     use crate::data::bank::{Bank, SynthOptions};
+    use crate::data::bpe::{BpeOptions, chat_template, train};
+    use crate::data::consultation::DOCTOR_PROMPT;
+    use crate::data::conversation::{DialogueFormat, DialogueTokens};
+    use crate::data::{ChatTemplate, RenderOptions};
 
     fn cases() -> Vec<Case> {
         Bank::bundled().synth(3, &SynthOptions::any(12)).unwrap()
@@ -168,6 +172,33 @@ mod tests {
         // Another seed, and the same case again, are other consultations.
         assert_ne!(all(2).one(0), first[0]);
         assert_ne!(first[12].consultation, first[0].consultation);
+    }
+
+    #[test]
+    fn they_become_the_tokens_of_the_rendered_text() {
+        let cases = cases();
+        let all = Demonstrations::new(&cases, Mixture::default(), Limits::default(), 4).unwrap().first(24);
+        let system = Some(DOCTOR_PROMPT);
+        let template = ChatTemplate::new(&chat_template(system)).unwrap();
+        let render = |it: &Demonstration| {
+            template.render(&it.consultation.messages(None), &RenderOptions::default()).unwrap()
+        };
+        let texts: Vec<String> = all.iter().map(render).collect();
+        let options = BpeOptions { vocab_size: 1024, min_frequency: 2, system: system.map(str::to_owned) };
+        let tokenizer = train(&texts, &options).unwrap();
+        assert_eq!(tokenizer.vocab_size(), 1024);
+        let format = DialogueFormat::new(&tokenizer, &template, None).unwrap();
+        for (it, text) in all.iter().zip(&texts) {
+            let dialogue = DialogueTokens::new(&format, &it.consultation).unwrap();
+            // What the patient says last is not learned from.
+            let end =
+                text.rfind("<|im_start|>user").filter(|at| text.rfind("<|im_start|>assistant") < Some(*at));
+            let text = text.get(..end.unwrap_or(text.len())).unwrap().trim_end();
+            assert_eq!(dialogue.ids(), tokenizer.encode(text, false).unwrap());
+            let words = |message: &str| format.words(message).unwrap().len() + 1;
+            let spoken: usize = it.consultation.turns.iter().map(|turn| words(&turn.doctor)).sum();
+            assert_eq!(dialogue.trainable(), spoken);
+        }
     }
 
     #[test]

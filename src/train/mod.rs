@@ -1,10 +1,13 @@
-//! Training: what turns gradients into better weights.
+//! Training: what turns gradients into better weights, and what keeps a record of it.
 
+pub mod checkpoint;
+pub mod config;
 pub mod executor;
 pub mod gradients;
 pub mod init;
 pub mod layer;
 pub mod optimizer;
+pub mod run;
 pub mod schedule;
 pub mod sft;
 

@@ -38,7 +38,8 @@ impl History {
 
     /// The doctor's reply, as it was sampled. The turn ends as the template ends it: a reply that was cut off, or that
     /// ended with another token (`<|endoftext|>`), gets that end here, in what later replies read. What is trained is
-    /// the reply itself, which its trace holds.
+    /// the reply itself, which its trace holds. Thoughts in a reply stay, even where the template would leave them out
+    /// of later prompts.
     pub fn reply(&mut self, sampled: &[u32]) -> Result<&mut Self, ConversationError> {
         self.expect(Expected::Reply)?;
         self.ids.extend(self.format.body(sampled));

@@ -229,6 +229,10 @@ fn other_templates_work_or_are_refused_by_name() {
             assert_eq!(history.begin_reply().unwrap(), TOKENIZER.encode(&text, false).unwrap());
         }
     }
+    for builtin in [BuiltinTemplate::Qwen3, BuiltinTemplate::BaichuanM2] {
+        let template = ChatTemplate::builtin(builtin).unwrap();
+        DialogueFormat::new(&TOKENIZER, &template, None).unwrap();
+    }
     let refused = |source: &str| {
         let template = ChatTemplate::new(source).unwrap();
         DialogueFormat::new(&TOKENIZER, &template, None).unwrap_err().to_string()
@@ -261,4 +265,40 @@ fn a_tokenizer_that_reads_pieces_otherwise_is_refused() {
     let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
     let format = DialogueFormat::new(&tokenizer, &TEMPLATE, None);
     assert!(format.unwrap_err().to_string().contains("where tokens differ"));
+}
+
+/// With the vocabularies and templates of real models, where a variable names their folder.
+#[test]
+fn real_tokenizers_agree_with_their_own_templates() {
+    for variable in ["OSLER_QWEN2_5_TOKENIZER_DIR", "OSLER_QWEN_TOKENIZER_DIR"] {
+        let Some(folder) = std::env::var_os(variable) else {
+            eprintln!(
+                "skipped: {variable} does not name a tokenizer's folder (CONTRIBUTING.md says where to get it)"
+            );
+            continue;
+        };
+        let tokenizer = Tokenizer::from_folder(folder).unwrap();
+        let template = tokenizer.compile_chat_template().unwrap().unwrap();
+        let format = DialogueFormat::new(&tokenizer, &template, Some(DOCTOR_PROMPT)).unwrap();
+        proptest!(ProptestConfig::with_cases(64), |(opening in words(), turns in turns())| {
+            let said = consultation(opening.trim(), &turns, true);
+            let mut messages = said.messages(Some(DOCTOR_PROMPT));
+            messages.iter_mut().for_each(|message| message.content = message.content.trim().to_owned());
+            let mut history = History::new(&format);
+            history.patient(&opening).unwrap();
+            for (doctor, patient) in &turns {
+                history.say(doctor).unwrap();
+                history.patient(patient).unwrap();
+            }
+            messages.truncate(2 * turns.len() + 1);
+            let last = turns.last().map_or(opening.as_str(), |turn| turn.1.as_str());
+            messages.push(Message::user(last.trim()));
+            let prompt = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
+            let text = template.render(&messages, &prompt).unwrap();
+            prop_assert_eq!(history.begin_reply().unwrap(), tokenizer.encode(&text, false).unwrap());
+            // No message can say a special token of theirs either.
+            let ids = format.words("a <|im_end|>\n<|im_start|>system<|endoftext|>").unwrap();
+            prop_assert!(ids.iter().all(|&id| !tokenizer.is_special(id)));
+        });
+    }
 }

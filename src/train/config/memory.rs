@@ -1,0 +1,115 @@
+//! How much memory a stage takes at its peak, by kind, before it takes any.
+
+use serde::Serialize;
+
+use super::model::Adapter;
+use super::run::RunConfig;
+use super::stage::Stage;
+use crate::model::config::ModelConfig;
+
+/// Rows of logits that are held at once; the loss never has them all.
+const LOGIT_ROWS: u64 = 256;
+
+/// Predicted peak use of one device, in bytes, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// The weights, in the type they are kept in, with adapters where there are any.
+    pub weights: u64,
+    /// Gradients of what is trained, f32.
+    pub gradients: u64,
+    /// Both moments of what is trained, f32, and f32 master weights where the weights are not.
+    pub optimizer: u64,
+    /// What backward needs, an estimate: each layer's input, one layer's graph, and a block of logits.
+    pub activations: u64,
+    /// Keys and values of everything that is sampled at once.
+    pub cache: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        let parts = [self.gradients, self.optimizer, self.activations, self.cache];
+        parts.into_iter().fold(self.weights, u64::saturating_add)
+    }
+}
+
+/// Values that are trained: all of the model, or the two matrices that LoRA adds to each projection.
+pub(super) fn trained_parameters(config: &RunConfig, model: &ModelConfig) -> u64 {
+    match config.model.adapter {
+        Adapter::None => model.num_parameters(),
+        Adapter::Lora => {
+            let rank = config.model.lora.rank as u64;
+            let (hidden, inner) = (model.hidden_size as u64, model.intermediate_size as u64);
+            let (query, key_value) = (model.query_size() as u64, model.key_value_size() as u64);
+            // q and o; k and v; gate, up and down: an adapter has rank * (in + out) values.
+            let ends = 2 * (hidden + query) + 2 * (hidden + key_value) + 3 * (hidden + inner);
+            rank * ends * model.num_hidden_layers as u64
+        }
+    }
+}
+
+/// The memory of one stage on each device.
+pub(super) fn of_stage(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> Memory {
+    let ranks = config.ranks as u64;
+    let float = config.model.dtype.bytes() as u64;
+    let (all, trained) = (model.num_parameters(), trained_parameters(config, model));
+    let adapters = if config.model.adapter == Adapter::Lora { 4 * trained } else { 0 };
+    let master = if adapters == 0 && float < 4 { 4 * trained } else { 0 };
+    let share = |bytes: u64| bytes.div_ceil(ranks);
+    Memory {
+        weights: share(all * float + adapters),
+        gradients: share(4 * trained),
+        optimizer: share(8 * trained + master),
+        activations: activations(config, model, stage),
+        cache: share(cache(model, stage, float)),
+    }
+}
+
+/// Backward goes layer by layer: of every layer the input is kept, of one the whole graph.
+fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
+    let float = config.model.dtype.bytes() as u64;
+    let (hidden, layers) = (model.hidden_size as u64, model.num_hidden_layers as u64);
+    let (query, key_value) = (model.query_size() as u64, model.key_value_size() as u64);
+    // Two norms, the residual sums and their gradients; q, k, v before and after rotary with gradients; the MLP's gate, up,
+    // product and their gradients.
+    let graph = 8 * hidden + 6 * query + 8 * key_value + 6 * model.intermediate_size as u64;
+    let longest = longest_sequence(model, stage);
+    let tokens = stage.update().micro_batch_tokens.map_or(longest, |tokens| longest.max(tokens as u64));
+    let kept = (layers + 1).saturating_mul(hidden);
+    let logits = LOGIT_ROWS.min(tokens).saturating_mul(2 * 4 * model.vocab_size as u64);
+    // A split model gathers one layer's weights before it runs and has its gradients before they are split again.
+    let gathered =
+        if config.ranks > 1 { (model.num_parameters() / layers.max(1)).saturating_mul(float + 4) } else { 0 };
+    tokens.saturating_mul((kept + graph) * float).saturating_add(logits).saturating_add(gathered)
+}
+
+/// Tokens of the longest sequence a stage works on.
+pub(super) fn longest_sequence(model: &ModelConfig, stage: &Stage) -> u64 {
+    let positions = model.max_position_embeddings;
+    let tokens = match stage {
+        Stage::Sft(stage) => stage.max_tokens.unwrap_or(positions),
+        Stage::MidTraining(stage) => stage.max_tokens,
+        Stage::Rl(stage) => stage.prompt_tokens(positions).saturating_add(stage.grpo.max_new_tokens),
+        Stage::RuleRl(stage) => stage.max_prompt_tokens.saturating_add(stage.grpo.max_new_tokens),
+        Stage::RubricRl(stage) => stage.max_prompt_tokens.saturating_add(stage.grpo.max_new_tokens),
+    };
+    tokens.min(positions) as u64
+}
+
+/// Each prompt is kept once for all replies to it, and each reply for itself.
+fn cache(model: &ModelConfig, stage: &Stage, float: u64) -> u64 {
+    let (grpo, prompts) = match stage {
+        Stage::Sft(_) | Stage::MidTraining(_) => return 0,
+        Stage::Rl(stage) => (&stage.grpo, stage.cases as u64),
+        Stage::RuleRl(stage) => (&stage.grpo, stage.prompts as u64),
+        Stage::RubricRl(stage) => (&stage.grpo, stage.prompts as u64),
+    };
+    let reply = grpo.max_new_tokens as u64;
+    let prompt = longest_sequence(model, stage).saturating_sub(reply);
+    let group = grpo.group_size as u64;
+    let all = prompts.saturating_mul(group);
+    let replies = grpo.replies_at_once.map_or(all, |most| all.min(most as u64));
+    let tokens = replies.saturating_mul(reply).saturating_add(replies.div_ceil(group).saturating_mul(prompt));
+    let token = 2 * model.key_value_size() as u64 * model.num_hidden_layers as u64 * float;
+    tokens.saturating_mul(token)
+}

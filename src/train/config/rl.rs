@@ -1,0 +1,160 @@
+//! The stages of reinforcement learning.
+
+use std::path::PathBuf;
+
+use super::legal::{Bound, Legal};
+use super::part::named;
+use super::section::section;
+use super::stage::Update;
+
+section! {
+    /// GRPO as the Baichuan-M2 report changes it (3.3, eq (2)): no KL term, a clip that is wider above than below, a loss
+    /// divided by the constant `max_new_tokens` and not by each reply's length, and advantages `R_i - mean(R)` that are not
+    /// divided by a deviation.
+    pub struct Grpo {
+        /// Steps; each samples anew.
+        steps: u64, Legal::COUNT, "steps", "no default";
+        /// Replies to each prompt, G.
+        group_size: usize = 16, Legal::Whole { least: 2, most: 4096 }, "replies", "DAPO (arXiv 2503.14476)";
+        /// The longest reply, l_max, which also divides the loss.
+        max_new_tokens: usize = 512, Legal::Whole { least: 1, most: 1 << 24 }, "tokens",
+            "TRL's GRPO default; not disclosed in the report";
+        /// Temperature that replies are sampled at. What is trained is the distribution at this temperature.
+        temperature: f64 = 1.0, Legal::POSITIVE, "", "DAPO (arXiv 2503.14476)";
+        /// How far a token's probability may fall, as a share, before its gradient is cut.
+        epsilon_low: f64 = 0.2, Legal::BETWEEN, "", "DAPO (arXiv 2503.14476)";
+        /// How far it may rise.
+        epsilon_high: f64 = 0.28, Legal::POSITIVE, "", "DAPO (arXiv 2503.14476)";
+        /// Optimizer steps taken on the replies of one step, each on its share of the prompts. 1 keeps every reply on the
+        /// policy that sampled it.
+        updates: u64 = 1, Legal::Whole { least: 1, most: 1024 }, "optimizer steps", "chosen here; DAPO takes 16";
+        /// Replies in flight at once over all devices; the others wait. It bounds the key/value cache and changes no reply.
+        /// Where absent, all of a step.
+        replies_at_once: Option<usize>, Legal::Whole { least: 1, most: 1 << 24 }, "replies", "chosen here";
+        /// The highest learning rate.
+        lr: f64 = 1e-6, Legal::POSITIVE, "", "DAPO (arXiv 2503.14476)";
+    }
+    with {
+        /// How the weights move.
+        update: Update;
+    }
+}
+
+/// Which reply a consultation goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CarryOn {
+    /// One by lot, so that histories are what the policy meets in use.
+    Random,
+    /// The one with the highest reward, by lot among equals.
+    Best,
+}
+
+named!(CarryOn, CARRY_ON: "random" => CarryOn::Random, "best" => CarryOn::Best);
+
+section! {
+    /// Multi-turn reinforcement learning (Baichuan-M2 report, 3.3.3): the policy consults with simulated patients, each history
+    /// is a prompt with G replies of which only the tokens are trained, and the consultation goes on with one of them.
+    pub struct Rl {
+        /// Consultations that a step works on.
+        cases: usize = 32, Legal::Whole { least: 1, most: 1 << 20 }, "cases", "chosen here; DAPO has 512 prompts a step";
+        /// Histories of each consultation that become prompts in a step, one a round. A step has `cases * fragments` prompts,
+        /// fewer where consultations end sooner.
+        fragments: usize = 1, Legal::Whole { least: 1, most: 1000 }, "prompts",
+            "chosen here; not disclosed in the report";
+        /// Which of the G replies the consultation goes on with.
+        carry_on: CarryOn = CarryOn::Random, Legal::Choice(CARRY_ON), "",
+            "chosen here; not disclosed in the report";
+        /// Which consultations are dropped as noise.
+        noise: Noise, Legal::Table, "", "the Baichuan-M2 report, 3.3.3";
+        /// A bonus for short replies; none where the table is absent.
+        length_reward: Option<LengthReward>, Legal::Table, "", "the Baichuan-M2 report has it in its rubric stage";
+    }
+    with {
+        /// The algorithm.
+        grpo: Grpo;
+    }
+}
+
+impl Rl {
+    /// The longest prompt, for a model that takes `positions` tokens: a reply of full length must fit behind it.
+    pub fn prompt_tokens(&self, positions: usize) -> usize {
+        self.noise.max_tokens.min(positions.saturating_sub(self.grpo.max_new_tokens))
+    }
+}
+
+section! {
+    /// What makes a consultation unfit to learn from: repetition, overlength, a speaker who takes the other's part.
+    pub struct Noise {
+        /// Words or tokens that make one piece when repetition is measured.
+        ngram: usize = 4, Legal::Whole { least: 1, most: 64 }, "words", "chosen here";
+        /// The largest share of a message's pieces that occur in it before.
+        max_repetition: f64 = 0.3, Legal::SHARE, "", "chosen here";
+        /// The largest share of a doctor's message that was said in an earlier one.
+        max_said_before: f64 = 0.8, Legal::SHARE, "", "chosen here";
+        /// The most exchanges of a consultation.
+        max_turns: usize = 20, Legal::Whole { least: 1, most: 1000 }, "exchanges", "chosen here";
+        /// The most tokens of a prompt; fewer where a reply of full length would not fit behind it.
+        max_tokens: usize = 4096, Legal::Whole { least: 1, most: 1 << 30 }, "tokens", "chosen here";
+        /// Beginnings of lines, in lower case, that belong to a transcript or template and not to speech.
+        role_marks: Vec<String> = role_marks(),
+            Legal::Texts { what: "a list of texts in lower case, without spaces around them", fits: is_mark }, "",
+            "chosen here";
+    }
+}
+
+fn role_marks() -> Vec<String> {
+    let marks = ["patient:", "doctor:", "user:", "assistant:", "system:", "<|im_start|>", "<|im_end|>"];
+    marks.map(String::from).to_vec()
+}
+
+fn is_mark(text: &str) -> bool {
+    !text.is_empty() && text == text.trim().to_lowercase()
+}
+
+section! {
+    /// A bonus for short replies among good ones (Baichuan-M2 report, eq (3)): `scale / sqrt(length)` for replies that reach
+    /// the group's `quantile`, where that exceeds `threshold`.
+    pub struct LengthReward {
+        /// The level of the group's rewards that a reply must reach; 0.2 leaves four in five eligible.
+        quantile: f64 = 0.2, Legal::SHARE, "", "the Baichuan-M2 report, eq (3)";
+        /// What that level must exceed.
+        threshold: f64 = 0.5, Legal::Real { least: Bound::Open, most: Bound::Open }, "",
+            "chosen here; not disclosed in the report";
+        /// What is divided by the root of the length. 4 is made for thousands of tokens: at 64 it would give half a point.
+        scale: f64 = 4.0, Legal::NOT_NEGATIVE, "", "the Baichuan-M2 report, eq (3)";
+    }
+}
+
+section! {
+    /// Rule-based reinforcement learning (Baichuan-M2 report, 3.3.1): questions with one right answer, checked by rule.
+    pub struct RuleRl {
+        /// Files of questions.
+        files: Vec<PathBuf>, Legal::PATHS, "", "no default";
+        /// Questions a step.
+        prompts: usize = 512, Legal::Whole { least: 1, most: 1 << 20 }, "questions", "DAPO (arXiv 2503.14476)";
+        /// The longest question; longer ones are left out and counted.
+        max_prompt_tokens: usize = 2048, Legal::Whole { least: 1, most: 1 << 24 }, "tokens", "verl's recipe of DAPO";
+    }
+    with {
+        /// The algorithm.
+        grpo: Grpo;
+    }
+}
+
+section! {
+    /// Rubric-based reinforcement learning (Baichuan-M2 report, 3.3.2): open questions, one reply each, marked by rubric.
+    pub struct RubricRl {
+        /// Files of questions.
+        files: Vec<PathBuf>, Legal::PATHS, "", "no default";
+        /// Questions a step.
+        prompts: usize = 512, Legal::Whole { least: 1, most: 1 << 20 }, "questions", "DAPO (arXiv 2503.14476)";
+        /// The longest question; longer ones are left out and counted.
+        max_prompt_tokens: usize = 2048, Legal::Whole { least: 1, most: 1 << 24 }, "tokens", "verl's recipe of DAPO";
+        /// A bonus for short replies; none where the table is absent.
+        length_reward: Option<LengthReward>, Legal::Table, "", "the Baichuan-M2 report, 3.3.2";
+    }
+    with {
+        /// The algorithm.
+        grpo: Grpo;
+    }
+}

@@ -1,0 +1,279 @@
+//! The folder of one run while it is being written.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::attempt;
+use super::error::RunError;
+use super::lock::RunLock;
+use super::log::{self, JsonLog};
+use super::metrics::StepMetrics;
+use super::summary::Summary;
+use crate::train::checkpoint::checksums::Checksum;
+use crate::train::checkpoint::disk::{RealDisk, create_dir_all, sync_dir, write_atomically};
+use crate::train::checkpoint::{
+    Checkpoint, CheckpointError, CheckpointWriter, Disk, DiskError, Durability, LogOffsets,
+    PendingCheckpoint, Progress, State, TensorSpec, latest,
+};
+
+/// The resolved configuration.
+pub(super) const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const ROLLOUTS: &str = "rollouts.jsonl";
+const SUMMARY: &str = "summary.json";
+/// The folder of the checkpoints.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+
+/// How a run is kept on disk.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// How many of the newest checkpoints stay. With one, there is none to go back to should it be damaged.
+    pub keep_checkpoints: NonZeroUsize,
+    /// What checkpoints and the logs they cover must survive.
+    pub durability: Durability,
+    /// What is written to.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Default for RunOptions {
+    /// Two checkpoints, safe from a power cut.
+    fn default() -> Self {
+        let two = NonZeroUsize::MIN.saturating_add(1);
+        Self { keep_checkpoints: two, durability: Durability::default(), disk: Arc::new(RealDisk) }
+    }
+}
+
+/// Where a resumed run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResumeFrom {
+    /// After the newest checkpoint.
+    #[default]
+    Newest,
+    /// After the checkpoint of this many steps; those after it are removed, as they will be made anew.
+    Step(u64),
+}
+
+/// A run that is to go on.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Its folder, the logs cut back to what the checkpoint covers.
+    pub run: RunDirectory,
+    /// Its configuration, as it was written.
+    pub config: String,
+    /// Where it goes on; `None` where it ended before its first checkpoint, so that it begins again.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A run's folder, written by this process alone.
+///
+/// Its contents are in one order at every moment: a step's rollouts are written before its line of metrics, and both
+/// before a checkpoint that covers them. So whenever the process ends, the newest checkpoint and as much of the logs
+/// as it covers are one state of the run; what is in the logs beyond that is cut off when the run goes on.
+#[derive(Debug)]
+pub struct RunDirectory {
+    dir: PathBuf,
+    lock: RunLock,
+    options: RunOptions,
+    config_hash: String,
+    checkpoints: CheckpointWriter,
+    metrics: JsonLog,
+    rollouts: JsonLog,
+}
+
+impl RunDirectory {
+    /// Begins the next attempt at the run `name`, in `base/name/001` or the next free number, with the resolved
+    /// configuration `config`.
+    pub fn create(base: &Path, name: &str, config: &str, options: RunOptions) -> Result<Self, RunError> {
+        let dir = attempt::create(&*options.disk, options.durability, base, name)?;
+        Self::create_in(&dir, config, options)
+    }
+
+    /// Begins a run in the folder `dir` itself, which must be new or empty.
+    pub fn create_in(dir: &Path, config: &str, options: RunOptions) -> Result<Self, RunError> {
+        create_dir_all(&*options.disk, options.durability, dir)?;
+        let lock = RunLock::take(dir)?;
+        check_empty(dir)?;
+        write_atomically(&*options.disk, options.durability, &dir.join(CONFIG), config.as_bytes())?;
+        Self::open(dir, lock, options, config, LogOffsets::default())
+    }
+
+    /// Takes up the run in `dir` where it ended, by whatever cause. Nothing is changed before all has been checked.
+    pub fn resume(dir: &Path, from: ResumeFrom, options: RunOptions) -> Result<Resumed, RunError> {
+        let path = dir.join(CONFIG);
+        // Looked for first, so that no lock file is left in a folder that is no run.
+        if !path.is_file() {
+            let what = if dir.is_dir() { "it has no config.toml" } else { "there is no such folder" };
+            return Err(RunError::NotARun { folder: dir.to_owned(), what: what.to_owned() });
+        }
+        let lock = RunLock::take(dir)?;
+        let config = fs::read_to_string(&path).map_err(DiskError::on(&path, "read"))?;
+        let writer = checkpoint_writer(dir, &options);
+        writer.clean()?;
+        let folder = match from {
+            ResumeFrom::Newest => latest(writer.dir()).map_err(CheckpointError::from)?,
+            ResumeFrom::Step(step) => Some(writer.dir().join(crate::train::checkpoint::folder_name(step))),
+        };
+        let checkpoint = folder.as_deref().map(Checkpoint::load).transpose()?;
+        let logs = match &checkpoint {
+            Some(checkpoint) => {
+                check_covers(dir, &config, checkpoint)?;
+                // Before the logs are cut: a checkpoint must never be left that covers more than there is.
+                writer.discard_after(checkpoint.state().progress.step)?;
+                checkpoint.state().logs
+            }
+            None => LogOffsets::default(),
+        };
+        let run = Self::open(dir, lock, options, &config, logs)?;
+        Ok(Resumed { run, config, checkpoint })
+    }
+
+    fn open(
+        dir: &Path,
+        lock: RunLock,
+        options: RunOptions,
+        config: &str,
+        logs: LogOffsets,
+    ) -> Result<Self, RunError> {
+        let disk = &*options.disk;
+        let metrics = JsonLog::open(disk, &dir.join(METRICS), logs.metrics)?;
+        let rollouts = JsonLog::open(disk, &dir.join(ROLLOUTS), logs.rollouts)?;
+        if options.durability == Durability::PowerCut {
+            // The logs' own names: what is later flushed in them must be found again.
+            sync_dir(disk, dir)?;
+        }
+        Ok(Self {
+            metrics,
+            rollouts,
+            checkpoints: checkpoint_writer(dir, &options),
+            dir: dir.to_owned(),
+            lock,
+            options,
+            config_hash: config_hash(config),
+        })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The log of steps.
+    pub fn metrics_path(&self) -> PathBuf {
+        self.dir.join(METRICS)
+    }
+
+    /// The log of rollouts.
+    pub fn rollouts_path(&self) -> PathBuf {
+        self.dir.join(ROLLOUTS)
+    }
+
+    /// Whether the file system keeps other processes out of the folder; where not, only care does.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_enforced()
+    }
+
+    /// Adds a line to `rollouts.jsonl`, written when the step is.
+    pub fn rollout(&mut self, record: &impl Serialize) -> Result<(), RunError> {
+        self.rollouts.push(record)
+    }
+
+    /// Writes down a finished step: its rollouts, then its metrics. After an error (a full disk, say) it can be
+    /// called again with the same metrics.
+    pub fn step(&mut self, metrics: &StepMetrics) -> Result<(), RunError> {
+        self.rollouts.commit()?;
+        self.metrics.append(metrics)
+    }
+
+    /// Saves a checkpoint of tensors in memory that covers the logs as they are; returns its folder.
+    pub fn save(
+        &mut self,
+        progress: Progress,
+        tensors: &[(String, Vec<usize>, &[f32])],
+    ) -> Result<PathBuf, RunError> {
+        let state = self.state(progress)?;
+        Ok(self.checkpoints.write(&state, tensors)?)
+    }
+
+    /// Begins a checkpoint whose tensors are pushed part by part. [`Self::finish_save`] ends it.
+    pub fn begin_save(&self, step: u64, tensors: &[TensorSpec]) -> Result<PendingCheckpoint, RunError> {
+        Ok(self.checkpoints.begin(step, tensors)?)
+    }
+
+    /// Ends a checkpoint begun by [`Self::begin_save`]: it covers the logs as they are. Returns its folder.
+    pub fn finish_save(
+        &mut self,
+        pending: PendingCheckpoint,
+        progress: Progress,
+    ) -> Result<PathBuf, RunError> {
+        let state = self.state(progress)?;
+        Ok(pending.finish(&state)?)
+    }
+
+    /// Writes `summary.json`.
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
+        let mut json = serde_json::to_vec_pretty(summary)
+            .map_err(|source| RunError::Record { file: self.dir.join(SUMMARY), source })?;
+        json.push(b'\n');
+        self.write_file(SUMMARY, &json)
+    }
+
+    /// Writes another file of the run, e.g. `report.html`, whole or not at all.
+    pub fn write_file(&self, name: &str, contents: &[u8]) -> Result<(), RunError> {
+        let (disk, durability) = (&*self.options.disk, self.options.durability);
+        Ok(write_atomically(disk, durability, &self.dir.join(name), contents)?)
+    }
+
+    fn state(&mut self, progress: Progress) -> Result<State, RunError> {
+        if self.options.durability == Durability::PowerCut {
+            self.rollouts.sync()?;
+            self.metrics.sync()?;
+        }
+        let logs = LogOffsets { metrics: self.metrics.bytes(), rollouts: self.rollouts.bytes() };
+        Ok(State::new(self.config_hash.as_str(), logs, progress))
+    }
+}
+
+fn checkpoint_writer(dir: &Path, options: &RunOptions) -> CheckpointWriter {
+    CheckpointWriter::new(dir.join(CHECKPOINTS), options.keep_checkpoints)
+        .on_disk(Arc::clone(&options.disk))
+        .durability(options.durability)
+}
+
+fn config_hash(config: &str) -> String {
+    format!("crc32:{:08x}", Checksum::of(config.as_bytes()).crc)
+}
+
+/// That the checkpoint was made under this configuration, and the logs hold what it covers.
+fn check_covers(dir: &Path, config: &str, checkpoint: &Checkpoint) -> Result<(), RunError> {
+    let (state, found) = (checkpoint.state(), config_hash(config));
+    if state.config_hash != found {
+        return Err(RunError::ConfigChanged {
+            file: dir.join(CONFIG),
+            found,
+            checkpoint: checkpoint.path().to_owned(),
+            expected: state.config_hash.clone(),
+        });
+    }
+    log::check(&dir.join(METRICS), state.logs.metrics, checkpoint.path())?;
+    log::check(&dir.join(ROLLOUTS), state.logs.rollouts, checkpoint.path())
+}
+
+/// A new run takes no folder with anything in it, but for the hidden files of one that ended as it began.
+fn check_empty(dir: &Path) -> Result<(), RunError> {
+    let taken = |what, advice| Err(RunError::Taken { folder: dir.to_owned(), what, advice });
+    if dir.join(CONFIG).exists() {
+        return taken("holds a run already", "resume it with --resume, or choose another folder with --out");
+    }
+    let failed = || DiskError::on(dir, "listed");
+    for entry in fs::read_dir(dir).map_err(failed())? {
+        let name = entry.map_err(failed())?.file_name();
+        if !name.to_string_lossy().starts_with('.') {
+            return taken("is not empty", "choose another with --out");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! What is measured in one step: a line of `metrics.jsonl`.
+
+use serde::{Deserialize, Serialize};
+
+use super::number;
+
+/// One step of training.
+///
+/// All but `timing` is the same bit for bit in every run of one configuration and seed on one CPU build; `timing`
+/// comes last in the line, so that two logs can be compared without it ([`super::first_difference`]).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepMetrics {
+    /// Name of the stage, e.g. `sft` or `rl`.
+    pub stage: String,
+    /// The step in the whole run, from 1.
+    pub step: u64,
+    /// The step in its stage, from 1.
+    pub stage_step: u64,
+    /// The loss that was differentiated.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Norm of all gradients together, before clipping.
+    #[serde(with = "number")]
+    pub grad_norm: f64,
+    /// The optimizer's rate.
+    #[serde(with = "number")]
+    pub learning_rate: f64,
+    /// Tokens that entered the loss.
+    pub tokens: u64,
+    /// What only reinforcement learning has.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rl: Option<RlMetrics>,
+    /// How long it took and how much memory: differs from run to run.
+    pub timing: Timing,
+}
+
+/// What a step of reinforcement learning measures besides.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RlMetrics {
+    /// Rewards of all samples.
+    pub reward: Spread,
+    /// Advantages of all samples that train.
+    pub advantage: Spread,
+    /// Sampled tokens a reply.
+    pub reply_tokens: Spread,
+    /// Groups of samples that were judged.
+    pub groups: u64,
+    /// Those of them whose rewards were all equal: they teach nothing.
+    pub equal_groups: u64,
+    /// Replies cut off at the length limit.
+    pub truncated: u64,
+    /// How far sampler and trainer are apart before the update.
+    pub gap: Gap,
+    /// Which part of the tokens the loss clipped.
+    pub clipped: Clipped,
+}
+
+/// A list of numbers in five.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// How many.
+    pub count: u64,
+    /// Their mean.
+    #[serde(with = "number")]
+    pub mean: f64,
+    /// Their standard deviation: the root of the mean squared distance from the mean.
+    #[serde(with = "number")]
+    pub std: f64,
+    /// The smallest.
+    #[serde(with = "number")]
+    pub min: f64,
+    /// The largest.
+    #[serde(with = "number")]
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of `values`; all zeros where there are none. One that is not a number makes all four so.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.into_iter().collect();
+        let Some(first) = values.first().copied() else { return Self::default() };
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+        // `f64::min` would pass over what is not a number.
+        let extreme = |further: fn(f64, f64) -> bool| {
+            values.iter().copied().fold(first, |kept, value| {
+                if kept.is_nan() || value.is_nan() {
+                    f64::NAN
+                } else if further(value, kept) {
+                    value
+                } else {
+                    kept
+                }
+            })
+        };
+        Self {
+            count: values.len() as u64,
+            mean,
+            std: variance.sqrt(),
+            min: extreme(|value, kept| value < kept),
+            max: extreme(|value, kept| value > kept),
+        }
+    }
+}
+
+/// The distance between the log-probabilities of the sampled tokens as the sampler stored them (`s`) and as the
+/// trainer computes them (`t`), over the tokens that train.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// Mean of `|s - t|`.
+    #[serde(with = "number")]
+    pub mean: f64,
+    /// Largest `|s - t|`.
+    #[serde(with = "number")]
+    pub max: f64,
+    /// Mean of `exp(t - s) - 1 - (t - s)`, which is not negative but for rounding and estimates `KL(sampler || trainer)` from the
+    /// sampler's tokens (J. Schulman, "Approximating KL divergence", 2020: the estimator k3).
+    #[serde(with = "number")]
+    pub kl: f64,
+}
+
+impl Gap {
+    /// Over pairs of sampler's and trainer's log-probability; all zeros where there are none.
+    pub fn of(pairs: impl IntoIterator<Item = (f32, f32)>) -> Self {
+        let (mut sum, mut max, mut kl, mut count) = (0.0, 0.0f64, 0.0, 0u64);
+        for (sampler, trainer) in pairs {
+            let ratio = f64::from(trainer) - f64::from(sampler);
+            let distance = ratio.abs();
+            sum += distance;
+            // `f64::max` would pass over what is not a number.
+            max = if max.is_nan() || distance <= max { max } else { distance };
+            kl += ratio.exp_m1() - ratio;
+            count += 1;
+        }
+        let count = count.max(1) as f64;
+        Self { mean: sum / count, max, kl: kl / count }
+    }
+}
+
+/// Parts of the tokens, 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clipped {
+    /// With negative advantage and a ratio under the lower bound.
+    #[serde(with = "number")]
+    pub low: f64,
+    /// With positive advantage and a ratio over the upper bound.
+    #[serde(with = "number")]
+    pub high: f64,
+}
+
+/// What differs from run to run. Seconds are of wall-clock time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// The whole step.
+    #[serde(with = "number")]
+    pub seconds: f64,
+    /// Sampling replies.
+    #[serde(with = "number")]
+    pub rollout: f64,
+    /// Patients and marks.
+    #[serde(with = "number")]
+    pub judge: f64,
+    /// Loss and gradients.
+    #[serde(with = "number")]
+    pub forward_backward: f64,
+    /// Clipping and the update.
+    #[serde(with = "number")]
+    pub optimizer: f64,
+    /// Tokens that entered the loss, a second of the whole step.
+    #[serde(with = "number")]
+    pub tokens_per_second: f64,
+    /// The most memory the process has had so far, in bytes; 0 where it is not known.
+    pub peak_rss_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_line_reads_back_and_ends_with_its_timing() {
+        let mut metrics =
+            StepMetrics { stage: "rl".into(), step: 3, loss: f64::NAN, ..StepMetrics::default() };
+        metrics.rl = Some(RlMetrics { reward: Spread::of([0.1, 0.7]), ..RlMetrics::default() });
+        metrics.timing.seconds = 0.25;
+        let line = serde_json::to_string(&metrics).unwrap();
+        assert!(
+            line.starts_with(r#"{"stage":"rl","step":3,"stage_step":0,"loss":"NaN","grad_norm":0.0"#),
+            "{line}"
+        );
+        let timing = line.find(",\"timing\":{\"seconds\":0.25").unwrap();
+        assert!(timing > line.find("\"clipped\"").unwrap());
+        let read: StepMetrics = serde_json::from_str(&line).unwrap();
+        assert!(read.loss.is_nan());
+        assert_eq!((read.rl, read.timing), (metrics.rl, metrics.timing));
+        assert!(serde_json::from_str::<StepMetrics>(&line.replace("\"tokens\"", "\"tokenz\"")).is_err());
+        let plain = serde_json::to_string(&StepMetrics::default()).unwrap();
+        assert!(!plain.contains("\"rl\":"), "{plain}");
+    }
+
+    #[test]
+    fn spreads_worked_by_hand() {
+        let spread = Spread::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
+        assert_eq!(spread, Spread { count: 8, mean: 5.0, std: 2.0, min: 2.0, max: 9.0 });
+        assert_eq!(Spread::of([]), Spread::default());
+        let bad = Spread::of([1.0, f64::NAN, 0.0]);
+        assert!([bad.mean, bad.std, bad.min, bad.max].iter().all(|value| value.is_nan()));
+    }
+
+    #[test]
+    fn gaps_worked_by_hand() {
+        let gap = Gap::of([(-1.0, -1.5), (-2.0, -2.0)]);
+        assert_eq!((gap.mean, gap.max), (0.25, 0.5));
+        assert!((gap.kl - ((-0.5f64).exp() - 1.0 + 0.5) / 2.0).abs() < 1e-15);
+        assert_eq!(Gap::of([]), Gap::default());
+        assert_eq!(Gap::of([(-0.3, -0.3); 9]), Gap::default(), "equal log-probabilities have no gap at all");
+        let bad = Gap::of([(f32::NAN, 0.0), (-1.0, -1.0)]);
+        assert!(bad.mean.is_nan() && bad.max.is_nan() && bad.kl.is_nan());
+    }
+
+    proptest! {
+        #[test]
+        fn the_estimate_of_kl_is_not_negative(pairs in prop::collection::vec((-20f32..0.0, -20f32..0.0), 0..20)) {
+            let gap = Gap::of(pairs);
+            prop_assert!(gap.kl >= -1e-15 && gap.max >= gap.mean * (1.0 - 1e-12));
+        }
+
+        #[test]
+        fn numbers_survive_the_log_bit_for_bit(bits: u64) {
+            let metrics = StepMetrics { loss: f64::from_bits(bits), ..StepMetrics::default() };
+            let line = serde_json::to_string(&metrics).unwrap();
+            let read: StepMetrics = serde_json::from_str(&line).unwrap();
+            prop_assert!(read.loss.to_bits() == bits || read.loss.is_nan() && f64::from_bits(bits).is_nan());
+        }
+    }
+}
