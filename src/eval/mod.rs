@@ -1,7 +1,7 @@
 //! Evaluation on patients no doctor was trained on.
 //!
 //! Reading order: [`heldout`] (the patients), [`batch`] (many consultations at once), [`evaluation`] (marks and means),
-//! [`baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
+//! [`mod@baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
 //! [`report`] (all of it on one page).
 
 pub mod baselines;

@@ -1,7 +1,7 @@
 //! Marking schemes: criteria made from a case, judges, and scores.
 //!
 //! Reading order: [`criterion`] (what an item is), [`generator`] (items from a case), [`reading`] and [`known`] (what a
-//! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`marks`].
+//! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`mod@marks`].
 
 pub mod checks;
 pub mod coherence;

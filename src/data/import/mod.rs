@@ -6,9 +6,9 @@
 //! | [`Format::Osce`] | AgentClinic's `.jsonl` | line |
 //! | [`Format::Jsonl`] | the project's own `.jsonl` | line |
 //!
-//! Each reader makes [`RawRecord`](crate::data::phi::RawRecord)s. These go through
+//! Each reader makes [`RawRecord`]s. These go through
 //! [`PhiGate::admit`](crate::data::phi::PhiGate), and what comes out of it, a
-//! [`Deidentified`](crate::data::phi::Deidentified) record, is all that the functions which build cases take.
+//! [`Deidentified`] record, is all that the functions which build cases take.
 
 pub mod account;
 pub mod check;

@@ -3,7 +3,7 @@
 //! The patient answers by it and the rule-based judge marks by it, so both understand the same. A message becomes
 //! words (`words`, `stem`; `vocabulary` forgives one slip of the hand), words become clauses (`clauses`), in each of
 //! which patterns (`cue_table`) and phrases of the lexicon (`concepts`) are found; `reading` and `question` make
-//! [`Act`]s of them, and [`asked`] says which facts of a case they ask for.
+//! [`Act`]s of them, and [`asked()`] says which facts of a case they ask for.
 
 pub mod act;
 pub mod asked;

@@ -40,7 +40,7 @@ fn indices<B: Backend>(targets: &[u32], device: &B::Device) -> Tensor<B, 2, Int>
     Tensor::from_data(TensorData::new(ids, [targets.len(), 1]), device)
 }
 
-/// As [`reference`], on the CPU.
+/// As [`reference()`], on the CPU.
 ///
 /// # Panics
 /// If a target is not below the width of the rows.
