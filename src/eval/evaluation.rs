@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::data::consultation::{Consultation, Ending};
 use crate::rubric::{Axis, ConsultationMarks, Generator, Judge, marks};
 
-use super::heldout::{HeldOut, Part};
+use super::heldout::{HeldOut, HeldOutCase, Part};
 
 /// Why consultations could not be evaluated.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -136,30 +137,38 @@ pub fn evaluate(
     if found != wanted {
         return Err(EvaluationError::Count { found, wanted });
     }
-    let mut all_marks = Vec::with_capacity(wanted);
-    let mut results = Vec::with_capacity(wanted);
     for (index, (held, consultation)) in held_out.cases().iter().zip(&consultations).enumerate() {
         if held.case.id != consultation.case_id {
             let (found, wanted) = (consultation.case_id.clone(), held.case.id.clone());
             return Err(EvaluationError::Case { index, found, wanted });
         }
-        let marks = marks(&held.case, consultation, generator, judge);
-        let axes = marks.whole.reward.iter().flat_map(|reward| &reward.axes);
-        results.push(CaseResult {
-            case_id: held.case.id.clone(),
-            presentation: held.case.presentation.clone(),
-            specialty: held.case.stratum.specialty.to_string(),
-            part: held.part,
-            reward: marks.whole.value(),
-            reply_reward: marks.mean_reply(),
-            axes: axes.filter_map(|(&axis, part)| Some((axis, part.value()?))).collect(),
-            turns: consultation.turns.len(),
-            ending: consultation.ending,
-        });
-        all_marks.push(marks);
     }
+    // Each is marked alone, and collected in order: threads change nothing but the time.
+    let marks: Vec<ConsultationMarks> = held_out
+        .cases()
+        .par_iter()
+        .zip(&consultations)
+        .map(|(held, consultation)| marks(&held.case, consultation, generator, judge))
+        .collect();
+    let results = held_out.cases().iter().zip(&consultations).zip(&marks);
+    let results = results.map(|((held, consultation), marks)| result(held, consultation, marks)).collect();
     let evaluation = Evaluation::new(name, held_out.seed(), results);
-    Ok(Evaluated { evaluation, consultations, marks: all_marks })
+    Ok(Evaluated { evaluation, consultations, marks })
+}
+
+fn result(held: &HeldOutCase, consultation: &Consultation, marks: &ConsultationMarks) -> CaseResult {
+    let axes = marks.whole.reward.iter().flat_map(|reward| &reward.axes);
+    CaseResult {
+        case_id: held.case.id.clone(),
+        presentation: held.case.presentation.clone(),
+        specialty: held.case.stratum.specialty.to_string(),
+        part: held.part,
+        reward: marks.whole.value(),
+        reply_reward: marks.mean_reply(),
+        axes: axes.filter_map(|(&axis, part)| Some((axis, part.value()?))).collect(),
+        turns: consultation.turns.len(),
+        ending: consultation.ending,
+    }
 }
 
 /// An ending's name in files.

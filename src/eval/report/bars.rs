@@ -4,6 +4,7 @@ use super::data::{DoctorKind, DoctorRow};
 use super::html::Html;
 use super::number::{coordinate, reward, signed};
 use super::tables::{ending_words, interval, quiet_words};
+use crate::eval::statistics::Estimate;
 
 /// All doctors, the best first, with what else is known of them.
 pub(super) fn doctors(html: &mut Html, rows: &[DoctorRow]) {
@@ -13,9 +14,9 @@ pub(super) fn doctors(html: &mut Html, rows: &[DoctorRow]) {
     html.within("div", &[("class", "wide")], |html| {
         html.within("table", &[("class", "bars")], |html| {
             html.raw(
-                "<thead><tr><th>doctor</th><th class=\"track\">mean reward, 0 to 1</th><th>95% interval</th>",
+                "<thead><tr><th>doctor</th><th class=\"track\">mean reward, 0 to 1</th><th></th><th>95% interval</th>",
             );
-            html.raw("<th>after is ahead by</th><th>reward a message</th><th>messages</th></tr></thead>");
+            html.raw("<th>after is ahead by</th><th>95% interval</th><th>reward a message</th><th>messages</th></tr></thead>");
             html.within("tbody", &[], |html| {
                 for row in sorted {
                     doctor(html, row);
@@ -42,30 +43,28 @@ fn doctor(html: &mut Html, row: &DoctorRow) {
         html.leaf("th", &[("scope", "row")], &row.name.replace('_', " "));
         html.within("td", &[("class", "track")], |html| bar(html, row));
         match row.reward {
-            Some(found) => {
-                html.within("td", &[("class", "number")], |html| {
-                    html.leaf("b", &[], &reward(found.mean)).raw(" ");
-                    html.leaf("span", &[("class", "quiet")], &interval(&found, reward));
-                });
-            }
-            None => quiet_words(html, "not judged"),
+            Some(found) => estimate(html, &found, "", reward),
+            None => quiet_words(html, &["not judged", ""]),
         }
         match row.lead {
-            Some(lead) => {
-                html.within("td", &[("class", "number")], |html| {
-                    html.leaf("b", &[("class", sign(&lead))], &signed(lead.mean)).raw(" ");
-                    html.leaf("span", &[("class", "quiet")], &interval(&lead, signed));
-                });
-            }
-            None => quiet_words(html, ""),
+            Some(lead) => estimate(html, &lead, sign(&lead), signed),
+            None => quiet_words(html, &["", ""]),
         }
         html.leaf("td", &[("class", "number")], &row.reply_reward.map(reward).unwrap_or_default());
         html.leaf("td", &[("class", "number")], &format!("{:.1}", row.turns));
     });
 }
 
+/// A cell with the mean and one with its interval.
+fn estimate(html: &mut Html, found: &Estimate, class: &str, number: fn(f64) -> String) {
+    html.within("td", &[("class", "number")], |html| {
+        html.leaf("b", &[("class", class)], &number(found.mean));
+    });
+    html.leaf("td", &[("class", "number quiet")], &interval(found, number));
+}
+
 /// The class of a difference by what its interval says.
-pub(super) fn sign(difference: &crate::eval::Estimate) -> &'static str {
+pub(super) fn sign(difference: &Estimate) -> &'static str {
     if difference.is_above_zero() {
         "up"
     } else if difference.is_below_zero() {

@@ -1,4 +1,4 @@
-//! A learning curve as inline SVG: the raw values faint, a moving mean bold.
+//! A learning curve as inline SVG: the raw values faint, a smoothed line bold.
 
 use super::data::Series;
 use super::html::Html;
@@ -58,30 +58,48 @@ fn is_point(point: &[f64; 2]) -> bool {
 
 /// The last value in words.
 fn last(drawn: &[[f64; 2]], smooth: &Option<Vec<[f64; 2]>>) -> String {
-    let mean = smooth.as_ref().and_then(|points| points.iter().rev().find(|point| is_point(point)));
-    match (drawn.last(), mean) {
-        (Some(last), Some(mean)) => format!("{} (mean {})", quantity(last[1]), quantity(mean[1])),
+    let smoothed = smooth.as_ref().and_then(|points| points.iter().rev().find(|point| is_point(point)));
+    match (drawn.last(), smoothed) {
+        (Some(last), Some(smooth)) => format!("{} (smoothed {})", quantity(last[1]), quantity(smooth[1])),
         (Some(last), None) => quantity(last[1]),
         _ => String::new(),
     }
 }
 
-/// Each value replaced by the mean of the values around it, over a window of a tenth of the series, which does not lag as
-/// a trailing mean would; at the ends the window is as wide as fits on both sides. `None` for short series.
+/// Each value replaced by a straight line's through the values around it (least squares over a tenth of the series; at
+/// its ends the first or last tenth). In the middle that is their mean; at the ends, unlike a mean, it does not lag
+/// behind a trend. `None` for short series.
 fn smoothed(points: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
     if points.len() < FEW {
         return None;
     }
-    let half = (points.len() / 20).max(1);
-    let mean = |at: usize| {
-        let reach = half.min(at).min(points.len() - 1 - at);
-        let around = points.get(at - reach..=at + reach).unwrap_or_default();
-        let values = || around.iter().filter(|point| is_point(point)).map(|point| point[1]);
-        values().map(|value| value / values().count() as f64).sum::<f64>()
+    let reach = (points.len() / 20).max(2);
+    let point = |(at, point): (usize, &[f64; 2])| {
+        let first = at.saturating_sub(reach).min(points.len().saturating_sub(2 * reach + 1));
+        let around = points.get(first..points.len().min(first + 2 * reach + 1)).unwrap_or_default();
+        let near = (first..).zip(around).filter(|(_, point)| is_point(point));
+        let near: Vec<[f64; 2]> = near.map(|(place, point)| [place as f64 - at as f64, point[1]]).collect();
+        [point[0], if is_point(point) { line_at_zero(&near) } else { f64::NAN }]
     };
-    let point =
-        |(at, point): (usize, &[f64; 2])| [point[0], if is_point(point) { mean(at) } else { f64::NAN }];
     Some(points.iter().enumerate().map(point).collect())
+}
+
+/// Where the least-squares line through `points` crosses 0, held between their least and greatest value so that no
+/// outlier at an end throws it off.
+fn line_at_zero(points: &[[f64; 2]]) -> f64 {
+    // Each is divided before it is added, so that large values do not overflow.
+    let count = points.len() as f64;
+    let mean = |of: usize| points.iter().map(|point| point[of] / count).sum::<f64>();
+    let (x, y) = (mean(0), mean(1));
+    let spread: f64 = points.iter().map(|point| (point[0] - x).powi(2)).sum();
+    let slope = if spread > 0.0 {
+        points.iter().map(|point| (point[0] - x) * ((point[1] - y) / spread)).sum::<f64>()
+    } else {
+        0.0
+    };
+    let values = || points.iter().map(|point| point[1]);
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    (y - slope * x).max(low).min(high)
 }
 
 /// What lies where.
@@ -101,7 +119,7 @@ impl Frame {
 
     fn axes(&self, html: &mut Html, whole_steps: bool) {
         let floor = HEIGHT - BOTTOM;
-        let (ticks, step) = self.y.ticks(4, false);
+        let (ticks, step) = self.y.ticks(5, false);
         for tick in ticks {
             let y = self.down(tick);
             line(html, "grid", [LEFT, y, WIDTH - RIGHT, y]);
@@ -113,6 +131,7 @@ impl Frame {
             line(html, "tick", [x, floor, x, floor + 4.0]);
             text(html, "middle", x, floor + 16.0, &label(tick, step));
         }
+        text(html, "end", LEFT - 6.0, floor + 16.0, "step");
         line(html, "axis", [LEFT, floor, WIDTH - RIGHT, floor]);
     }
 
@@ -218,7 +237,7 @@ mod tests {
         let one = drawn(&[[5.0, 0.3]]);
         assert_eq!(one.matches("<circle").count(), 1);
         let flat = drawn(&(0..50).map(|at| [f64::from(at), 0.5]).collect::<Vec<_>>());
-        assert!(flat.contains("class=\"mean\"") && flat.contains("(mean 0.500)"));
+        assert!(flat.contains("class=\"mean\"") && flat.contains("(smoothed 0.500)"));
         let gap: Vec<[f64; 2]> =
             (0..40).map(|at| [f64::from(at), if (10..20).contains(&at) { nan } else { 1.0 }]).collect();
         let gap = drawn(&gap);

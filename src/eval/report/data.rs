@@ -245,5 +245,5 @@ fn patient(case: &Case) -> String {
     };
     let words = |name: &str| name.replace(['-', '_'], " ");
     let (age, presentation) = (case.stratum.age, words(&case.presentation));
-    format!("{}: {presentation}; {sex}, {age}", words(&case.stratum.specialty.to_string()))
+    format!("{}: {presentation}; {sex}, aged {age}", words(&case.stratum.specialty.to_string()))
 }

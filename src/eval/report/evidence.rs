@@ -86,7 +86,7 @@ mod tests {
             let items: Vec<Marked> = spans.iter().map(|&(points, evidence)| item(points, evidence)).collect();
             let found = pieces(&message, items.iter());
             let together: String = found.iter().map(|piece| piece.text).collect();
-            prop_assert_eq!(together, message);
+            prop_assert_eq!(&together, &message);
             prop_assert!(found.iter().all(|piece| !piece.text.is_empty()));
         }
     }

@@ -25,7 +25,7 @@ pub fn render(data: &ReportData) -> String {
     let mut html = Html::default();
     html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-    html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">");
+    html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src &#39;none&#39;; style-src &#39;unsafe-inline&#39;\">");
     html.raw("<meta name=\"color-scheme\" content=\"light dark\">");
     html.leaf("title", &[], &format!("{}: osler report", data.run.name));
     html.raw("<style>").raw(include_str!("style.css")).raw("</style></head>");
@@ -78,7 +78,7 @@ fn curves(html: &mut Html, data: &ReportData) {
             curve::curve(html, series);
         }
     });
-    html.raw("<p class=\"quiet\">Over the steps of training. The faint line is each step, the bold one a moving mean over a ");
+    html.raw("<p class=\"quiet\">Over the steps of training. The faint line is each step, the bold one is smoothed over a ");
     html.raw("tenth of them.</p>");
 }
 

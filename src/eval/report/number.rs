@@ -88,7 +88,7 @@ mod tests {
         assert_eq!((duration(59.96), duration(125.0)), ("60.0 s".into(), "2 min 05 s".into()));
         assert_eq!((duration(7300.0), duration(f64::NAN)), ("2 h 01 min".into(), "unknown".into()));
         assert_eq!(
-            (label(0.5, 0.25), label(0.0, 0.1), label(20.0, 5.0)),
+            (label(0.5, 0.05), label(0.0, 0.1), label(20.0, 5.0)),
             ("0.50".into(), "0.0".into(), "20".into())
         );
         assert_eq!((label(2e-6, 1e-6), label(0.0, 1e-6)), ("2e−6".into(), "0e0".into()));

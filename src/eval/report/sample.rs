@@ -13,7 +13,7 @@ pub(super) fn sample(html: &mut Html, sample: &Sample) {
     html.within("article", &[("class", "sample")], |html| {
         html.leaf("h3", &[], &sample.patient);
         html.within("p", &[("class", "quiet")], |html| {
-            html.raw("To find out: ").leaf("b", &[], &sample.diagnosis).raw(". ");
+            html.raw("To find out: ").leaf("b", &[], &sample.diagnosis).raw("; ");
             html.text(sample.part.title())
                 .raw("; ")
                 .text(&sample.reason)

@@ -12,9 +12,11 @@ pub(super) fn interval(estimate: &Estimate, number: fn(f64) -> String) -> String
     estimate.ci95.map(|[low, high]| format!("{} to {}", number(low), number(high))).unwrap_or_default()
 }
 
-/// A cell that holds no number.
-pub(super) fn quiet_words(html: &mut Html, words: &str) {
-    html.leaf("td", &[("class", "number quiet")], words);
+/// Cells that hold no number.
+pub(super) fn quiet_words(html: &mut Html, cells: &[&str]) {
+    for words in cells {
+        html.leaf("td", &[("class", "number quiet")], words);
+    }
 }
 
 /// How a consultation ended, in words, from its name in files.
