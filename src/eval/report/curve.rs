@@ -120,16 +120,18 @@ impl Frame {
     fn axes(&self, html: &mut Html, whole_steps: bool) {
         let floor = HEIGHT - BOTTOM;
         let (ticks, step) = self.y.ticks(5, false);
+        let largest = size(&ticks);
         for tick in ticks {
             let y = self.down(tick);
             line(html, "grid", [LEFT, y, WIDTH - RIGHT, y]);
-            text(html, "end", LEFT - 6.0, y + 3.5, &label(tick, step));
+            text(html, "end", LEFT - 6.0, y + 3.5, &label(tick, step, largest));
         }
         let (ticks, step) = self.x.ticks(5, whole_steps);
+        let largest = size(&ticks);
         for tick in ticks {
             let x = self.across(tick);
             line(html, "tick", [x, floor, x, floor + 4.0]);
-            text(html, "middle", x, floor + 16.0, &label(tick, step));
+            text(html, "middle", x, floor + 16.0, &label(tick, step, largest));
         }
         text(html, "end", LEFT - 6.0, floor + 16.0, "step");
         line(html, "axis", [LEFT, floor, WIDTH - RIGHT, floor]);
@@ -206,6 +208,11 @@ fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
         }
     }
     kept
+}
+
+/// The size of the largest tick.
+fn size(ticks: &[f64]) -> f64 {
+    ticks.iter().fold(0.0, |size, tick| tick.abs().max(size))
 }
 
 fn line(html: &mut Html, class: &str, [x1, y1, x2, y2]: [f64; 4]) {

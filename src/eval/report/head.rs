@@ -80,7 +80,7 @@ fn verdict(found: &Comparison, doctors: &[DoctorRow]) -> String {
         .collect();
     let second = match (baselines.len(), unbeaten.len()) {
         (0, _) => String::new(),
-        (count, 0) => format!(" It is clearly ahead of each of {count} baselines."),
+        (count, 0) => format!(" It is clearly ahead of every baseline ({count})."),
         (count, _) => format!(" Of {count} baselines it is not clearly ahead of: {}.", unbeaten.join(", ")),
     };
     format!("{first}{second}")

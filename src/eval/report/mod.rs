@@ -10,6 +10,8 @@ mod evidence;
 mod head;
 mod html;
 mod number;
+#[cfg(test)]
+mod page_reader;
 mod sample;
 mod scale;
 mod tables;

@@ -47,12 +47,16 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// An axis label, with as many places as `step` between labels needs.
-pub(super) fn label(value: f64, step: f64) -> String {
-    let size = value.abs().max(step);
-    if !(1e-4..1e6).contains(&size) {
-        // One place more than the step has, so that neighbours differ.
-        let places = (size.log10().floor() - step.log10().floor()).clamp(0.0, 6.0) as usize;
+/// An axis label, with as many places as `step` between labels needs; `largest` is the size of the largest label, so that
+/// all labels of an axis are written in one way.
+pub(super) fn label(value: f64, step: f64, largest: f64) -> String {
+    let largest = largest.max(step);
+    if value == 0.0 && !(1e-3..1e6).contains(&largest) {
+        return "0".to_owned();
+    }
+    if !(1e-3..1e6).contains(&largest) {
+        // As many places as tell neighbours apart.
+        let places = (value.abs().max(step).log10().floor() - step.log10().floor()).clamp(0.0, 6.0) as usize;
         return with_minus(&format!("{value:.places$e}"));
     }
     let places = (-step.log10().floor()).clamp(0.0, 8.0) as usize;
@@ -88,10 +92,10 @@ mod tests {
         assert_eq!((duration(59.96), duration(125.0)), ("60.0 s".into(), "2 min 05 s".into()));
         assert_eq!((duration(7300.0), duration(f64::NAN)), ("2 h 01 min".into(), "unknown".into()));
         assert_eq!(
-            (label(0.5, 0.05), label(0.0, 0.1), label(20.0, 5.0)),
+            (label(0.5, 0.05, 0.6), label(0.0, 0.1, 0.4), label(20.0, 5.0, 30.0)),
             ("0.50".into(), "0.0".into(), "20".into())
         );
-        assert_eq!((label(2e-6, 1e-6), label(0.0, 1e-6)), ("2e−6".into(), "0e0".into()));
+        assert_eq!((label(2e-6, 1e-6, 4e-6), label(0.0, 1e-6, 4e-6)), ("2e−6".into(), "0".into()));
         assert_eq!((coordinate(12.04), coordinate(-3.25)), ("12".into(), "-3.2".into()));
     }
 }

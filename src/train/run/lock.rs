@@ -13,7 +13,7 @@ const LOCK: &str = ".lock";
 /// The right to write one run directory, given back when it is dropped or its process ends.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
     enforced: bool,
 }
 
@@ -39,12 +39,20 @@ impl RunLock {
         };
         // The number is for messages only, so a full disk here is no reason to refuse.
         let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Self { _file: file, enforced })
+        Ok(Self { file, enforced })
     }
 
     /// Whether the file system keeps other processes out; where not, only care does.
     pub fn is_enforced(&self) -> bool {
         self.enforced
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that another thread is just starting has the file open too, until it runs
+        // its own program. Nothing can be done where this fails, and the end of the process frees it.
+        let _ = self.file.unlock();
     }
 }
 

@@ -152,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_did_not_fit_is_not_written_twice_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let disk = FaultyDisk::with_room(5);
+        let mut log = JsonLog::open(&disk, &path, 0).unwrap();
+        log.append(&1).unwrap();
+        assert!(log.append(&"too long").is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n");
+        disk.make_room();
+        log.append(&"too long").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n\"too long\"\n");
+    }
+
+    #[test]
     fn a_shorter_log_and_one_cut_within_a_line_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
