@@ -15,6 +15,7 @@ pub mod engine;
 pub mod eval;
 pub mod kernels;
 pub mod model;
+pub mod pipeline;
 pub mod rl;
 pub mod rubric;
 pub mod sim;

@@ -193,10 +193,10 @@ fn held_out_consultations_are_played_to_their_end() {
     let school = school();
     let held_out = HeldOut::of_split(&school.split, LIMITS, 9).unwrap();
     let mut policy = school.policy();
-    let played = heldout::play(&mut policy, &held_out, SAMPLING).unwrap();
+    let played = heldout::play(&mut policy, &held_out, SAMPLING, &mut |_| true).unwrap();
     assert_eq!(played.len(), 6);
     assert!(played.iter().all(|c| c.ending.is_some() && c.turns.len() <= LIMITS.turns));
-    assert_eq!(played, heldout::play(&mut policy, &held_out, SAMPLING).unwrap());
+    assert_eq!(played, heldout::play(&mut policy, &held_out, SAMPLING, &mut |_| true).unwrap());
     let marked =
         evaluate("untrained", &held_out, played, &Generator::bundled(LIMITS.turns), &RuleJudge::bundled())
             .unwrap();

@@ -1,4 +1,4 @@
-//! Ctrl-C as a flag: the first press asks the running step to be the last, the second ends the process.
+//! Ctrl-C (and a polite request to end, SIGTERM) as a flag: the first press asks the running step to be the last, the second ends the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,11 @@ impl Interrupt {
             }
         })?;
         Ok(interrupt)
+    }
+
+    /// Whether it was pressed. It is not forgotten, so that the next press ends the process.
+    pub fn is_pressed(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 
     /// Whether it was pressed since last asked; forgets it.

@@ -13,6 +13,7 @@ mod output;
 mod score;
 mod terminal;
 mod tokenize;
+mod train;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Subcommands {
+    Train(train::Arguments),
     Generate(generate::Arguments),
     Chat(chat::Arguments),
     Tokenize(tokenize::Arguments),
@@ -48,9 +50,11 @@ pub fn command() -> Command {
     Cli::command()
 }
 
-/// Reads the arguments, runs the command and returns its exit status: 0 done, 1 failed, 2 wrong usage.
+/// Reads the arguments, runs the command and returns its exit status: 0 done, 1 failed, 2 wrong usage; `train` has two
+/// more.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Subcommands::Train(arguments) => train::run(arguments),
         Subcommands::Generate(arguments) => generate::run(arguments),
         Subcommands::Chat(arguments) => chat::run(arguments),
         Subcommands::Tokenize(arguments) => tokenize::run(arguments),
@@ -66,7 +70,8 @@ pub fn main() -> ExitCode {
         Err(error) if output::is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::report(error.as_ref());
-            ExitCode::FAILURE
+            let stopped = error.downcast_ref::<train::StoppedEarly>();
+            stopped.map_or(ExitCode::FAILURE, |stopped| ExitCode::from(stopped.status))
         }
     }
 }

@@ -13,7 +13,7 @@ pub mod lexicon;
 pub mod phi;
 pub mod stop;
 pub mod stream;
-mod template_clock;
+pub(crate) mod template_clock;
 pub mod template_error;
 mod template_filters;
 mod template_guard;

@@ -10,7 +10,7 @@ pub(super) fn install(env: &mut Environment<'static>, now: SystemTime) {
 }
 
 /// `strftime_now(format)` at `now`, in UTC: the directives that templates use to print a date.
-pub(super) fn strftime(now: SystemTime, format: &str) -> Result<String, Error> {
+pub(crate) fn strftime(now: SystemTime, format: &str) -> Result<String, Error> {
     const MONTHS: [&str; 12] = [
         "January",
         "February",

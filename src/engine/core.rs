@@ -18,6 +18,7 @@ use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
 use crate::engine::request::{Event, Output, Request, RequestId};
 use crate::engine::sample::{Sample, TextState};
 use crate::engine::sampling::{Sampled, Sampler};
+use crate::kernels::parallel::on_pool;
 use crate::kernels::softmax::cpu::log_sum_exp;
 use crate::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
 use crate::model::cache::{CacheBatch, KvCache};
@@ -152,6 +153,10 @@ impl<B: KernelBackend> Engine<B> {
 
     /// Runs one step: one new token for each continuation that is ready, and some prompt tokens.
     pub fn step(&mut self) -> Vec<Event> {
+        on_pool(|| self.step_on_pool())
+    }
+
+    fn step_on_pool(&mut self) -> Vec<Event> {
         self.admit();
         let step = self.plan_step();
         if step.tokens.is_empty() {

@@ -275,7 +275,7 @@ where
 
 /// Runs one small computation: GPU runtimes panic where a driver is missing, which is turned into an error here.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-fn probe<B: KernelBackend>(device: Device, backend: &B::Device) -> Result<(), DeviceError> {
+pub(crate) fn probe<B: KernelBackend>(device: Device, backend: &B::Device) -> Result<(), DeviceError> {
     let quiet = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(AssertUnwindSafe(|| {

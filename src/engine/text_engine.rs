@@ -30,12 +30,6 @@ pub trait TextEngine {
     fn score(&self, ids: &[u32]) -> Result<Vec<Option<f32>>, RequestError>;
 }
 
-/// Runs `work` on a thread of the kernels' pool. A step splits work some 150 times, and each split from outside the
-/// pool would put the caller to sleep and wake it again.
-fn on_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
-}
-
 impl<B: KernelBackend> TextEngine for Engine<B> {
     fn config(&self) -> &ModelConfig {
         &self.decoder().config
@@ -50,7 +44,7 @@ impl<B: KernelBackend> TextEngine for Engine<B> {
     }
 
     fn step(&mut self) -> Vec<Event> {
-        on_pool(|| Engine::step(self))
+        Engine::step(self)
     }
 
     fn is_idle(&self) -> bool {

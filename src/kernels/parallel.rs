@@ -5,6 +5,12 @@ use rayon::prelude::*;
 /// Multiply-adds below which waking a second thread costs more than it saves (a wake is 5 to 20 us).
 const SERIAL_BELOW: usize = 1 << 16;
 
+/// Runs `work` on a thread of the pool. What splits work many times belongs there: each split from outside the pool would
+/// put the caller to sleep and wake it again. From a thread of the pool it is a plain call.
+pub fn on_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// Runs `body(i)` for each `i` below `tasks`, on all threads when `work` (multiply-adds or elements in all)
 /// is worth it. Tasks are handed out one at a time, so uneven ones balance.
 pub fn for_each(tasks: usize, work: usize, body: impl Fn(usize) + Sync + Send) {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::data::Consultation;
 use crate::data::case::Case;
-use crate::data::conversation::{ConversationError, History};
+use crate::data::conversation::{ConversationError, DialogueFormat, History};
 use crate::data::lexicon::Lexicon;
 use crate::engine::error::RequestError;
 use crate::engine::request::Output;
@@ -83,13 +83,36 @@ pub struct Fragment {
     pub case: String,
     /// Exchanges before it.
     pub turn: usize,
+    /// What the patient has just said.
+    pub heard: String,
     /// Token ids and log-probs, as sampled.
     pub group: Group,
     /// The same replies as text, with rewards.
     pub replies: Vec<MarkedReply>,
 }
 
-/// A consultation in the pool. All of it follows from `number` and `consultation`, so that is all a checkpoint keeps.
+/// A pool between two rounds, as a checkpoint keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FragmentsState {
+    /// Rounds that are done.
+    round: u64,
+    /// The number of the next case.
+    next: u64,
+    scenes: Vec<SceneState>,
+}
+
+/// A consultation of the pool. The tokens are kept because they were sampled: tokenising the text again could give
+/// others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SceneState {
+    number: u64,
+    consultation: Consultation,
+    tokens: Vec<u32>,
+}
+
+/// A consultation in the pool; the script follows from its number.
 #[derive(Debug, Clone)]
 struct Scene {
     number: u64,
@@ -131,6 +154,29 @@ impl<'a> Fragments<'a> {
     ) -> Self {
         assert!(!cases.is_empty(), "a pool without cases");
         Self { cases, generator, judge, options, scenes: Vec::new(), next: 0, round: 0 }
+    }
+
+    /// The pool as it stands.
+    pub fn state(&self) -> FragmentsState {
+        let scenes = self.scenes.iter().map(|scene| SceneState {
+            number: scene.number,
+            consultation: scene.consultation.clone(),
+            tokens: scene.history.ids().to_vec(),
+        });
+        FragmentsState { round: self.round, next: self.next, scenes: scenes.collect() }
+    }
+
+    /// Puts the pool back as it stood at `state`, which must be of the same cases, options and format.
+    pub fn restore(&mut self, state: FragmentsState, format: &DialogueFormat) {
+        self.round = state.round;
+        self.next = state.next;
+        let scenes = state.scenes.into_iter().map(|scene| Scene {
+            number: scene.number,
+            script: self.script(scene.number),
+            consultation: scene.consultation,
+            history: History::resume(format, scene.tokens),
+        });
+        self.scenes = scenes.collect();
     }
 
     /// One round: a group of replies to each consultation of the pool.
@@ -184,15 +230,19 @@ impl<'a> Fragments<'a> {
     fn open<B: KernelBackend>(&mut self, policy: &Policy<B>) -> Result<Scene, ConversationError> {
         let number = self.next;
         self.next += 1;
-        let case = self.case(number);
-        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6f70_656e);
-        rng.set_stream(number);
-        let persona = Persona::draw(rng.next_u64());
-        let script = PatientScript::of_case(case, Lexicon::bundled(), persona, rng.next_u64());
+        let script = self.script(number);
         let consultation = Patient::new(&script, self.options.limits).open();
         let mut history = History::new(policy.format());
         history.patient(&consultation.opening)?;
         Ok(Scene { number, script, consultation, history })
+    }
+
+    /// What the patient of case `number` plays from.
+    fn script(&self, number: u64) -> PatientScript {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6f70_656e);
+        rng.set_stream(number);
+        let persona = Persona::draw(rng.next_u64());
+        PatientScript::of_case(self.case(number), Lexicon::bundled(), persona, rng.next_u64())
     }
 
     /// Case `number` of an endless walk over the cases, each pass in an order of its own.
@@ -276,6 +326,12 @@ impl<'a> Fragments<'a> {
     }
 }
 
+/// The patient's last words.
+fn heard(consultation: &Consultation) -> &str {
+    let last = consultation.turns.last().and_then(|turn| turn.patient.as_deref());
+    last.unwrap_or(&consultation.opening)
+}
+
 fn fragment(
     consultation: &Consultation,
     prompt: Vec<u32>,
@@ -298,6 +354,7 @@ fn fragment(
     Ok(Fragment {
         case: consultation.case_id.clone(),
         turn: consultation.turns.len(),
+        heard: heard(consultation).to_owned(),
         group: Group::new(traces)?,
         replies: replies
             .map(|((text, &reward), &advantage)| MarkedReply { text: text.clone(), reward, advantage })

@@ -21,14 +21,19 @@ pub enum PlayError {
     /// A patient could not be answered.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// The caller wanted no more.
+    #[error("the held-out consultations were interrupted")]
+    Interrupted,
 }
 
 /// Plays all consultations of `held_out` to their end, one reply a turn, in order of its cases. A consultation whose
-/// history leaves no room for a reply in the model's context stays unfinished.
+/// history leaves no room for a reply in the model's context stays unfinished. Before each turn `goes_on` is told how many
+/// consultations are finished; where it says no, the consultations are given up.
 pub fn play<B: KernelBackend>(
     policy: &mut Policy<B>,
     held_out: &HeldOut,
     sampling: ReplySampling,
+    goes_on: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<Consultation>, PlayError> {
     let sampling = ReplySampling { samples: 1, ..sampling };
     let room = policy.decoder().config.max_position_embeddings.saturating_sub(sampling.max_new_tokens);
@@ -53,6 +58,9 @@ pub fn play<B: KernelBackend>(
         }
         if places.is_empty() {
             return Ok(batch.into_consultations());
+        }
+        if !goes_on(histories.len() - places.len()) {
+            return Err(PlayError::Interrupted);
         }
         let turn = |index: usize| batch.consultations()[index].turns.len() as u64;
         let seeds: Vec<u64> =

@@ -11,7 +11,9 @@ pub mod update;
 
 pub use advantage::{AdvantageError, Advantages, LengthReward, quantile};
 pub use filter::{FilterError, Noise, NoiseFilter, repetition};
-pub use fragments::{Fragment, FragmentError, FragmentOptions, Fragments, MarkedReply};
+pub use fragments::{
+    Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, MarkedReply, RoundSeconds,
+};
 pub use objective::{Clip, TokenLoss, token_loss};
 pub use policy::{Policy, ReplySampling};
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};

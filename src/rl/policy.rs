@@ -7,6 +7,7 @@ use crate::engine::request::{Output, Request};
 use crate::engine::sampling::SamplingParams;
 use crate::kernels::KernelBackend;
 use crate::model::decoder::Decoder;
+use crate::model::parameters::Parameter;
 
 /// The model that consults. Sampling and training share its weights: there is one copy.
 #[derive(Debug)]
@@ -59,6 +60,11 @@ impl<B: KernelBackend> Policy<B> {
         change(self.engine.decoder_mut())
     }
 
+    /// Calls `visit` with every float tensor of the weights, to read them or to set them as they once were; no update.
+    pub fn visit_parameters(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_, B>)) {
+        self.engine.decoder_mut().visit_parameters(visit);
+    }
+
     /// Replies to each of `prompts`, in their order; prompt `i` is sampled with `seeds[i]`, so a reply depends on its
     /// own prompt and seed alone.
     ///
@@ -84,9 +90,7 @@ impl<B: KernelBackend> Policy<B> {
             })
         });
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        let engine = &mut self.engine;
-        // On a thread of the kernels' pool, which spares the many hand-overs a sleep and a wake each.
-        Ok(rayon::scope(|_| engine.run(&ids)))
+        Ok(self.engine.run(&ids))
     }
 
     /// The text of a reply; what was sampled of its words only.

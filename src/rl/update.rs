@@ -64,26 +64,20 @@ pub fn update<B: KernelBackend>(
             tokens.extend(trace.trainable().map(|token| (token.log_prob, advantage)));
         }
         report.tokens += batch.tokens.len();
-        let report = &mut report;
-        let decoder = policy.decoder();
-        let gradients = &mut gradients;
-        rayon::scope(|_| {
-            let mut objective = |index: usize, log_prob: f32| {
-                let (old, advantage) = tokens[index];
-                let token = token_loss(log_prob, old, advantage, options.clip);
-                report.loss += f64::from(token.loss / denominator);
-                report.clipped_low += usize::from(token.clipped_low);
-                report.clipped_high += usize::from(token.clipped_high);
-                report.pairs.push((old, log_prob));
-                token.derivative / denominator
-            };
-            forward_backward(decoder, &batch, options.temperature, &mut objective, gradients);
-        });
+        let mut objective = |index: usize, log_prob: f32| {
+            let (old, advantage) = tokens[index];
+            let token = token_loss(log_prob, old, advantage, options.clip);
+            report.loss += f64::from(token.loss / denominator);
+            report.clipped_low += usize::from(token.clipped_low);
+            report.clipped_high += usize::from(token.clipped_high);
+            report.pairs.push((old, log_prob));
+            token.derivative / denominator
+        };
+        forward_backward(policy.decoder(), &batch, options.temperature, &mut objective, &mut gradients);
     }
     report.forward_backward = start.elapsed().as_secs_f64();
     let start = std::time::Instant::now();
-    report.grad_norm =
-        policy.update(|decoder| rayon::scope(|_| optimizer.step(decoder, gradients, options.lr)));
+    report.grad_norm = policy.update(|decoder| optimizer.step(decoder, gradients, options.lr));
     report.optimizer = start.elapsed().as_secs_f64();
     report
 }

@@ -6,6 +6,7 @@
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
 use crate::kernels::KernelBackend;
+use crate::kernels::parallel::on_pool;
 use crate::model::decoder::Decoder;
 use crate::model::layer::Linear;
 use crate::train::gradients::Gradients;
@@ -46,12 +47,12 @@ impl PackedBatch {
 }
 
 /// A decoder's loss on one batch: the log-prob of each target, and what its gradient is to be.
-pub trait Objective {
+pub trait Objective: Send {
     /// The derivative of the loss by the log-prob `log_prob` of target `index`.
     fn derivative(&mut self, index: usize, log_prob: f32) -> f32;
 }
 
-impl<F: FnMut(usize, f32) -> f32> Objective for F {
+impl<F: FnMut(usize, f32) -> f32 + Send> Objective for F {
     fn derivative(&mut self, index: usize, log_prob: f32) -> f32 {
         self(index, log_prob)
     }
@@ -81,10 +82,21 @@ pub fn forward_backward<B: KernelBackend>(
     objective: &mut dyn Objective,
     gradients: &mut Gradients<B>,
 ) -> Vec<f32> {
-    let PackedBatch { tokens, segments, targets } = batch;
-    if targets.is_empty() {
+    if batch.targets.is_empty() {
         return Vec::new();
     }
+    on_pool(|| walk(decoder, batch, temperature, objective, gradients))
+}
+
+/// [`forward_backward`] of a batch with targets.
+fn walk<B: KernelBackend>(
+    decoder: &Decoder<B>,
+    batch: &PackedBatch,
+    temperature: f32,
+    objective: &mut dyn Objective,
+    gradients: &mut Gradients<B>,
+) -> Vec<f32> {
+    let PackedBatch { tokens, segments, targets } = batch;
     let config = &decoder.config;
     let tables = decoder.rotary_tables(segments);
     let context = LayerContext { config, tables: &tables, segments };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
+use crate::kernels::parallel::on_pool;
 use crate::kernels::{AdamWStep, KernelBackend};
 use crate::model::decoder::Decoder;
 use crate::train::gradients::Gradients;
@@ -52,7 +53,11 @@ impl<B: KernelBackend> AdamW<B> {
 
     /// Changes the decoder's tensors by one step along `gradients` and returns the global norm before clipping. A
     /// tensor without a gradient is left as it is.
-    pub fn step(&mut self, decoder: &mut Decoder<B>, mut gradients: Gradients<B>, lr: f64) -> f64 {
+    pub fn step(&mut self, decoder: &mut Decoder<B>, gradients: Gradients<B>, lr: f64) -> f64 {
+        on_pool(|| self.step_on_pool(decoder, gradients, lr))
+    }
+
+    fn step_on_pool(&mut self, decoder: &mut Decoder<B>, mut gradients: Gradients<B>, lr: f64) -> f64 {
         self.steps += 1;
         let norm = gradients.norm();
         // As torch.nn.utils.clip_grad_norm_: the small constant keeps a zero norm harmless.

@@ -43,16 +43,13 @@ pub fn step<B: KernelBackend>(
     let mut sum = 0.0;
     let start = std::time::Instant::now();
     for batch in micro_batches(packed, micro_batch_tokens) {
-        let (decoder, gradients) = (&*decoder, &mut gradients);
-        let found = rayon::scope(|_| {
-            forward_backward(decoder, &batch, 1.0, &mut |_: usize, _: f32| scale, gradients)
-        });
+        let found = forward_backward(decoder, &batch, 1.0, &mut |_: usize, _: f32| scale, &mut gradients);
         sum += found.iter().map(|&p| f64::from(p)).sum::<f64>();
     }
     report.forward_backward = start.elapsed().as_secs_f64();
     report.loss = -sum / learned as f64;
     let start = std::time::Instant::now();
-    report.grad_norm = rayon::scope(|_| optimizer.step(decoder, gradients, lr));
+    report.grad_norm = optimizer.step(decoder, gradients, lr);
     report.optimizer = start.elapsed().as_secs_f64();
     report
 }

@@ -17,7 +17,7 @@ impl Loader<'_> {
         self.ages(entry.ages, &field);
         let mut aspects = Vec::new();
         for (aspect, words) in entry.aspects() {
-            let mut wordings = self.words(words, &format!("{field}.{}", name_of(aspect)));
+            let mut wordings = self.words(words, &format!("{field}.{}", aspect.name()));
             if aspect == Aspect::Presence && wordings.is_empty() && entry.topic == Topic::Symptom {
                 wordings = self.lay_words(concept, "present");
             }
@@ -76,7 +76,7 @@ impl Loader<'_> {
         self.concept(concept, legal(topic), &field);
         let mut aspects = Vec::new();
         for &(aspect, words) in words.iter().filter(|(_, words)| !words.is_empty()) {
-            let wordings = self.words(words, &format!("{field}.{}", name_of(aspect)));
+            let wordings = self.words(words, &format!("{field}.{}", aspect.name()));
             aspects.push(Part {
                 id: fact_id(topic, concept, aspect),
                 aspect,
@@ -192,26 +192,11 @@ fn legal(topic: Topic) -> &'static [ConceptKind] {
     }
 }
 
-fn name_of(aspect: Aspect) -> &'static str {
-    match aspect {
-        Aspect::Presence => "presence",
-        Aspect::Onset => "onset",
-        Aspect::Course => "course",
-        Aspect::Character => "character",
-        Aspect::Severity => "severity",
-        Aspect::Location => "location",
-        Aspect::Radiation => "radiation",
-        Aspect::Aggravating => "aggravating",
-        Aspect::Relieving => "relieving",
-        Aspect::Detail => "detail",
-    }
-}
-
 /// `chest-pain.onset`, `medication.metformin`, `medication.metformin.detail`, `exam.temperature`.
 fn fact_id(topic: Topic, concept: &str, aspect: Aspect) -> String {
     let slug: String = concept.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let prefix = match topic {
-        Topic::Symptom => return format!("{slug}.{}", name_of(aspect)),
+        Topic::Symptom => return format!("{slug}.{}", aspect.name()),
         Topic::History => "history",
         Topic::Medication => "medication",
         Topic::Allergy => "allergy",
@@ -225,6 +210,6 @@ fn fact_id(topic: Topic, concept: &str, aspect: Aspect) -> String {
         (Topic::Examination | Topic::Test | Topic::Concern, _) | (_, Aspect::Presence) => {
             format!("{prefix}.{slug}")
         }
-        _ => format!("{prefix}.{slug}.{}", name_of(aspect)),
+        _ => format!("{prefix}.{slug}.{}", aspect.name()),
     }
 }

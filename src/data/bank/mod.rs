@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 mod check;
 mod dice;
+mod divide;
 mod draw;
 mod entry;
 pub mod error;
@@ -24,6 +25,7 @@ mod tests;
 #[cfg(test)]
 mod tests_errors;
 
+pub use divide::divide;
 pub use error::{BankError, BankErrors, BankProblem, SynthError};
 pub use hash::content_hash;
 pub use presentation::Presentation;

@@ -101,6 +101,24 @@ pub enum Aspect {
     Detail,
 }
 
+impl Aspect {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Presence => "presence",
+            Self::Onset => "onset",
+            Self::Course => "course",
+            Self::Character => "character",
+            Self::Severity => "severity",
+            Self::Location => "location",
+            Self::Radiation => "radiation",
+            Self::Aggravating => "aggravating",
+            Self::Relieving => "relieving",
+            Self::Detail => "detail",
+        }
+    }
+}
+
 /// Whether a concept was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

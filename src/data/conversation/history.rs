@@ -20,6 +20,11 @@ impl History {
         Self { ids: format.opening().to_vec(), format: format.clone(), next: Expected::Patient }
     }
 
+    /// A consultation that stood at a reply, from the [`Self::begin_reply`] of that moment.
+    pub fn resume(format: &DialogueFormat, prompt: Vec<u32>) -> Self {
+        Self { ids: prompt, format: format.clone(), next: Expected::Reply }
+    }
+
     /// The patient speaks; a reply comes next.
     pub fn patient(&mut self, text: &str) -> Result<&mut Self, ConversationError> {
         self.expect(Expected::Patient)?;

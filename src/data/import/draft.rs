@@ -134,7 +134,7 @@ pub(super) fn finish(
                 draft.reveal = Reveal::Never;
             }
         }
-        let stem = format!("{}.{}", slug(&draft.concept), aspect_name(draft.aspect));
+        let stem = format!("{}.{}", slug(&draft.concept), draft.aspect.name());
         let count = used.entry(stem.clone()).or_default();
         *count += 1;
         let id = if *count == 1 { stem } else { format!("{stem}.{count}") };
@@ -162,19 +162,4 @@ pub(super) fn finish(
     };
     let presentation = slug(&truth.diagnosis);
     (Case { id, presentation, stratum, opening: opening.to_owned(), facts, truth, origin }, hidden)
-}
-
-fn aspect_name(aspect: Aspect) -> &'static str {
-    match aspect {
-        Aspect::Presence => "presence",
-        Aspect::Onset => "onset",
-        Aspect::Course => "course",
-        Aspect::Character => "character",
-        Aspect::Severity => "severity",
-        Aspect::Location => "location",
-        Aspect::Radiation => "radiation",
-        Aspect::Aggravating => "aggravating",
-        Aspect::Relieving => "relieving",
-        Aspect::Detail => "detail",
-    }
 }

@@ -44,7 +44,7 @@ pub(super) fn product<S: Simd>(
             BlockType::Q6_K => wide::<S, avx512::Q6_K>(simd, bytes, k, rows, to),
         };
     }
-    chunks(simd, &Plain { block, bytes, k }, k, rows, to);
+    chunks(simd, &Plain { block, bytes }, k, rows, to);
 }
 
 /// As [`product`], on AVX-512 registers.
@@ -76,14 +76,13 @@ trait Decode {
 struct Plain<'a> {
     block: BlockType,
     bytes: &'a [u8],
-    k: usize,
 }
 
 impl Decode for Plain<'_> {
     #[inline(always)]
-    fn decode<S: Simd>(&self, _: S, first: usize, _: usize, values: &mut [f32]) {
-        let row_bytes = self.k / self.block.values() * self.block.bytes();
-        let count = values.len() / self.k.max(1);
+    fn decode<S: Simd>(&self, _: S, first: usize, k: usize, values: &mut [f32]) {
+        let row_bytes = k / self.block.values() * self.block.bytes();
+        let count = values.len() / k.max(1);
         self.block.decode(&self.bytes[first * row_bytes..(first + count) * row_bytes], values);
     }
 }

@@ -33,6 +33,16 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Tokens that the key/value cache of a run holds: what the hungriest stage samples at once, and at least one
+    /// consultation of full length.
+    pub fn cache_tokens(config: &RunConfig, model: &ModelConfig) -> usize {
+        let stages = config.stage.iter().map(|stage| cache_tokens(model, stage));
+        let most = stages.max().unwrap_or(0).max(model.max_position_embeddings as u64);
+        usize::try_from(most).unwrap_or(usize::MAX)
+    }
+}
+
 /// Values that are trained: all of the model, or the two matrices that LoRA adds to each projection.
 pub(super) fn trained_parameters(config: &RunConfig, model: &ModelConfig) -> u64 {
     match config.model.adapter {
@@ -61,7 +71,10 @@ pub(super) fn of_stage(config: &RunConfig, model: &ModelConfig, stage: &Stage) -
         gradients: share(4 * trained),
         optimizer: share(8 * trained + master),
         activations: activations(config, model, stage),
-        cache: share(cache(model, stage, float)),
+        cache: share(
+            cache_tokens(model, stage)
+                .saturating_mul(2 * model.key_value_size() as u64 * model.num_hidden_layers as u64 * float),
+        ),
     }
 }
 
@@ -97,7 +110,7 @@ pub(super) fn longest_sequence(model: &ModelConfig, stage: &Stage) -> u64 {
 }
 
 /// Each prompt is kept once for all replies to it, and each reply for itself.
-fn cache(model: &ModelConfig, stage: &Stage, float: u64) -> u64 {
+fn cache_tokens(model: &ModelConfig, stage: &Stage) -> u64 {
     let (grpo, prompts) = match stage {
         Stage::Sft(_) | Stage::MidTraining(_) => return 0,
         Stage::Rl(stage) => (&stage.grpo, stage.cases as u64),
@@ -109,7 +122,5 @@ fn cache(model: &ModelConfig, stage: &Stage, float: u64) -> u64 {
     let group = grpo.group_size as u64;
     let all = prompts.saturating_mul(group);
     let replies = grpo.replies_at_once.map_or(all, |most| all.min(most as u64));
-    let tokens = replies.saturating_mul(reply).saturating_add(replies.div_ceil(group).saturating_mul(prompt));
-    let token = 2 * model.key_value_size() as u64 * model.num_hidden_layers as u64 * float;
-    tokens.saturating_mul(token)
+    replies.saturating_mul(reply).saturating_add(replies.div_ceil(group).saturating_mul(prompt))
 }

@@ -12,7 +12,7 @@ use super::error::RunError;
 use super::lock::RunLock;
 use super::log::{self, JsonLog};
 use super::metrics::StepMetrics;
-use super::summary::Summary;
+use super::summary::{SUMMARY, Summary};
 use crate::train::checkpoint::checksums::Checksum;
 use crate::train::checkpoint::disk::{RealDisk, create_dir_all, sync_dir, write_atomically};
 use crate::train::checkpoint::{
@@ -24,7 +24,6 @@ use crate::train::checkpoint::{
 pub(super) const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const ROLLOUTS: &str = "rollouts.jsonl";
-const SUMMARY: &str = "summary.json";
 /// The folder of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 

@@ -41,4 +41,4 @@ pub use log::JsonLog;
 pub use memory::peak_rss_bytes;
 pub use metrics::{Clipped, Gap, RlMetrics, Spread, StepMetrics, Timing};
 pub use read::{Difference, first_difference, read_metrics};
-pub use summary::{Gain, Outcome, Summary};
+pub use summary::{Gain, Outcome, Summary, read_summary};

@@ -1,10 +1,17 @@
 //! What came of a run: `summary.json`, and the one object that `osler train --json` prints.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::RunError;
 use super::number;
+use crate::train::checkpoint::DiskError;
+
+/// The file's name.
+pub(super) const SUMMARY: &str = "summary.json";
 
 /// The end of a run. Rewards are means over held-out consultations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +37,23 @@ pub struct Summary {
     pub peak_rss_bytes: u64,
     /// The folder of the exported model.
     pub export: String,
+}
+
+/// The summary of the finished run in `folder`; `None` where it is not finished.
+pub fn read_summary(folder: &Path) -> Result<Option<Summary>, RunError> {
+    let path = folder.join(SUMMARY);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(DiskError::on(&path, "read")(error).into()),
+    };
+    serde_json::from_str(&text).map(Some).map_err(|error| RunError::Line {
+        file: path,
+        line: error.line(),
+        reason: error.to_string(),
+    })
 }
 
 /// How well a policy does.

@@ -1,0 +1,302 @@
+//! `osler train`
+
+mod bars;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use self::bars::Bars;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::options::available_memory;
+use crate::cli::{CommandResult, output};
+use crate::data::template_clock::strftime;
+use crate::engine::{Device, ModelBundle};
+use crate::pipeline::{Ended, Patients, Prepared, Stopped, Watch as _, prepare, train};
+use crate::train::config::{Plan, RunConfig};
+use crate::train::run::{ResumeFrom, RunDirectory, RunOptions, Summary, last_attempt, locate, read_summary};
+
+/// Where runs go that are given no folder.
+const RUNS: &str = "runs";
+
+/// Train a model: patients, supervised steps, reinforcement learning, report, exported model
+///
+/// CONFIG is one TOML file; docs/config.md explains every field. The run gets a folder of its own, runs/NAME/001 and so on,
+/// with its metrics, rollouts, checkpoints, report.html and the exported model. Ctrl-C finishes the step at hand, saves,
+/// and says how to go on; pressed again it ends at once. A run that was killed goes on from its newest checkpoint.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  osler train configs/quickstart.toml
+  osler train configs/quickstart.toml --set seed=2 --set stage.rl.lr=5e-4 --out runs/second
+  osler train configs/smollm2-135m.toml --dry-run
+  osler train --resume                          the newest run in runs/
+  osler train --resume runs/quickstart/001      this one, from its newest checkpoint
+  osler train --resume runs/quickstart/001/checkpoints/step-000120
+
+JSON: {\"run_dir\", \"seed\", \"before\": {\"reward\"}, \"after\": {\"reward\"}, \"gain\": {\"mean\", \"ci95\": [lo, hi]},
+       \"baselines\": {name: reward}, \"seconds\", \"peak_rss_bytes\", \"export\"}, also in summary.json of the run's folder;
+       with --dry-run the plan. Rewards are of held-out consultations. A number that is none is \"NaN\".
+
+Exit status: 0 finished, 1 failed, 2 wrong usage, 3 stopped by limits.seconds, 130 stopped by Ctrl-C.")]
+pub struct Arguments {
+    /// The run's configuration
+    #[arg(value_name = "CONFIG", required_unless_present = "resume")]
+    config: Option<PathBuf>,
+
+    /// Put a value over the file's, e.g. stage.rl.lr=1e-6; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+
+    /// The run's folder, new or empty [default: runs/NAME/001, 002 ..]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Go on with a run: its folder or one of its checkpoints [default: the last run of CONFIG, or of all in runs/]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["set", "dry_run"])]
+    resume: Option<PathBuf>,
+
+    /// Check everything, print the plan, and train nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// The same as --set device=DEVICE
+    #[arg(long, value_name = "DEVICE", conflicts_with = "resume", help_heading = "Runtime")]
+    device: Option<Device>,
+
+    /// CPU threads; 0 takes all. The same as --set threads=N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=1024), help_heading = "Runtime")]
+    threads: Option<u16>,
+
+    /// Print one JSON object on stdout (progress stays on stderr)
+    #[arg(long, help_heading = "Runtime")]
+    json: bool,
+}
+
+/// A run that ended early and is saved.
+#[derive(Debug, Error)]
+#[error(
+    "stopped {why}; {step} steps are saved. Go on with:\n  osler train --resume {}",
+    .folder.display()
+)]
+pub struct StoppedEarly {
+    why: &'static str,
+    step: u64,
+    folder: PathBuf,
+    /// The exit status.
+    pub status: u8,
+}
+
+#[derive(Debug, Error)]
+enum UsageError {
+    #[error("there is no run in {}: nothing to resume", .0.display())]
+    NoRun(PathBuf),
+    #[error(
+        "{} is not the configuration that {} began with. A run goes on under its own: undo the change, or begin a new run \
+         without --resume",
+        .config.display(), .run.display()
+    )]
+    OtherConfig { config: PathBuf, run: PathBuf },
+    #[error("the run cannot be started: {0}")]
+    CannotRun(String),
+}
+
+pub fn run(arguments: Arguments) -> CommandResult {
+    match arguments.resumed()? {
+        Some((folder, from)) => arguments.resume(&folder, from),
+        None => arguments.begin(),
+    }
+}
+
+impl Arguments {
+    /// The configuration that was named; a file after `--resume` is one, too.
+    fn config(&self) -> Option<&Path> {
+        let after_resume = self.resume.as_deref().filter(|path| path.is_file());
+        self.config.as_deref().or(after_resume)
+    }
+
+    fn overrides(&self) -> Vec<String> {
+        let mut overrides = self.set.clone();
+        overrides.extend(self.device.map(|device| format!("device={device}")));
+        overrides.extend(self.threads.map(|threads| format!("threads={threads}")));
+        overrides
+    }
+
+    /// The run to go on with, where one is asked for.
+    fn resumed(&self) -> Result<Option<(PathBuf, ResumeFrom)>, Box<dyn std::error::Error>> {
+        let Some(given) = &self.resume else { return Ok(None) };
+        if !given.as_os_str().is_empty() && !given.is_file() {
+            return Ok(Some(locate(given)));
+        }
+        if let Some(out) = &self.out {
+            return Ok(Some(locate(out)));
+        }
+        let base = Path::new(RUNS);
+        let last = match self.config() {
+            Some(path) => last_attempt(base, &RunConfig::load(path, &[])?.name)?,
+            None => newest_run(base),
+        };
+        let last = last.ok_or_else(|| UsageError::NoRun(base.to_owned()))?;
+        Ok(Some((last, ResumeFrom::Newest)))
+    }
+
+    fn begin(&self) -> CommandResult {
+        let path = self.config.clone().unwrap_or_default();
+        let config = RunConfig::load(&path, &self.overrides())?;
+        let plan = plan(&config)?;
+        if self.dry_run {
+            // Reads the cases, too: what is wrong with them shows now.
+            Patients::of(&config)?;
+            return if self.json { Ok(output::json(&plan)?) } else { Ok(output::text(&plan.to_string())?) };
+        }
+        can_run(&config, &plan)?;
+        start_threads(self.threads.map_or(config.threads, usize::from))?;
+        let mut bars = Bars::new(Interrupt::watch()?);
+        let prepared = prepare(config, &mut bars)?;
+        let (text, options) = (prepared.config.resolved(), run_options(&prepared.config));
+        let run = match &self.out {
+            Some(dir) => RunDirectory::create_in(dir, &text, options)?,
+            None => RunDirectory::create(Path::new(RUNS), &prepared.config.name, &text, options)?,
+        };
+        self.go(&prepared, run, None, bars)
+    }
+
+    fn resume(&self, folder: &Path, from: ResumeFrom) -> CommandResult {
+        if from == ResumeFrom::Newest
+            && let Some(summary) = read_summary(folder)?
+        {
+            eprintln!("{} is finished already", folder.display());
+            return self.tell(&summary);
+        }
+        let resolved = folder.join("config.toml");
+        let options = match RunConfig::load(&resolved, &[]) {
+            Ok(config) => run_options(&config),
+            // Said better below.
+            Err(_) => RunOptions::default(),
+        };
+        let resumed = RunDirectory::resume(folder, from, options)?;
+        let config = RunConfig::parse(&resumed.config, &resolved, &[])?;
+        if let Some(path) = self.config()
+            && RunConfig::load(path, &[])?.resolved() != resumed.config
+        {
+            let other = UsageError::OtherConfig { config: path.to_owned(), run: folder.to_owned() };
+            return Err(other.into());
+        }
+        can_run(&config, &plan(&config)?)?;
+        start_threads(self.threads.map_or(config.threads, usize::from))?;
+        let mut bars = Bars::new(Interrupt::watch()?);
+        bars.note(&match &resumed.checkpoint {
+            Some(checkpoint) => {
+                format!("going on in {} after step {}", folder.display(), checkpoint.state().progress.step)
+            }
+            None => format!("{} ended before its first checkpoint and begins again", folder.display()),
+        });
+        let prepared = prepare(config, &mut bars)?;
+        self.go(&prepared, resumed.run, resumed.checkpoint, bars)
+    }
+
+    fn go(
+        &self,
+        prepared: &Prepared,
+        run: RunDirectory,
+        checkpoint: Option<crate::train::checkpoint::Checkpoint>,
+        mut bars: Bars,
+    ) -> CommandResult {
+        bars.note(&format!("run folder: {}", run.dir().display()));
+        for note in &prepared.patients.notes {
+            bars.note(note);
+        }
+        // A time that cannot be printed is left out.
+        let date = strftime(SystemTime::now(), "%Y-%m-%d %H:%M UTC").unwrap_or_default();
+        let ended = train(prepared, run, checkpoint, &date, &mut bars)?;
+        bars.finish();
+        match ended {
+            Ended::Finished(summary) => self.tell(&summary),
+            Ended::Stopped(Stopped { run_dir, step, out_of_time }) => {
+                let (why, status) = if out_of_time { ("by limits.seconds", 3) } else { ("as asked", 130) };
+                Err(StoppedEarly { why, step, folder: run_dir, status }.into())
+            }
+        }
+    }
+
+    fn tell(&self, summary: &Summary) -> CommandResult {
+        if self.json { Ok(output::json(summary)?) } else { Ok(output::text(&in_words(summary))?) }
+    }
+}
+
+fn run_options(config: &RunConfig) -> RunOptions {
+    let keep = std::num::NonZeroUsize::new(config.checkpoint.keep);
+    let default = RunOptions::default();
+    RunOptions { keep_checkpoints: keep.unwrap_or(default.keep_checkpoints), ..default }
+}
+
+fn start_threads(threads: usize) -> Result<(), rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()
+}
+
+/// The plan; the headers of the model's files are read where they are there.
+fn plan(config: &RunConfig) -> Result<Plan, Box<dyn std::error::Error>> {
+    let there = config.model.path.as_deref().filter(|path| path.exists());
+    let files = there.map(ModelBundle::open).transpose()?;
+    Ok(Plan::new(config, files.as_ref().map(|files| files.files.config()))?)
+}
+
+fn can_run(config: &RunConfig, plan: &Plan) -> Result<(), UsageError> {
+    let mut why = String::new();
+    for missing in &plan.not_built {
+        // Writing to a string cannot fail.
+        let _ =
+            write!(why, "\n  - {} is not built yet (`{}`): {}", missing.name, missing.field, missing.instead);
+    }
+    let free = available_memory(config.device).filter(|_| plan.limit_bytes.is_none());
+    let (limit, of) = match (plan.limit_bytes, free) {
+        (Some(limit), _) => (limit, "limits.memory allows"),
+        (None, Some(free)) => (free, "is free"),
+        (None, None) => (u64::MAX, ""),
+    };
+    if plan.peak_bytes > limit {
+        let (needs, limit) = (output::bytes(plan.peak_bytes), output::bytes(limit));
+        let _ = write!(
+            why,
+            "\n  - it needs about {needs} of memory and {limit} {of}: lower cases, group_size, max_new_tokens or \
+             micro_batch_tokens, or take a smaller model"
+        );
+    }
+    if why.is_empty() { Ok(()) } else { Err(UsageError::CannotRun(why)) }
+}
+
+/// The run in `base` whose configuration was written last.
+fn newest_run(base: &Path) -> Option<PathBuf> {
+    let folders = |dir: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    let attempts = folders(base).into_iter().flat_map(|run| folders(&run));
+    let dated = attempts.filter_map(|run| {
+        let written = std::fs::metadata(run.join("config.toml")).and_then(|data| data.modified()).ok()?;
+        Some((written, run))
+    });
+    dated.max().map(|(_, run)| run)
+}
+
+fn in_words(summary: &Summary) -> String {
+    let [low, high] = summary.gain.ci95;
+    let mut text = format!(
+        "held-out reward  before {:.3}, after {:.3}, gain {:+.3} (95% interval {low:+.3} to {high:+.3})\n",
+        summary.before.reward, summary.after.reward, summary.gain.mean
+    );
+    let baselines: Vec<String> =
+        summary.baselines.iter().map(|(name, reward)| format!("{name} {reward:.3}")).collect();
+    let minutes = summary.seconds / 60.0;
+    let _ = write!(
+        text,
+        "baselines        {}\ntook             {minutes:.1} minutes, {} at most\nreport           {}\nmodel            {}\n\
+         This is research software: what it trains gives no medical advice.\n",
+        baselines.join(", "),
+        output::bytes(summary.peak_rss_bytes),
+        Path::new(&summary.run_dir).join("report.html").display(),
+        summary.export,
+    );
+    text
+}

@@ -1,0 +1,138 @@
+//! A run's progress on stderr: bars on a terminal, lines elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::interrupt::Interrupt;
+use crate::pipeline::{Part, Watch};
+use crate::train::run::StepMetrics;
+
+/// Where stderr is no terminal, supervised steps are reported at most so often.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Shows what a run does, and asks it to stop on Ctrl-C.
+pub struct Bars {
+    interrupt: Interrupt,
+    stopping: bool,
+    terminal: bool,
+    /// What the bar shows now.
+    shown: String,
+    bar: ProgressBar,
+    last_line: Option<Instant>,
+}
+
+impl Bars {
+    /// Nothing is shown yet.
+    pub fn new(interrupt: Interrupt) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            interrupt,
+            stopping: false,
+            terminal,
+            shown: String::new(),
+            bar: ProgressBar::hidden(),
+            last_line: None,
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// A bar for `what`; a new one where it is another thing than before.
+    fn show(&mut self, what: &str, template: &str, done: u64, total: u64) {
+        if self.shown != what {
+            self.shown = what.to_owned();
+            self.last_line = None;
+            self.bar.finish_and_clear();
+            self.bar = ProgressBar::new(total).with_prefix(what.to_owned());
+            // The templates are constants; a typo in one would show as the plain style.
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                self.bar.set_style(style);
+            }
+            // A stage that was taken up again is not as fast as its first step makes it look.
+            self.bar.set_position(done.saturating_sub(1));
+            self.bar.reset_eta();
+        }
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+}
+
+impl Watch for Bars {
+    fn part(&mut self, part: Part, done: u64, total: u64) {
+        let (what, unit) = match part {
+            Part::Patients => ("patients", ""),
+            Part::Lessons => ("consultations to learn from", ""),
+            Part::Vocabulary => ("vocabulary", ""),
+            Part::Weights => ("weights", "bytes"),
+            Part::HeldOut("before") => ("held-out consultations, before", ""),
+            Part::HeldOut("after") => ("held-out consultations, after", ""),
+            Part::HeldOut(_) => ("held-out consultations, on the way", ""),
+            Part::Baselines => ("other doctors", ""),
+            Part::Export => ("export", "bytes"),
+        };
+        if !self.terminal {
+            if self.shown != what {
+                self.shown = what.to_owned();
+                self.last_line = None;
+                eprintln!("{what}");
+            }
+            return;
+        }
+        let template = match unit {
+            "bytes" => "{prefix} {bar:30} {binary_bytes}/{binary_total_bytes}",
+            _ => "{prefix} {bar:30} {pos}/{len} {elapsed}",
+        };
+        self.show(what, template, done, total);
+    }
+
+    fn step(&mut self, metrics: &StepMetrics, done: u64, total: u64) {
+        let words = in_words(metrics);
+        if self.terminal {
+            let template = "{prefix} {bar:24} {pos}/{len} {elapsed} left {eta} {per_sec} {msg}";
+            self.show(&metrics.stage, template, done, total);
+            self.bar.set_message(words);
+            return;
+        }
+        self.shown.clone_from(&metrics.stage);
+        let due = self.last_line.is_none_or(|last| last.elapsed() >= QUIET);
+        if metrics.rl.is_some() || due || done == total {
+            self.last_line = Some(Instant::now());
+            eprintln!("{} {done}/{total}: {words}", metrics.stage);
+        }
+    }
+
+    fn note(&mut self, note: &str) {
+        // Without a bar on screen `println` would say nothing.
+        self.bar.suspend(|| eprintln!("{note}"));
+    }
+
+    fn should_stop(&mut self) -> bool {
+        if !self.stopping && self.interrupt.is_pressed() {
+            self.stopping = true;
+            self.note("stopping: the step at hand is finished and saved; Ctrl-C again ends at once");
+        }
+        self.stopping
+    }
+}
+
+fn in_words(metrics: &StepMetrics) -> String {
+    let timing = &metrics.timing;
+    match &metrics.rl {
+        Some(rl) => format!(
+            "reward {:.3}, {:.0} tokens a reply, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
+            rl.reward.mean,
+            rl.reply_tokens.mean,
+            timing.seconds,
+            timing.rollout,
+            timing.judge,
+            timing.forward_backward,
+            timing.optimizer
+        ),
+        None => format!("loss {:.3}, {:.0} tokens/s", metrics.loss, timing.tokens_per_second),
+    }
+}

@@ -1,0 +1,157 @@
+//! What can go wrong with a run.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::data::bank::SynthError;
+use crate::data::conversation::ConversationError;
+use crate::data::import::ImportError;
+use crate::data::{TemplateError, TokenizerError};
+use crate::engine::OpenError;
+use crate::engine::error::EngineError;
+use crate::eval::{CompareError, EvaluationError, HeldOutError, MeasureError};
+use crate::model::weights::WeightsError;
+use crate::rl::FragmentError;
+use crate::rl::heldout::PlayError;
+use crate::sim::dialogue::DemonstrationError;
+use crate::train::ScheduleError;
+use crate::train::checkpoint::CheckpointError;
+use crate::train::run::RunError;
+
+/// Why a run could not be prepared or could not go on. What was saved before is still there.
+#[derive(Debug, Error)]
+pub enum PipelineError {
+    /// Patients could not be drawn.
+    #[error(transparent)]
+    Synth(#[from] SynthError),
+    /// Records could not be read.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// Two cases of one name.
+    #[error("data.cases: two cases are called `{id}`, each must have its own id")]
+    DuplicateCase {
+        /// The name.
+        id: String,
+    },
+    /// Nothing left to train on or to measure with.
+    #[error(
+        "data.cases: {found} cases with something to tell are too few: at least one must be trained on and another held \
+         out, of a presentation of its own or one with several patients"
+    )]
+    TooFewCases {
+        /// How many there are.
+        found: usize,
+    },
+    /// Held-out patients could not be set up.
+    #[error(transparent)]
+    HeldOut(#[from] HeldOutError),
+    /// Consultations to learn from could not be drawn.
+    #[error(transparent)]
+    Demonstration(#[from] DemonstrationError),
+    /// No consultation could be learned from.
+    #[error(
+        "stage {stage}: none of {found} consultations can be learned from; {too_long} are longer than max_tokens or \
+         batch_tokens"
+    )]
+    NoLessons {
+        /// The stage's place, from 0.
+        stage: usize,
+        /// How many there are.
+        found: usize,
+        /// How many of them are too long.
+        too_long: usize,
+    },
+    /// The vocabulary.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template.
+    #[error("chat template: {0}")]
+    Template(#[from] TemplateError),
+    /// There is none.
+    #[error("the model in model.path has no chat template, which says how a conversation is written")]
+    NoTemplate,
+    /// A consultation could not be written as ids.
+    #[error(transparent)]
+    Conversation(#[from] ConversationError),
+    /// The configuration names no model; a checked one does.
+    #[error("the configuration names neither model.path nor [model.shape] with tokenizer.vocab_size")]
+    NoModel,
+    /// The model or the device could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The engine does not fit.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The learning rate.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// Replies could not be sampled or marked.
+    #[error(transparent)]
+    Fragment(#[from] FragmentError),
+    /// A held-out consultation could not be led.
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    /// Held-out consultations could not be marked.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// Other doctors could not be measured.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// Before and after could not be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// The run's folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The model could not be written.
+    #[error("the model could not be exported: {0}")]
+    Export(WeightsError),
+    /// A stage that no code does yet.
+    #[error("stage {kind} is not built yet: take it out of the file")]
+    NotBuilt {
+        /// The stage's kind.
+        kind: &'static str,
+    },
+    /// Numbers that are none.
+    #[error(
+        "step {step}: the {what} is {found}, so training has diverged; the run stopped before saving it. Lower the \
+         learning rate (stage.{stage}.lr) and start again, or resume from an older checkpoint with more warm-up"
+    )]
+    Diverged {
+        /// The step, from 1.
+        step: u64,
+        /// The stage's kind.
+        stage: &'static str,
+        /// `loss` or `gradient's norm`.
+        what: &'static str,
+        /// The value.
+        found: f64,
+    },
+    /// A checkpoint of a state that this configuration cannot have.
+    #[error("{} cannot be resumed from: {what}", .checkpoint.display())]
+    State {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// A file of the run that can no longer be made is missing or damaged.
+    #[error(
+        "{} {what}; it holds the consultations from before reinforcement learning, which cannot be held again after it. \
+         Put it back, or start a new run",
+        .file.display()
+    )]
+    Before {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl From<CheckpointError> for PipelineError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Run(error.into())
+    }
+}

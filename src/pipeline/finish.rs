@@ -1,0 +1,272 @@
+//! What a run comes to: held-out consultations before and after, other doctors, the report, the model.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::PipelineError;
+use super::export::export;
+use super::prepare::Prepared;
+use super::run::Run;
+use super::seeds::{Draws, seed_of};
+use super::watch::Part;
+use crate::data::Consultation;
+use crate::eval::report::{self, samples};
+use crate::eval::{
+    Bootstrap, Evaluated, Evaluation, ReportData, RunFacts, Series, TimeShare, Yardstick, baselines,
+    evaluate, render,
+};
+use crate::kernels::KernelBackend;
+use crate::rl::ReplySampling;
+use crate::rl::heldout::{PlayError, play};
+use crate::rubric::{Generator, RuleJudge};
+use crate::train::config::{RunConfig, Stage};
+use crate::train::run::{Gain, Outcome, StepMetrics, Summary, read_metrics};
+
+/// Held-out consultations before reinforcement learning.
+const BEFORE: &str = "heldout-before.json";
+/// After it.
+const AFTER: &str = "heldout-after.json";
+/// The exported model's folder.
+const MODEL: &str = "model";
+const REPORT: &str = "report.html";
+/// Consultations that the report shows before and after.
+const SAMPLES: usize = 6;
+
+/// Held-out consultations, marked.
+pub(super) type Measured = Evaluated;
+
+/// A file of held-out consultations.
+#[derive(Serialize)]
+struct HeldOutFile<'a> {
+    /// The steps before them.
+    step: u64,
+    evaluation: &'a Evaluation,
+    consultations: &'a [Consultation],
+}
+
+/// What is read of it again.
+#[derive(Deserialize)]
+struct HeldOutRead {
+    consultations: Vec<Consultation>,
+}
+
+impl<B: KernelBackend> Run<'_, B> {
+    /// What the policy did before reinforcement learning: measured now, or read where it was measured in an earlier
+    /// sitting. `None` where the run is to stop.
+    pub(super) fn before(&mut self) -> Result<Option<Measured>, PipelineError> {
+        let path = self.dir.dir().join(BEFORE);
+        if !path.exists() {
+            let stages = &self.prepared.config.stage;
+            let first = stages.iter().position(|stage| matches!(stage, Stage::Rl(_))).unwrap_or(0);
+            if self.place.stage > first || self.place.stage == first && self.place.stage_step > 0 {
+                let what = "is missing".to_owned();
+                return Err(PipelineError::Before { file: path, what });
+            }
+            let Some(measured) = self.measure("before")? else { return Ok(None) };
+            self.write_held_out(BEFORE, &measured)?;
+            return Ok(Some(measured));
+        }
+        let damaged = |what: String| PipelineError::Before { file: path.clone(), what };
+        let text = fs::read(&path).map_err(|error| damaged(format!("could not be read: {error}")))?;
+        let read: HeldOutRead = serde_json::from_slice(&text)
+            .map_err(|error| damaged(format!("is not as it was written: {error}")))?;
+        let measured = self
+            .mark("before", read.consultations)
+            .map_err(|error| damaged(format!("does not fit: {error}")))?;
+        Ok(Some(measured))
+    }
+
+    /// Measures the policy between steps, where `evaluation.every` says so.
+    pub(super) fn evaluate_between(&mut self) -> Result<(), PipelineError> {
+        let every = self.prepared.config.evaluation.every;
+        if !every.is_some_and(|every| self.place.stage_step.is_multiple_of(every)) {
+            return Ok(());
+        }
+        if let Some(measured) = self.measure("between")? {
+            self.write_held_out(&format!("heldout-{:06}.json", self.place.step), &measured)?;
+        }
+        Ok(())
+    }
+
+    fn write_held_out(&self, name: &str, measured: &Measured) -> Result<(), PipelineError> {
+        let Evaluated { evaluation, consultations, .. } = measured;
+        let file = HeldOutFile { step: self.place.step, evaluation, consultations };
+        // Strings and finite numbers only, which always have a JSON form.
+        let mut text = serde_json::to_vec(&file).unwrap_or_default();
+        text.push(b'\n');
+        Ok(self.dir.write_file(name, &text)?)
+    }
+
+    /// Leads all held-out consultations; `None` where the run is to stop.
+    fn measure(&mut self, name: &'static str) -> Result<Option<Measured>, PipelineError> {
+        let prepared = self.prepared;
+        let held_out = &prepared.patients.held_out;
+        let total = held_out.cases().len() as u64;
+        let sampling = ReplySampling {
+            samples: 1,
+            max_new_tokens: longest_reply(&prepared.config),
+            temperature: prepared.config.evaluation.temperature as f32,
+        };
+        let watch = &mut *self.watch;
+        let played = play(&mut self.policy, held_out, sampling, &mut |done| {
+            watch.part(Part::HeldOut(name), done as u64, total);
+            !watch.should_stop()
+        });
+        match played {
+            Ok(consultations) => {
+                self.watch.part(Part::HeldOut(name), total, total);
+                Ok(Some(self.mark(name, consultations)?))
+            }
+            Err(PlayError::Interrupted) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn mark(&self, name: &str, consultations: Vec<Consultation>) -> Result<Measured, PipelineError> {
+        let patients = &self.prepared.patients;
+        let generator = Generator::bundled(patients.limits.turns);
+        Ok(evaluate(name, &patients.held_out, consultations, &generator, &RuleJudge::bundled())?)
+    }
+}
+
+/// The longest reply of any stage of reinforcement learning; without one, a quarter of the model's context.
+pub(super) fn longest_reply(config: &RunConfig) -> usize {
+    let replies = config.stage.iter().filter_map(|stage| match stage {
+        Stage::Rl(stage) => Some(stage.grpo.max_new_tokens),
+        _ => None,
+    });
+    let positions = config.model.shape.as_ref().map_or(2048, |shape| shape.max_positions);
+    replies.max().unwrap_or((positions / 4).clamp(1, 512))
+}
+
+/// Measures what the run came to and writes it down; `None` where it is to stop before it is done.
+pub(super) fn finish<B: KernelBackend>(
+    run: &mut Run<'_, B>,
+    before: &Measured,
+    date: &str,
+) -> Result<Option<Summary>, PipelineError> {
+    let prepared = run.prepared;
+    let Some(after) = run.measure("after")? else { return Ok(None) };
+    run.write_held_out(AFTER, &after)?;
+    let (held_out, limits) = (&prepared.patients.held_out, prepared.patients.limits);
+    let yardsticks = Yardstick::all();
+    let count = yardsticks.len() as u64;
+    let mut others = Vec::new();
+    for (done, &yardstick) in (0..).zip(&yardsticks) {
+        run.watch.part(Part::Baselines, done, count);
+        if run.should_stop() {
+            return Ok(None);
+        }
+        let generator = Generator::bundled(limits.turns);
+        others.extend(baselines(&[yardstick], held_out, &generator, &RuleJudge::bundled())?);
+    }
+    run.watch.part(Part::Baselines, count, count);
+    let dir = run.dir.dir().to_owned();
+    let model = dir.join(MODEL);
+    export(prepared, &mut run.policy, &model, run.watch)?;
+
+    let config = &prepared.config;
+    let resamples = config.evaluation.resamples;
+    let bootstrap = Bootstrap { resamples, seed: seed_of(config.seed, Draws::Intervals) };
+    let steps = read_metrics(&run.dir.metrics_path())?;
+    let mut data = ReportData::new(facts(prepared, date, &steps));
+    let pairs = others.iter().map(|(yardstick, measured)| (*yardstick, &measured.evaluation));
+    data.compare(&before.evaluation, &after.evaluation, pairs, bootstrap)?;
+    data.samples = samples(held_out, before, &after, SAMPLES);
+    data.curves = curves(&steps);
+    data.time = time(&steps, run.seconds());
+    data.configuration = config.resolved();
+    run.dir.write_file(REPORT, render(&data).as_bytes())?;
+
+    let gain = data.comparison.as_ref().map(|comparison| comparison.overall.gain);
+    let summary = Summary {
+        run_dir: path_text(&dir),
+        seed: config.seed,
+        before: Outcome { reward: before.evaluation.reward.unwrap_or(f64::NAN) },
+        after: Outcome { reward: after.evaluation.reward.unwrap_or(f64::NAN) },
+        gain: Gain {
+            mean: gain.map_or(f64::NAN, |gain| gain.mean),
+            ci95: gain.and_then(|gain| gain.ci95).unwrap_or([f64::NAN; 2]),
+        },
+        baselines: others
+            .iter()
+            .filter(|(yardstick, _)| yardstick.is_baseline())
+            .map(|(yardstick, measured)| {
+                (yardstick.name().to_owned(), measured.evaluation.reward.unwrap_or(f64::NAN))
+            })
+            .collect(),
+        seconds: run.seconds(),
+        peak_rss_bytes: crate::train::run::peak_rss_bytes(),
+        export: path_text(&model),
+    };
+    run.dir.write_summary(&summary)?;
+    Ok(Some(summary))
+}
+
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
+    let config = &prepared.config;
+    let model = &prepared.model;
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    let gap = steps.iter().filter_map(|step| Some(step.rl.as_ref()?.gap.max)).fold(0.0, f64::max);
+    RunFacts {
+        name: config.name.clone(),
+        date: date.to_owned(),
+        seed: config.seed,
+        device: config.device.to_string(),
+        facts: vec![
+            fact("model", model.architecture.class_name().to_owned()),
+            fact("parameters", model.num_parameters().to_string()),
+            fact("vocabulary", prepared.tokenizer.vocab_size().to_string()),
+            fact("steps", steps.len().to_string()),
+            fact("patients trained on", prepared.patients.train.len().to_string()),
+            fact("held-out consultations", prepared.patients.held_out.cases().len().to_string()),
+            fact("largest gap of sampler and trainer", format!("{gap} nats")),
+            fact("osler", env!("CARGO_PKG_VERSION").to_owned()),
+        ],
+        notes: prepared.patients.notes.clone(),
+    }
+}
+
+fn curves(steps: &[StepMetrics]) -> Vec<Series> {
+    let rl = |value: fn(&crate::train::run::RlMetrics) -> f64| -> Vec<[f64; 2]> {
+        steps.iter().filter_map(|step| Some([step.step as f64, value(step.rl.as_ref()?)])).collect()
+    };
+    let of = |kind: &str, value: fn(&StepMetrics) -> f64| -> Vec<[f64; 2]> {
+        let wanted = steps.iter().filter(|step| step.stage == kind);
+        wanted.map(|step| [step.step as f64, value(step)]).collect()
+    };
+    let all = [
+        Series::new("supervised loss", of("sft", |step| step.loss)).in_unit("nats a learned token"),
+        Series::new("reward of sampled replies", rl(|rl| rl.reward.mean)).in_unit("mean of a step"),
+        Series::new("spread of rewards", rl(|rl| rl.reward.std)).in_unit("standard deviation"),
+        Series::new("reply length", rl(|rl| rl.reply_tokens.mean)).in_unit("tokens"),
+        Series::new("groups of equal rewards", rl(|rl| rl.equal_groups as f64)).in_unit("groups a step"),
+        Series::new("gradient norm, supervised", of("sft", |step| step.grad_norm)),
+        Series::new("gradient norm, reinforcement", of("rl", |step| step.grad_norm)),
+    ];
+    all.into_iter().filter(|series| !series.points.is_empty()).collect()
+}
+
+fn time(steps: &[StepMetrics], seconds: f64) -> Vec<TimeShare> {
+    let sum = |kind: &str, value: fn(&StepMetrics) -> f64| -> f64 {
+        steps.iter().filter(|step| step.stage == kind).map(value).sum()
+    };
+    let mut parts = vec![
+        ("supervised: forward and backward", sum("sft", |step| step.timing.forward_backward)),
+        ("supervised: optimizer", sum("sft", |step| step.timing.optimizer)),
+        ("reinforcement: rollouts", sum("rl", |step| step.timing.rollout)),
+        ("reinforcement: patients and marks", sum("rl", |step| step.timing.judge)),
+        ("reinforcement: forward and backward", sum("rl", |step| step.timing.forward_backward)),
+        ("reinforcement: optimizer", sum("rl", |step| step.timing.optimizer)),
+    ];
+    let counted: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
+    parts.push(("preparation, checkpoints, evaluation", (seconds - counted).max(0.0)));
+    let share = |(name, seconds): (&str, f64)| report::TimeShare { name: name.to_owned(), seconds };
+    parts.into_iter().map(share).collect()
+}

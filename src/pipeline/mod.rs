@@ -1,0 +1,24 @@
+//! A run from its configuration to its report: patients, vocabulary, supervised steps, reinforcement learning, what the
+//! model does on held-out patients before and after, the exported model.
+//!
+//! Reading order: [`prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
+//! `supervised.rs` and `reinforced.rs` (their steps), `state.rs` (what a checkpoint holds), `finish.rs` (evaluation,
+//! report, summary, export). [`Watch`] is how a run speaks to whoever started it.
+
+mod error;
+mod export;
+mod finish;
+mod patients;
+pub mod prepare;
+mod reinforced;
+mod run;
+mod seeds;
+mod state;
+mod supervised;
+mod watch;
+
+pub use error::PipelineError;
+pub use patients::Patients;
+pub use prepare::{Prepared, prepare};
+pub use run::{Ended, Stopped, train};
+pub use watch::{Part, Quiet, Watch};

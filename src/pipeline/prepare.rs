@@ -1,0 +1,119 @@
+//! All that is made or read before the first step: it is the same each time, so a resumed run makes it again.
+
+use std::sync::Arc;
+
+use super::error::PipelineError;
+use super::patients::Patients;
+use super::seeds::{Draws, seed_of};
+use super::watch::{Part, Watch};
+use crate::data::Tokenizer;
+use crate::data::bpe::{self, BpeOptions};
+use crate::data::consultation::{Consultation, DOCTOR_PROMPT};
+use crate::data::conversation::DialogueFormat;
+use crate::engine::ModelBundle;
+use crate::model::config::ModelConfig;
+use crate::sim::dialogue::{Demonstrations, Mixture};
+use crate::train::config::{Doctors, RunConfig, Sft, Stage};
+
+/// Consultations that a vocabulary is trained on in a run without a supervised stage.
+const VOCABULARY_CONSULTATIONS: u64 = 1000;
+/// A pair that is rarer in the training consultations is not merged.
+const MIN_FREQUENCY: u64 = 2;
+
+/// What a run starts from.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The configuration.
+    pub config: RunConfig,
+    /// Whom it meets.
+    pub patients: Patients,
+    /// How text becomes tokens.
+    pub tokenizer: Arc<Tokenizer>,
+    /// How consultations are written.
+    pub format: DialogueFormat,
+    /// The decoder's sizes, with the token that ends a reply.
+    pub model: ModelConfig,
+    /// The files that weights come from; `None` where the model is made from scratch.
+    pub files: Option<ModelBundle>,
+}
+
+/// Makes or reads it. Nothing is written.
+pub fn prepare(config: RunConfig, watch: &mut dyn Watch) -> Result<Prepared, PipelineError> {
+    watch.part(Part::Patients, 0, 1);
+    let patients = Patients::of(&config)?;
+    watch.part(Part::Patients, 1, 1);
+    let files = config.model.path.as_deref().map(ModelBundle::open).transpose()?;
+    let tokenizer = match &files {
+        Some(files) => Arc::clone(files.tokenizer()?),
+        None => Arc::new(vocabulary(&config, &patients, watch)?),
+    };
+    let template = match &files {
+        Some(files) => files.chat_template()?,
+        None => tokenizer.compile_chat_template().transpose()?,
+    };
+    let template = template.ok_or(PipelineError::NoTemplate)?;
+    let format = DialogueFormat::new(&tokenizer, &template, Some(DOCTOR_PROMPT))?;
+    let mut model = match (&files, config.model_config()) {
+        (Some(files), _) => files.files.config().clone(),
+        (None, Some(model)) => model,
+        (None, None) => return Err(PipelineError::NoModel),
+    };
+    if !model.eos_token_ids.contains(&format.end()) {
+        model.eos_token_ids.push(format.end());
+    }
+    model.pad_token_id = model.pad_token_id.or(tokenizer.pad_id());
+    Ok(Prepared { config, patients, tokenizer, format, model, files })
+}
+
+/// The consultations that stage `place` learns from.
+pub(super) fn lessons(
+    config: &RunConfig,
+    patients: &Patients,
+    place: usize,
+    stage: &Sft,
+) -> Result<Vec<Consultation>, PipelineError> {
+    held(config, patients, place, stage.doctors.clone(), stage.consultations)
+}
+
+fn held(
+    config: &RunConfig,
+    patients: &Patients,
+    place: usize,
+    doctors: Doctors,
+    count: u64,
+) -> Result<Vec<Consultation>, PipelineError> {
+    let mixture = Mixture { good: doctors.good, middling: doctors.middling, poor: doctors.poor };
+    let seed = seed_of(config.seed, Draws::Lessons(place));
+    let drawn = Demonstrations::new(&patients.train, mixture, patients.limits, seed)?.first(count);
+    Ok(drawn.into_iter().map(|lesson| lesson.consultation).collect())
+}
+
+/// A vocabulary of the first supervised stage's consultations, or of some held for it.
+fn vocabulary(
+    config: &RunConfig,
+    patients: &Patients,
+    watch: &mut dyn Watch,
+) -> Result<Tokenizer, PipelineError> {
+    watch.part(Part::Vocabulary, 0, 1);
+    let first = config.stage.iter().enumerate().find_map(|(place, stage)| match stage {
+        Stage::Sft(stage) if stage.consultations > 0 => Some((place, stage)),
+        _ => None,
+    });
+    let consultations = match first {
+        Some((place, stage)) => lessons(config, patients, place, stage)?,
+        None => {
+            let doctors = Doctors { good: 1.0, middling: 1.0, poor: 1.0 };
+            held(config, patients, config.stage.len(), doctors, VOCABULARY_CONSULTATIONS)?
+        }
+    };
+    let texts: Vec<String> = consultations
+        .iter()
+        .flat_map(|consultation| consultation.messages(Some(DOCTOR_PROMPT)))
+        .map(|message| message.content)
+        .collect();
+    let vocab_size = config.tokenizer.vocab_size.ok_or(PipelineError::NoModel)?;
+    let options = BpeOptions { vocab_size, min_frequency: MIN_FREQUENCY, system: None };
+    let tokenizer = bpe::train(&texts, &options)?;
+    watch.part(Part::Vocabulary, 1, 1);
+    Ok(tokenizer)
+}

@@ -1,0 +1,195 @@
+//! The steps of reinforcement learning in consultation.
+
+use serde::Serialize;
+
+use super::error::PipelineError;
+use super::run::{Flow, POOL, Run, add};
+use super::seeds::{Draws, seed_of};
+use crate::engine::StopReason;
+use crate::kernels::KernelBackend;
+use crate::rl::{
+    Clip, Fragment, FragmentOptions, Fragments, FragmentsState, LengthReward, NoiseFilter, ReplySampling,
+    UpdateOptions, UpdateReport, update,
+};
+use crate::rubric::{Generator, RuleJudge};
+use crate::train::config::{CarryOn, Noise, Rl, Stage};
+use crate::train::run::{Clipped, Gap, Phase, RlMetrics, RunError, Spread, StepClock, StepMetrics};
+
+/// A group in `rollouts.jsonl`.
+#[derive(Serialize)]
+struct Rollout<'a> {
+    /// The step in the whole run, from 1.
+    step: u64,
+    case: &'a str,
+    /// Exchanges before it.
+    turn: usize,
+    /// What the patient had just said.
+    heard: &'a str,
+    replies: Vec<Reply<'a>>,
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    text: &'a str,
+    reward: Option<f64>,
+    advantage: f64,
+    /// As sampled, and as trained on.
+    ids: Vec<u32>,
+    stop: StopReason,
+}
+
+impl<B: KernelBackend> Run<'_, B> {
+    /// Does what is left of a stage of reinforcement learning; `pool` is where its consultations stood.
+    pub(super) fn reinforced(
+        &mut self,
+        stage: &Rl,
+        pool: Option<serde_json::Value>,
+    ) -> Result<Flow, PipelineError> {
+        let prepared = self.prepared;
+        let (grpo, positions) = (&stage.grpo, prepared.model.max_position_embeddings);
+        let judge = RuleJudge::bundled();
+        let limits = prepared.patients.limits;
+        let options = FragmentOptions {
+            consultations: stage.cases,
+            sampling: ReplySampling {
+                samples: grpo.group_size,
+                max_new_tokens: grpo.max_new_tokens,
+                temperature: grpo.temperature as f32,
+            },
+            best: stage.carry_on == CarryOn::Best,
+            limits,
+            noise: noise(&stage.noise, stage.prompt_tokens(positions)),
+            length_reward: stage.length_reward.as_ref().map(|it| LengthReward {
+                quantile: it.quantile,
+                threshold: it.threshold,
+                scale: it.scale,
+            }),
+            seed: seed_of(prepared.config.seed, Draws::Rollouts(self.place.stage)),
+        };
+        let generator = Generator::bundled(limits.turns);
+        let mut fragments = Fragments::new(&prepared.patients.train, generator, &judge, options);
+        if let Some(pool) = pool {
+            let state: FragmentsState =
+                serde_json::from_value(pool).map_err(|error| self.damaged(&error.to_string()))?;
+            fragments.restore(state, &prepared.format);
+        }
+        let rates = Stage::Rl(stage.clone()).learning_rate().over(grpo.steps * grpo.updates)?;
+        loop {
+            let mut clock = StepClock::start();
+            let groups = self.rounds(&mut fragments, stage.fragments, &mut clock)?;
+            self.log(&groups)?;
+            let mut reports = Vec::new();
+            for (number, share) in (0..).zip(shares(&groups, grpo.updates as usize)) {
+                let options = UpdateOptions {
+                    clip: Clip { low: grpo.epsilon_low as f32, high: grpo.epsilon_high as f32 },
+                    l_max: grpo.max_new_tokens,
+                    temperature: grpo.temperature as f32,
+                    micro_batch_tokens: grpo.update.micro_batch_tokens.unwrap_or(positions),
+                    lr: rates.rate(self.place.stage_step * grpo.updates + number),
+                };
+                let report = update(&mut self.policy, &mut self.optimizer, share, &options);
+                add(&mut clock, Phase::ForwardBackward, report.forward_backward);
+                add(&mut clock, Phase::Optimizer, report.optimizer);
+                reports.push((options.lr, report));
+            }
+            let metrics = metrics(&groups, &reports);
+            if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
+                return Ok(flow);
+            }
+            self.evaluate_between()?;
+        }
+    }
+
+    /// `count` rounds of the pool.
+    fn rounds(
+        &mut self,
+        fragments: &mut Fragments<'_>,
+        count: usize,
+        clock: &mut StepClock,
+    ) -> Result<Vec<Fragment>, PipelineError> {
+        let mut groups = Vec::new();
+        for _ in 0..count {
+            let (round, seconds) = fragments.round(&mut self.policy)?;
+            add(clock, Phase::Rollout, seconds.rollout);
+            add(clock, Phase::Judge, seconds.judge);
+            groups.extend(round);
+        }
+        Ok(groups)
+    }
+
+    fn log(&mut self, groups: &[Fragment]) -> Result<(), RunError> {
+        for group in groups {
+            let replies = group.group.traces().iter().zip(&group.replies).map(|(trace, reply)| Reply {
+                text: &reply.text,
+                reward: reply.reward,
+                advantage: reply.advantage,
+                ids: trace.trainable().map(|token| token.id).collect(),
+                stop: trace.stop(),
+            });
+            self.dir.rollout(&Rollout {
+                step: self.place.step + 1,
+                case: &group.case,
+                turn: group.turn,
+                heard: &group.heard,
+                replies: replies.collect(),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, what: &str) -> PipelineError {
+        let checkpoint = self.dir.dir().join("checkpoints");
+        PipelineError::State { checkpoint, what: format!("`{POOL}` in its state.json: {what}") }
+    }
+}
+
+fn noise(noise: &Noise, max_tokens: usize) -> NoiseFilter {
+    NoiseFilter {
+        ngram: noise.ngram,
+        max_repetition: noise.max_repetition,
+        max_said_before: noise.max_said_before,
+        max_turns: noise.max_turns,
+        max_tokens,
+        role_marks: noise.role_marks.clone(),
+    }
+}
+
+/// The groups in `count` parts of nearly equal size, none empty.
+fn shares(groups: &[Fragment], count: usize) -> Vec<&[Fragment]> {
+    let count = count.clamp(1, groups.len().max(1));
+    let bound = |part: usize| part * groups.len() / count;
+    (0..count).filter_map(|part| groups.get(bound(part)..bound(part + 1))).collect()
+}
+
+fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)]) -> StepMetrics {
+    let replies = || groups.iter().flat_map(|group| group.group.traces().iter().zip(&group.replies));
+    let judged = |group: &&Fragment| group.replies.iter().any(|reply| reply.reward.is_some());
+    let equal = |group: &&Fragment| group.replies.iter().all(|reply| reply.advantage == 0.0);
+    let tokens: usize = reports.iter().map(|(_, report)| report.pairs.len()).sum();
+    let share = |count: usize| if tokens > 0 { count as f64 / tokens as f64 } else { 0.0 };
+    // Later updates move away from the sampler, which is no fault of the numbers; the first must not.
+    let first = reports.first().map(|(_, report)| report.pairs.as_slice()).unwrap_or_default();
+    let parts = reports.len().max(1) as f64;
+    StepMetrics {
+        loss: reports.iter().map(|(_, report)| report.loss).sum::<f64>() / parts,
+        grad_norm: reports.iter().map(|(_, report)| report.grad_norm).sum::<f64>() / parts,
+        learning_rate: reports.last().map_or(0.0, |(lr, _)| *lr),
+        tokens: tokens as u64,
+        rl: Some(RlMetrics {
+            reward: Spread::of(replies().filter_map(|(_, reply)| reply.reward)),
+            advantage: Spread::of(
+                replies().filter(|(_, reply)| reply.reward.is_some()).map(|(_, reply)| reply.advantage),
+            ),
+            reply_tokens: Spread::of(replies().map(|(trace, _)| trace.trainable_len() as f64)),
+            groups: groups.iter().filter(judged).count() as u64,
+            equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
+            truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
+            gap: Gap::of(first.iter().copied()),
+            clipped: Clipped {
+                low: share(reports.iter().map(|(_, report)| report.clipped_low).sum()),
+                high: share(reports.iter().map(|(_, report)| report.clipped_high).sum()),
+            },
+        }),
+        ..StepMetrics::default()
+    }
+}

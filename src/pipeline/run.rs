@@ -1,0 +1,324 @@
+//! The stages of a run, in order, with a checkpoint wherever it can be taken up again.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::tensor::DType;
+
+use super::error::PipelineError;
+use super::finish::{self, Measured};
+use super::prepare::Prepared;
+use super::seeds::{Draws, seed_of};
+use super::state;
+use super::watch::{Part, Watch};
+use crate::engine::{Device, DeviceError, Engine, EngineOptions, OpenError};
+use crate::kernels::KernelBackend;
+use crate::model::config::FloatType;
+use crate::model::decoder::{Decoder, DecoderWeights};
+use crate::model::load::{FileWeights, KeptType};
+use crate::rl::{Fragments, Policy};
+use crate::train::checkpoint::{Checkpoint, Progress};
+use crate::train::config::{Memory, RunConfig, Stage};
+use crate::train::init::InitialWeights;
+use crate::train::run::{Phase, RunDirectory, StepClock, StepMetrics, Summary};
+use crate::train::{AdamW, AdamWOptions};
+
+/// Tokens of one step of the engine.
+const BATCH_TOKENS: usize = 512;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    /// It is finished.
+    Finished(Box<Summary>),
+    /// It was stopped and can be taken up again.
+    Stopped(Stopped),
+}
+
+/// Where a run was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// Its folder.
+    pub run_dir: PathBuf,
+    /// Steps that are saved.
+    pub step: u64,
+    /// Whether `limits.seconds` stopped it, and not the watcher.
+    pub out_of_time: bool,
+}
+
+/// Trains `prepared` in the folder `run`, from the beginning or from `checkpoint`. `date` is printed in the report.
+pub fn train(
+    prepared: &Prepared,
+    run: RunDirectory,
+    checkpoint: Option<Checkpoint>,
+    date: &str,
+    watch: &mut dyn Watch,
+) -> Result<Ended, PipelineError> {
+    let device = prepared.config.device;
+    match device {
+        Device::Cpu => go::<burn_flex::Flex>(prepared, burn_flex::FlexDevice, run, checkpoint, date, watch),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => {
+            let wgpu = burn_wgpu::WgpuDevice::default();
+            crate::engine::open::probe::<burn_wgpu::Wgpu>(device, &wgpu).map_err(OpenError::from)?;
+            go::<burn_wgpu::Wgpu>(prepared, wgpu, run, checkpoint, date, watch)
+        }
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => {
+            let cuda = burn_cuda::CudaDevice::new(index);
+            crate::engine::open::probe::<burn_cuda::Cuda>(device, &cuda).map_err(OpenError::from)?;
+            go::<burn_cuda::Cuda>(prepared, cuda, run, checkpoint, date, watch)
+        }
+        #[cfg(not(feature = "wgpu"))]
+        Device::Wgpu => Err(OpenError::from(DeviceError::NotBuilt { device, feature: "wgpu" }).into()),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => Err(OpenError::from(DeviceError::NotBuilt { device, feature: "cuda" }).into()),
+    }
+}
+
+/// Where a run stands between two steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The stage, from 0; as many as there are when all are done.
+    pub stage: usize,
+    /// Steps of it that are done.
+    pub stage_step: u64,
+    /// Steps of the run that are done.
+    pub step: u64,
+}
+
+/// Whether a stage came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// It did.
+    Done,
+    /// The run is to stop; everything is saved.
+    Stop,
+}
+
+/// A run under way.
+pub(super) struct Run<'a, B: KernelBackend> {
+    pub prepared: &'a Prepared,
+    pub policy: Policy<B>,
+    pub optimizer: AdamW<B>,
+    pub dir: RunDirectory,
+    pub place: Place,
+    pub watch: &'a mut dyn Watch,
+    /// Work before this sitting, in milliseconds.
+    elapsed_ms: u64,
+    started: Instant,
+    out_of_time: bool,
+}
+
+fn go<B: KernelBackend>(
+    prepared: &Prepared,
+    device: B::Device,
+    dir: RunDirectory,
+    checkpoint: Option<Checkpoint>,
+    date: &str,
+    watch: &mut dyn Watch,
+) -> Result<Ended, PipelineError> {
+    let started = Instant::now();
+    let policy = policy::<B>(prepared, device, watch)?;
+    let progress = checkpoint.as_ref().map(|checkpoint| checkpoint.state().progress.clone());
+    let progress = progress.unwrap_or_default();
+    let place = Place { stage: progress.stage, stage_step: progress.stage_step, step: progress.step };
+    let optimizer = AdamW::new(options(&prepared.config, place.stage));
+    let mut run = Run {
+        prepared,
+        policy,
+        optimizer,
+        dir,
+        place,
+        watch,
+        elapsed_ms: progress.elapsed_ms,
+        started,
+        out_of_time: false,
+    };
+    if let Some(checkpoint) = &checkpoint {
+        run.restore(checkpoint, &progress)?;
+    }
+    let mut pool = progress.extra.get(POOL).cloned();
+    let mut before: Option<Measured> = None;
+    let first_rl = prepared.config.stage.iter().position(|stage| matches!(stage, Stage::Rl(_)));
+    while let Some(stage) = prepared.config.stage.get(run.place.stage) {
+        if before.is_none() && run.place.stage >= first_rl.unwrap_or(0) {
+            match run.before()? {
+                Some(measured) => before = Some(measured),
+                None => return run.stopped(),
+            }
+        }
+        let flow = match stage {
+            Stage::Sft(stage) => run.supervised(stage)?,
+            Stage::Rl(stage) => run.reinforced(stage, pool.take())?,
+            // The plan has refused these.
+            Stage::MidTraining(_) | Stage::RuleRl(_) | Stage::RubricRl(_) => {
+                return Err(PipelineError::NotBuilt { kind: stage.kind() });
+            }
+        };
+        if flow == Flow::Stop {
+            return run.stopped();
+        }
+    }
+    let before = match before {
+        Some(before) => before,
+        None => match run.before()? {
+            Some(before) => before,
+            None => return run.stopped(),
+        },
+    };
+    match finish::finish(&mut run, &before, date)? {
+        Some(summary) => Ok(Ended::Finished(Box::new(summary))),
+        None => run.stopped(),
+    }
+}
+
+/// Where the pool of consultations is kept in a checkpoint.
+pub(super) const POOL: &str = "pool";
+
+fn policy<B: KernelBackend>(
+    prepared: &Prepared,
+    device: B::Device,
+    watch: &mut dyn Watch,
+) -> Result<Policy<B>, PipelineError> {
+    let (config, model) = (&prepared.config, &prepared.model);
+    let total = 4 * model.num_parameters();
+    watch.part(Part::Weights, 0, total);
+    let weights = match &prepared.files {
+        Some(files) => {
+            let mut report = |done| watch.part(Part::Weights, done, total);
+            let mut source = FileWeights::new(&files.files, KeptType::All(FloatType::F32), &mut report);
+            DecoderWeights::read(model, &mut source, &device).map_err(OpenError::from)?
+        }
+        None => {
+            let seed = seed_of(config.seed, Draws::Weights);
+            let mut source = InitialWeights { seed, layers: model.num_hidden_layers };
+            let Ok(weights) = DecoderWeights::read(model, &mut source, &device);
+            weights
+        }
+    };
+    watch.part(Part::Weights, total, total);
+    let decoder = Decoder::<B>::new(model.clone(), weights, DType::F32, device);
+    let options = EngineOptions {
+        cache_tokens: Memory::cache_tokens(config, model),
+        batch_tokens: BATCH_TOKENS,
+        memory_limit: config.limits.memory.map(|bytes| bytes.0),
+    };
+    let engine = Engine::new(decoder, total, Some(prepared.tokenizer.clone()), options)?;
+    Ok(Policy::new(engine, prepared.format.clone()))
+}
+
+/// AdamW of a stage; of the last one past the end.
+fn options(config: &RunConfig, stage: usize) -> AdamWOptions {
+    let optimizer = &config.optimizer;
+    let stage = config.stage.get(stage).or(config.stage.last());
+    AdamWOptions {
+        betas: (optimizer.beta1, optimizer.beta2),
+        eps: optimizer.eps,
+        weight_decay: stage.map_or(optimizer.weight_decay, |stage| config.weight_decay(stage)),
+        clip: stage.map(|stage| stage.update().grad_clip),
+    }
+}
+
+impl<B: KernelBackend> Run<'_, B> {
+    fn restore(&mut self, checkpoint: &Checkpoint, progress: &Progress) -> Result<(), PipelineError> {
+        let config = &self.prepared.config;
+        let refuse = |what: String| PipelineError::State { checkpoint: checkpoint.path().to_owned(), what };
+        if progress.seed != config.seed {
+            return Err(refuse(format!("its seed is {}, the run's is {}", progress.seed, config.seed)));
+        }
+        if progress.stage > config.stage.len() {
+            return Err(refuse(format!(
+                "it is in stage {}, the run has {}",
+                progress.stage,
+                config.stage.len()
+            )));
+        }
+        self.optimizer = state::restore(checkpoint, &mut self.policy, options(config, progress.stage))?;
+        self.policy.resume_at(progress.step);
+        Ok(())
+    }
+
+    /// Seconds of work so far, all sittings together.
+    pub fn seconds(&self) -> f64 {
+        self.elapsed_ms as f64 / 1000.0 + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Whether the run should stop now.
+    pub fn should_stop(&mut self) -> bool {
+        let limit = self.prepared.config.limits.seconds;
+        self.out_of_time |= limit.is_some_and(|limit| self.seconds() >= limit as f64);
+        self.out_of_time || self.watch.should_stop()
+    }
+
+    fn stopped(&self) -> Result<Ended, PipelineError> {
+        Ok(Ended::Stopped(Stopped {
+            run_dir: self.dir.dir().to_owned(),
+            step: self.place.step,
+            out_of_time: self.out_of_time,
+        }))
+    }
+
+    /// Writes a step down and, when it is time, a checkpoint; `total` is the stage's steps. Says whether the stage goes
+    /// on, is done, or the run stops.
+    pub fn step_done(
+        &mut self,
+        mut metrics: StepMetrics,
+        clock: &StepClock,
+        total: u64,
+        pool: Option<&Fragments<'_>>,
+    ) -> Result<Option<Flow>, PipelineError> {
+        let kind = self.prepared.config.stage[self.place.stage].kind();
+        self.place.step += 1;
+        self.place.stage_step += 1;
+        for (what, found) in [("loss", metrics.loss), ("gradient's norm", metrics.grad_norm)] {
+            if !found.is_finite() {
+                return Err(PipelineError::Diverged { step: self.place.step, stage: kind, what, found });
+            }
+        }
+        metrics.stage = kind.to_owned();
+        metrics.step = self.place.step;
+        metrics.stage_step = self.place.stage_step;
+        metrics.timing = clock.finish(metrics.tokens);
+        self.dir.step(&metrics)?;
+        self.watch.step(&metrics, self.place.stage_step, total);
+        let (last, stop) = (self.place.stage_step >= total, self.should_stop());
+        if last {
+            self.place.stage += 1;
+            self.place.stage_step = 0;
+            self.optimizer = AdamW::new(options(&self.prepared.config, self.place.stage));
+        }
+        if last || stop || self.place.step.is_multiple_of(self.prepared.config.checkpoint.every) {
+            self.save(pool.filter(|_| !last))?;
+        }
+        Ok(match (last, stop) {
+            (_, true) => Some(Flow::Stop),
+            (true, false) => Some(Flow::Done),
+            (false, false) => None,
+        })
+    }
+
+    fn save(&mut self, pool: Option<&Fragments<'_>>) -> Result<(), PipelineError> {
+        let mut progress = Progress {
+            stage: self.place.stage,
+            stage_step: self.place.stage_step,
+            step: self.place.step,
+            optimizer_step: self.optimizer.steps(),
+            seed: self.prepared.config.seed,
+            elapsed_ms: (self.seconds() * 1000.0) as u64,
+            ..Progress::default()
+        };
+        if let Some(pool) = pool {
+            // Strings and whole numbers only, which always have a JSON form.
+            let state = serde_json::to_value(pool.state()).unwrap_or_default();
+            progress.extra.insert(POOL.to_owned(), state);
+        }
+        state::save(&mut self.dir, &mut self.policy, &self.optimizer, progress)
+    }
+}
+
+/// Adds seconds measured elsewhere to a clock.
+pub(super) fn add(clock: &mut StepClock, phase: Phase, seconds: f64) {
+    // Not negative, and no run takes so long that it would not fit.
+    clock.add(phase, std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
+}

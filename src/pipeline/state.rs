@@ -1,0 +1,100 @@
+//! What a checkpoint holds: the weights and AdamW's moments, and where the run stands.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, Tensor, TensorData};
+
+use super::error::PipelineError;
+use crate::kernels::KernelBackend;
+use crate::rl::Policy;
+use crate::train::checkpoint::{Checkpoint, Progress, TensorSpec};
+use crate::train::run::{RunDirectory, RunError};
+use crate::train::{AdamW, AdamWOptions};
+
+/// Prefixes of the moments' names.
+const MOMENTS: [&str; 2] = ["adamw.first.", "adamw.second."];
+
+/// Saves a checkpoint, one tensor at a time.
+pub(super) fn save<B: KernelBackend>(
+    run: &mut RunDirectory,
+    policy: &mut Policy<B>,
+    optimizer: &AdamW<B>,
+    progress: Progress,
+) -> Result<(), PipelineError> {
+    let weights = weight_specs(policy);
+    let moments = optimizer.moments().iter().flat_map(|(name, pair)| {
+        MOMENTS.iter().zip(pair).map(move |(prefix, moment)| (format!("{prefix}{name}"), moment))
+    });
+    let moments: Vec<(String, &Tensor<B, 1>)> = moments.collect();
+    let mut specs = weights;
+    specs.extend(moments.iter().map(|(name, moment)| TensorSpec::new(name.as_str(), moment.dims())));
+    let mut pending = run.begin_save(progress.step, &specs)?;
+    let mut pushed = Ok(());
+    policy.visit_parameters(&mut |_, parameter| {
+        if pushed.is_ok() {
+            pushed = push(&mut pending, parameter.flat());
+        }
+    });
+    pushed?;
+    for (_, moment) in moments {
+        push(&mut pending, moment.clone())?;
+    }
+    run.finish_save(pending, progress)?;
+    Ok(())
+}
+
+fn push<B: KernelBackend>(
+    pending: &mut crate::train::checkpoint::PendingCheckpoint,
+    tensor: Tensor<B, 1>,
+) -> Result<(), RunError> {
+    let data = tensor.into_data().convert::<f32>();
+    // Converted a line ago, so it is f32.
+    let values = data.as_slice::<f32>().unwrap_or_default();
+    Ok(pending.push(values)?)
+}
+
+fn weight_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
+    let mut specs = Vec::new();
+    policy.visit_parameters(&mut |name, parameter| specs.push(TensorSpec::new(name, parameter.dims())));
+    specs
+}
+
+/// Puts the weights of `checkpoint` into `policy` and returns its optimizer.
+pub(super) fn restore<B: KernelBackend>(
+    checkpoint: &Checkpoint,
+    policy: &mut Policy<B>,
+    options: AdamWOptions,
+) -> Result<AdamW<B>, PipelineError> {
+    let mut expected = weight_specs(policy);
+    // A tensor has both moments once it has had a gradient.
+    let moments: Vec<TensorSpec> = expected
+        .iter()
+        .filter(|spec| {
+            MOMENTS.iter().any(|prefix| checkpoint.tensor(&format!("{prefix}{}", spec.name)).is_some())
+        })
+        .flat_map(|spec| {
+            let values = spec.values().unwrap_or_default();
+            MOMENTS.map(|prefix| TensorSpec::new(format!("{prefix}{}", spec.name), vec![values]))
+        })
+        .collect();
+    expected.extend(moments);
+    checkpoint.check(&expected)?;
+    let device = policy.decoder().device().clone();
+    let read = |name: &str| {
+        let stored = checkpoint.tensor(name)?;
+        let values = stored.values().into_owned();
+        let count = values.len();
+        Some(Tensor::<B, 1>::from_data(TensorData::new(values, [count]), (&device, DType::F32)))
+    };
+    let mut moments = BTreeMap::new();
+    policy.visit_parameters(&mut |name, mut parameter| {
+        // `check` has found it.
+        if let Some(values) = read(name) {
+            parameter.update(|_| values);
+        }
+        if let [Some(first), Some(second)] = MOMENTS.map(|prefix| read(&format!("{prefix}{name}"))) {
+            moments.insert(name.to_owned(), [first, second]);
+        }
+    });
+    Ok(AdamW::resume(options, checkpoint.state().progress.optimizer_step, moments))
+}
