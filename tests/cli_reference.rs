@@ -14,6 +14,15 @@ fn section(title: &str, level: &str, command: &mut Command) -> String {
     format!("\n{level} {title}\n\n```text\n{}\n```\n", lines.join("\n"))
 }
 
+/// The help of every subcommand, and of theirs below it.
+fn subcommands(command: &mut Command, name: &str, level: &str, page: &mut String) {
+    for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+        let name = format!("{name} {}", sub.get_name());
+        page.push_str(&section(&name, level, sub));
+        subcommands(sub, &name, &format!("{level}#"), page);
+    }
+}
+
 fn reference() -> String {
     let mut command = osler::cli::command().term_width(WIDTH);
     command.build();
@@ -22,10 +31,7 @@ fn reference() -> String {
                     cli_reference`; a test keeps it up to date.\n"
             .to_owned();
     page.push_str(&section("osler", "##", &mut command));
-    for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
-        let title = format!("osler {}", sub.get_name());
-        page.push_str(&section(&title, "##", sub));
-    }
+    subcommands(&mut command, "osler", "##", &mut page);
     page
 }
 

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
-use osler::kernels::{AdamWStep, AttentionShape, KernelBackend, activation, adamw, attention, norm, softmax};
+use osler::kernels::{
+    AdamWStep, AttentionShape, KernelBackend, Segment, activation, adamw, attention, norm, softmax,
+};
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::train::{Gradients, PackedBatch, forward_backward};
 use serde::Deserialize;
@@ -66,8 +68,18 @@ fn the_activations_backward_is_the_references() {
 #[test]
 fn attentions_backward_is_the_references() {
     for (heads, kv_heads, head_dim) in [(1, 1, 1), (4, 2, 8), (6, 2, 32), (3, 3, 5)] {
-        for segments in [vec![1], vec![7], vec![1, 40, 3], vec![17, 16, 15, 64]] {
-            let n: usize = segments.iter().sum();
+        let after = |len, parent| Segment { len, after: Some(parent) };
+        let alone = Segment::alone;
+        for segments in [
+            vec![alone(1)],
+            vec![alone(7)],
+            Segment::all(&[1, 40, 3]),
+            Segment::all(&[17, 16, 15, 64]),
+            vec![alone(300)],
+            vec![alone(20), after(5, 0), after(1, 0)],
+            vec![alone(16), alone(3), after(17, 1), after(40, 0), after(2, 1), alone(9)],
+        ] {
+            let n: usize = segments.iter().map(|segment| segment.len).sum();
             let shape = AttentionShape { heads, kv_heads, head_dim, scale: 0.7 };
             let part = |seed, heads: usize| tensor(noise(seed, n * heads * head_dim), [n, heads, head_dim]);
             let (q, k, v) = (part(1, heads), part(2, kv_heads), part(3, kv_heads));
@@ -105,6 +117,37 @@ fn log_probs_and_their_backward_are_the_references() {
     }
 }
 
+/// Continuations of a shared sequence are what the whole sequences are: log-probs bit for bit, gradients but for the
+/// order of sums.
+#[test]
+fn continuations_are_the_whole_sequences() {
+    for model in TINY_MODELS {
+        let config = config(model);
+        let vocab = config.vocab_size as u32;
+        let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
+        let decoder = Decoder::<Flex>::new(config, weights, DType::F32, FlexDevice);
+        let ids =
+            |seed: u32, len: u32| (0..len).map(|i| (seed * 7919 + i * 31) % vocab).collect::<Vec<u32>>();
+        for prompt_len in [1, 15, 16, 17, 40] {
+            let prompt = ids(1, prompt_len);
+            let (mut shared, mut whole) = (PackedBatch::default(), PackedBatch::default());
+            let parent = shared.push(&prompt, []);
+            for (seed, len) in [(2, 1), (3, 20), (4, 7)] {
+                let reply = ids(seed, len);
+                shared.push_after(parent, &reply, 0..reply.len());
+                let all = [prompt.clone(), reply].concat();
+                whole.push(&all, prompt.len()..all.len());
+            }
+            let ((one, gradients), (two, expected)) =
+                (weighted(&decoder, &shared), weighted(&decoder, &whole));
+            assert_eq!(one.to_bits(), two.to_bits(), "{model}, prompt of {prompt_len}");
+            for (name, expected) in expected.iter() {
+                close(name, gradients.get(name).unwrap().clone(), expected.clone());
+            }
+        }
+    }
+}
+
 /// The sum of weighted log-probs of a batch, and its gradients.
 fn weighted(decoder: &Decoder<Flex>, batch: &PackedBatch) -> (f64, Gradients<Flex>) {
     let weight = |index: usize| 0.5 + (index % 3) as f32;
@@ -123,7 +166,10 @@ fn every_tensors_gradient_predicts_what_a_small_step_does() {
         let mut batch = PackedBatch::default();
         for prompt in expected(model) {
             let ids = &prompt.ids[..prompt.ids.len().min(20)];
-            batch.push(ids, (1..ids.len()).filter(|i| i % 2 == 1));
+            let first = batch.push(ids, (1..ids.len()).filter(|i| i % 2 == 1));
+            // Two continuations that share it.
+            batch.push_after(first, &ids[..1], [0]);
+            batch.push_after(first, &ids[..ids.len().min(5)], (0..ids.len().min(5)).filter(|i| i % 2 == 0));
         }
         let (_, gradients) = weighted(&decoder, &batch);
         let mut names = Vec::new();

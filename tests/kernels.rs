@@ -8,8 +8,8 @@ use burn_flex::{Flex, FlexDevice};
 use half::bf16;
 use osler::kernels::quantised::{BlockType, QuantisedMatrix};
 use osler::kernels::{
-    AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, LinearWeights, Matrix, activation, attention,
-    linear, norm, rotary,
+    AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, LinearWeights, Matrix, Segment, activation,
+    attention, linear, norm, rotary,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -406,6 +406,47 @@ fn exact_attention(q: &[f32], k: &[f32], v: &[f32], keys: usize, shape: Attentio
 }
 
 #[test]
+fn a_continuation_sees_what_it_continues_and_gets_the_bits_of_the_whole_sequence() {
+    let lengths = (1usize..=70, prop::collection::vec(1usize..=40, 1..4));
+    run(40, (lengths, heads(), any::<u64>()), |((before, replies), heads, seed)| {
+        let shape = heads.shape();
+        let (row, kv_row) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+        let n = before + replies.iter().sum::<usize>();
+        let mut noise = Noise(seed);
+        let (q, k) = (heads.inputs(&mut noise, n * row), heads.inputs(&mut noise, n * kv_row));
+        let v = noise.values(n * kv_row, 5.0);
+        let cube = |x: &[f32], heads: usize| {
+            let width = heads * shape.head_dim;
+            tensor(x, [x.len() / width, heads, shape.head_dim])
+        };
+        let mut segments = vec![Segment::alone(before)];
+        segments.extend(replies.iter().map(|&len| Segment { len, after: Some(0) }));
+        let inputs = || (cube(&q, shape.heads), cube(&k, shape.kv_heads), cube(&v, shape.kv_heads));
+        let (tq, tk, tv) = inputs();
+        let found = values(Flex::attention_packed(tq, tk, tv, &segments, shape));
+        let (tq, tk, tv) = inputs();
+        let reference = values(attention::reference::packed(tq, tk, tv, &segments, shape));
+        let mut start = before;
+        for &len in &replies {
+            let whole = |x: &[f32], width: usize| {
+                [&x[..before * width], &x[start * width..(start + len) * width]].concat()
+            };
+            let (q, k, v) = (whole(&q, row), whole(&k, kv_row), whole(&v, kv_row));
+            for i in 0..len {
+                let exact = exact_attention(&q[(before + i) * row..][..row], &k, &v, before + i + 1, shape);
+                check("kernel", &found[(start + i) * row..][..row], &exact)?;
+                check("reference", &reference[(start + i) * row..][..row], &exact)?;
+            }
+            let (q, k, v) = (cube(&q, shape.heads), cube(&k, shape.kv_heads), cube(&v, shape.kv_heads));
+            let alone = values(Flex::attention_packed(q, k, v, &[Segment::alone(before + len)], shape));
+            prop_assert_eq!(bits(&alone[before * row..]), bits(&found[start * row..(start + len) * row]));
+            start += len;
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn packed_attention_agrees_with_the_reference_and_does_not_see_its_neighbours() {
     let length = prop_oneof![Just(1usize), 2usize..=20, 60usize..=70, 120usize..=135];
     let segments = prop::collection::vec(length, 1..5);
@@ -424,8 +465,14 @@ fn packed_attention_agrees_with_the_reference_and_does_not_see_its_neighbours() 
             (part(&q, &rows, shape.heads), part(&k, &rows, shape.kv_heads), part(&v, &rows, shape.kv_heads))
         };
         let (tq, tk, tv) = inputs(0..n);
-        let found = values(Flex::attention_packed(tq.clone(), tk.clone(), tv.clone(), &segments, shape));
-        let reference = values(attention::reference::packed(tq, tk, tv, &segments, shape));
+        let found = values(Flex::attention_packed(
+            tq.clone(),
+            tk.clone(),
+            tv.clone(),
+            &Segment::all(&segments),
+            shape,
+        ));
+        let reference = values(attention::reference::packed(tq, tk, tv, &Segment::all(&segments), shape));
         let mut start = 0;
         for &len in &segments {
             let (k, v) = (&k[start * kv_row..], &v[start * kv_row..]);
@@ -436,7 +483,7 @@ fn packed_attention_agrees_with_the_reference_and_does_not_see_its_neighbours() 
                 check("reference", &reference[at], &exact)?;
             }
             let (q, k, v) = inputs(start..start + len);
-            let alone = values(Flex::attention_packed(q, k, v, &[len], shape));
+            let alone = values(Flex::attention_packed(q, k, v, &[Segment::alone(len)], shape));
             prop_assert_eq!(bits(&alone), bits(&found[start * row..(start + len) * row]));
             start += len;
         }
@@ -563,7 +610,13 @@ fn cached_attention_agrees_with_the_reference_wherever_its_blocks_lie() {
                 let whole = |x: &[f32]| tensor(x, [span.keys, shape.kv_heads, shape.head_dim]);
                 prop_assert_eq!(case.k[index].len(), span.keys * kv_row);
                 let (k, v) = (whole(&case.k[index]), whole(&case.v[index]));
-                let packed = Flex::attention_packed(case.queries(&span.queries), k, v, &[span.keys], shape);
+                let packed = Flex::attention_packed(
+                    case.queries(&span.queries),
+                    k,
+                    v,
+                    &[Segment::alone(span.keys)],
+                    shape,
+                );
                 prop_assert_eq!(bits(&values(packed)), bits(&found[own]), "uncached");
             }
         }

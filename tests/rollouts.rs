@@ -99,6 +99,7 @@ impl School {
             consultations: 4,
             sampling: SAMPLING,
             best: false,
+            outcome: 0.5,
             limits: LIMITS,
             noise: NoiseFilter::default(),
             length_reward: None,

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
-use super::attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+use super::attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
 use super::linear::LinearWeights;
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
@@ -30,12 +30,12 @@ pub trait KernelBackend: Backend {
     }
 
     /// Causal attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`
-    /// `[n, kv_heads, head_dim]`, `segments` the lengths; result `[n, heads * head_dim]`.
+    /// `[n, kv_heads, head_dim]`, `segments` cover the rows; result `[n, heads * head_dim]`.
     fn attention_packed(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
         v: Tensor<Self, 3>,
-        segments: &[usize],
+        segments: &[Segment],
         shape: AttentionShape,
     ) -> Tensor<Self, 2> {
         attention::reference::packed(q, k, v, segments, shape)
@@ -119,7 +119,7 @@ pub trait KernelBackend: Backend {
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
         v: Tensor<Self, 3>,
-        segments: &[usize],
+        segments: &[Segment],
         shape: AttentionShape,
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {

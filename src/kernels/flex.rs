@@ -4,7 +4,7 @@ use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor, Layout};
 use half::bf16;
 
-use super::attention::{AttentionShape, AttentionSpan};
+use super::attention::{AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
 use super::quantised::QuantisedMatrix;
@@ -112,7 +112,7 @@ impl KernelBackend for Flex {
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
         v: Tensor<Self, 3>,
-        segments: &[usize],
+        segments: &[Segment],
         shape: AttentionShape,
     ) -> Tensor<Self, 2> {
         let n = q.dims()[0];
@@ -210,7 +210,7 @@ impl KernelBackend for Flex {
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
         v: Tensor<Self, 3>,
-        segments: &[usize],
+        segments: &[Segment],
         shape: AttentionShape,
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {

@@ -16,6 +16,6 @@ pub mod simd;
 pub mod softmax;
 
 pub use adamw::AdamWStep;
-pub use attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+pub use attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
 pub use backend::KernelBackend;
 pub use linear::{LinearWeights, Matrix};

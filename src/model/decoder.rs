@@ -6,7 +6,8 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
 
-use crate::kernels::{KernelBackend, Matrix};
+use crate::kernels::attention::positions;
+use crate::kernels::{KernelBackend, Matrix, Segment};
 use crate::model::cache::{CacheBatch, KvCache, attention_shape};
 use crate::model::config::{ModelConfig, RopeFrequencies};
 use crate::model::layer::{DecoderLayer, Linear, Projected};
@@ -67,8 +68,17 @@ impl<B: KernelBackend> Decoder<B> {
     /// # Panics
     /// If a token is not below `vocab_size` or the lengths do not add up: callers check.
     pub fn forward(&self, tokens: &[u32], segments: &[usize]) -> Tensor<B, 2> {
-        assert_eq!(segments.iter().sum::<usize>(), tokens.len(), "segments do not cover the tokens");
-        let positions: Vec<u32> = segments.iter().flat_map(|&len| 0..len as u32).collect();
+        self.forward_segments(tokens, &Segment::all(segments))
+    }
+
+    /// [`Self::forward`] of sequences with continuations: what is shared is computed once.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn forward_segments(&self, tokens: &[u32], segments: &[Segment]) -> Tensor<B, 2> {
+        let covered: usize = segments.iter().map(|segment| segment.len).sum();
+        assert_eq!(covered, tokens.len(), "segments do not cover the tokens");
+        let positions = positions(segments);
         let shape = attention_shape(&self.config);
         self.walk(tokens, &positions, |_, Projected { q, k, v }| {
             B::attention_packed(q, k, v, segments, shape)
@@ -90,10 +100,9 @@ impl<B: KernelBackend> Decoder<B> {
         self.walk(tokens, positions, |layer, projected| cache.attend(layer, projected, batch))
     }
 
-    /// Rotary tables of packed sequences that each begin at position 0.
-    pub(crate) fn rotary_tables(&self, segments: &[usize]) -> RotaryTables<B> {
-        let positions: Vec<u32> = segments.iter().flat_map(|&len| 0..len as u32).collect();
-        RotaryTables::new(&self.frequencies, &positions, &self.device)
+    /// Rotary tables of packed sequences and their continuations.
+    pub(crate) fn rotary_tables(&self, segments: &[Segment]) -> RotaryTables<B> {
+        RotaryTables::new(&self.frequencies, &positions(segments), &self.device)
     }
 
     fn walk(

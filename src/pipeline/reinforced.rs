@@ -57,6 +57,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 temperature: grpo.temperature as f32,
             },
             best: stage.carry_on == CarryOn::Best,
+            outcome: stage.outcome,
             limits,
             noise: noise(&stage.noise, stage.prompt_tokens(positions)),
             length_reward: stage.length_reward.as_ref().map(|it| LengthReward {

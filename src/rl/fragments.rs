@@ -3,6 +3,10 @@
 //! A pool of consultations is kept, each at its own turn. A round samples G replies to each, marks every reply with the
 //! rubric of that moment, makes a group of them, and carries the consultation on with one reply. A consultation that has
 //! ended, or has become noise, gives its place to the next case.
+//!
+//! A reply that was cut off at its length limit earns nothing, whatever it says: were it marked like any other, a policy
+//! could learn to fill every reply up. A reply that ends the consultation can earn a share of what the whole consultation
+//! is worth, since a message alone does not show that it ended too early.
 
 use std::sync::Arc;
 
@@ -17,13 +21,13 @@ use crate::data::case::Case;
 use crate::data::conversation::{ConversationError, DialogueFormat, History};
 use crate::data::lexicon::Lexicon;
 use crate::engine::error::RequestError;
-use crate::engine::request::Output;
+use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
 use crate::rl::advantage::{AdvantageError, Advantages, LengthReward};
 use crate::rl::filter::NoiseFilter;
 use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
-use crate::rubric::{Generator, Judge, Reward};
+use crate::rubric::{Criterion, Generator, Judge, Judgement, Reward};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
 
 /// What went wrong while replies were sampled and marked.
@@ -57,6 +61,8 @@ pub struct FragmentOptions {
     pub best: bool,
     /// When patients end them.
     pub limits: Limits,
+    /// How much of the reward of a reply that ends the consultation is the reward of the whole, 0 to 1.
+    pub outcome: f64,
     /// What is dropped.
     pub noise: NoiseFilter,
     /// The bonus for short replies.
@@ -205,8 +211,10 @@ impl<'a> Fragments<'a> {
             .iter()
             .map(|group| group.iter().map(|reply| policy.text(&reply.ids)).collect::<Result<Vec<_>, _>>())
             .collect::<Result<Vec<_>, _>>()?;
-        let rewards: Vec<Vec<Option<f64>>> =
-            self.scenes.par_iter().zip(&texts).map(|(scene, texts)| self.marks(scene, texts)).collect();
+        let rewards: Vec<Vec<Option<f64>>> = (&self.scenes, &texts, &outputs)
+            .into_par_iter()
+            .map(|(scene, texts, outputs)| self.marks(scene, texts, outputs))
+            .collect();
         let mut fragments = Vec::with_capacity(prompts.len());
         let mut chosen = Vec::with_capacity(prompts.len());
         for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
@@ -258,11 +266,36 @@ impl<'a> Fragments<'a> {
         &self.cases[order[place as usize]]
     }
 
-    fn marks(&self, scene: &Scene, texts: &[String]) -> Vec<Option<f64>> {
+    fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Option<f64>> {
         let case = self.case(scene.number);
         let rubric = self.generator.for_reply(case, &scene.consultation);
         let judgements = self.judge.judge_replies(case, &scene.consultation, texts, &rubric);
-        judgements.iter().map(|j| Reward::of(&rubric.criteria, j).ok().map(|reward| reward.value)).collect()
+        let value = |criteria: &[Criterion], judgements: &[Judgement]| {
+            Reward::of(criteria, judgements).ok().map(|reward| reward.value)
+        };
+        let replies = texts.iter().zip(outputs).zip(&judgements);
+        let marks = replies.map(|((text, output), judgements)| {
+            if output.stop == StopReason::Length {
+                return Some(0.0);
+            }
+            let own = value(&rubric.criteria, judgements)?;
+            let whole = self.ended_by(scene, text).and_then(|whole| {
+                let rubric = self.generator.for_consultation(case);
+                value(&rubric.criteria, &self.judge.judge_consultation(case, &whole, &rubric))
+            });
+            Some(whole.map_or(own, |whole| own + self.options.outcome * (whole - own)))
+        });
+        marks.collect()
+    }
+
+    /// The whole consultation where `text` ends it, if its outcome counts.
+    fn ended_by(&self, scene: &Scene, text: &str) -> Option<Consultation> {
+        if self.options.outcome == 0.0 {
+            return None;
+        }
+        let mut consultation = scene.consultation.clone();
+        Patient::new(&scene.script, self.options.limits).answer(&mut consultation, text);
+        consultation.ending.is_some().then_some(consultation)
     }
 
     fn with_bonus(

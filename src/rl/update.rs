@@ -4,6 +4,7 @@ use crate::kernels::KernelBackend;
 use crate::rl::fragments::Fragment;
 use crate::rl::objective::{Clip, token_loss};
 use crate::rl::policy::Policy;
+use crate::rl::trace::Trace;
 use crate::train::{AdamW, Gradients, PackedBatch, forward_backward};
 
 /// Numbers of an update.
@@ -58,10 +59,14 @@ pub fn update<B: KernelBackend>(
     for micro in micro_batches(fragments, options.micro_batch_tokens) {
         let mut batch = PackedBatch::default();
         let mut tokens = Vec::new();
-        for (trace, advantage) in micro {
-            let ids: Vec<u32> = trace.ids().collect();
-            batch.push(&ids, trace.trainable().map(|token| token.position));
-            tokens.extend(trace.trainable().map(|token| (token.log_prob, advantage)));
+        for Tree { prompt, replies } in micro {
+            // Replies to one prompt share it: it is computed once for all of them.
+            let parent = batch.push(prompt, []);
+            for (trace, advantage) in replies {
+                let ids: Vec<u32> = trace.ids().skip(prompt.len()).collect();
+                batch.push_after(parent, &ids, trace.trainable().map(|token| token.position - prompt.len()));
+                tokens.extend(trace.trainable().map(|token| (token.log_prob, advantage)));
+            }
         }
         report.tokens += batch.tokens.len();
         let mut objective = |index: usize, log_prob: f32| {
@@ -82,28 +87,41 @@ pub fn update<B: KernelBackend>(
     report
 }
 
-type Micro<'a> = Vec<(&'a crate::rl::trace::Trace, f32)>;
+/// A prompt with some of the replies to it and their advantages.
+struct Tree<'a> {
+    prompt: &'a [u32],
+    replies: Vec<(&'a Trace, f32)>,
+}
 
-/// The traces with an advantage, in order, as many together as have room.
-fn micro_batches(fragments: &[Fragment], tokens: usize) -> Vec<Micro<'_>> {
-    let mut all: Vec<Micro<'_>> = Vec::new();
+/// The traces with an advantage, in order, as many together as have room. A group that is larger than a micro-batch is
+/// continued in the next one, with its prompt once more.
+fn micro_batches(fragments: &[Fragment], tokens: usize) -> Vec<Vec<Tree<'_>>> {
+    let mut all: Vec<Vec<Tree<'_>>> = Vec::new();
     let mut filled = 0;
     for fragment in fragments {
+        let prompt = fragment.group.prompt();
+        let mut open = false;
         for (trace, reply) in fragment.group.traces().iter().zip(&fragment.replies) {
             if reply.advantage == 0.0 {
                 continue;
             }
-            let len = trace.len();
+            let reply = (trace, reply.advantage as f32);
+            let own = trace.len() - prompt.len();
+            let len = if open { own } else { trace.len() };
             match all.last_mut() {
                 Some(last) if filled + len <= tokens => {
-                    last.push((trace, reply.advantage as f32));
+                    match last.last_mut().filter(|_| open) {
+                        Some(tree) => tree.replies.push(reply),
+                        None => last.push(Tree { prompt, replies: vec![reply] }),
+                    }
                     filled += len;
                 }
                 _ => {
-                    all.push(vec![(trace, reply.advantage as f32)]);
-                    filled = len;
+                    all.push(vec![Tree { prompt, replies: vec![reply] }]);
+                    filled = trace.len();
                 }
             }
+            open = true;
         }
     }
     all

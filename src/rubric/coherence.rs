@@ -231,6 +231,18 @@ fn repeats_itself(message: &str, sentences: &[(Range<usize>, &[Word])], words: &
         }
         seen.push(sentence);
     }
+    // A row of signs: `...` is a pause and `?!` a surprise, `????` neither.
+    let mut signs = 0..0;
+    for (at, sign) in message.char_indices() {
+        let again = message.get(signs.start..).is_some_and(|rest| rest.starts_with(sign));
+        if !again || sign.is_alphanumeric() || sign.is_whitespace() {
+            signs = at..at;
+        }
+        signs.end = at + sign.len_utf8();
+        if signs.len() > 3 * sign.len_utf8() {
+            return Some(Fault { span: signs, what });
+        }
+    }
     // The same word twice in a row, other than `that that` and `had had`, or the same six words three times.
     let twice = words.windows(2).find(|pair| {
         let [one, two] = pair else { return false };
@@ -313,6 +325,7 @@ mod tests {
             "I have a few more questions for you.",
             "My name is Dr Reed. How can I help you today?",
             "What is it like?",
+            "I see... When did it start?!",
             "What is it like, and where is it?",
             "Goodbye.",
             "Are you seeing another doctor?",
@@ -337,6 +350,8 @@ mod tests {
             ("the of and you to is it", "is not in sentences"),
             ("When did it start? When did it start?", "repeats itself"),
             ("Do you have the the fever?", "repeats itself"),
+            ("When did this begin????", "repeats itself"),
+            ("When did it start?----", "repeats itself"),
             ("I have had this pain since Monday, doctor.", "speaks as the patient"),
             ("My chest hurts.", "speaks as the patient"),
             ("Doctor: when did it start?\nPatient: yesterday.", "plays both parts"),

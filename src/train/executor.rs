@@ -1,12 +1,13 @@
 //! One forward and backward of a decoder over a packed batch, for any loss on the log-probs of given tokens.
 //!
-//! The forward keeps each layer's input; the head is walked in chunks of rows, forward and backward at once, so no
-//! `[tokens, vocab]` tensor is ever held; the backward walks the layers from the last, each computed again.
+//! The forward keeps each layer's input, and of small models its inside; the head is walked in chunks of rows, forward and
+//! backward at once, so no `[tokens, vocab]` tensor is ever held; the backward walks the layers from the last.
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use crate::kernels::KernelBackend;
 use crate::kernels::parallel::on_pool;
+use crate::kernels::{KernelBackend, Segment};
+use crate::model::config::ModelConfig;
 use crate::model::decoder::Decoder;
 use crate::model::layer::Linear;
 use crate::train::gradients::Gradients;
@@ -20,30 +21,99 @@ const HEAD_ROWS: usize = 512;
 pub struct PackedBatch {
     /// Tokens of all sequences, one after another.
     pub tokens: Vec<u32>,
-    /// Their lengths.
-    pub segments: Vec<usize>,
-    /// Positions in `tokens` of the tokens to be predicted, ascending; none is the first of its sequence.
-    pub targets: Vec<usize>,
+    /// The sequences, and continuations of them.
+    pub segments: Vec<Segment>,
+    /// What is to be predicted, and from where.
+    pub targets: Vec<Target>,
+}
+
+/// A token to be predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The place in [`PackedBatch::tokens`] of the token before it, whose logits predict it.
+    pub row: usize,
+    /// The token.
+    pub token: u32,
 }
 
 impl PackedBatch {
-    /// Appends a sequence; `trained` are positions within it, none of them 0.
+    /// Appends a sequence and returns its place among the segments; `trained` are positions within it, none of them 0.
     ///
     /// # Panics
     /// If a position is 0 or outside the sequence.
-    pub fn push(&mut self, tokens: &[u32], trained: impl IntoIterator<Item = usize>) {
+    pub fn push(&mut self, tokens: &[u32], trained: impl IntoIterator<Item = usize>) -> usize {
+        self.add(tokens, None, 0, trained)
+    }
+
+    /// Appends a sequence; each of `targets` is a place in it and the token that follows there, which for the last place
+    /// is not in the sequence itself.
+    ///
+    /// # Panics
+    /// If a place is outside the sequence.
+    pub fn push_predicting(&mut self, tokens: &[u32], targets: impl IntoIterator<Item = (usize, u32)>) {
+        let start = self.tokens.len();
+        for (place, token) in targets {
+            assert!(place < tokens.len(), "place {place} of {} tokens", tokens.len());
+            self.targets.push(Target { row: start + place, token });
+        }
+        self.tokens.extend_from_slice(tokens);
+        self.segments.push(Segment::alone(tokens.len()));
+    }
+
+    /// Appends a continuation of segment `parent`, so that several can share it; `trained` are positions within the
+    /// continuation, from 0, which the parent's last token predicts.
+    ///
+    /// # Panics
+    /// If `parent` is empty, is no segment or is a continuation itself, or a position lies outside the continuation.
+    pub fn push_after(
+        &mut self,
+        parent: usize,
+        tokens: &[u32],
+        trained: impl IntoIterator<Item = usize>,
+    ) -> usize {
+        let Segment { len, after } = self.segments[parent];
+        assert!(len > 0 && after.is_none(), "segment {parent} cannot be continued");
+        let end = self.segments[..=parent].iter().map(|segment| segment.len).sum::<usize>();
+        self.add(tokens, Some(parent), end, trained)
+    }
+
+    /// `before` is the row after the parent's last.
+    fn add(
+        &mut self,
+        tokens: &[u32],
+        after: Option<usize>,
+        before: usize,
+        trained: impl IntoIterator<Item = usize>,
+    ) -> usize {
         let start = self.tokens.len();
         for position in trained {
             assert!(
-                position > 0 && position < tokens.len(),
+                position < tokens.len() && (position > 0 || after.is_some()),
                 "position {position} of {} tokens",
                 tokens.len()
             );
-            self.targets.push(start + position);
+            let row = if position == 0 { before } else { start + position } - 1;
+            self.targets.push(Target { row, token: tokens[position] });
         }
         self.tokens.extend_from_slice(tokens);
-        self.segments.push(tokens.len());
+        self.segments.push(Segment { len: tokens.len(), after });
+        self.segments.len() - 1
     }
+}
+
+/// What the insides of all layers may take to be kept from the forward for the backward; beyond, each is computed again,
+/// which costs a third more arithmetic and keeps one.
+pub const KEPT_BYTES: u64 = 256 << 20;
+
+/// Bytes that the insides of all layers take for `tokens` tokens.
+pub fn inside_bytes(config: &ModelConfig, tokens: usize) -> u64 {
+    let values = (layer::kept_values(config) * config.num_hidden_layers) as u64;
+    values.saturating_mul(4).saturating_mul(tokens as u64)
+}
+
+/// Whether a batch of `tokens` tokens keeps the insides of all layers.
+pub fn keeps_inside(config: &ModelConfig, tokens: usize) -> bool {
+    inside_bytes(config, tokens) <= KEPT_BYTES
 }
 
 /// A decoder's loss on one batch: the log-prob of each target, and what its gradient is to be.
@@ -63,12 +133,12 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
     if batch.targets.is_empty() {
         return Vec::new();
     }
-    let hidden = decoder.forward(&batch.tokens, &batch.segments);
+    let hidden = decoder.forward_segments(&batch.tokens, &batch.segments);
     let mut all = Vec::with_capacity(batch.targets.len());
     for targets in batch.targets.chunks(HEAD_ROWS) {
         let rows = hidden.clone().select(0, rows::<B>(targets, decoder));
         let logits = decoder.logits(rows) / temperature;
-        all.extend(B::log_probs(&logits, &wanted(batch, targets)).0);
+        all.extend(B::log_probs(&logits, &wanted(targets)).0);
     }
     all
 }
@@ -100,13 +170,13 @@ fn walk<B: KernelBackend>(
     let config = &decoder.config;
     let tables = decoder.rotary_tables(segments);
     let context = LayerContext { config, tables: &tables, segments };
+    let keep = keeps_inside(config, tokens.len());
     let mut inputs = Vec::with_capacity(decoder.layers.len());
     let mut x = decoder.embed(tokens);
     for layer in &decoder.layers {
-        inputs.push(x.clone());
-        x = layer.forward(x, config, &tables, |p| {
-            B::attention_packed(p.q, p.k, p.v, segments, crate::model::cache::attention_shape(config))
-        });
+        let (y, kept) = layer::forward(layer, &context, x.clone());
+        inputs.push((x, keep.then_some(kept)));
+        x = y;
     }
 
     let eps = config.rms_norm_eps as f32;
@@ -121,7 +191,7 @@ fn walk<B: KernelBackend>(
         let residual = x.clone().select(0, index.clone());
         let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
         let logits = head.forward(normed.clone()).cast(DType::F32) / temperature;
-        let wanted = wanted(batch, part);
+        let wanted = wanted(part);
         let (found, sums) = B::log_probs(&logits, &wanted);
         let first = log_probs.len();
         let derivatives: Vec<f32> = found
@@ -137,21 +207,22 @@ fn walk<B: KernelBackend>(
         dx = dx.select_assign(0, index, dresidual, burn::tensor::IndexingUpdateOp::Add);
     }
 
-    for (index, (layer, input)) in decoder.layers.iter().zip(inputs).enumerate().rev() {
-        dx = layer::backward(index, layer, &context, input, dx, gradients);
+    for (index, (layer, (input, kept))) in decoder.layers.iter().zip(inputs).enumerate().rev() {
+        let kept = kept.unwrap_or_else(|| layer::forward(layer, &context, input.clone()).1);
+        dx = layer::backward(index, layer, &context, input, kept, dx, gradients);
     }
     gradients.add("model.embed_tokens.weight".into(), embedding(tokens, dx, config.vocab_size));
     log_probs
 }
 
-/// The rows whose logits predict `targets`: one before each.
-fn rows<B: KernelBackend>(targets: &[usize], decoder: &Decoder<B>) -> Tensor<B, 1, Int> {
-    let rows: Vec<i32> = targets.iter().map(|&t| t as i32 - 1).collect();
+/// The rows whose logits predict `targets`.
+fn rows<B: KernelBackend>(targets: &[Target], decoder: &Decoder<B>) -> Tensor<B, 1, Int> {
+    let rows: Vec<i32> = targets.iter().map(|target| target.row as i32).collect();
     Tensor::from_data(TensorData::new(rows, [targets.len()]), decoder.device())
 }
 
-fn wanted(batch: &PackedBatch, targets: &[usize]) -> Vec<u32> {
-    targets.iter().map(|&t| batch.tokens[t]).collect()
+fn wanted(targets: &[Target]) -> Vec<u32> {
+    targets.iter().map(|target| target.token).collect()
 }
 
 /// The gradient of the embedding table: each token's row gets the sum of its places, in their order.

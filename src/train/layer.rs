@@ -1,11 +1,11 @@
 //! The backward of one decoder layer, written out from the kernels' own backwards.
 //!
-//! A layer's inside is computed again from its input, so a forward keeps one activation a layer
-//! (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
+//! A forward keeps each layer's input. Whether it keeps the layer's inside too or has it computed again in the backward
+//! (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost") is the executor's choice.
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::kernels::{KernelBackend, Matrix};
+use crate::kernels::{KernelBackend, Matrix, Segment};
 use crate::model::cache::attention_shape;
 use crate::model::config::ModelConfig;
 use crate::model::layer::{DecoderLayer, Linear, products};
@@ -18,8 +18,8 @@ pub struct LayerContext<'a, B: Backend> {
     pub config: &'a ModelConfig,
     /// Rotary tables of the batch's positions.
     pub tables: &'a RotaryTables<B>,
-    /// Lengths of the packed sequences.
-    pub segments: &'a [usize],
+    /// The packed sequences.
+    pub segments: &'a [Segment],
 }
 
 /// A projection's weights as floats.
@@ -79,35 +79,84 @@ impl<B: KernelBackend> HeadNorm<'_, B> {
     }
 }
 
-/// From the layer's input `x` and the gradient `dy` of its output, both `[n, hidden]`: adds the gradients of its
-/// tensors and returns that of `x`.
+/// The norms over the heads of queries and keys.
+struct HeadNorms<'a, B: Backend> {
+    q: HeadNorm<'a, B>,
+    k: HeadNorm<'a, B>,
+}
+
+impl<'a, B: Backend> HeadNorms<'a, B> {
+    fn new(layer: &'a DecoderLayer<B>, eps: f32) -> Self {
+        Self {
+            q: HeadNorm { weight: layer.q_norm.as_ref(), eps },
+            k: HeadNorm { weight: layer.k_norm.as_ref(), eps },
+        }
+    }
+}
+
+/// What a layer's backward needs of its forward.
+pub struct Kept<B: Backend> {
+    normed: Tensor<B, 2>,
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    turned_q: Tensor<B, 3>,
+    turned_k: Tensor<B, 3>,
+    attended: Tensor<B, 2>,
+    middle: Tensor<B, 2>,
+    second: Tensor<B, 2>,
+    gate: Tensor<B, 2>,
+    up: Tensor<B, 2>,
+}
+
+/// Values that [`Kept`] holds a token.
+pub fn kept_values(config: &ModelConfig) -> usize {
+    let (query, key) = (config.query_size(), config.key_value_size());
+    3 * config.hidden_size + 3 * query + 3 * key + 2 * config.intermediate_size
+}
+
+/// A layer's output `[n, hidden]` for its input `x` `[n, hidden]`, with what its backward needs. The bits are those of
+/// [`DecoderLayer::forward`].
+pub fn forward<B: KernelBackend>(
+    layer: &DecoderLayer<B>,
+    context: &LayerContext<'_, B>,
+    x: Tensor<B, 2>,
+) -> (Tensor<B, 2>, Kept<B>) {
+    let LayerContext { config, tables, segments } = context;
+    let eps = config.rms_norm_eps as f32;
+    let n = x.dims()[0];
+    let (heads, kv_heads, d) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
+    let norms = HeadNorms::new(layer, eps);
+    let normed = B::rms_norm(x.clone(), &layer.input_layernorm, eps);
+    let [q, k, v] = products(normed.clone(), [&layer.q_proj, &layer.k_proj, &layer.v_proj]);
+    let (q, k, v) = (q.reshape([n, heads, d]), k.reshape([n, kv_heads, d]), v.reshape([n, kv_heads, d]));
+    let turn = |x: Tensor<B, 3>| B::rotary(x, &tables.cos, &tables.sin);
+    let (turned_q, turned_k) = (turn(norms.q.forward(q.clone())), turn(norms.k.forward(k.clone())));
+    let shape = attention_shape(config);
+    let attended = B::attention_packed(turned_q.clone(), turned_k.clone(), v.clone(), segments, shape);
+    let middle = x + layer.o_proj.forward(attended.clone());
+    let second = B::rms_norm(middle.clone(), &layer.post_attention_layernorm, eps);
+    let [gate, up] = products(second.clone(), [&layer.gate_proj, &layer.up_proj]);
+    let y = middle.clone() + layer.down_proj.forward(B::swiglu(gate.clone(), up.clone()));
+    (y, Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up })
+}
+
+/// From the layer's input `x`, what its forward kept and the gradient `dy` of its output, `[n, hidden]`: adds the
+/// gradients of its tensors and returns that of `x`.
 pub fn backward<B: KernelBackend>(
     index: usize,
     layer: &DecoderLayer<B>,
     context: &LayerContext<'_, B>,
     x: Tensor<B, 2>,
+    kept: Kept<B>,
     dy: Tensor<B, 2>,
     gradients: &mut Gradients<B>,
 ) -> Tensor<B, 2> {
     let LayerContext { config, tables, segments } = context;
+    let Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up } = kept;
     let name = |part: &str| format!("model.layers.{index}.{part}");
     let eps = config.rms_norm_eps as f32;
-    let shape = attention_shape(config);
-    let n = x.dims()[0];
-    let (heads, kv_heads, d) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
-    let (q_norm, k_norm) =
-        (HeadNorm { weight: layer.q_norm.as_ref(), eps }, HeadNorm { weight: layer.k_norm.as_ref(), eps });
-
-    // Forward again.
-    let normed = B::rms_norm(x.clone(), &layer.input_layernorm, eps);
-    let [q, k, v] = products(normed.clone(), [&layer.q_proj, &layer.k_proj, &layer.v_proj]);
-    let (q, k, v) = (q.reshape([n, heads, d]), k.reshape([n, kv_heads, d]), v.reshape([n, kv_heads, d]));
-    let turn = |x: Tensor<B, 3>| B::rotary(x, &tables.cos, &tables.sin);
-    let (turned_q, turned_k) = (turn(q_norm.forward(q.clone())), turn(k_norm.forward(k.clone())));
-    let attended = B::attention_packed(turned_q.clone(), turned_k.clone(), v.clone(), segments, shape);
-    let middle = x.clone() + layer.o_proj.forward(attended.clone());
-    let second = B::rms_norm(middle.clone(), &layer.post_attention_layernorm, eps);
-    let [gate, up] = products(second.clone(), [&layer.gate_proj, &layer.up_proj]);
+    let norms = HeadNorms::new(layer, eps);
 
     // The gated MLP.
     let inner = B::swiglu(gate.clone(), up.clone());
@@ -122,11 +171,12 @@ pub fn backward<B: KernelBackend>(
     // Attention.
     let dattended =
         linear_backward(&name("self_attn.o_proj"), &layer.o_proj, attended, dmiddle.clone(), gradients);
+    let shape = attention_shape(config);
     let (dq, dk, dv) = B::attention_packed_backward(turned_q, turned_k, v, segments, shape, dattended);
     // A rotation's gradient is the rotation back.
     let back = |x: Tensor<B, 3>| B::rotary(x, &tables.cos, &tables.sin.clone().neg());
-    let dq = q_norm.backward(&name("self_attn.q_norm"), q, back(dq), gradients);
-    let dk = k_norm.backward(&name("self_attn.k_norm"), k, back(dk), gradients);
+    let dq = norms.q.backward(&name("self_attn.q_norm"), q, back(dq), gradients);
+    let dk = norms.k.backward(&name("self_attn.k_norm"), k, back(dk), gradients);
     let flat = |x: Tensor<B, 3>| {
         let [n, heads, d] = x.dims();
         x.reshape([n, heads * d])

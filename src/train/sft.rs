@@ -58,18 +58,42 @@ fn micro_batches(packed: &Packed, tokens: usize) -> Vec<PackedBatch> {
     let mut all: Vec<PackedBatch> = Vec::new();
     let mut start = 0;
     for &len in &packed.segments {
-        let sequence = &packed.tokens[start..start + len];
-        // The mask stands where a token predicts; what is predicted is the next one.
-        let learned = (0..len.saturating_sub(1)).filter(|i| packed.mask[start + i]).map(|i| i + 1);
-        match all.last_mut() {
-            Some(last) if last.tokens.len() + len <= tokens => last.push(sequence, learned),
-            _ => {
-                let mut batch = PackedBatch::default();
-                batch.push(sequence, learned);
-                all.push(batch);
-            }
+        let fits = all.last().is_some_and(|last| last.tokens.len() + len <= tokens);
+        if !fits {
+            all.push(PackedBatch::default());
+        }
+        if let Some(last) = all.last_mut() {
+            // The last target, commonly the end of the last turn, is no token of the sequence.
+            let learned = (0..len).filter(|i| packed.mask[start + i]).map(|i| (i, packed.targets[start + i]));
+            last.push_predicting(&packed.tokens[start..start + len], learned);
         }
         start += len;
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The end of a dialogue's last turn was once left out, so that a model never learned to end its last message.
+    #[test]
+    fn every_target_that_trains_is_learned_the_last_one_too() {
+        let packed = Packed {
+            tokens: vec![1, 2, 3, 4, 5],
+            targets: vec![2, 3, 9, 5, 8],
+            mask: vec![false, true, true, false, true],
+            segments: vec![3, 2],
+            sources: vec![0, 1],
+        };
+        for micro in [1, 3, 100] {
+            let batches = micro_batches(&packed, micro);
+            assert_eq!(batches.len(), if micro == 100 { 1 } else { 2 });
+            let found: Vec<(u32, u32)> = batches
+                .iter()
+                .flat_map(|batch| batch.targets.iter().map(|target| (batch.tokens[target.row], target.token)))
+                .collect();
+            assert_eq!(found, [(2, 3), (3, 9), (5, 8)]);
+        }
+    }
 }

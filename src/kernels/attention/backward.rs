@@ -1,16 +1,25 @@
-//! Gradients of causal attention over packed sequences.
+//! Gradients of causal attention over packed sequences and their continuations.
 //!
-//! For a query `i` with probabilities `p_j = softmax_j(scale q_i . k_j)` over its keys `j <= i` and the gradient `do_i`
+//! For a query `i` with probabilities `p_j = softmax_j(scale q_i . k_j)` over the keys it sees and the gradient `do_i`
 //! of its output: `dp_j = do_i . v_j`, `ds_j = scale p_j (dp_j - sum_l p_l dp_l)`, `dq_i = sum_j ds_j k_j`,
-//! `dk_j += ds_j q_i`, `dv_j += p_j do_i` (Dao et al. 2022, appendix B). Probabilities are computed again, one query at a
-//! time, so no score matrix is kept.
+//! `dk_j += ds_j q_i`, `dv_j += p_j do_i` (Dao et al. 2022, appendix B). Probabilities are computed again, a block of
+//! queries at a time, so no score matrix is kept.
+
+use std::ops::Range;
 
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
+use gemm::Parallelism;
 use pulp::{Simd, WithSimd};
 
-use super::AttentionShape;
+use super::reference::seen;
+use super::{AttentionShape, Placed, Segment, place};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
+
+/// Scores of a block of queries at most: two such blocks stay in the L2 cache.
+const BLOCK_SCORES: usize = 48 << 10;
+/// Query rows of a block at most.
+const BLOCK_ROWS: usize = 96;
 
 /// In plain tensor operations: `q` `[n, heads, head_dim]`, `k` and `v` `[n, kv_heads, head_dim]`, `dout`
 /// `[n, heads * head_dim]`; `(dq, dk, dv)` in the shapes of `q`, `k`, `v`.
@@ -18,25 +27,31 @@ pub fn reference<B: Backend>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
     v: Tensor<B, 3>,
-    segments: &[usize],
+    segments: &[Segment],
     shape: AttentionShape,
     dout: Tensor<B, 2>,
 ) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
-    let mut start = 0;
+    let placed = place(segments);
     let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
-    for &len in segments {
-        let rows = start..start + len;
-        start += len;
-        let part = |x: &Tensor<B, 3>| x.clone().slice([rows.clone()]).cast(DType::F32);
-        let parts =
-            one(part(&q), part(&k), part(&v), shape, dout.clone().slice([rows.clone()]).cast(DType::F32));
+    for (segment, at) in segments.iter().zip(&placed) {
+        let float = |x: Tensor<B, 3>| x.cast(DType::F32);
+        let (own_k, own_v) = (float(seen(&k, at)), float(seen(&v, at)));
+        let own_q = float(q.clone().slice([at.rows.clone()]));
+        let own_dout = dout.clone().slice([at.rows.clone()]).cast(DType::F32);
+        let parts = one(own_q, own_k, own_v, shape, own_dout);
         dq.push(parts.0);
-        dk.push(parts.1);
-        dv.push(parts.2);
+        for (all, part) in [(&mut dk, parts.1), (&mut dv, parts.2)] {
+            let before = at.before.len();
+            all.push(part.clone().slice([before..before + at.rows.len()]));
+            if let Some(parent) = segment.after {
+                all[parent] = all[parent].clone() + part.slice([0..before]);
+            }
+        }
     }
     (Tensor::cat(dq, 0), Tensor::cat(dk, 0), Tensor::cat(dv, 0))
 }
 
+/// The last `queries` of `keys` tokens.
 fn one<B: Backend>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -46,7 +61,7 @@ fn one<B: Backend>(
 ) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let device = q.device();
-    let n = q.dims()[0];
+    let (n, keys) = (q.dims()[0], k.dims()[0]);
     let group = heads / kv_heads;
     // Heads that share a key head stand one after another as query rows: [kv_heads, group * n, head_dim].
     let stack = |x: Tensor<B, 3>| {
@@ -61,11 +76,13 @@ fn one<B: Backend>(
     };
     let (q, dout) = (stack(q), stack(dout.reshape([n, heads, head_dim])));
     let (k, v) = (k.permute([1, 0, 2]), v.permute([1, 0, 2]));
-    let position =
-        Tensor::<B, 1, Int>::from_data(TensorData::new((0..n as i32).collect::<Vec<_>>(), [n]), &device);
-    let key = position.clone().reshape([1, 1, n]).expand([kv_heads, group * n, n]);
-    let query =
-        position.reshape([1, 1, n, 1]).expand([kv_heads, group, n, n]).reshape([kv_heads, group * n, n]);
+    let position = |from: usize, to: usize| {
+        let numbers: Vec<i32> = (from as i32..to as i32).collect();
+        Tensor::<B, 1, Int>::from_data(TensorData::new(numbers, [to - from]), &device)
+    };
+    let key = position(0, keys).reshape([1, 1, keys]).expand([kv_heads, group * n, keys]);
+    let query = position(keys - n, keys).reshape([1, 1, n, 1]).expand([kv_heads, group, n, keys]);
+    let query = query.reshape([kv_heads, group * n, keys]);
     let scores = q.clone().matmul(k.clone().swap_dims(1, 2)).mul_scalar(scale);
     let p = softmax(scores.mask_fill(key.greater(query), f32::NEG_INFINITY), 2);
     let dv = p.clone().swap_dims(1, 2).matmul(dout.clone());
@@ -95,13 +112,16 @@ pub struct Buffers<'a> {
     pub dv: &'a mut [f32],
 }
 
-/// On the CPU; a task is one key head of one sequence, so every sum has one order.
+/// On the CPU; a task is one key head of a sequence with all its continuations, so every sum has one order.
+///
+/// Five products a block of queries, `10 head_dim` flop a visible score. Blocks are as tall as the cache allows.
 ///
 /// # Panics
 /// If the lengths do not agree.
-pub fn cpu(buffers: Buffers<'_>, segments: &[usize], shape: AttentionShape) {
+pub fn cpu(buffers: Buffers<'_>, segments: &[Segment], shape: AttentionShape) {
     let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
-    let n: usize = segments.iter().sum();
+    let placed = place(segments);
+    let n: usize = segments.iter().map(|segment| segment.len).sum();
     let Buffers { q, k, v, dout, dq, dk, dv } = buffers;
     assert!(
         [q.len(), dout.len(), dq.len()] == [n * heads * head_dim; 3],
@@ -111,106 +131,294 @@ pub fn cpu(buffers: Buffers<'_>, segments: &[usize], shape: AttentionShape) {
         [k.len(), v.len(), dk.len(), dv.len()] == [n * kv_heads * head_dim; 4],
         "keys are not [{n}, {kv_heads}]"
     );
-    let mut tasks = Vec::new();
-    let (mut start, mut work) = (0, 0);
-    for &len in segments {
-        tasks.extend((0..kv_heads).map(|head| (start, len, head)));
-        start += len;
-        work += 5 * len * len * heads * head_dim / 2;
+    // Each sequence, followed by what continues it.
+    let mut trees: Vec<Vec<usize>> = Vec::new();
+    let mut tree_of = vec![0; segments.len()];
+    let mut work = 0;
+    for (index, segment) in segments.iter().enumerate() {
+        match segment.after {
+            Some(parent) => {
+                tree_of[index] = tree_of[parent];
+                trees[tree_of[parent]].push(index);
+            }
+            None => {
+                tree_of[index] = trees.len();
+                trees.push(vec![index]);
+            }
+        }
+        work += 5 * segment.len * (placed[index].before.len() + segment.len) * heads * head_dim;
     }
+    // The longest first, so that no thread is left alone with one at the end.
+    let size = |tree: &Vec<usize>| tree.iter().map(|&index| segments[index].len).sum::<usize>();
+    trees.sort_by_key(|tree| std::cmp::Reverse(size(tree)));
     let gradients = [SharedMut::new(dq), SharedMut::new(dk), SharedMut::new(dv)];
-    parallel::for_each(tasks.len(), work, |t| {
-        let (start, len, head) = tasks[t];
-        simd::dispatch(Task { q, k, v, dout, gradients, start, len, head, shape });
+    parallel::for_each(trees.len() * kv_heads, work, |t| {
+        let parts: Vec<&Placed> = trees[t / kv_heads].iter().map(|&index| &placed[index]).collect();
+        Task { q, k, v, dout, gradients, parts, head: t % kv_heads, shape }.run();
     });
 }
 
+/// A sequence and its continuations, for one key head.
 struct Task<'a> {
     q: &'a [f32],
     k: &'a [f32],
     v: &'a [f32],
     dout: &'a [f32],
     gradients: [SharedMut<f32>; 3],
-    start: usize,
-    len: usize,
+    /// The sequence first.
+    parts: Vec<&'a Placed>,
     head: usize,
     shape: AttentionShape,
 }
 
-impl WithSimd for Task<'_> {
+/// Rows of this head, `[rows, head_dim]` without gaps.
+struct Rows {
+    k: Vec<f32>,
+    v: Vec<f32>,
+    dk: Vec<f32>,
+    dv: Vec<f32>,
+}
+
+impl Task<'_> {
+    fn run(self) {
+        let AttentionShape { kv_heads, head_dim: d, .. } = self.shape;
+        let total: usize = self.parts.iter().map(|part| part.rows.len()).sum();
+        let gather = |source: &[f32]| {
+            let mut rows = Vec::with_capacity(total * d);
+            for row in self.parts.iter().flat_map(|part| part.rows.clone()) {
+                let from = (row * kv_heads + self.head) * d;
+                rows.extend_from_slice(&source[from..from + d]);
+            }
+            rows
+        };
+        let zeros = || vec![0.0f32; total * d];
+        let mut rows = Rows { k: gather(self.k), v: gather(self.v), dk: zeros(), dv: zeros() };
+        let mut scratch = Scratch::default();
+        let mut start = 0;
+        for part in &self.parts {
+            self.part(part, start, &mut rows, &mut scratch);
+            start += part.rows.len();
+        }
+        let [_, dk, dv] = self.gradients;
+        let places = self.parts.iter().flat_map(|part| part.rows.clone());
+        for (row, at) in places.zip((0..).step_by(d)) {
+            let to = (row * kv_heads + self.head) * d;
+            for (to_rows, from) in [(dk, &rows.dk), (dv, &rows.dv)] {
+                // SAFETY: this task alone owns this key head of these rows.
+                let to = unsafe { std::slice::from_raw_parts_mut(to_rows.get().add(to), d) };
+                to.copy_from_slice(&from[at..at + d]);
+            }
+        }
+    }
+
+    /// The queries of one part, whose own keys begin at row `start` of `rows`; the keys of what it continues begin at 0.
+    fn part(&self, part: &Placed, start: usize, rows: &mut Rows, scratch: &mut Scratch) {
+        let group = self.shape.heads / self.shape.kv_heads;
+        let (before, len) = (part.before.len(), part.rows.len());
+        let fit = (BLOCK_SCORES / (before + len).max(1)).clamp(group, BLOCK_ROWS) / group;
+        for first in (0..len).step_by(fit.max(1)) {
+            let queries = first..(first + fit.max(1)).min(len);
+            self.block(part, queries, start, rows, scratch);
+        }
+    }
+
+    fn block(
+        &self,
+        part: &Placed,
+        queries: Range<usize>,
+        start: usize,
+        rows: &mut Rows,
+        scratch: &mut Scratch,
+    ) {
+        let AttentionShape { heads, kv_heads, head_dim: d, scale } = self.shape;
+        let group = heads / kv_heads;
+        let before = part.before.len();
+        // Keys that the last of the queries sees.
+        let own = queries.end;
+        let keys = before + own;
+        let count = queries.len() * group;
+        let Scratch { q, dout, dq, p, ds } = scratch;
+        let at = |query: usize| ((part.rows.start + query) * heads + self.head * group) * d;
+        for (to, from) in [(&mut *q, self.q), (&mut *dout, self.dout)] {
+            to.clear();
+            for query in queries.clone() {
+                to.extend_from_slice(&from[at(query)..at(query) + group * d]);
+            }
+        }
+        for buffer in [&mut *p, &mut *ds] {
+            buffer.clear();
+            buffer.resize(count * keys, 0.0);
+        }
+        dq.clear();
+        dq.resize(count * d, 0.0);
+        // Columns of the scores with the rows of the keys they belong to.
+        let columns = [(0, 0..before), (before, start..start + own)];
+        for (column, of) in columns.clone() {
+            let of = of.start * d..of.end * d;
+            product(
+                count,
+                d,
+                Matrix::rows(q, d),
+                Matrix::columns(&rows.k[of.clone()], d),
+                Dest::new(p, keys, column),
+            );
+            product(
+                count,
+                d,
+                Matrix::rows(dout, d),
+                Matrix::columns(&rows.v[of], d),
+                Dest::new(ds, keys, column),
+            );
+        }
+        simd::dispatch(Soften { p, ds, keys, group, first: before + queries.start, scale });
+        for (column, of) in columns {
+            let part = of.start * d..of.end * d;
+            let (p, ds) = (Matrix::part(p, keys, column, of.len()), Matrix::part(ds, keys, column, of.len()));
+            product(count, of.len(), ds, Matrix::rows(&rows.k[part.clone()], d), Dest::add(dq, d));
+            product(
+                of.len(),
+                count,
+                ds.transposed(),
+                Matrix::rows(q, d),
+                Dest::add(&mut rows.dk[part.clone()], d),
+            );
+            product(of.len(), count, p.transposed(), Matrix::rows(dout, d), Dest::add(&mut rows.dv[part], d));
+        }
+        let to = self.gradients[0];
+        for (query, from) in queries.zip(dq.chunks_exact(group * d)) {
+            // SAFETY: this task alone owns the queries of this key head in these rows.
+            let to = unsafe { std::slice::from_raw_parts_mut(to.get().add(at(query)), group * d) };
+            to.copy_from_slice(from);
+        }
+    }
+}
+
+/// What a block of queries works in.
+#[derive(Default)]
+struct Scratch {
+    q: Vec<f32>,
+    dout: Vec<f32>,
+    dq: Vec<f32>,
+    p: Vec<f32>,
+    ds: Vec<f32>,
+}
+
+/// A matrix that is read; `rows` and `columns` are the strides.
+#[derive(Clone, Copy)]
+struct Matrix<'a> {
+    data: &'a [f32],
+    width: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// `[data / width, width]`, row after row.
+    fn rows(data: &'a [f32], width: usize) -> Self {
+        Self { data, width, row_stride: width, column_stride: 1 }
+    }
+
+    /// The transpose of `[data / height, height]`.
+    fn columns(data: &'a [f32], height: usize) -> Self {
+        Self { data, width: data.len() / height.max(1), row_stride: 1, column_stride: height }
+    }
+
+    /// `width` columns from `column` of `[data / stride, stride]`.
+    fn part(data: &'a [f32], stride: usize, column: usize, width: usize) -> Self {
+        Self { data: &data[column.min(data.len())..], width, row_stride: stride, column_stride: 1 }
+    }
+
+    /// Of a matrix of rows. Its width is then not known and not asked for: it stands on the left of a product.
+    fn transposed(self) -> Self {
+        Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
+    }
+}
+
+/// A matrix of rows that a product is written to.
+struct Dest<'a> {
+    data: &'a mut [f32],
+    row_stride: usize,
+    add: bool,
+}
+
+impl<'a> Dest<'a> {
+    fn new(data: &'a mut [f32], row_stride: usize, column: usize) -> Self {
+        let from = column.min(data.len());
+        Self { data: &mut data[from..], row_stride, add: false }
+    }
+
+    fn add(data: &'a mut [f32], row_stride: usize) -> Self {
+        Self { data, row_stride, add: true }
+    }
+}
+
+/// `to = a b`, or `to += a b`: `a` has `height` rows of `depth` values, `b` `depth` rows of its width.
+fn product(height: usize, depth: usize, a: Matrix<'_>, b: Matrix<'_>, to: Dest<'_>) {
+    let width = b.width;
+    if height == 0 || width == 0 || depth == 0 {
+        return;
+    }
+    let last = |rows: usize, row_stride: usize, columns: usize, column_stride: usize| {
+        (rows - 1) * row_stride + (columns - 1) * column_stride
+    };
+    assert!(last(height, a.row_stride, depth, a.column_stride) < a.data.len());
+    assert!(last(depth, b.row_stride, width, b.column_stride) < b.data.len());
+    assert!(last(height, to.row_stride, width, 1) < to.data.len());
+    // SAFETY: all elements lie within the slices, as was asserted, and `to` is borrowed alone.
+    unsafe {
+        gemm::gemm(
+            height,
+            width,
+            depth,
+            to.data.as_mut_ptr(),
+            1,
+            to.row_stride as isize,
+            to.add,
+            a.data.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+/// From scores and `dp` in rows of `keys` to probabilities and `ds`. Row `r` sees the first `first + r / group + 1` keys;
+/// the rest become 0.
+struct Soften<'a> {
+    p: &'a mut [f32],
+    ds: &'a mut [f32],
+    keys: usize,
+    group: usize,
+    first: usize,
+    scale: f32,
+}
+
+impl WithSimd for Soften<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { q, k, v, dout, gradients: [dq, dk, dv], start, len, head, shape } = self;
-        let AttentionShape { heads, kv_heads, head_dim: d, scale } = shape;
-        let group = heads / kv_heads;
-        // Keys and values of this head in rows, and transposed so that a dimension of all keys lies in a run.
-        let mut rows = [vec![0.0f32; len * d], vec![0.0f32; len * d]];
-        let mut columns = [vec![0.0f32; len * d], vec![0.0f32; len * d]];
-        for (source, (rows, columns)) in [k, v].into_iter().zip(rows.iter_mut().zip(&mut columns)) {
-            for j in 0..len {
-                let from = ((start + j) * kv_heads + head) * d;
-                rows[j * d..(j + 1) * d].copy_from_slice(&source[from..from + d]);
-                for e in 0..d {
-                    columns[e * len + j] = source[from + e];
-                }
+        let Self { p, ds, keys, group, first, scale } = self;
+        let rows = p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys));
+        for (row, (p, ds)) in rows.enumerate() {
+            let visible = (first + row / group + 1).min(keys);
+            p[visible..].fill(0.0);
+            ds[visible..].fill(0.0);
+            let (p, ds) = (&mut p[..visible], &mut ds[..visible]);
+            soften(p, scale);
+            let mean = sum_of_products(p, ds);
+            for (ds, p) in ds.iter_mut().zip(p.iter()) {
+                *ds = scale * p * (*ds - mean);
             }
         }
-        let [k_rows, _] = &rows;
-        let [k_columns, v_columns] = &columns;
-        let (mut own_dk, mut own_dv) = (vec![0.0f32; len * d], vec![0.0f32; len * d]);
-        let (mut p, mut dp) = (vec![0.0f32; len], vec![0.0f32; len]);
-        for query_head in head * group..(head + 1) * group {
-            for i in 0..len {
-                let at = ((start + i) * heads + query_head) * d;
-                let (query, gradient) = (&q[at..at + d], &dout[at..at + d]);
-                let (p, dp) = (&mut p[..=i], &mut dp[..=i]);
-                products(query, k_columns, len, p);
-                products(gradient, v_columns, len, dp);
-                soften(p, scale);
-                let mean = sum_of_products(p, dp);
-                for (dp, p) in dp.iter_mut().zip(p.iter()) {
-                    *dp = scale * p * (*dp - mean);
-                }
-                // SAFETY: this task alone owns this key head's queries, keys and values of this sequence.
-                let dq = unsafe { std::slice::from_raw_parts_mut(dq.get().add(at), d) };
-                dq.fill(0.0);
-                for j in 0..=i {
-                    let row = j * d..(j + 1) * d;
-                    add_scaled(dq, dp[j], &k_rows[row.clone()]);
-                    add_scaled(&mut own_dk[row.clone()], dp[j], query);
-                    add_scaled(&mut own_dv[row], p[j], gradient);
-                }
-            }
-        }
-        for j in 0..len {
-            let to = ((start + j) * kv_heads + head) * d;
-            // SAFETY: as above.
-            unsafe {
-                std::slice::from_raw_parts_mut(dk.get().add(to), d)
-                    .copy_from_slice(&own_dk[j * d..(j + 1) * d]);
-                std::slice::from_raw_parts_mut(dv.get().add(to), d)
-                    .copy_from_slice(&own_dv[j * d..(j + 1) * d]);
-            }
-        }
-    }
-}
-
-/// `out[j] = x . column j`, of columns that lie `stride` apart by dimension.
-#[inline(always)]
-fn products(x: &[f32], columns: &[f32], stride: usize, out: &mut [f32]) {
-    out.fill(0.0);
-    for (e, x) in x.iter().enumerate() {
-        add_scaled(out, *x, &columns[e * stride..e * stride + out.len()]);
-    }
-}
-
-/// `to += factor * from`
-#[inline(always)]
-fn add_scaled(to: &mut [f32], factor: f32, from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = factor.mul_add(*from, *to);
     }
 }
 

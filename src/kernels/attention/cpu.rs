@@ -11,9 +11,11 @@
 //! **Cost.** `4 heads head_dim` flop a visible key; tiles of 6 query rows (queries times the heads that share
 //! a key head) read each key and value once for all six.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
-use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment, place};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
 
@@ -112,31 +114,44 @@ pub fn attention(
 }
 
 /// Attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`
-/// `[n, kv_heads, head_dim]`; `segments` are the sequences' lengths, adding up to `n`.
+/// `[n, kv_heads, head_dim]`; `segments` cover the `n` rows.
+///
+/// A continuation reads the whole blocks of what it continues where they are, and a copy of the block it goes on in, as
+/// the engine's cache has it, so its results are the engine's bits.
 ///
 /// # Panics
 /// If the lengths do not agree.
-pub fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &[usize], shape: AttentionShape, out: &mut [f32]) {
-    let (key_block, value_block) = block_elements(shape.kv_heads, shape.head_dim);
-    let mut spans = Vec::with_capacity(segments.len());
-    let mut slots = Vec::with_capacity(segments.iter().sum());
+pub fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &[Segment], shape: AttentionShape, out: &mut [f32]) {
+    let (kv_heads, head_dim) = (shape.kv_heads, shape.head_dim);
+    let (key_block, value_block) = block_elements(kv_heads, head_dim);
+    let row = kv_heads * head_dim;
+    let mut spans: Vec<AttentionSpan> = Vec::with_capacity(segments.len());
+    // Rows of `k` and `v` with the slot each goes to.
+    let mut writes: Vec<(Range<usize>, u32)> = Vec::new();
     let mut blocks = 0u32;
-    let mut start = 0;
-    for &len in segments {
-        let own = len.div_ceil(BLOCK_TOKENS) as u32;
+    for (segment, placed) in segments.iter().zip(place(segments)) {
+        let keys = placed.before.len() + segment.len;
+        let shared = placed.before.len() / BLOCK_TOKENS;
+        let own = (keys.div_ceil(BLOCK_TOKENS) - shared) as u32;
+        let mut all: Vec<u32> = match segment.after {
+            Some(parent) => spans[parent].blocks[..shared].to_vec(),
+            None => Vec::new(),
+        };
+        all.extend(blocks..blocks + own);
+        let copied = placed.before.start + shared * BLOCK_TOKENS..placed.before.end;
         let first = blocks * BLOCK_TOKENS as u32;
-        slots.extend(first..first + len as u32);
-        spans.push(AttentionSpan {
-            queries: start..start + len,
-            keys: len,
-            blocks: (blocks..blocks + own).collect(),
-        });
+        let own_first = first + copied.len() as u32;
+        writes.extend([(copied, first), (placed.rows.clone(), own_first)]);
+        spans.push(AttentionSpan { queries: placed.rows, keys, blocks: all });
         blocks += own;
-        start += len;
     }
     let mut keys = vec![0.0; blocks as usize * key_block];
     let mut values = vec![0.0; blocks as usize * value_block];
-    write_cache(&mut keys, &mut values, k, v, &slots, shape.kv_heads, shape.head_dim);
+    for (rows, first) in writes {
+        let slots: Vec<u32> = (first..first + rows.len() as u32).collect();
+        let part = rows.start * row..rows.end * row;
+        write_cache(&mut keys, &mut values, &k[part.clone()], &v[part], &slots, kv_heads, head_dim);
+    }
     attention(q, &keys, &values, &spans, shape, out);
 }
 

@@ -35,3 +35,62 @@ pub struct AttentionShape {
     /// Factor on `q . k`, commonly `head_dim^-1/2`.
     pub scale: f32,
 }
+
+/// One packed sequence, or the continuation of another one of the same batch.
+///
+/// Replies to one prompt are continuations of it: the prompt is computed once for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its tokens.
+    pub len: usize,
+    /// The place of the segment it continues, which comes before it and continues none itself. Its tokens see all of
+    /// that and what comes before them in their own.
+    pub after: Option<usize>,
+}
+
+impl Segment {
+    /// A sequence of its own.
+    pub fn alone(len: usize) -> Self {
+        Self { len, after: None }
+    }
+
+    /// Sequences of their own.
+    pub fn all(lengths: &[usize]) -> Vec<Self> {
+        lengths.iter().map(|&len| Self::alone(len)).collect()
+    }
+}
+
+/// A segment with its place in the batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Its rows.
+    pub rows: Range<usize>,
+    /// Rows of what it continues; empty where it continues nothing.
+    pub before: Range<usize>,
+}
+
+/// Where each segment's rows are.
+///
+/// # Panics
+/// If a segment continues one that does not come before it or that continues another itself.
+pub(crate) fn place(segments: &[Segment]) -> Vec<Placed> {
+    let mut placed: Vec<Placed> = Vec::with_capacity(segments.len());
+    let mut start = 0;
+    for segment in segments {
+        let rows = start..start + segment.len;
+        let before = segment.after.map_or(0..0, |parent| {
+            let parent = &placed[parent];
+            assert!(parent.before.is_empty(), "a segment continues a continuation");
+            parent.rows.clone()
+        });
+        start = rows.end;
+        placed.push(Placed { rows, before });
+    }
+    placed
+}
+
+/// The position of each token in its sequence.
+pub fn positions(segments: &[Segment]) -> Vec<u32> {
+    let placed = place(segments);
+    placed.iter().flat_map(|it| (0..it.rows.len()).map(|i| (it.before.len() + i) as u32)).collect()
+}

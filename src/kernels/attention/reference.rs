@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
 
-use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segment, place};
 
 /// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
 /// `[keys, kv_heads, head_dim]`; result `[queries, heads * head_dim]` in the type of `q`.
@@ -49,17 +49,23 @@ pub fn packed<B: Backend>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
     v: Tensor<B, 3>,
-    segments: &[usize],
+    segments: &[Segment],
     shape: AttentionShape,
 ) -> Tensor<B, 2> {
-    let mut start = 0;
-    let outputs = segments.iter().map(|&len| {
-        let rows = start..start + len;
-        start += len;
-        let part = |x: &Tensor<B, 3>| x.clone().slice([rows.clone()]);
-        attend(part(&q), part(&k), part(&v), shape)
+    let outputs = place(segments).into_iter().map(|placed| {
+        let (k, v) = (seen(&k, &placed), seen(&v, &placed));
+        attend(q.clone().slice([placed.rows]), k, v, shape)
     });
     Tensor::cat(outputs.collect(), 0)
+}
+
+/// The rows of `x` that a segment's tokens may see: what it continues, then its own.
+pub(super) fn seen<B: Backend>(x: &Tensor<B, 3>, placed: &Placed) -> Tensor<B, 3> {
+    let own = x.clone().slice([placed.rows.clone()]);
+    if placed.before.is_empty() {
+        return own;
+    }
+    Tensor::cat(vec![x.clone().slice([placed.before.clone()]), own], 0)
 }
 
 /// Maximal runs of consecutive numbers: `(first, length)`.

@@ -6,6 +6,7 @@ use super::model::Adapter;
 use super::run::RunConfig;
 use super::stage::Stage;
 use crate::model::config::ModelConfig;
+use crate::train::executor::{KEPT_BYTES, inside_bytes};
 
 /// Rows of logits that are held at once; the loss never has them all.
 const LOGIT_ROWS: u64 = 256;
@@ -93,7 +94,10 @@ fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
     // A split model gathers one layer's weights before it runs and has its gradients before they are split again.
     let gathered =
         if config.ranks > 1 { (model.num_parameters() / layers.max(1)).saturating_mul(float + 4) } else { 0 };
-    tokens.saturating_mul((kept + graph) * float).saturating_add(logits).saturating_add(gathered)
+    // Small models keep what they would otherwise compute again.
+    let inside = inside_bytes(model, usize::try_from(tokens).unwrap_or(usize::MAX));
+    let inside = if inside <= KEPT_BYTES { inside } else { 0 };
+    tokens.saturating_mul((kept + graph) * float).saturating_add(logits).saturating_add(gathered + inside)
 }
 
 /// Tokens of the longest sequence a stage works on.

@@ -16,7 +16,7 @@ section! {
         steps: u64, Legal::COUNT, "steps", "no default";
         /// Replies to each prompt, G.
         group_size: usize = 16, Legal::Whole { least: 2, most: 4096 }, "replies", "DAPO (arXiv 2503.14476)";
-        /// The longest reply, l_max, which also divides the loss.
+        /// The longest reply, l_max, which also divides the loss. In consultation a reply that is cut off there earns nothing.
         max_new_tokens: usize = 512, Legal::Whole { least: 1, most: 1 << 24 }, "tokens",
             "TRL's GRPO default; not disclosed in the report";
         /// Temperature that replies are sampled at. What is trained is the distribution at this temperature.
@@ -64,6 +64,9 @@ section! {
         /// Which of the G replies the consultation goes on with.
         carry_on: CarryOn = CarryOn::Random, Legal::Choice(CARRY_ON), "",
             "chosen here; not disclosed in the report";
+        /// How much of the reward of a reply that ends the consultation is the reward of the whole consultation; the rest, and
+        /// all of any other reply, is what the reply itself is worth at its place.
+        outcome: f64 = 0.5, Legal::SHARE, "", "chosen here; not disclosed in the report";
         /// Which consultations are dropped as noise.
         noise: Noise, Legal::Table, "", "the Baichuan-M2 report, 3.3.3";
         /// A bonus for short replies; none where the table is absent.
