@@ -167,7 +167,7 @@ fn a_run_comes_again_and_goes_on_bit_for_bit_wherever_it_stopped() {
         assert_eq!(rollout["replies"].as_array().unwrap().len(), 4);
     }
     let page = fs::read_to_string(at("whole").join("report.html")).unwrap();
-    assert!(page.contains("fixed_list") && !page.contains("<script"));
+    assert!(page.contains("fixed") && !page.contains("<script"));
     assert_eq!(summary.baselines.len(), 5);
     let read: Summary = serde_json::from_slice(&fs::read(at("whole").join("summary.json")).unwrap()).unwrap();
     assert_eq!(read, summary);
@@ -380,7 +380,7 @@ fn what_cannot_be_run_is_said_before_a_folder_is_made() {
     files.refused(&["tiny.toml", "--set", "data.cases=[\"empty.jsonl\"]"], &["empty.jsonl"]);
     files.refused(&["tiny.toml", "--set", "data.cases=[\"none.jsonl\"]"], &["none.jsonl"]);
     fs::write(files.at("bad.jsonl"), "{\"id\": 3}\n{not json\n").unwrap();
-    files.refused(&["tiny.toml", "--set", "data.cases=[\"bad.jsonl\"]"], &["bad.jsonl", "line 1"]);
+    files.refused(&["tiny.toml", "--set", "data.cases=[\"bad.jsonl\"]"], &["bad.jsonl:1"]);
     files.refused(&["--resume"], &["nothing to resume"]);
     files.refused(&["--resume", "tiny.toml"], &["nothing to resume"]);
     files.refused(&["--resume", "nowhere"], &["nowhere holds no run"]);

@@ -146,8 +146,12 @@ impl Arguments {
         let config = RunConfig::load(&path, &self.overrides())?;
         let plan = plan(&config)?;
         if self.dry_run {
-            // Reads the cases, too: what is wrong with them shows now.
-            Patients::of(&config)?;
+            // Reads the cases, too: what is wrong with them shows now. A plan can be made before they are there.
+            let missing: Vec<&PathBuf> = config.data.cases.iter().filter(|path| !path.exists()).collect();
+            match missing.first() {
+                Some(path) => eprintln!("{} is not there, so no case was read", path.display()),
+                None => drop(Patients::of(&config)?),
+            }
             return if self.json { Ok(output::json(&plan)?) } else { Ok(output::text(&plan.to_string())?) };
         }
         can_run(&config, &plan)?;

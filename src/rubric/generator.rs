@@ -78,15 +78,15 @@ impl<'a> Generator<'a> {
         scheme.rubric(Scope::Consultation)
     }
 
-    /// Whether the doctor has found out everything essential, or has no more time to: the last two messages are for
-    /// the end. Once a red flag is known in an emergency, examinations and tests are left to the hospital.
+    /// Whether the doctor has found out everything essential, or has used two thirds of the messages: the rest are for
+    /// the end, or for what is missing to it. Once a red flag is known in an emergency, examinations and tests are left to the hospital.
     fn is_time_to_conclude(&self, case: &Case, known: &Known) -> bool {
         let needed = needed(case);
         let settled =
             needed.iter().filter(|id| place(case, id).is_some_and(|at| known.is_settled(at))).count();
         let flag = case.truth.red_flags.iter().any(|id| is_told(case, known, id));
         let enough = if case.truth.emergency && flag { enough(needed.len(), ENOUGH) } else { needed.len() };
-        (known.turns > 1 && settled >= enough) || known.turns + 2 >= self.turn_limit
+        (known.turns > 1 && settled >= enough) || 3 * known.turns >= 2 * self.turn_limit
     }
 }
 
@@ -157,7 +157,13 @@ fn premature(case: &Case) -> Check {
 /// The next message while there is more to find out.
 fn gathering(scheme: &mut Scheme, case: &Case, known: &Known) {
     let essential = open(case, known, |fact| fact.importance == Importance::Essential);
-    let useful = open(case, known, |fact| fact.importance != Importance::Routine);
+    // Some examination bears on every case, so that examining everybody for everything would earn marks.
+    let examined = |fact: &Fact| matches!(fact.topic, Topic::Examination | Topic::Test);
+    let useful = open(case, known, |fact| match fact.importance {
+        Importance::Essential => true,
+        Importance::Useful => !examined(fact),
+        Importance::Routine => false,
+    });
     if !essential.is_empty() {
         let text = format!(
             "Asks about something essential that is not known yet, such as {}",
