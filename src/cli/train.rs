@@ -54,7 +54,7 @@ pub struct Arguments {
     out: Option<PathBuf>,
 
     /// Go on with a run: its folder or one of its checkpoints [default: the last run of CONFIG, or of all in runs/]
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["set", "dry_run"])]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = RUNS, conflicts_with_all = ["set", "dry_run"])]
     resume: Option<PathBuf>,
 
     /// Check everything, print the plan, and train nothing
@@ -126,7 +126,7 @@ impl Arguments {
     /// The run to go on with, where one is asked for.
     fn resumed(&self) -> Result<Option<(PathBuf, ResumeFrom)>, Box<dyn std::error::Error>> {
         let Some(given) = &self.resume else { return Ok(None) };
-        if !given.as_os_str().is_empty() && !given.is_file() {
+        if given.as_path() != Path::new(RUNS) && !given.is_file() {
             return Ok(Some(locate(given)));
         }
         if let Some(out) = &self.out {

@@ -1,7 +1,7 @@
 //! A run from its configuration to its report: patients, vocabulary, supervised steps, reinforcement learning, what the
 //! model does on held-out patients before and after, the exported model.
 //!
-//! Reading order: [`prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
+//! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
 //! `supervised.rs` and `reinforced.rs` (their steps), `state.rs` (what a checkpoint holds), `finish.rs` (evaluation,
 //! report, summary, export). [`Watch`] is how a run speaks to whoever started it.
 
