@@ -381,6 +381,74 @@ fn an_exported_folder_gives_the_same_numbers() {
     assert_eq!(listing(scratch.path()), ["exported"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_export_fills_a_link_cleans_up_and_spares_its_source() {
+    let model = talking_model();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name);
+    fs::create_dir(path("disk")).unwrap();
+    std::os::unix::fs::symlink(path("disk"), path("link")).unwrap();
+    // Of an export that was killed: no process has the largest number there can be.
+    let abandoned = path(&format!(".disk.partial-0-{}", u32::MAX));
+    fs::create_dir(&abandoned).unwrap();
+    let link = path("link");
+    stdout(&["export", "--model", model.path(), "--to", link.to_str().unwrap()]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(path("disk").join("config.json").exists());
+    assert_eq!(listing(scratch.path()), ["disk", "link"]);
+
+    let outer = path("disk");
+    let inner = outer.join("inner");
+    fs::rename(model.dir.path(), &inner).unwrap();
+    let (outer, inner_path) = (outer.to_str().unwrap(), inner.to_str().unwrap());
+    let message = refused(1, &["export", "--model", inner_path, "--to", outer, "--overwrite"]);
+    assert!(message.contains("holds the model"), "{message}");
+    assert!(inner.join("config.json").exists());
+    // So that its owner finds it.
+    fs::rename(&inner, model.dir.path()).unwrap();
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_an_error() {
+    let model = Model::new("llama_tiny");
+    let file = model.dir.path().join("model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&file, bytes).unwrap();
+    let model = ["--model", model.path(), "--ids", "1,5,9", "--json"];
+    let message = refused(1, &[&["score"], &model[..]].concat());
+    assert!(message.contains("token 1 is NaN"), "{message}");
+    let message = refused(1, &[&["generate", "--max-new-tokens", "3"], &model[..]].concat());
+    assert!(message.contains("is NaN"), "{message}");
+    let message = refused(1, &[&["generate", "--repetition-penalty", "1e-38"], &model[..]].concat());
+    assert!(message.contains("0.001 to 1000"), "{message}");
+}
+
+#[test]
+fn a_grpo_step_is_measured_by_its_parts() {
+    let model = Model::new("qwen2_tiny");
+    // A vocabulary with every byte in it.
+    let config = fs::read_to_string(model.dir.path().join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    config["vocab_size"] = json!(300);
+    fs::write(model.dir.path().join("config.json"), config.to_string()).unwrap();
+    let base = ["bench", "grpo", "--model", model.path(), "--prompts", "2", "--group-size", "3", "--json"];
+    let sizes = ["--prompt-tokens", "5", "--new-tokens", "4", "--repeats", "3"];
+    let report = json_of(&[&base[..], &sizes].concat(), "");
+    assert_eq!(report["parameters"], ModelConfig::open(&model.dir.path().join("config.json")).unwrap().num_parameters());
+    assert_eq!((&report["prompts"], &report["group_size"]), (&json!(2), &json!(3)));
+    let steps = report["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 3);
+    let mut times: Vec<f64> = steps.iter().map(|step| step["step"].as_f64().unwrap()).collect();
+    times.sort_by(f64::total_cmp);
+    assert_eq!(report["median"]["step"], times[1]);
+    let message = refused(1, &[&base[..], &["--new-tokens", "100000"]].concat());
+    assert!(message.contains("prompt_tokens + new_tokens is 100064"), "{message}");
+    assert!(refused(1, &[&base[..], &["--repeats", "0"]].concat()).contains("--repeats is 0"));
+}
+
 #[test]
 fn bench_measures_what_it_says() {
     let model = Model::new("llama_tiny");

@@ -1,5 +1,7 @@
 //! `osler bench`
 
+mod grpo;
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
@@ -20,14 +22,19 @@ use crate::model::load::{KeptType, kept_bytes};
 /// Tokens a second, and achieved GB/s and GFLOP/s against what this machine measures at best. Without --model, the
 /// shape of SmolLM2-135M with made-up weights.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   osler bench
+  osler bench grpo
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
 
 JSON: {\"model\", \"device\", \"threads\", \"instruction_set\", \"ceilings\": {\"gigabytes_per_second\", \"gigaflops\"},
        \"runs\": [{\"dtype\", \"weight_bytes\", \"results\": [{\"phase\", \"batch\", \"tokens_per_second\", \"slowest\",
                  \"fastest\", \"gigabytes_per_second\", \"gigaflops\", \"share_of_bound\"}, ..]}, ..]}")]
 pub struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+
     /// Hugging Face folder or .gguf file; a folder with only config.json gets made-up weights
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
@@ -60,6 +67,12 @@ pub struct Arguments {
     runtime: Runtime,
 }
 
+/// What else can be measured.
+#[derive(clap::Subcommand)]
+enum What {
+    Grpo(grpo::Arguments),
+}
+
 #[derive(Serialize)]
 struct Report {
     model: String,
@@ -78,7 +91,10 @@ struct Run {
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
-    let Arguments { model, dtype, prefill, context, decode, batches, repeats, runtime } = arguments;
+    let Arguments { what, model, dtype, prefill, context, decode, batches, repeats, runtime } = arguments;
+    if let Some(What::Grpo(arguments)) = what {
+        return grpo::run(arguments);
+    }
     runtime.start()?;
     for (name, value) in [("--context", context), ("--decode", decode), ("--repeats", repeats)] {
         if value == 0 {

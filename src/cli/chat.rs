@@ -299,7 +299,9 @@ impl Chat<'_> {
                 self.engine.cancel(id);
             }
         }
-        self.engine.take(id);
+        for output in self.engine.take(id).unwrap_or_default() {
+            output.check()?;
+        }
         if show {
             print_parts(splitter.finish(), dim)?;
             output::text("\n")?;

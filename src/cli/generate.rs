@@ -56,7 +56,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1, value_name = "N")]
     samples: usize,
 
-    /// End at this string; may be given several times
+    /// End at this string of the text, special tokens are not in it; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
 
@@ -196,5 +196,7 @@ fn generate(
     if let Some(progress) = &progress {
         progress.finish();
     }
-    Ok(ids.into_iter().flat_map(|id| engine.take(id).unwrap_or_default()).collect())
+    let outputs: Vec<Output> = ids.into_iter().flat_map(|id| engine.take(id).unwrap_or_default()).collect();
+    outputs.iter().try_for_each(Output::check)?;
+    Ok(outputs)
 }

@@ -66,6 +66,17 @@ pub enum RequestError {
     /// A stop string is unusable.
     #[error(transparent)]
     Stop(#[from] StopError),
+    /// The model computed no number.
+    #[error(
+        "the log-probability of token {index} is {found}, not a number that can be: the weights hold values that are none, or \
+         too large ones"
+    )]
+    NoNumber {
+        /// The token's place, from 0: in the scored text, or among a reply's new tokens.
+        index: usize,
+        /// What was computed.
+        found: f32,
+    },
 }
 
 impl RequestError {
@@ -87,7 +98,7 @@ pub enum EngineError {
     /// The predicted peak is over the limit.
     #[error(
         "needs {needed} MiB at its peak (weights {weights}, key/value cache {cache}, activations {activations}), \
-         the limit is {limit} MiB: lower the number of tokens or samples, use --dtype bf16, or raise --memory-limit"
+         the limit is {limit} MiB: lower the number of tokens or samples, keep the weights in a smaller type, or raise --memory-limit"
     )]
     OverMemory {
         /// Predicted peak, MiB.

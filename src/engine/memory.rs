@@ -41,8 +41,9 @@ impl MemoryPlan {
         let row = 4 * hidden + attention.max(mlp);
         let tokens = options.batch_tokens as u64;
         let rows = options.batch_tokens.clamp(1, LOGIT_ROWS);
-        // The head's rows, their copy on the host, and one working copy a thread.
-        let logits = 2 * rows + rayon::current_num_threads().min(rows);
+        // The head's rows and their copies as data and on the host, two of which the allocator was seen to keep from the step
+        // before; and the scores, their order and a sorted copy a thread.
+        let logits = 4 * rows + 3 * rayon::current_num_threads().min(rows);
         Self {
             weights,
             cache: KvCache::<B>::block_bytes(config, compute)

@@ -53,7 +53,8 @@ impl SamplingParams {
         require(self.top_p > 0.0 && self.top_p <= 1.0, "top_p", self.top_p, "above 0 and at most 1");
         require((0.0..=1.0).contains(&self.min_p), "min_p", self.min_p, "0 to 1");
         let r = self.repetition_penalty;
-        require(r.is_finite() && r > 0.0, "repetition_penalty", r, "a positive number");
+        // Beyond these a logit times or over the penalty is no number any more.
+        require((1e-3..=1e3).contains(&r), "repetition_penalty", r, "0.001 to 1000");
         if problems.is_empty() { Ok(()) } else { Err(RequestError::Sampling(problems.join("; "))) }
     }
 }

@@ -80,6 +80,9 @@ impl<B: KernelBackend> TextEngine for Engine<B> {
                     .map(|(row, &id)| Some(row[id as usize] - log_sum_exp(row))),
             );
         }
-        Ok(scores)
+        match scores.iter().position(|score: &Option<f32>| score.is_some_and(|score| !score.is_finite())) {
+            Some(index) => Err(RequestError::NoNumber { index, found: scores[index].unwrap_or(f32::NAN) }),
+            None => Ok(scores),
+        }
     }
 }

@@ -38,7 +38,7 @@ pub enum Yardstick {
 impl Yardstick {
     /// All of them, baselines first.
     pub fn all() -> Vec<Self> {
-        let scripted = [Tier::Poor, Tier::Middling, Tier::Good].map(Self::Scripted);
+        let scripted = [Tier::Poor, Tier::Routine, Tier::Middling, Tier::Good].map(Self::Scripted);
         Baseline::ALL.map(Self::Baseline).into_iter().chain(scripted).chain([Self::ScriptedBest]).collect()
     }
 
@@ -47,6 +47,7 @@ impl Yardstick {
         match self {
             Self::Baseline(baseline) => baseline.name(),
             Self::Scripted(Tier::Poor) => "scripted_poor",
+            Self::Scripted(Tier::Routine) => "scripted_routine",
             Self::Scripted(Tier::Middling) => "scripted_middling",
             Self::Scripted(Tier::Good) => "scripted_good",
             Self::ScriptedBest => "scripted_best",

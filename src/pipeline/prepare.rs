@@ -82,7 +82,8 @@ fn held(
     doctors: Doctors,
     count: u64,
 ) -> Result<Vec<Consultation>, PipelineError> {
-    let mixture = Mixture { good: doctors.good, middling: doctors.middling, poor: doctors.poor };
+    let Doctors { good, middling, poor, routine } = doctors;
+    let mixture = Mixture { good, middling, poor, routine };
     let seed = seed_of(config.seed, Draws::Lessons(place));
     let drawn = Demonstrations::new(&patients.train, mixture, patients.limits, seed)?.first(count);
     Ok(drawn.into_iter().map(|lesson| lesson.consultation).collect())
@@ -102,7 +103,7 @@ fn vocabulary(
     let consultations = match first {
         Some((place, stage)) => lessons(config, patients, place, stage)?,
         None => {
-            let doctors = Doctors { good: 1.0, middling: 1.0, poor: 1.0 };
+            let doctors = Doctors { good: 1.0, middling: 1.0, poor: 1.0, routine: 1.0 };
             held(config, patients, config.stage.len(), doctors, VOCABULARY_CONSULTATIONS)?
         }
     };

@@ -5,8 +5,9 @@
 //! ended, or has become noise, gives its place to the next case.
 //!
 //! A reply that was cut off at its length limit earns nothing, whatever it says: were it marked like any other, a policy
-//! could learn to fill every reply up. A reply that ends the consultation can earn a share of what the whole consultation
-//! is worth, since a message alone does not show that it ended too early.
+//! could learn to fill every reply up. A share of every other reward is what the reply makes of the whole consultation: what
+//! that is worth where the reply ends it, and what it is expected to be worth ([`Prospect`]) where it goes on. A message alone
+//! does not show that it ended too early, or that it asked for what would have come out anyway.
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::kernels::KernelBackend;
 use crate::rl::advantage::{AdvantageError, Advantages, LengthReward};
 use crate::rl::filter::NoiseFilter;
 use crate::rl::policy::{Policy, ReplySampling};
+use crate::rl::prospect::Prospect;
 use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
 use crate::rubric::{Criterion, Generator, Judge, Judgement, Reward};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
@@ -61,7 +63,7 @@ pub struct FragmentOptions {
     pub best: bool,
     /// When patients end them.
     pub limits: Limits,
-    /// How much of the reward of a reply that ends the consultation is the reward of the whole, 0 to 1.
+    /// How much of a reply's reward is what it makes of the whole consultation, 0 to 1.
     pub outcome: f64,
     /// What is dropped.
     pub noise: NoiseFilter,
@@ -105,6 +107,7 @@ pub struct FragmentsState {
     round: u64,
     /// The number of the next case.
     next: u64,
+    prospect: Prospect,
     scenes: Vec<SceneState>,
 }
 
@@ -116,6 +119,7 @@ struct SceneState {
     number: u64,
     consultation: Consultation,
     tokens: Vec<u32>,
+    worth: Vec<f64>,
 }
 
 /// A consultation in the pool; the script follows from its number.
@@ -125,6 +129,16 @@ struct Scene {
     script: PatientScript,
     consultation: Consultation,
     history: History,
+    /// What the consultation was worth after each exchange, as far as it could be judged.
+    worth: Vec<f64>,
+}
+
+/// What a reply earned.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    reward: Option<f64>,
+    /// What the whole consultation is worth after it and the patient's answer.
+    worth: Option<f64>,
 }
 
 /// The pool.
@@ -134,6 +148,7 @@ pub struct Fragments<'a> {
     judge: &'a dyn Judge,
     options: FragmentOptions,
     scenes: Vec<Scene>,
+    prospect: Prospect,
     next: u64,
     round: u64,
 }
@@ -159,7 +174,8 @@ impl<'a> Fragments<'a> {
         options: FragmentOptions,
     ) -> Self {
         assert!(!cases.is_empty(), "a pool without cases");
-        Self { cases, generator, judge, options, scenes: Vec::new(), next: 0, round: 0 }
+        let prospect = Prospect::default();
+        Self { cases, generator, judge, options, scenes: Vec::new(), prospect, next: 0, round: 0 }
     }
 
     /// The pool as it stands.
@@ -168,19 +184,23 @@ impl<'a> Fragments<'a> {
             number: scene.number,
             consultation: scene.consultation.clone(),
             tokens: scene.history.ids().to_vec(),
+            worth: scene.worth.clone(),
         });
-        FragmentsState { round: self.round, next: self.next, scenes: scenes.collect() }
+        let prospect = self.prospect.clone();
+        FragmentsState { round: self.round, next: self.next, prospect, scenes: scenes.collect() }
     }
 
     /// Puts the pool back as it stood at `state`, which must be of the same cases, options and format.
     pub fn restore(&mut self, state: FragmentsState, format: &DialogueFormat) {
         self.round = state.round;
         self.next = state.next;
+        self.prospect = state.prospect;
         let scenes = state.scenes.into_iter().map(|scene| Scene {
             number: scene.number,
             script: self.script(scene.number),
             consultation: scene.consultation,
             history: History::resume(format, scene.tokens),
+            worth: scene.worth,
         });
         self.scenes = scenes.collect();
     }
@@ -211,14 +231,15 @@ impl<'a> Fragments<'a> {
             .iter()
             .map(|group| group.iter().map(|reply| policy.text(&reply.ids)).collect::<Result<Vec<_>, _>>())
             .collect::<Result<Vec<_>, _>>()?;
-        let rewards: Vec<Vec<Option<f64>>> = (&self.scenes, &texts, &outputs)
+        let marks: Vec<Vec<Mark>> = (&self.scenes, &texts, &outputs)
             .into_par_iter()
             .map(|(scene, texts, outputs)| self.marks(scene, texts, outputs))
             .collect();
         let mut fragments = Vec::with_capacity(prompts.len());
         let mut chosen = Vec::with_capacity(prompts.len());
         for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
-            let rewards = self.with_bonus(rewards[index].clone(), outputs)?;
+            let rewards = marks[index].iter().map(|mark| mark.reward).collect();
+            let rewards = self.with_bonus(rewards, outputs)?;
             let fragment = fragment(
                 &self.scenes[index].consultation,
                 prompt,
@@ -230,7 +251,7 @@ impl<'a> Fragments<'a> {
             chosen.push(self.choose(&fragment, &mut rng));
             fragments.push(fragment);
         }
-        self.carry_on(&outputs, &texts, &chosen, policy)?;
+        self.carry_on(&outputs, &texts, &marks, &chosen, policy)?;
         self.round += 1;
         Ok((fragments, RoundSeconds { rollout, judge: start.elapsed().as_secs_f64() }))
     }
@@ -242,7 +263,7 @@ impl<'a> Fragments<'a> {
         let consultation = Patient::new(&script, self.options.limits).open();
         let mut history = History::new(policy.format());
         history.patient(&consultation.opening)?;
-        Ok(Scene { number, script, consultation, history })
+        Ok(Scene { number, script, consultation, history, worth: Vec::new() })
     }
 
     /// What the patient of case `number` plays from.
@@ -266,36 +287,29 @@ impl<'a> Fragments<'a> {
         &self.cases[order[place as usize]]
     }
 
-    fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Option<f64>> {
+    fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
         let case = self.case(scene.number);
         let rubric = self.generator.for_reply(case, &scene.consultation);
         let judgements = self.judge.judge_replies(case, &scene.consultation, texts, &rubric);
+        let whole = (self.options.outcome > 0.0).then(|| self.generator.for_consultation(case));
         let value = |criteria: &[Criterion], judgements: &[Judgement]| {
             Reward::of(criteria, judgements).ok().map(|reward| reward.value)
         };
         let replies = texts.iter().zip(outputs).zip(&judgements);
         let marks = replies.map(|((text, output), judgements)| {
-            if output.stop == StopReason::Length {
-                return Some(0.0);
-            }
-            let own = value(&rubric.criteria, judgements)?;
-            let whole = self.ended_by(scene, text).and_then(|whole| {
-                let rubric = self.generator.for_consultation(case);
-                value(&rubric.criteria, &self.judge.judge_consultation(case, &whole, &rubric))
+            let own = value(&rubric.criteria, judgements);
+            let Some(whole) = &whole else { return Mark { reward: earned(own, output), worth: None } };
+            let mut after = scene.consultation.clone();
+            Patient::new(&scene.script, self.options.limits).answer(&mut after, text);
+            let worth = value(&whole.criteria, &self.judge.judge_consultation(case, &after, whole));
+            let reward = own.zip(worth).map(|(own, worth)| {
+                let goes_on = after.ending.is_none();
+                let end = if goes_on { self.prospect.expected(after.turns.len(), worth) } else { worth };
+                own + self.options.outcome * (end - own)
             });
-            Some(whole.map_or(own, |whole| own + self.options.outcome * (whole - own)))
+            Mark { reward: earned(reward, output), worth }
         });
         marks.collect()
-    }
-
-    /// The whole consultation where `text` ends it, if its outcome counts.
-    fn ended_by(&self, scene: &Scene, text: &str) -> Option<Consultation> {
-        if self.options.outcome == 0.0 {
-            return None;
-        }
-        let mut consultation = scene.consultation.clone();
-        Patient::new(&scene.script, self.options.limits).answer(&mut consultation, text);
-        consultation.ending.is_some().then_some(consultation)
     }
 
     fn with_bonus(
@@ -334,6 +348,7 @@ impl<'a> Fragments<'a> {
         &mut self,
         outputs: &[Vec<Output>],
         texts: &[Vec<String>],
+        marks: &[Vec<Mark>],
         chosen: &[Option<usize>],
         policy: &Policy<B>,
     ) -> Result<(), ConversationError> {
@@ -343,6 +358,12 @@ impl<'a> Fragments<'a> {
             if let Some(reply) = *chosen {
                 let patient = Patient::new(&scene.script, self.options.limits);
                 patient.answer(&mut scene.consultation, &texts[index][reply]);
+                scene.worth.extend(marks[index][reply].worth);
+                // Not of a consultation with gaps: its worths would count for other exchanges.
+                if scene.consultation.ending.is_some() && scene.worth.len() == scene.consultation.turns.len()
+                {
+                    self.prospect.learn(&scene.worth);
+                }
                 let said = scene.consultation.turns.last().and_then(|turn| turn.patient.as_deref());
                 if let (None, Some(said)) = (scene.consultation.ending, said) {
                     scene.history.reply(&outputs[index][reply].ids)?;
@@ -357,6 +378,11 @@ impl<'a> Fragments<'a> {
         }
         Ok(())
     }
+}
+
+/// The reward of a reply that is worth `reward`: nothing where it was cut off.
+fn earned(reward: Option<f64>, output: &Output) -> Option<f64> {
+    if output.stop == StopReason::Length { Some(0.0) } else { reward }
 }
 
 /// The patient's last words.

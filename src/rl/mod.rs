@@ -4,8 +4,10 @@ pub mod advantage;
 pub mod filter;
 pub mod fragments;
 pub mod heldout;
+pub mod measure;
 pub mod objective;
 pub mod policy;
+pub mod prospect;
 pub mod trace;
 pub mod update;
 
@@ -16,5 +18,6 @@ pub use fragments::{
 };
 pub use objective::{Clip, TokenLoss, token_loss};
 pub use policy::{Policy, ReplySampling};
+pub use prospect::Prospect;
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};
 pub use update::{UpdateOptions, UpdateReport, update};

@@ -90,7 +90,9 @@ impl<B: KernelBackend> Policy<B> {
             })
         });
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.engine.run(&ids))
+        let outputs = self.engine.run(&ids);
+        outputs.iter().flatten().try_for_each(Output::check)?;
+        Ok(outputs)
     }
 
     /// The text of a reply; what was sampled of its words only.

@@ -86,6 +86,7 @@ impl Message<'_> {
         let reading = self.reading;
         match check {
             Check::Asks(wanted) => self.asks(wanted),
+            Check::AsksSeveral { facts, least } => self.asks_several(facts, usize::from(*least)),
             Check::AsksTopic { topic, aspect } => {
                 let complaint = chief_complaint(&self.case.facts);
                 let fits = |ask: &&Ask| {
@@ -187,6 +188,23 @@ impl Message<'_> {
             })?;
             shown(&ask.span, format!("asks for {}", fact.id))
         })
+    }
+
+    fn asks_several(&self, wanted: &[FactId], least: usize) -> Shown {
+        let is_wanted = |at: &usize| {
+            !self.known.is_told(*at) && self.case.facts.get(*at).is_some_and(|fact| wanted.contains(&fact.id))
+        };
+        // An open question may bring out many facts and still is one question; a question put twice is one as well.
+        let mut found: Vec<usize> = Vec::new();
+        let mut spans = Vec::new();
+        for ask in &self.reading.asks {
+            if let Some(at) = ask.facts.iter().find(|at| is_wanted(at) && !found.contains(at)) {
+                found.push(*at);
+                spans.push(&ask.span);
+            }
+        }
+        let span = spans.first()?.start..spans.iter().map(|span| span.end).max()?;
+        (found.len() >= least).then(|| (span, format!("asks for {} of them", found.len())))
     }
 
     fn repeats(&self) -> Shown {

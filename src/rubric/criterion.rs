@@ -75,6 +75,13 @@ pub struct Criterion {
 pub enum Check {
     /// Asks for one of these facts, not told before.
     Asks(Vec<FactId>),
+    /// Asks, in so many questions, for at least this many of these facts, none told before.
+    AsksSeveral {
+        /// The facts.
+        facts: Vec<FactId>,
+        /// How many of them.
+        least: u8,
+    },
     /// Asks for anything on a topic (an aspect of the complaint where one is given).
     AsksTopic {
         /// The topic.

@@ -174,7 +174,12 @@ fn gathering(scheme: &mut Scheme, case: &Case, known: &Known) {
     if !useful.is_empty() {
         let text =
             format!("Asks about something new that bears on this case, such as {}", list(case, &useful));
-        scheme.truth(6, Axis::Inquiry, Check::Asks(useful), text);
+        scheme.truth(6, Axis::Inquiry, Check::Asks(useful.clone()), text);
+    }
+    if useful.len() > 1 {
+        let text = "Asks about two or more such things that belong together";
+        let check = Check::AsksSeveral { facts: useful.clone(), least: 2 };
+        scheme.truth(4, Axis::Inquiry, check, text);
     }
     let complaint = chief_complaint(&case.facts);
     let aspects = open(case, known, |fact| {

@@ -23,12 +23,14 @@ pub struct Mixture {
     pub middling: f64,
     /// Doctors who slip in every other message.
     pub poor: f64,
+    /// Doctors who ask everybody general questions.
+    pub routine: f64,
 }
 
 impl Default for Mixture {
     /// As many of each.
     fn default() -> Self {
-        Self { good: 1.0, middling: 1.0, poor: 1.0 }
+        Self { good: 1.0, middling: 1.0, poor: 1.0, routine: 1.0 }
     }
 }
 
@@ -37,7 +39,7 @@ impl Default for Mixture {
 pub enum DemonstrationError {
     /// A share of the mixture that is none.
     #[error(
-        "the share of {tier} doctors is {found}, legal is a number from 0 on, and one of the three above 0"
+        "the share of {tier} doctors is {found}, legal is a number from 0 on, and one of the four above 0"
     )]
     Mixture {
         /// Which.
@@ -57,26 +59,37 @@ pub enum DemonstrationError {
 }
 
 impl Mixture {
+    fn shares(&self) -> [(Tier, &'static str, f64); 4] {
+        [
+            (Tier::Good, "good", self.good),
+            (Tier::Middling, "middling", self.middling),
+            (Tier::Poor, "poor", self.poor),
+            (Tier::Routine, "routine", self.routine),
+        ]
+    }
+
     fn check(&self) -> Result<(), DemonstrationError> {
-        let shares = [("good", self.good), ("middling", self.middling), ("poor", self.poor)];
         let bad = |share: f64| !(share.is_finite() && share >= 0.0);
-        if let Some((tier, found)) = shares.into_iter().find(|(_, share)| bad(*share)) {
+        if let Some((_, tier, found)) = self.shares().into_iter().find(|(_, _, share)| bad(*share)) {
             return Err(DemonstrationError::Mixture { tier, found });
         }
-        let none = shares.iter().all(|(_, share)| *share == 0.0);
+        let none = self.shares().iter().all(|(_, _, share)| *share == 0.0);
         if none { Err(DemonstrationError::Mixture { tier: "good", found: 0.0 }) } else { Ok(()) }
     }
 
     fn draw(&self, rng: &mut ChaCha8Rng) -> Tier {
-        let at = unit(rng) * (self.good + self.middling + self.poor);
-        // The last tier with a share takes what rounding leaves.
-        if at < self.good || self.middling + self.poor == 0.0 {
-            Tier::Good
-        } else if at < self.good + self.middling || self.poor == 0.0 {
-            Tier::Middling
-        } else {
-            Tier::Poor
+        let shares = self.shares();
+        let mut left = unit(rng) * shares.iter().map(|(_, _, share)| share).sum::<f64>();
+        let mut tier = Tier::Good;
+        for (this, _, share) in shares.into_iter().filter(|(_, _, share)| *share > 0.0) {
+            // The last tier with a share takes what rounding leaves.
+            tier = this;
+            if left < share {
+                break;
+            }
+            left -= share;
         }
+        tier
     }
 }
 
@@ -204,20 +217,23 @@ mod tests {
     #[test]
     fn the_mixture_says_who_leads() {
         let cases = cases();
-        let tiers = |good, middling, poor| -> [usize; 3] {
-            let all =
-                Demonstrations::new(&cases, Mixture { good, middling, poor }, Limits::default(), 7).unwrap();
-            let mut counts = [0; 3];
+        let tiers = |good, middling, poor, routine| -> [usize; 4] {
+            let mixture = Mixture { good, middling, poor, routine };
+            let all = Demonstrations::new(&cases, mixture, Limits::default(), 7).unwrap();
+            let mut counts = [0; 4];
             for number in 0..60 {
                 counts[all.one(number).tier as usize] += 1;
             }
             counts
         };
-        assert_eq!(tiers(2.0, 0.0, 0.0), [60, 0, 0]);
-        assert_eq!(tiers(0.0, 0.1, 0.0), [0, 60, 0]);
-        assert_eq!(tiers(0.0, 0.0, 1.0), [0, 0, 60]);
-        let [good, middling, poor] = tiers(1.0, 2.0, 1.0);
-        assert!(good > 5 && poor > 5 && middling > good && middling > poor, "{good} {middling} {poor}");
+        assert_eq!(tiers(2.0, 0.0, 0.0, 0.0), [60, 0, 0, 0]);
+        assert_eq!(tiers(0.0, 0.1, 0.0, 0.0), [0, 60, 0, 0]);
+        assert_eq!(tiers(0.0, 0.0, 1.0, 0.0), [0, 0, 60, 0]);
+        assert_eq!(tiers(0.0, 0.0, 0.0, 3.0), [0, 0, 0, 60]);
+        let [good, middling, poor, routine] = tiers(1.0, 2.0, 1.0, 1.0);
+        let least = good.min(poor).min(routine);
+        let most = good.max(poor).max(routine);
+        assert!(least > 3 && middling > most, "{good} {middling} {poor} {routine}");
     }
 
     #[test]
@@ -230,7 +246,10 @@ mod tests {
         let usual = Mixture::default();
         assert!(refused(Mixture { poor: -1.0, ..usual }, 9, &cases).contains("poor doctors is -1"));
         assert!(refused(Mixture { good: f64::NAN, ..usual }, 9, &cases).contains("good doctors is NaN"));
-        assert!(refused(Mixture { good: 0.0, middling: 0.0, poor: 0.0 }, 9, &cases).contains("above 0"));
+        assert!(
+            refused(Mixture { good: 0.0, middling: 0.0, poor: 0.0, routine: 0.0 }, 9, &cases)
+                .contains("above 0")
+        );
         assert!(refused(usual, 9, &[]).contains("no cases"));
         assert!(refused(usual, 0, &cases).contains("0 turns"));
     }

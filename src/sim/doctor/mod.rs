@@ -7,6 +7,7 @@ pub mod agenda;
 pub mod baseline;
 pub mod phrases;
 pub mod quality;
+mod routine;
 pub mod scripted;
 #[cfg(test)]
 mod understood;

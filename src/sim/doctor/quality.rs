@@ -14,6 +14,8 @@ pub enum Tier {
     Middling,
     /// Slips in every other message.
     Poor,
+    /// Asks everybody general questions, and slips in most consultations.
+    Routine,
 }
 
 /// How good a scripted doctor is. Each slip is a probability in [0, 1].
@@ -38,6 +40,8 @@ pub struct DoctorQuality {
     pub forgets_allergies: f64,
     /// The conclusion holds no plan.
     pub planless: f64,
+    /// The questions are those for everybody, and not what the case calls for.
+    pub routine: f64,
 }
 
 impl DoctorQuality {
@@ -53,6 +57,7 @@ impl DoctorQuality {
             strays: 0.0,
             forgets_allergies: 0.0,
             planless: 0.0,
+            routine: 0.0,
         }
     }
 
@@ -69,6 +74,7 @@ impl DoctorQuality {
                 strays: 0.03,
                 forgets_allergies: 0.05,
                 planless: 0.02,
+                routine: 0.0,
             },
             Tier::Middling => Self {
                 thorough: 0.6,
@@ -80,6 +86,7 @@ impl DoctorQuality {
                 strays: 0.25,
                 forgets_allergies: 0.4,
                 planless: 0.3,
+                routine: 0.0,
             },
             Tier::Poor => Self {
                 thorough: 0.45,
@@ -91,6 +98,19 @@ impl DoctorQuality {
                 strays: 0.35,
                 forgets_allergies: 0.8,
                 planless: 0.4,
+                routine: 0.0,
+            },
+            Tier::Routine => Self {
+                thorough: 1.0,
+                repeats: 0.05,
+                early: 0.05,
+                wrong: 0.35,
+                crowds: 0.0,
+                cold: 0.5,
+                strays: 0.05,
+                forgets_allergies: 0.0,
+                planless: 0.3,
+                routine: 1.0,
             },
         }
     }
@@ -121,6 +141,8 @@ impl DoctorQuality {
             strays: vary(middle.strays),
             forgets_allergies: vary(middle.forgets_allergies),
             planless: vary(middle.planless),
+            // A way of working, not a slip.
+            routine: middle.routine,
         }
     }
 }
@@ -149,9 +171,9 @@ mod tests {
             let quality = DoctorQuality::draw(seed);
             prop_assert_eq!(quality, DoctorQuality::draw(seed));
             let DoctorQuality {
-                thorough, repeats, early, wrong, crowds, cold, strays, forgets_allergies, planless,
+                thorough, repeats, early, wrong, crowds, cold, strays, forgets_allergies, planless, routine,
             } = quality;
-            for p in [thorough, repeats, early, wrong, crowds, cold, strays, forgets_allergies, planless] {
+            for p in [thorough, repeats, early, wrong, crowds, cold, strays, forgets_allergies, planless, routine] {
                 prop_assert!((0.0..=1.0).contains(&p));
             }
         }

@@ -14,9 +14,14 @@ use super::phrases::{
     diagnoses, questions, several, steps,
 };
 use super::quality::{DoctorQuality, pick, unit};
+use super::routine;
 
 /// Questions a doctor asks where not more is essential.
 const USUAL: usize = 8;
+/// Further questions of a doctor who asks one more at a time.
+const MORE: usize = 4;
+/// Questions at a time, by lot: half of the doctors ask one, the fewest three.
+const AT_A_TIME: [usize; 6] = [1, 1, 1, 2, 2, 3];
 /// Steps of a plan that fit into one message.
 const STEPS: usize = 4;
 
@@ -30,6 +35,10 @@ pub struct ScriptedDoctor {
     quality: DoctorQuality,
     turn_limit: usize,
     items: Vec<Item>,
+    /// Questions that belong together and are asked in one message, at most.
+    at_a_time: usize,
+    /// The messages of a doctor who asks everybody the same, the next one last.
+    routine: Option<Vec<Vec<Want>>>,
     asked: Vec<(Want, u8)>,
     diagnosis: String,
     plan: Vec<String>,
@@ -52,7 +61,10 @@ impl ScriptedDoctor {
             };
             if item.want == Want::Topic(Topic::Allergy) { !forgets } else { unit(&mut rng) < share }
         });
-        fit(&mut items, turn_limit.saturating_sub(1), USUAL);
+        let at_a_time = pick(&mut rng, &AT_A_TIME).copied().unwrap_or(1);
+        fit(&mut items, turn_limit.saturating_sub(1), USUAL + MORE * (at_a_time - 1));
+        let routine = quality.routine > 0.0 && unit(&mut rng) < quality.routine;
+        let routine = routine.then(|| routine::messages(&mut rng).into_iter().rev().collect());
         let wrong = unit(&mut rng) < quality.wrong;
         let other = pick(&mut rng, &case.truth.differentials).filter(|_| wrong);
         let planless = unit(&mut rng) < quality.planless;
@@ -72,6 +84,8 @@ impl ScriptedDoctor {
             quality,
             turn_limit,
             items,
+            at_a_time,
+            routine,
             asked: Vec::new(),
             diagnosis: other.unwrap_or(&case.truth.diagnosis).clone(),
             plan,
@@ -171,7 +185,8 @@ impl ScriptedDoctor {
         // All slips are drawn each time, so that one more or less does not move the others.
         let (repeats, early) = (self.chance(quality.repeats), self.chance(quality.early));
         let (crowds, strays) = (self.chance(quality.crowds), self.chance(quality.strays));
-        if left == 0 || pending.is_empty() || (early && turn > 0) || self.hurries(so_far, &pending) {
+        let done = self.routine.as_ref().map_or(pending.is_empty(), Vec::is_empty);
+        if left == 0 || done || (early && turn > 0) || self.hurries(so_far, &pending) {
             return None;
         }
         if repeats && turn > 0 {
@@ -184,9 +199,23 @@ impl ScriptedDoctor {
             self.strays.retain(|other| *other != stray);
             return Some(self.ask(&[Want::Symptom(stray)]));
         }
-        let count = if crowds { 5 } else { pending.len().div_ceil(left).min(2) };
-        // Two questions at once belong to one part of the consultation, or the patient loses the thread.
-        let wants: Vec<Want> = pending.iter().take(count).map(|item| item.want.clone()).collect();
+        if let Some(messages) = &mut self.routine {
+            let wants = messages.pop()?;
+            return Some(self.ask(&wants));
+        }
+        // Who has much to ask and little time left asks two things at once.
+        let count = if crowds { 5 } else { pending.len().div_ceil(left).min(2).max(self.at_a_time) };
+        let needed = if crowds { 5 } else { pending.len().div_ceil(left).min(2) };
+        // Questions at once belong to one part of the consultation where that can be, or the patient loses the thread.
+        let part = pending.first().map(|item| phase(&item.want));
+        let together = |(at, item): &(usize, &Item)| *at < needed || Some(phase(&item.want)) == part;
+        let wants: Vec<Want> = pending
+            .iter()
+            .take(count)
+            .enumerate()
+            .take_while(together)
+            .map(|(_, item)| item.want.clone())
+            .collect();
         Some(self.ask(&wants))
     }
 }

@@ -141,7 +141,7 @@ fn doctors_repeat_by_seed_and_stay_within_the_limit() {
         let script = PatientScript::new(case, &[], Persona::draw(seed), seed);
         let patient = Patient::new(&script, Limits { turns: 10, patience: 3 });
         let run = |doctor: &mut dyn Doctor| consult(doctor, &patient, 10);
-        let tier = [Tier::Good, Tier::Middling, Tier::Poor][seed as usize % 3];
+        let tier = [Tier::Good, Tier::Middling, Tier::Poor, Tier::Routine][seed as usize % 4];
         let doctor = || ScriptedDoctor::new(case, DoctorQuality::of(tier), 10, seed);
         let once = run(&mut doctor());
         assert_eq!(once, run(&mut doctor()));

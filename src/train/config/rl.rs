@@ -64,8 +64,8 @@ section! {
         /// Which of the G replies the consultation goes on with.
         carry_on: CarryOn = CarryOn::Random, Legal::Choice(CARRY_ON), "",
             "chosen here; not disclosed in the report";
-        /// How much of the reward of a reply that ends the consultation is the reward of the whole consultation; the rest, and
-        /// all of any other reply, is what the reply itself is worth at its place.
+        /// How much of a reply's reward is what it makes of the whole consultation: the reward of the whole where the reply ends
+        /// it, what it is expected to be where it goes on. The rest is what the reply itself is worth at its place.
         outcome: f64 = 0.5, Legal::SHARE, "", "chosen here; not disclosed in the report";
         /// Which consultations are dropped as noise.
         noise: Noise, Legal::Table, "", "the Baichuan-M2 report, 3.3.3";

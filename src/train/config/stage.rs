@@ -140,6 +140,9 @@ section! {
             "the Baichuan-M2 report: 32K";
         /// The highest learning rate.
         lr: f64 = 2e-5, Legal::POSITIVE, "", "TRL's SFT default; a model from scratch wants a hundred times it";
+        /// Whose words are learned: the doctor's alone, or the patient's and the system message's too, which teaches a model from
+        /// scratch more of the language from the same tokens.
+        learn: Learn = Learn::Doctor, Legal::Choice(LEARN), "", "chosen here; the Baichuan-M2 report has answers only";
         /// How good the scripted doctors are.
         doctors: Doctors, Legal::Table, "", "chosen here";
     }
@@ -148,6 +151,17 @@ section! {
         update: Update;
     }
 }
+
+/// Whose words a supervised stage learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Learn {
+    /// The doctor's.
+    Doctor,
+    /// Everybody's.
+    All,
+}
+
+named!(Learn, LEARN: "doctor" => Learn::Doctor, "all" => Learn::All);
 
 section! {
     /// How many of the scripted doctors are of each quality, in proportion to one another.
@@ -158,6 +172,9 @@ section! {
         middling: f64 = 1.0, Legal::NOT_NEGATIVE, "parts", "chosen here";
         /// Doctors who slip in every other message.
         poor: f64 = 1.0, Legal::NOT_NEGATIVE, "parts", "chosen here";
+        /// Doctors who ask everybody general questions, whatever the complaint, and slip in most consultations.
+        routine: f64 = 1.0, Legal::NOT_NEGATIVE, "parts",
+            "chosen here: with a complaint never met, general questions are what there is to fall back on";
     }
 }
 

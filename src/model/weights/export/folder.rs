@@ -38,6 +38,9 @@ pub fn write_source(
             return Err(WeightsError::ExportName { found: file.name.clone() });
         }
     }
+    // What a link points at is filled, and the link stays.
+    let real = fs::canonicalize(dir);
+    let dir = real.as_deref().unwrap_or(dir);
     check_target(dir, options.overwrite)?;
     let temporary = Temporary::create(dir)?;
     for file in &all {
@@ -91,8 +94,9 @@ impl Temporary {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|source| failed(parent, "created", source))?;
         }
-        // Left behind by a process of the same number that was killed.
+        // Left behind by a process of the same number that was killed, and by others that are gone.
         remove(&path)?;
+        remove_abandoned(dir);
         fs::create_dir(&path).map_err(|source| failed(&path, "created", source))?;
         Ok(Self { path })
     }
@@ -134,6 +138,28 @@ fn beside(dir: &Path, what: &str) -> Result<PathBuf, WeightsError> {
     };
     let name = format!(".{}.{what}-{}", name.to_string_lossy(), std::process::id());
     Ok(dir.with_file_name(name))
+}
+
+/// Removes what interrupted exports to `dir` left beside it. Best effort: it is nobody's any more and harms nobody.
+fn remove_abandoned(dir: &Path) {
+    let (Some(name), Some(parent)) = (dir.file_name(), dir.parent()) else { return };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let prefix = format!(".{}.partial-", name.to_string_lossy());
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.split_once('-'));
+        if let Some((_, process)) = process
+            && process.parse::<u32>().is_ok_and(is_gone)
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whether there is no such process; where that cannot be known, there may be.
+fn is_gone(process: u32) -> bool {
+    let processes = Path::new("/proc");
+    processes.join("self").exists() && !processes.join(process.to_string()).exists()
 }
 
 fn remove(path: &Path) -> Result<(), WeightsError> {

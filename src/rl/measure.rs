@@ -1,0 +1,271 @@
+//! How long a GRPO step takes, by its parts, on made-up weights and prompts.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::tensor::DType;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::data::bpe::{self, BpeOptions, LEAST_VOCABULARY};
+use crate::data::consultation::DOCTOR_PROMPT;
+use crate::data::conversation::{ConversationError, DialogueFormat};
+use crate::data::{ChatTemplate, TemplateError, TokenizerError};
+use crate::engine::request::Output;
+use crate::engine::{Engine, EngineError, EngineOptions, RequestError};
+use crate::kernels::{BLOCK_TOKENS, KernelBackend};
+use crate::model::config::ModelConfig;
+use crate::model::decoder::{Decoder, DecoderWeights};
+use crate::rl::advantage::{AdvantageError, Advantages};
+use crate::rl::fragments::{Fragment, MarkedReply};
+use crate::rl::objective::Clip;
+use crate::rl::policy::{Policy, ReplySampling};
+use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
+use crate::rl::update::{UpdateOptions, update};
+use crate::train::init::InitialWeights;
+use crate::train::{AdamW, AdamWOptions};
+
+/// Tokens of one step of the engine.
+const BATCH_TOKENS: usize = 512;
+
+/// What a step works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StepShape {
+    /// Prompts, each different.
+    pub prompts: usize,
+    /// Replies to each.
+    pub group_size: usize,
+    /// Tokens of a prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of a reply, but for the few that end by chance.
+    pub new_tokens: usize,
+    /// Tokens of a micro-batch.
+    pub micro_batch_tokens: usize,
+}
+
+/// Seconds of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct StepSeconds {
+    /// All of it.
+    pub step: f64,
+    /// Sampling.
+    pub rollout: f64,
+    /// Forward and backward.
+    pub forward_backward: f64,
+    /// The optimizer.
+    pub optimizer: f64,
+}
+
+/// Why nothing was measured.
+#[derive(Debug, Error)]
+pub enum MeasureError {
+    /// A model without room for the tokens.
+    #[error("{field} is {found}, legal is {legal}")]
+    Shape {
+        /// Which number.
+        field: &'static str,
+        /// What it is.
+        found: usize,
+        /// What it may be.
+        legal: String,
+    },
+    /// The engine could not be made.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine refused a prompt.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The tokenizer could not be made.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template could not be read.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The form of a consultation could not be made.
+    #[error(transparent)]
+    Conversation(#[from] ConversationError),
+    /// A reply could not be recorded.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// Replies could not be put together.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// Rewards that are no numbers.
+    #[error(transparent)]
+    Advantage(#[from] AdvantageError),
+}
+
+/// Measures `repeats` steps after one that is not counted. Rewards are given by lot, so no judge is measured.
+pub fn measure_step<B: KernelBackend>(
+    config: &ModelConfig,
+    shape: StepShape,
+    repeats: usize,
+    device: B::Device,
+    said: &mut dyn FnMut(usize),
+) -> Result<Vec<StepSeconds>, MeasureError> {
+    check(config, shape)?;
+    let mut policy = policy::<B>(config, shape, device)?;
+    let clip = Some(1.0);
+    let mut optimizer = AdamW::new(AdamWOptions { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip });
+    let mut all = Vec::with_capacity(repeats);
+    for number in 0..=repeats {
+        said(number);
+        let seconds = step(&mut policy, &mut optimizer, config.vocab_size, shape, number as u64)?;
+        if number > 0 {
+            all.push(seconds);
+        }
+    }
+    Ok(all)
+}
+
+fn check(config: &ModelConfig, shape: StepShape) -> Result<(), MeasureError> {
+    let StepShape { prompts, group_size, prompt_tokens, new_tokens, micro_batch_tokens } = shape;
+    let counts = [
+        ("prompts", prompts),
+        ("group_size", group_size),
+        ("prompt_tokens", prompt_tokens),
+        ("new_tokens", new_tokens),
+        ("micro_batch_tokens", micro_batch_tokens),
+    ];
+    if let Some((field, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
+        return Err(MeasureError::Shape { field, found, legal: "at least 1".into() });
+    }
+    let (most, found) = (config.max_position_embeddings, prompt_tokens.saturating_add(new_tokens));
+    if found > most {
+        let legal = format!("at most {most}, the model's longest sequence");
+        return Err(MeasureError::Shape { field: "prompt_tokens + new_tokens", found, legal });
+    }
+    if config.vocab_size < LEAST_VOCABULARY {
+        let legal = format!("at least {LEAST_VOCABULARY}");
+        return Err(MeasureError::Shape { field: "vocab_size", found: config.vocab_size, legal });
+    }
+    Ok(())
+}
+
+fn policy<B: KernelBackend>(
+    config: &ModelConfig,
+    shape: StepShape,
+    device: B::Device,
+) -> Result<Policy<B>, MeasureError> {
+    let options = BpeOptions { vocab_size: LEAST_VOCABULARY, min_frequency: 2, system: None };
+    let tokenizer = bpe::train(&[DOCTOR_PROMPT], &options)?;
+    let template = ChatTemplate::new(&bpe::chat_template(None))?;
+    let format = DialogueFormat::new(&tokenizer, &template, None)?;
+    let mut source = InitialWeights { seed: 1, layers: config.num_hidden_layers };
+    let Ok(weights) = DecoderWeights::read(config, &mut source, &device);
+    let decoder = Decoder::<B>::new(config.clone(), weights, DType::F32, device);
+    let sequences = shape.prompts.saturating_mul(shape.group_size);
+    // Blocks are whole, and a sequence may have a prompt's and its own partial one.
+    let sequence = shape.prompt_tokens + shape.new_tokens + 2 * BLOCK_TOKENS;
+    let cache_tokens = sequences.saturating_mul(sequence);
+    let options = EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit: None };
+    let engine = Engine::new(decoder, 4 * config.num_parameters(), None, options)?;
+    Ok(Policy::new(engine, format))
+}
+
+fn step<B: KernelBackend>(
+    policy: &mut Policy<B>,
+    optimizer: &mut AdamW<B>,
+    vocab_size: usize,
+    shape: StepShape,
+    number: u64,
+) -> Result<StepSeconds, MeasureError> {
+    let id = |prompt: usize, at: usize| {
+        let spread = (number as usize * 8191 + prompt * 4099 + at * 613 + 7) % vocab_size;
+        spread as u32
+    };
+    let prompts: Vec<Vec<u32>> = (0..shape.prompts)
+        .map(|prompt| (0..shape.prompt_tokens).map(|at| id(prompt, at)).collect())
+        .collect();
+    let seeds: Vec<u64> = (0..shape.prompts as u64).map(|prompt| number << 32 | prompt).collect();
+    let start = Instant::now();
+    let sampling =
+        ReplySampling { samples: shape.group_size, max_new_tokens: shape.new_tokens, temperature: 1.0 };
+    let outputs = policy.replies(&prompts, &seeds, sampling)?;
+    let rollout = start.elapsed().as_secs_f64();
+    let version = policy.version();
+    let fragments = prompts
+        .into_iter()
+        .zip(&outputs)
+        .enumerate()
+        .map(|(at, (prompt, outputs))| fragment(at, prompt, outputs, version))
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = UpdateOptions {
+        clip: Clip { low: 0.2, high: 0.28 },
+        l_max: shape.new_tokens,
+        temperature: 1.0,
+        micro_batch_tokens: shape.micro_batch_tokens,
+        lr: 1e-6,
+    };
+    let report = update(policy, optimizer, &fragments, &options);
+    let step = start.elapsed().as_secs_f64();
+    let (forward_backward, optimizer) = (report.forward_backward, report.optimizer);
+    Ok(StepSeconds { step, rollout, forward_backward, optimizer })
+}
+
+/// A group with rewards that differ, so that every reply is trained on.
+fn fragment(at: usize, prompt: Vec<u32>, outputs: &[Output], version: u64) -> Result<Fragment, MeasureError> {
+    let prompt: Arc<[u32]> = prompt.into();
+    let traces = outputs
+        .iter()
+        .map(|output| {
+            let mut trace = TraceBuilder::new(prompt.clone(), version)?;
+            trace.sampled(&output.ids, &output.sampling_logprobs)?;
+            trace.finish(output.stop)
+        })
+        .collect::<Result<Vec<_>, TraceError>>()?;
+    let rewards: Vec<Option<f64>> = (0..traces.len()).map(|reply| Some((reply * reply) as f64)).collect();
+    let advantages = Advantages::mean_only(&rewards)?;
+    let replies = rewards.iter().zip(advantages.values()).map(|(&reward, &advantage)| MarkedReply {
+        text: String::new(),
+        reward,
+        advantage,
+    });
+    Ok(Fragment {
+        case: String::new(),
+        turn: at,
+        heard: String::new(),
+        group: Group::new(traces)?,
+        replies: replies.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::{Flex, FlexDevice};
+
+    use super::*;
+
+    fn config() -> ModelConfig {
+        let text = r#"{
+            "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 300, "hidden_size": 32,
+            "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+            "hidden_act": "silu", "max_position_embeddings": 32, "rms_norm_eps": 1e-6, "tie_word_embeddings": true
+        }"#;
+        ModelConfig::from_hf_json(text.as_bytes(), std::path::Path::new("test")).unwrap()
+    }
+
+    const SHAPE: StepShape =
+        StepShape { prompts: 2, group_size: 3, prompt_tokens: 5, new_tokens: 4, micro_batch_tokens: 64 };
+
+    #[test]
+    fn the_parts_are_within_the_step() {
+        let mut said = Vec::new();
+        let found =
+            measure_step::<Flex>(&config(), SHAPE, 2, FlexDevice, &mut |number| said.push(number)).unwrap();
+        assert_eq!((found.len(), said), (2, vec![0, 1, 2]));
+        for it in found {
+            assert!(it.rollout > 0.0 && it.forward_backward > 0.0 && it.optimizer > 0.0, "{it:?}");
+            assert!(it.rollout + it.forward_backward + it.optimizer <= it.step, "{it:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refused = |shape| {
+            measure_step::<Flex>(&config(), shape, 1, FlexDevice, &mut |_| {}).unwrap_err().to_string()
+        };
+        assert!(refused(StepShape { new_tokens: 28, ..SHAPE }).contains("33, legal is at most 32"));
+        assert!(refused(StepShape { group_size: 0, ..SHAPE }).contains("group_size is 0"));
+    }
+}
