@@ -7,6 +7,10 @@ use std::process::{Command, Output};
 use osler::data::case::{Case, Finding, Reveal, Topic};
 use osler::data::import::{self, Format, ImportAccount, ImportOptions, Imported};
 use osler::data::lexicon::Lexicon;
+use osler::eval::{HeldOut, Part, Yardstick, measure};
+use osler::rubric::{Generator, RuleJudge};
+use osler::sim::Limits;
+use osler::sim::doctor::Baseline;
 use serde_json::Value;
 
 fn osler(arguments: &[&str]) -> Output {
@@ -130,6 +134,35 @@ fn sound(cases: &[Case], account: &ImportAccount) {
     assert!(silent * 20 <= cases.len(), "{silent} cases have nothing to tell");
 }
 
+/// Twenty of `cases` are consulted to an end, and marked; who knows the case does better than who repeats the patient's words.
+fn can_be_consulted(cases: &[Case]) {
+    let limits = Limits { turns: 12, patience: 3 };
+    let talks = |case: &&Case| case.facts.iter().any(|fact| fact.reveal != Reveal::Never);
+    let some = cases.iter().filter(talks).take(20).map(|case| (Part::Patients, case.clone())).collect();
+    let some = HeldOut::new(some, limits, 5).unwrap();
+    assert_eq!(some.cases().len(), 20);
+    let (generator, judge) = (Generator::bundled(limits.turns), RuleJudge::bundled());
+    let of = |yardstick: Yardstick| {
+        let doctor = |case: &Case, seed| yardstick.doctor(case, limits.turns, seed);
+        let evaluated = measure(yardstick.name(), &some, &generator, &judge, doctor).unwrap();
+        assert_eq!(evaluated.evaluation.not_judged, 0);
+        for consultation in &evaluated.consultations {
+            assert!(consultation.ending.is_some(), "{consultation:?}");
+        }
+        evaluated
+    };
+    let (best, copy) = (of(Yardstick::ScriptedBest), of(Yardstick::Baseline(Baseline::CopyOfPatient)));
+    for consultation in &best.consultations {
+        assert!(consultation.turns.iter().any(|turn| !turn.told.is_empty()), "{consultation:?}");
+        assert!(consultation.turns.iter().all(|turn| turn.understood), "{consultation:?}");
+    }
+    let (best, copy) = (best.evaluation.reward.unwrap(), copy.evaluation.reward.unwrap());
+    println!(
+        "20 consultations: {best:.2} for a doctor who knows the case, {copy:.2} for the patient's words"
+    );
+    assert!(best > copy + 0.2);
+}
+
 #[test]
 fn synthea_bundles_import() {
     let Some(folder) = public_data("OSLER_SYNTHEA_DIR", "a folder of Synthea's FHIR R4 bundles") else {
@@ -154,6 +187,7 @@ fn synthea_bundles_import() {
     }
     let Imported { cases, account } = read(folder, Format::Fhir);
     sound(&cases, &account);
+    can_be_consulted(&cases);
     let read: BTreeMap<String, u64> =
         account.kinds.iter().map(|(kind, tally)| (kind.clone(), tally.read)).collect();
     assert_eq!(read, kinds, "every resource of every type is in the account");
@@ -184,6 +218,7 @@ fn osce_stations_import() {
         std::fs::read_to_string(&file).unwrap().lines().filter(|line| !line.trim().is_empty()).count();
     let Imported { cases, account } = read(file, Format::Osce);
     sound(&cases, &account);
+    can_be_consulted(&cases);
     assert_eq!(cases.len(), stations, "every station is a case");
     for (field, tally) in &account.fields {
         let whole = tally.skipped.is_empty() || field.starts_with("Objective_for_Doctor");

@@ -437,7 +437,10 @@ fn a_grpo_step_is_measured_by_its_parts() {
     let base = ["bench", "grpo", "--model", model.path(), "--prompts", "2", "--group-size", "3", "--json"];
     let sizes = ["--prompt-tokens", "5", "--new-tokens", "4", "--repeats", "3"];
     let report = json_of(&[&base[..], &sizes].concat(), "");
-    assert_eq!(report["parameters"], ModelConfig::open(&model.dir.path().join("config.json")).unwrap().num_parameters());
+    assert_eq!(
+        report["parameters"],
+        ModelConfig::open(&model.dir.path().join("config.json")).unwrap().num_parameters()
+    );
     assert_eq!((&report["prompts"], &report["group_size"]), (&json!(2), &json!(3)));
     let steps = report["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 3);

@@ -76,10 +76,16 @@ pub fn run(arguments: Arguments) -> CommandResult {
         && from.starts_with(&into)
     {
         let (from, into) = (model.display(), to.display());
-        return Err(format!("--to {into} holds the model {from}, which replacing it would remove: name another").into());
+        return Err(format!(
+            "--to {into} holds the model {from}, which replacing it would remove: name another"
+        )
+        .into());
     }
     if let Some(reason) = &bundle.tokenizer_problem {
-        eprintln!("note: the export has no tokenizer files: that of {} is not supported ({reason})", model.display());
+        eprintln!(
+            "note: the export has no tokenizer files: that of {} is not supported ({reason})",
+            model.display()
+        );
     }
     let extra_files = bundle.made_tokenizer_files();
     let dtype = match dtype {

@@ -1,6 +1,11 @@
 //! All that is made or read before the first step: it is the same each time, so a resumed run makes it again.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::error::PipelineError;
 use super::patients::Patients;
@@ -8,10 +13,12 @@ use super::seeds::{Draws, seed_of};
 use super::watch::{Part, Watch};
 use crate::data::Tokenizer;
 use crate::data::bpe::{self, BpeOptions};
+use crate::data::case::Case;
 use crate::data::consultation::{Consultation, DOCTOR_PROMPT};
 use crate::data::conversation::DialogueFormat;
 use crate::engine::ModelBundle;
 use crate::model::config::ModelConfig;
+use crate::sim::Limits;
 use crate::sim::dialogue::{Demonstrations, Mixture};
 use crate::train::config::{Doctors, RunConfig, Sft, Stage};
 
@@ -72,12 +79,29 @@ pub(super) fn lessons(
     place: usize,
     stage: &Sft,
 ) -> Result<Vec<Consultation>, PipelineError> {
-    held(config, patients, place, stage.doctors.clone(), stage.consultations)
+    let seed = seed_of(config.seed, Draws::Presentations(place));
+    let cases = of_some(&patients.train, stage.presentations, seed);
+    held(config, &cases, patients.limits, place, stage.doctors.clone(), stage.consultations)
+}
+
+/// The cases of `share` of the presentations in `cases`, rounded up, by lot.
+fn of_some(cases: &[Case], share: f64, seed: u64) -> Cow<'_, [Case]> {
+    if share >= 1.0 {
+        return Cow::Borrowed(cases);
+    }
+    let all: BTreeSet<&str> = cases.iter().map(|case| case.presentation.as_str()).collect();
+    let count = (share * all.len() as f64).ceil() as usize;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut all: Vec<(u64, &str)> = all.into_iter().map(|name| (rng.next_u64(), name)).collect();
+    all.sort_unstable();
+    let chosen: BTreeSet<&str> = all.into_iter().take(count).map(|(_, name)| name).collect();
+    cases.iter().filter(|case| chosen.contains(case.presentation.as_str())).cloned().collect()
 }
 
 fn held(
     config: &RunConfig,
-    patients: &Patients,
+    cases: &[Case],
+    limits: Limits,
     place: usize,
     doctors: Doctors,
     count: u64,
@@ -85,7 +109,7 @@ fn held(
     let Doctors { good, middling, poor, routine } = doctors;
     let mixture = Mixture { good, middling, poor, routine };
     let seed = seed_of(config.seed, Draws::Lessons(place));
-    let drawn = Demonstrations::new(&patients.train, mixture, patients.limits, seed)?.first(count);
+    let drawn = Demonstrations::new(cases, mixture, limits, seed)?.first(count);
     Ok(drawn.into_iter().map(|lesson| lesson.consultation).collect())
 }
 
@@ -104,7 +128,8 @@ fn vocabulary(
         Some((place, stage)) => lessons(config, patients, place, stage)?,
         None => {
             let doctors = Doctors { good: 1.0, middling: 1.0, poor: 1.0, routine: 1.0 };
-            held(config, patients, config.stage.len(), doctors, VOCABULARY_CONSULTATIONS)?
+            let place = config.stage.len();
+            held(config, &patients.train, patients.limits, place, doctors, VOCABULARY_CONSULTATIONS)?
         }
     };
     let texts: Vec<String> = consultations
@@ -117,4 +142,28 @@ fn vocabulary(
     let tokenizer = bpe::train(&texts, &options)?;
     watch.part(Part::Vocabulary, 1, 1);
     Ok(tokenizer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+
+    #[test]
+    fn a_share_of_the_presentations_with_all_their_patients() {
+        let cases = Bank::bundled().synth(3, &SynthOptions::any(200)).unwrap();
+        let names = |cases: &[Case]| -> BTreeSet<String> {
+            cases.iter().map(|case| case.presentation.clone()).collect()
+        };
+        let all = names(&cases);
+        assert_eq!(*of_some(&cases, 1.0, 7), cases[..]);
+        let half = of_some(&cases, 0.5, 7);
+        let chosen = names(&half);
+        assert_eq!(chosen.len(), all.len().div_ceil(2));
+        let theirs = cases.iter().filter(|case| chosen.contains(&case.presentation));
+        assert!(theirs.eq(half.iter()));
+        assert_eq!(of_some(&cases, 0.5, 7), half);
+        assert_ne!(names(&of_some(&cases, 0.5, 8)), chosen);
+        assert_eq!(names(&of_some(&cases, 1e-9, 7)).len(), 1);
+    }
 }

@@ -17,6 +17,8 @@ pub(super) enum Draws {
     Intervals,
     /// How imported cases are divided.
     Split,
+    /// The presentations that a supervised stage consults; by the stage's place.
+    Presentations(usize),
 }
 
 /// The seed of one part. Parts never share one: the run's seed is mixed with the part's number by SplitMix64 (Steele,
@@ -30,6 +32,7 @@ pub(super) fn seed_of(run: u64, draws: Draws) -> u64 {
         Draws::Rollouts(stage) => (5, stage),
         Draws::Intervals => (6, 0),
         Draws::Split => (7, 0),
+        Draws::Presentations(stage) => (8, stage),
     };
     mix(mix(run) ^ mix((kind << 32) | place as u64))
 }
@@ -59,9 +62,10 @@ mod tests {
             Draws::Rollouts(1),
             Draws::Intervals,
             Draws::Split,
+            Draws::Presentations(0),
         ];
         let seeds: BTreeSet<u64> = (0..1000).flat_map(|run| draws.map(|draws| seed_of(run, draws))).collect();
-        assert_eq!(seeds.len(), 9000);
+        assert_eq!(seeds.len(), 10_000);
         // The first number of the published generator at state 0.
         assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
     }

@@ -7,7 +7,7 @@ use super::seeds::{Draws, seed_of};
 use super::watch::Part;
 use crate::data::conversation::{DialogueTokens, Packed, Packing, pack};
 use crate::kernels::KernelBackend;
-use crate::train::config::{Learn, Sft, Stage};
+use crate::train::config::{Sft, Stage};
 use crate::train::run::{Phase, StepClock, StepMetrics};
 use crate::train::sft;
 
@@ -65,9 +65,6 @@ impl<B: KernelBackend> Run<'_, B> {
         let consultations = lessons(&prepared.config, &prepared.patients, place, stage)?;
         let dialogues = consultations.iter().map(|it| DialogueTokens::new(&prepared.format, it));
         let mut dialogues = dialogues.collect::<Result<Vec<_>, _>>()?;
-        if stage.learn == Learn::All {
-            dialogues = dialogues.into_iter().map(DialogueTokens::all_train).collect();
-        }
         self.watch.part(Part::Lessons, stage.consultations, stage.consultations);
         let found = dialogues.len();
         let most = stage.max_tokens.unwrap_or(prepared.model.max_position_embeddings).min(stage.batch_tokens);

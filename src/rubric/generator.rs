@@ -204,6 +204,11 @@ fn gathering(scheme: &mut Scheme, case: &Case, known: &Known) {
         premature(case),
         "Names a diagnosis before enough is known to support one",
     );
+    let needed = needed(case);
+    if let Ok(enough) = needed.len().try_into() {
+        let text = "Names a diagnosis while something essential is still open";
+        scheme.truth(-4, Axis::Inquiry, Check::Premature { needed, enough }, text);
+    }
     if !known.allergies {
         let text = "Gives a drug without having asked about allergies";
         scheme.add(-2, Axis::Safety, Check::DrugBeforeAllergies, text);

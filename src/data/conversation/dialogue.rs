@@ -41,12 +41,6 @@ impl DialogueTokens {
         Ok(Self { ids, trains })
     }
 
-    /// All of it trains, the patient's words too.
-    pub fn all_train(mut self) -> Self {
-        self.trains.fill(true);
-        self
-    }
-
     /// The ids.
     pub fn ids(&self) -> &[u32] {
         &self.ids

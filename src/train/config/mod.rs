@@ -47,7 +47,7 @@ pub use problem::{ConfigErrors, Place, Problem};
 pub use reference::reference;
 pub use rl::{CarryOn, Grpo, LengthReward, Noise, Rl, RubricRl, RuleRl};
 pub use run::{Checkpoint, Evaluation, Limits, Optimizer, RunConfig};
-pub use stage::{Doctors, KINDS, Learn, MidTraining, Mix, Sft, Stage, Update};
+pub use stage::{Doctors, KINDS, MidTraining, Mix, Sft, Stage, Update};
 
 use crate::model::config::ModelConfig;
 use findings::Findings;

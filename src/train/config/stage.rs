@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::findings::{Findings, join};
-use super::legal::Legal;
+use super::legal::{Bound, Legal};
 use super::near::near;
 use super::overrides::kind;
 use super::part::{Inner, Part, named};
@@ -140,9 +140,10 @@ section! {
             "the Baichuan-M2 report: 32K";
         /// The highest learning rate.
         lr: f64 = 2e-5, Legal::POSITIVE, "", "TRL's SFT default; a model from scratch wants a hundred times it";
-        /// Whose words are learned: the doctor's alone, or the patient's and the system message's too, which teaches a model from
-        /// scratch more of the language from the same tokens.
-        learn: Learn = Learn::Doctor, Legal::Choice(LEARN), "", "chosen here; the Baichuan-M2 report has answers only";
+        /// Share of the training presentations whose patients are consulted, by lot. With the others a later stage of reinforcement
+        /// meets complaints that nothing was imitated on, as it has to with held-out ones.
+        presentations: f64 = 1.0, Legal::Real { least: Bound::Beyond(0.0), most: Bound::At(1.0) }, "",
+            "chosen here; not disclosed in the report";
         /// How good the scripted doctors are.
         doctors: Doctors, Legal::Table, "", "chosen here";
     }
@@ -151,17 +152,6 @@ section! {
         update: Update;
     }
 }
-
-/// Whose words a supervised stage learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Learn {
-    /// The doctor's.
-    Doctor,
-    /// Everybody's.
-    All,
-}
-
-named!(Learn, LEARN: "doctor" => Learn::Doctor, "all" => Learn::All);
 
 section! {
     /// How many of the scripted doctors are of each quality, in proportion to one another.
