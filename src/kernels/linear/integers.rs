@@ -132,3 +132,81 @@ impl Sums {
         self.products[0]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::rounded::values;
+    use super::*;
+
+    /// Weight rows `[out, k]` of random blocks with finite scales.
+    fn random_rows(block: BlockType, out: usize, k: usize, mut word: u64) -> Vec<u8> {
+        let mut byte = || {
+            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (word >> 40) as u8
+        };
+        let mut bytes: Vec<u8> = (0..out * k / block.values() * block.bytes()).map(|_| byte()).collect();
+        for bytes in bytes.chunks_exact_mut(block.bytes()) {
+            let halves: &[usize] = match block {
+                BlockType::Q6_K => &[209],
+                BlockType::Q4_0 | BlockType::Q5_0 | BlockType::Q8_0 => &[1],
+                _ => &[1, 3],
+            };
+            // The sign stays, the exponent becomes one of a few small ones.
+            for &at in halves {
+                bytes[at] = (bytes[at] & 0x87) | 0x20;
+            }
+        }
+        bytes
+    }
+
+    fn products(
+        kernel: fn(&Rows<'_>),
+        block: BlockType,
+        weight: &[u8],
+        x: &[f32],
+        n: usize,
+        k: usize,
+    ) -> Vec<f32> {
+        let row_bytes = k / block.values() * block.bytes();
+        let out_features = weight.len() / row_bytes;
+        let mut out = vec![f32::NAN; n * out_features];
+        let input = Rounded::new(x, n, k);
+        let shared = SharedMut::new(&mut out);
+        kernel(&Rows { block, bytes: weight, row_bytes, input: &input, out_features, first: 0, out: shared });
+        out
+    }
+
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|v| v.to_bits()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn products_are_those_of_the_rounded_input_with_and_without_vectors_alone_and_together(
+            block in prop::sample::select(BlockType::ALL.to_vec()), n in 1usize..20, out in 1usize..8,
+            blocks in 1usize..11, seed in any::<u64>(), noise in prop::collection::vec(-4f32..4.0, 97),
+        ) {
+            let k = block.values() * if block.values() == 32 { blocks } else { blocks.div_ceil(4) };
+            let weight = random_rows(block, out, k, seed);
+            let x: Vec<f32> = (0..n * k).map(|i| noise[i % 97] * noise[i / 97 % 97]).collect();
+            let found = products(product, block, &weight, &x, n, k);
+            prop_assert_eq!(bits(&found), bits(&products(portable, block, &weight, &x, n, k)), "{}", block);
+            let mut decoded = vec![0.0; out * k];
+            block.decode(&weight, &mut decoded);
+            let rounded = values(&x, n, k);
+            for (i, x) in x.chunks_exact(k).enumerate() {
+                let alone = products(product, block, &weight, x, 1, k);
+                prop_assert_eq!(bits(&alone), bits(&found[i * out..(i + 1) * out]), "{} row {}", block, i);
+                for (o, weight) in decoded.chunks_exact(k).enumerate() {
+                    let terms = weight.iter().zip(&rounded[i * k..]).map(|(&w, &x)| f64::from(w) * f64::from(x));
+                    let (value, magnitude) = terms.fold((0.0, 0.0), |(v, m), term| (v + term, m + term.abs()));
+                    let error = (f64::from(alone[o]) - value).abs();
+                    prop_assert!(error <= 1e-5 * magnitude, "{block}: {} is not {value} of {magnitude}", alone[o]);
+                }
+            }
+        }
+    }
+}

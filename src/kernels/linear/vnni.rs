@@ -4,6 +4,7 @@ use core::arch::x86_64::*;
 
 use super::integers::Rows;
 use super::rounded::InputQuad;
+use super::rows::{AHEAD, prefetch};
 use crate::kernels::quantised::BlockType;
 use crate::kernels::quantised::avx512::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 use crate::kernels::quantised::integers::QUAD;
@@ -85,6 +86,13 @@ unsafe fn tile<F: Quads, const C: usize>(rows: &Rows<'_>, row: usize, i: usize) 
         let values = rows.row_bytes / F::BLOCK.bytes() * F::BLOCK.values();
         let (whole, rest) = (values / QUAD, values % QUAD / 32);
         for quad in 0..whole {
+            if i == 0 {
+                // The first pass waits for memory.
+                let bytes = F::BLOCK.bytes() * QUAD / F::BLOCK.values();
+                for line in (0..bytes).step_by(64) {
+                    prefetch(weights.wrapping_add(quad * bytes + line + AHEAD));
+                }
+            }
             add::<F, C>(F::quad::<4>(weights, quad), x.add(quad), width, &mut products, &mut least);
         }
         // A block of 256 leaves no rest.
