@@ -201,7 +201,7 @@ fn describe(report: &Report, workload: &Workload) -> String {
         let rounded = if run.activations == "exact" { "" } else { ", q8 act." };
         let title = format!("{}{rounded}, {}", run.dtype, output::bytes(run.weight_bytes));
         text.push_str(&format!(
-            "\n{title:<24} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
+            "\n{title:<30} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
             "tok/s", "(slowest-fastest)", "GB/s", "GFLOP/s", "of bound"
         ));
         for r in &run.results {
@@ -210,7 +210,7 @@ fn describe(report: &Report, workload: &Workload) -> String {
                 _ => format!("decode, batch {}", r.batch),
             };
             text.push_str(&format!(
-                "{what:<24} {:>10.1} {:>17} {:>8.1} {:>9.1} {:>8.0}%\n",
+                "{what:<30} {:>10.1} {:>17} {:>8.1} {:>9.1} {:>8.0}%\n",
                 r.tokens_per_second,
                 format!("({:.0}-{:.0})", r.slowest, r.fastest),
                 r.gigabytes_per_second,

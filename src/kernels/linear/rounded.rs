@@ -120,6 +120,7 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn a_rounded_value_is_within_half_a_scale(
             rows in 1usize..4, blocks in 1usize..10, exponent in -20i32..20, seed in prop::collection::vec(-1f32..1.0, 32),
