@@ -462,6 +462,7 @@ fn bench_measures_what_it_says() {
     assert_eq!((&report["device"], &report["threads"]), (&json!("cpu"), &json!(2)));
     let runs = report["runs"].as_array().unwrap();
     assert_eq!(runs.iter().map(|r| &r["dtype"]).collect::<Vec<_>>(), ["F32", "BF16"]);
+    assert_eq!(runs.iter().map(|r| &r["activations"]).collect::<Vec<_>>(), ["exact", "exact"]);
     assert_eq!(runs[0]["weight_bytes"], 4 * config("llama_tiny").num_parameters());
     assert!(runs[1]["weight_bytes"].as_u64() < runs[0]["weight_bytes"].as_u64());
     assert_eq!(keys(&report["ceilings"]), ["gigabytes_per_second", "gigaflops"]);
@@ -630,6 +631,16 @@ fn what_cannot_run_fails_with_a_message_and_status_1() {
     assert!(message.contains("token 1 is 160, the model's ids are 0 to 159"), "{message}");
     let long = list(&[1; 257]);
     assert!(refused(1, &["score", "--model", model.path(), "--ids", &long]).contains("context is 256"));
+    // Nothing here is quantised, so rounding would change nothing.
+    for command in [
+        &["score", "--ids", "1", "--model", model.path()][..],
+        &["generate", "--ids", "1", "--model", model.path()],
+        &["bench", "--model", model.path()],
+        &["bench"],
+    ] {
+        let message = refused(1, &[command, &["--activations", "q8"]].concat());
+        assert!(message.contains("--activations q8 needs weights kept in quantised blocks"), "{message}");
+    }
     let score = ["score", "--model", model.path(), "--ids", "1,2", "--memory-limit", "1KB"];
     assert!(refused(1, &score).contains("the limit is 1 MiB"));
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use half::bf16;
-use osler::kernels::quantised::{BlockType, QuantisedMatrix};
+use osler::kernels::quantised::{Activations, BlockType, QuantisedMatrix};
 use osler::kernels::{
     AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, LinearWeights, Matrix, Segment, activation,
     attention, linear, norm, rotary,
@@ -223,6 +223,46 @@ fn products_with_quantised_blocks_equal_those_with_their_f32_values_to_the_last_
             Ok(())
         },
     );
+}
+
+/// In one group with a product of the same input in f32, which must not see the rounding.
+#[test]
+fn products_with_rounded_input_agree_with_the_reference_and_do_not_see_their_neighbours() {
+    let block = prop::sample::select(BlockType::ALL.to_vec());
+    let shape = (1usize..=20, 1usize..=70, 1usize..=5, any::<bool>(), any::<u64>());
+    run(100, (block, shape), |(block, (n, out, k, bias, seed))| {
+        let (mut noise, k) = (Noise(seed), k * block.values());
+        let blocks = random_blocks(&mut noise, block, out, k);
+        let rounded = Matrix::Blocks(blocks.clone().with_activations(Activations::Q8));
+        let exact = Matrix::Blocks(blocks);
+        let bias = bias.then(|| tensor(&noise.values(out, 2.0), [out]));
+        let x = noise.values(n * k, 3.0);
+        let part = |weight| LinearWeights { weight, bias: bias.as_ref() };
+        let products = |x: &[f32]| -> Vec<Vec<f32>> {
+            let group = [part(&rounded), part(&exact)];
+            let results = Flex::linear_group(tensor(x, [x.len() / k, k]), &group);
+            results.into_iter().map(values).collect()
+        };
+        let all = products(&x);
+        let reference = values(linear::reference::linear(tensor(&x, [n, k]), &part(&rounded)));
+        let most = reference.iter().fold(1.0f32, |most, v| most.max(v.abs()));
+        for (found, reference) in all[0].iter().zip(&reference) {
+            prop_assert!((found - reference).abs() <= 1e-4 * most, "{block}: {found} is not {reference}");
+        }
+        let alone = Flex::linear_group(tensor(&x, [n, k]), &[part(&exact)]).remove(0);
+        prop_assert_eq!(bits(&all[1]), bits(&values(alone)), "{}", block);
+        for (row, x) in x.chunks_exact(k).enumerate() {
+            let one = products(x);
+            prop_assert_eq!(
+                bits(&one[0]),
+                bits(&all[0][row * out..(row + 1) * out]),
+                "{} row {}",
+                block,
+                row
+            );
+        }
+        Ok(())
+    });
 }
 
 /// What a device without kernels for blocks runs.

@@ -11,6 +11,7 @@ use burn_flex::{Flex, FlexDevice};
 use osler::chat::Message;
 use osler::data::{RenderOptions, ThinkingMode};
 use osler::engine::{Engine, EngineOptions, ModelBundle, Request, TextEngine};
+use osler::kernels::quantised::Activations;
 use osler::kernels::softmax::cpu::log_sum_exp;
 use osler::model::config::FloatType;
 use osler::model::decoder::{Decoder, DecoderWeights};
@@ -70,9 +71,13 @@ fn decoder(path: &Path) -> (ModelBundle, Decoder<Flex>) {
 }
 
 fn kept(path: &Path, kept: KeptType) -> (ModelBundle, Decoder<Flex>) {
+    kept_with(path, kept, Activations::Exact)
+}
+
+fn kept_with(path: &Path, kept: KeptType, activations: Activations) -> (ModelBundle, Decoder<Flex>) {
     let bundle = ModelBundle::open(path).unwrap();
     let mut progress = |_| {};
-    let mut weights = FileWeights::new(&bundle.files, kept, &mut progress);
+    let mut weights = FileWeights::new(&bundle.files, kept, &mut progress).with_activations(activations);
     let config = bundle.files.config().clone();
     let weights = DecoderWeights::read(&config, &mut weights, &FlexDevice).unwrap();
     (bundle, Decoder::new(config, weights, DType::F32, FlexDevice))
@@ -124,6 +129,53 @@ fn weights_kept_in_their_blocks_give_the_same_bits_as_their_f32_values() {
     for n in [1, 3, 7] {
         let bits = |decoder| logits(decoder, &case.ids[..n]).iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&blocks), bits(&floats), "{n} ids of {}", case.name);
+    }
+}
+
+/// `cargo test --test smollm2 -- --nocapture` prints how close.
+#[test]
+fn rounded_activations_stay_close_and_give_the_same_bits_alone_in_a_batch_and_in_decoding() {
+    let Some(path) = model_path() else { return };
+    let (_, exact) = kept(&path, KeptType::AsStored);
+    let (bundle, rounded) = kept_with(&path, KeptType::AsStored, Activations::Q8);
+    let vocab = exact.config.vocab_size;
+    let (mut scored, mut drift, mut worst, mut least, mut same, mut rows) = (0.0, 0.0, 0f32, 1f64, 0, 0);
+    let recording = recording();
+    for case in &recording.cases {
+        let (a, b) = (logits(&exact, &case.ids), logits(&rounded, &case.ids));
+        for (position, (a, b)) in a.chunks_exact(vocab).zip(b.chunks_exact(vocab)).enumerate() {
+            least = least.min(correlation(a, b));
+            worst = worst.max(max_diff(a, b));
+            let likeliest = |row: &[f32]| (0..vocab).max_by(|&i, &j| row[i].total_cmp(&row[j]));
+            same += usize::from(likeliest(a) == likeliest(b));
+            rows += 1;
+            if let Some(&id) = case.ids.get(position + 1) {
+                let log_prob = |row: &[f32]| f64::from(row[id as usize] - log_sum_exp(row));
+                drift += log_prob(b) - log_prob(a);
+                scored += 1.0;
+            }
+        }
+    }
+    let mean = drift / scored;
+    println!(
+        "{rows} positions: least correlation {least:.5}, largest difference {worst:.3}, {same} same likeliest"
+    );
+    println!("mean log-prob of {scored} tokens: {mean:+.5} against exact activations");
+    assert!(least >= 0.99 && mean.abs() <= 0.05 && same * 10 >= rows * 9);
+
+    let ids = &recording.cases[0].ids[..7];
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let all = logits(&rounded, ids);
+    for n in [1, 2, 5] {
+        assert_eq!(bits(&logits(&rounded, &ids[..n])), bits(&all[..n * vocab]), "{n} ids");
+    }
+    let options = EngineOptions { cache_tokens: 1024, batch_tokens: 512, memory_limit: None };
+    let mut engine = Engine::new(rounded, 0, bundle.tokenizer.clone(), options).unwrap();
+    let submitted = [3, 7].map(|n| engine.submit(Request::greedy(ids[..n].to_vec(), 6)).unwrap());
+    for (n, output) in [3, 7].into_iter().zip(engine.run(&submitted)) {
+        let whole = [&ids[..n], &output[0].ids[..]].concat();
+        let scores: Vec<f32> = engine.score(&whole).unwrap()[n..].iter().map(|s| s.unwrap()).collect();
+        assert_eq!(bits(&output[0].logprobs), bits(&scores), "decoding and scoring differ");
     }
 }
 

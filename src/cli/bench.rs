@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use burn::tensor::DType;
 use serde::Serialize;
 
-use crate::cli::options::{Dtype, Runtime, available_memory};
+use crate::cli::options::{Activations, Dtype, Runtime, available_memory};
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output};
 use crate::engine::measure::{Ceilings, MadeUpWeights, Measurement, Workload, measure};
-use crate::engine::open::{engine, precision};
+use crate::engine::open::{check_activations, engine, precision};
 use crate::engine::{EngineOptions, ModelBundle, TextEngine};
-use crate::kernels::{ceiling, simd};
+use crate::kernels::{ceiling, quantised, simd};
 use crate::model::config::{FloatType, ModelConfig};
 use crate::model::load::{KeptType, kept_bytes};
 
@@ -27,10 +27,11 @@ use crate::model::load::{KeptType, kept_bytes};
   osler bench
   osler bench grpo
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
+  osler bench --model ./model.Q4_1.gguf --dtype auto --activations exact,q8
 
 JSON: {\"model\", \"device\", \"threads\", \"instruction_set\", \"ceilings\": {\"gigabytes_per_second\", \"gigaflops\"},
-       \"runs\": [{\"dtype\", \"weight_bytes\", \"results\": [{\"phase\", \"batch\", \"tokens_per_second\", \"slowest\",
-                 \"fastest\", \"gigabytes_per_second\", \"gigaflops\", \"share_of_bound\"}, ..]}, ..]}")]
+       \"runs\": [{\"dtype\", \"activations\", \"weight_bytes\", \"results\": [{\"phase\", \"batch\", \"tokens_per_second\",
+                 \"slowest\", \"fastest\", \"gigabytes_per_second\", \"gigaflops\", \"share_of_bound\"}, ..]}, ..]}")]
 pub struct Arguments {
     #[command(subcommand)]
     what: Option<What>,
@@ -42,6 +43,10 @@ pub struct Arguments {
     /// Types to keep the weights in, each measured
     #[arg(long, value_enum, value_delimiter = ',', default_value = "f32,bf16", value_name = "TYPE,..")]
     dtype: Vec<Dtype>,
+
+    /// How products with quantised weights take their input, each measured
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "exact", value_name = "HOW,..")]
+    activations: Vec<Activations>,
 
     /// Prompt tokens of the prefill measurement; 0 leaves it out
     #[arg(long, default_value_t = 512, value_name = "N")]
@@ -86,12 +91,14 @@ struct Report {
 #[derive(Serialize)]
 struct Run {
     dtype: String,
+    activations: String,
     weight_bytes: u64,
     results: Vec<Measurement>,
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
-    let Arguments { what, model, dtype, prefill, context, decode, batches, repeats, runtime } = arguments;
+    let Arguments { what, model, dtype, activations, prefill, context, decode, batches, repeats, runtime } =
+        arguments;
     if let Some(What::Grpo(arguments)) = what {
         return grpo::run(arguments);
     }
@@ -122,13 +129,14 @@ pub fn run(arguments: Arguments) -> CommandResult {
         ceilings,
         runs: Vec::new(),
     };
-    for dtype in dtype {
+    let each = dtype.iter().flat_map(|&dtype| activations.iter().map(move |&how| (dtype, how.into())));
+    for (dtype, activations) in each {
         let Subject { name, mut engine, weight_bytes, dtype } =
-            subject(model.as_deref(), dtype, &runtime, options)?;
-        let say = &mut |step: &str| progress.say(&format!("{dtype}: {step}"));
+            subject(model.as_deref(), dtype, activations, &runtime, options)?;
+        let say = &mut |step: &str| progress.say(&format!("{dtype}, {activations} activations: {step}"));
         let results = measure(engine.as_mut(), weight_bytes, &workload, ceilings, say)?;
         report.model = name;
-        report.runs.push(Run { dtype, weight_bytes, results });
+        report.runs.push(Run { dtype, activations: activations.to_string(), weight_bytes, results });
     }
     progress.finish();
     if runtime.json {
@@ -150,6 +158,7 @@ struct Subject {
 fn subject(
     model: Option<&Path>,
     dtype: Dtype,
+    activations: quantised::Activations,
     runtime: &Runtime,
     options: EngineOptions,
 ) -> Result<Subject, Box<dyn std::error::Error>> {
@@ -160,6 +169,7 @@ fn subject(
             Some(path) => (path.display().to_string(), ModelConfig::open(&path.join("config.json"))?),
             None => ("SmolLM2-135M shape, made-up weights".into(), smollm2_135m()?),
         };
+        check_activations(activations, device, false)?;
         let float = dtype.float().unwrap_or(FloatType::F32);
         let compute = precision(device, Some(float), None)?.compute;
         let weight_bytes = config.num_parameters() * float.bytes() as u64;
@@ -170,7 +180,7 @@ fn subject(
     let bundle = ModelBundle::open(path)?;
     let chosen = precision(device, dtype.float(), bundle.files.config().dtype)?;
     let weight_bytes = kept_bytes(&bundle.files, chosen.kept);
-    let engine = bundle.engine(device, dtype.float(), options, &mut |_, _| {})?;
+    let engine = bundle.engine(device, dtype.float(), activations, options, &mut |_, _| {})?;
     let dtype = match chosen.kept {
         KeptType::AsStored => "as stored".into(),
         KeptType::All(float) | KeptType::Matrices(float) => float.to_string(),
@@ -204,9 +214,10 @@ fn describe(report: &Report, workload: &Workload) -> String {
         report.model, report.device, report.threads, report.instruction_set
     );
     for run in &report.runs {
-        let title = format!("{}, {}", run.dtype, output::bytes(run.weight_bytes));
+        let rounded = if run.activations == "exact" { "" } else { ", q8 act." };
+        let title = format!("{}{rounded}, {}", run.dtype, output::bytes(run.weight_bytes));
         text.push_str(&format!(
-            "\n{title:<24} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
+            "\n{title:<30} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
             "tok/s", "(slowest-fastest)", "GB/s", "GFLOP/s", "of bound"
         ));
         for r in &run.results {
@@ -215,7 +226,7 @@ fn describe(report: &Report, workload: &Workload) -> String {
                 _ => format!("decode, batch {}", r.batch),
             };
             text.push_str(&format!(
-                "{what:<24} {:>10.1} {:>17} {:>8.1} {:>9.1} {:>8.0}%\n",
+                "{what:<30} {:>10.1} {:>17} {:>8.1} {:>9.1} {:>8.0}%\n",
                 r.tokens_per_second,
                 format!("({:.0}-{:.0})", r.slowest, r.fastest),
                 r.gigabytes_per_second,

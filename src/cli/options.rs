@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::terminal::Progress;
 use crate::data::Tokenizer;
 use crate::engine::{Device, EngineOptions, ModelBundle, OpenError, SamplingParams, TextEngine};
+use crate::kernels::quantised;
 use crate::model::config::FloatType;
 use crate::model::weights::export::parse_size;
 
@@ -56,6 +57,24 @@ impl Dtype {
     }
 }
 
+/// `--activations` of a command that loads a model.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activations {
+    /// As they are, in f32
+    Exact,
+    /// Rounded to 8 bits before products with quantised weights: faster, not the same numbers (CPU only)
+    Q8,
+}
+
+impl From<Activations> for quantised::Activations {
+    fn from(activations: Activations) -> Self {
+        match activations {
+            Activations::Exact => Self::Exact,
+            Activations::Q8 => Self::Q8,
+        }
+    }
+}
+
 /// A size in bytes on the command line.
 #[derive(Debug, Clone, Copy)]
 pub struct Size(pub u64);
@@ -79,6 +98,10 @@ pub struct Model {
     #[arg(long, value_enum, default_value_t = Dtype::Auto, value_name = "TYPE", help_heading = "Runtime")]
     pub dtype: Dtype,
 
+    /// How products with quantised weights take their input
+    #[arg(long, value_enum, default_value_t = Activations::Exact, value_name = "HOW", help_heading = "Runtime")]
+    pub activations: Activations,
+
     /// Refuse to start if the predicted peak is above this, e.g. 8GB [default: the memory now available]
     #[arg(long, value_name = "SIZE", help_heading = "Runtime")]
     pub memory_limit: Option<Size>,
@@ -101,8 +124,9 @@ impl Model {
         let limit = self.memory_limit.map(|Size(bytes)| bytes).or_else(|| available_memory(runtime.device));
         let options = EngineOptions { cache_tokens, batch_tokens, memory_limit: limit };
         let progress = Progress::bytes("loading");
-        let engine = bundle
-            .engine(runtime.device, self.dtype.float(), options, &mut |done, all| progress.set(done, all))?;
+        let (dtype, activations) = (self.dtype.float(), self.activations.into());
+        let show = &mut |done, all| progress.set(done, all);
+        let engine = bundle.engine(runtime.device, dtype, activations, options, show)?;
         progress.finish();
         Ok(engine)
     }

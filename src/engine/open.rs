@@ -17,11 +17,12 @@ use crate::engine::error::EngineError;
 use crate::engine::memory::MemoryPlan;
 use crate::engine::text_engine::TextEngine;
 use crate::kernels::KernelBackend;
+use crate::kernels::quantised::Activations;
 use crate::model::build::WeightSource;
 use crate::model::config::FloatType;
 use crate::model::config::ModelConfig;
 use crate::model::decoder::{Decoder, DecoderWeights};
-use crate::model::load::{FileWeights, KeptType, kept_bytes};
+use crate::model::load::{FileWeights, KeptType, keeps_blocks, kept_bytes};
 use crate::model::weights::export::TextFile;
 use crate::model::weights::{ModelFiles, WeightsError};
 
@@ -52,6 +53,14 @@ pub enum OpenError {
         device: Device,
         /// What it has.
         legal: &'static str,
+    },
+    /// Rounded activations where no product could take them.
+    #[error("--activations {activations} {problem}: use --activations exact")]
+    Activations {
+        /// What was asked for.
+        activations: Activations,
+        /// Why it cannot be had.
+        problem: String,
     },
     /// There are weights but no tokenizer beside them.
     #[error("{path} has no tokenizer (tokenizer.json): give --ids instead of text")]
@@ -169,13 +178,16 @@ impl ModelBundle {
         &self,
         device: Device,
         dtype: Option<FloatType>,
+        activations: Activations,
         options: EngineOptions,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Box<dyn TextEngine>, OpenError> {
         let precision = precision(device, dtype, self.files.config().dtype)?;
+        check_activations(activations, device, keeps_blocks(&self.files, precision.kept))?;
         let total = kept_bytes(&self.files, precision.kept);
         let mut report = |done| progress(done, total);
-        let mut weights = FileWeights::new(&self.files, precision.kept, &mut report);
+        let mut weights =
+            FileWeights::new(&self.files, precision.kept, &mut report).with_activations(activations);
         let config = self.files.config().clone();
         engine(config, &mut weights, total, self.tokenizer.clone(), device, precision.compute, options)
     }
@@ -211,6 +223,19 @@ pub fn precision(
             _ => Ok(all(FloatType::F32, DType::F32)),
         },
     }
+}
+
+/// Refuses activations that would change nothing: `blocks` says whether a matrix stays in quantised blocks.
+pub fn check_activations(activations: Activations, device: Device, blocks: bool) -> Result<(), OpenError> {
+    let problem = match activations {
+        Activations::Exact => return Ok(()),
+        Activations::Q8 if device != Device::Cpu => format!("is for the cpu only, the device is {device}"),
+        Activations::Q8 if !blocks => {
+            "needs weights kept in quantised blocks (a quantised .gguf file with --dtype auto), there are none".into()
+        }
+        Activations::Q8 => return Ok(()),
+    };
+    Err(OpenError::Activations { activations, problem })
 }
 
 /// An engine for `config` with weights from any source; `bytes` is what the weights take.

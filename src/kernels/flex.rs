@@ -7,7 +7,7 @@ use half::bf16;
 use super::attention::{AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
-use super::quantised::QuantisedMatrix;
+use super::quantised::{Activations, QuantisedMatrix};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
@@ -53,7 +53,10 @@ impl Held<'_> {
 
     fn weight(&self) -> Weight<'_> {
         match self {
-            Held::Blocks(blocks) => Weight::Blocks(blocks.block(), blocks.bytes()),
+            Held::Blocks(blocks) => match blocks.activations() {
+                Activations::Exact => Weight::Blocks(blocks.block(), blocks.bytes()),
+                Activations::Q8 => Weight::Integers(blocks.block(), blocks.bytes()),
+            },
             Held::Float(w) => {
                 let (start, end) = w.layout().contiguous_offsets().unwrap_or((0, 0));
                 match w.dtype() {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{AllocationProperty, Bytes, DType, Shape, TensorData, bf16, f16};
 
-use crate::kernels::quantised::{BlockType, QuantisedMatrix};
+use crate::kernels::quantised::{Activations, BlockType, QuantisedMatrix};
 use crate::model::build::{MatrixData, WeightSource};
 use crate::model::config::FloatType;
 use crate::model::weights::{ModelFiles, StoredType, WeightsError};
@@ -23,6 +23,7 @@ pub enum KeptType {
 pub struct FileWeights<'a> {
     files: &'a ModelFiles,
     kept: KeptType,
+    activations: Activations,
     bytes: u64,
     progress: &'a mut dyn FnMut(u64),
 }
@@ -30,7 +31,12 @@ pub struct FileWeights<'a> {
 impl<'a> FileWeights<'a> {
     /// Reads from `files`; `progress` receives the bytes kept so far.
     pub fn new(files: &'a ModelFiles, kept: KeptType, progress: &'a mut dyn FnMut(u64)) -> Self {
-        Self { files, kept, bytes: 0, progress }
+        Self { files, kept, activations: Activations::Exact, bytes: 0, progress }
+    }
+
+    /// The same, with quantised matrices whose products take their input so.
+    pub fn with_activations(self, activations: Activations) -> Self {
+        Self { activations, ..self }
     }
 }
 
@@ -74,6 +80,13 @@ pub fn kept_bytes(files: &ModelFiles, kept: KeptType) -> u64 {
         .sum()
 }
 
+/// Whether some matrix of `files` stays in quantised blocks when kept as `kept`.
+pub fn keeps_blocks(files: &ModelFiles, kept: KeptType) -> bool {
+    files
+        .stored_tensors()
+        .any(|tensor| matches!(kept_as(kept, tensor.stored, tensor.shape.len()), Kept::Blocks(_)))
+}
+
 fn dtype(float: FloatType) -> DType {
     match float {
         FloatType::F32 => DType::F32,
@@ -114,7 +127,7 @@ impl WeightSource for FileWeights<'_> {
             WeightsError::BufferLength { tensor: name.to_owned(), found, expected }
         })?;
         self.count(found as u64);
-        Ok(MatrixData::Blocks(matrix))
+        Ok(MatrixData::Blocks(matrix.with_activations(self.activations)))
     }
 }
 

@@ -1,8 +1,12 @@
 //! One test for each lie that a GGUF file can tell, and what an honest one decodes to.
 
+use burn::tensor::{DType, Tensor};
+use burn_flex::{Flex, FlexDevice};
+use osler::kernels::quantised::Activations;
 use osler::model::build::{MatrixData, WeightSource};
 use osler::model::config::{Architecture, ConfigError, FloatType, RopeScaling};
-use osler::model::load::{FileWeights, KeptType};
+use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::model::load::{FileWeights, KeptType, keeps_blocks};
 use osler::model::weights::{
     FileImage, GgufFile, ModelFiles, ModelFormat, RowOrder, TensorProblem, WeightsError,
 };
@@ -392,4 +396,28 @@ fn kept_blocks_hold_the_values_that_decoding_gives() {
         }
         assert!(blocks > 0, "{architecture:?} has no quantised matrix");
     }
+}
+
+/// A file of random blocks is a model as good as any to compare with itself.
+#[test]
+fn a_file_runs_with_rounded_activations_alone_as_in_a_batch_and_not_quite_as_exactly() {
+    let model = open(&tiny(Architecture::Qwen3)).unwrap();
+    assert!(keeps_blocks(&model, KeptType::AsStored));
+    assert!(!keeps_blocks(&model, KeptType::Matrices(FloatType::F32)));
+    let decoder = |activations| {
+        let mut progress = |_| {};
+        let mut source =
+            FileWeights::new(&model, KeptType::AsStored, &mut progress).with_activations(activations);
+        let weights = DecoderWeights::read(model.config(), &mut source, &FlexDevice).unwrap();
+        Decoder::<Flex>::new(model.config().clone(), weights, DType::F32, FlexDevice)
+    };
+    let logits = |decoder: &Decoder<Flex>, ids: &[u32], segments: &[usize]| -> Vec<u32> {
+        let logits: Tensor<Flex, 2> = decoder.logits(decoder.forward(ids, segments));
+        logits.into_data().to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+    };
+    let (exact, rounded) = (decoder(Activations::Exact), decoder(Activations::Q8));
+    let together = logits(&rounded, &[1, 2, 3, 4, 5], &[2, 3]);
+    let alone = [logits(&rounded, &[1, 2], &[2]), logits(&rounded, &[3, 4, 5], &[3])].concat();
+    assert_eq!(together, alone);
+    assert_ne!(together, logits(&exact, &[1, 2, 3, 4, 5], &[2, 3]));
 }

@@ -15,9 +15,10 @@
 use half::bf16;
 use pulp::{Simd, WithSimd};
 
-use super::blocks;
+use super::rounded::Rounded;
 use super::rows::{Bf16Rows, F32Rows, widen};
 use super::tiles::{Target, run};
+use super::{blocks, integers};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::quantised::BlockType;
 use crate::kernels::simd;
@@ -31,6 +32,8 @@ pub enum Weight<'a> {
     Bf16(&'a [bf16]),
     /// Quantised blocks, decoded to f32 as they are read.
     Blocks(BlockType, &'a [u8]),
+    /// Quantised blocks, multiplied in integers with the input rounded to 8 bits.
+    Integers(BlockType, &'a [u8]),
 }
 
 /// One product of a group that shares its input.
@@ -61,16 +64,18 @@ pub fn linear(x: &[f32], n: usize, k: usize, parts: &mut [Part<'_>]) {
         let (found, expected) = match part.weight {
             Weight::F32(w) => (w.len(), k * part.out_features),
             Weight::Bf16(w) => (w.len(), k * part.out_features),
-            Weight::Blocks(block, bytes) => {
+            Weight::Blocks(block, bytes) | Weight::Integers(block, bytes) => {
                 assert_eq!(k % block.values(), 0, "{block} rows are not whole blocks");
                 (bytes.len(), k / block.values() * block.bytes() * part.out_features)
             }
         };
         assert_eq!(found, expected, "weight is not [{}, {k}]", part.out_features);
     }
-    let any = |bf16: bool| parts.iter().any(|p| matches!(p.weight, Weight::Bf16(_)) == bf16);
-    let plain = any(false).then(|| Input::plain(x, n, k, lanes));
-    let paired = any(true).then(|| Input::paired(x, n, k, lanes));
+    let any = |wanted: fn(&Weight<'_>) -> bool| parts.iter().any(|part| wanted(&part.weight));
+    let plain =
+        any(|w| matches!(w, Weight::F32(_) | Weight::Blocks(..))).then(|| Input::plain(x, n, k, lanes));
+    let paired = any(|w| matches!(w, Weight::Bf16(_))).then(|| Input::paired(x, n, k, lanes));
+    let rounded = any(|w| matches!(w, Weight::Integers(..))).then(|| Rounded::new(x, n, k));
 
     let mut tasks = Vec::new();
     let total_rows: usize = parts.iter().map(|p| p.out_features).sum();
@@ -91,8 +96,31 @@ pub fn linear(x: &[f32], n: usize, k: usize, parts: &mut [Part<'_>]) {
         let (index, first, end, out) = tasks[t];
         let part = &parts[index];
         let input = if matches!(part.weight, Weight::Bf16(_)) { &paired } else { &plain };
-        if let Some(input) = input {
-            simd::dispatch(Task { input, part, k, first, end, out });
+        match (part.weight, input, &rounded) {
+            (Weight::Integers(block, bytes), _, Some(input)) => {
+                let row_bytes = k / block.values() * block.bytes();
+                let bytes = &bytes[first * row_bytes..end * row_bytes];
+                let out_features = part.out_features;
+                integers::product(&integers::Rows {
+                    block,
+                    bytes,
+                    row_bytes,
+                    input,
+                    out_features,
+                    first,
+                    out,
+                });
+            }
+            (_, Some(input), _) => simd::dispatch(Task { input, part, k, first, end, out }),
+            _ => unreachable!("an input is laid out for each kind of weight"),
+        }
+        if let Some(bias) = part.bias {
+            for i in 0..n {
+                for o in first..end {
+                    // SAFETY: this task alone owns columns first..end of `out`.
+                    unsafe { *out.get().add(i * part.out_features + o) += bias[o] };
+                }
+            }
         }
     });
 }
@@ -176,14 +204,8 @@ impl WithSimd for Task<'_, '_> {
                 let row_bytes = k / block.values() * block.bytes();
                 blocks::product(simd, block, &bytes[first * row_bytes..end * row_bytes], k, rows, &to);
             }
-        }
-        if let Some(bias) = part.bias {
-            for i in 0..input.rows {
-                for o in first..end {
-                    // SAFETY: this task alone owns columns first..end of `out`.
-                    unsafe { *out.get().add(i * part.out_features + o) += bias[o] };
-                }
-            }
+            // Has a kernel of its own, in `integers`.
+            Weight::Integers(..) => unreachable!("not a float product"),
         }
     }
 }

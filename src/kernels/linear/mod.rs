@@ -6,9 +6,13 @@ use crate::kernels::quantised::QuantisedMatrix;
 
 mod blocks;
 pub mod cpu;
+mod integers;
 pub mod reference;
+mod rounded;
 mod rows;
 mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
 /// A weight matrix `[out, in]`, in floats on the device or in quantised blocks on the host.
 #[derive(Debug, Clone)]

@@ -149,8 +149,12 @@ pub(super) fn widen<S: Simd>(simd: S, w: &[bf16], k: usize, stride: usize) -> Ve
     wide
 }
 
+/// How far ahead of its use memory is asked for quantised blocks, in bytes: a page. The hardware looks ahead by itself, but no
+/// further than the end of a page, so that without this a core waits at each one.
+pub(super) const AHEAD: usize = 4096;
+
 #[inline(always)]
-fn prefetch<T>(at: *const T) {
+pub(super) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, whatever the address.
     unsafe {
@@ -237,9 +241,11 @@ impl<F: Blocks> Rows for BlockRows<'_, F> {
     }
     #[inline(always)]
     unsafe fn ready(&self, row: usize, count: usize) {
-        // In address order, so this also has memory bring what is loaded next.
         for row in row..row + count {
             let halves = self.halves_of(row);
+            for line in (0..self.row_bytes()).step_by(64) {
+                prefetch(self.data.as_ptr().wrapping_add(row * self.row_bytes() + line + AHEAD));
+            }
             for block in 0..self.k / F::VALUES {
                 // SAFETY: the row exists, and `halves` has room for two floats of each of its blocks.
                 unsafe {

@@ -10,6 +10,9 @@ use bytes::Bytes;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 mod decode;
+pub(crate) mod integers;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod vnni;
 
 pub(crate) use decode::half_to_f32;
 
@@ -75,6 +78,25 @@ impl fmt::Display for BlockType {
     }
 }
 
+/// How a product with a quantised matrix takes its input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Activations {
+    /// As it is, in f32: the product is that with the f32 values of the matrix.
+    #[default]
+    Exact,
+    /// Rounded to 8 bits, 32 values to a scale, and multiplied in integers: faster, and not the same numbers.
+    Q8,
+}
+
+impl fmt::Display for Activations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exact => "exact",
+            Self::Q8 => "q8",
+        })
+    }
+}
+
 /// A matrix `[rows, columns]` of quantised blocks, row after row. Cloning shares the bytes.
 #[derive(Debug, Clone)]
 pub struct QuantisedMatrix {
@@ -82,6 +104,7 @@ pub struct QuantisedMatrix {
     rows: usize,
     columns: usize,
     bytes: Bytes,
+    activations: Activations,
 }
 
 impl QuantisedMatrix {
@@ -89,7 +112,18 @@ impl QuantisedMatrix {
     pub fn new(block: BlockType, rows: usize, columns: usize, bytes: Bytes) -> Option<Self> {
         let whole = columns.is_multiple_of(block.values());
         let expected = (columns / block.values()).checked_mul(block.bytes())?.checked_mul(rows)?;
-        (whole && bytes.len() == expected).then_some(Self { block, rows, columns, bytes })
+        let activations = Activations::Exact;
+        (whole && bytes.len() == expected).then_some(Self { block, rows, columns, bytes, activations })
+    }
+
+    /// The same matrix whose products take their input so.
+    pub fn with_activations(self, activations: Activations) -> Self {
+        Self { activations, ..self }
+    }
+
+    /// How products take their input.
+    pub fn activations(&self) -> Activations {
+        self.activations
     }
 
     /// How its rows are cut.
