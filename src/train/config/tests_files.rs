@@ -57,7 +57,7 @@ fn the_quickstart_is_small_and_all_built() {
     assert_eq!(plan.shape_source, ShapeSource::Scratch);
     let [sft, rl] = plan.stages.as_slice() else { panic!("{plan}") };
     assert_eq!((sft.steps, sft.tokens, sft.estimated), (Some(1300), Some(1300 * 2048), false));
-    assert_eq!((rl.steps, rl.prompts, rl.replies, rl.tokens), (Some(200), 3200, 25_600, Some(2_457_600)));
+    assert_eq!((rl.steps, rl.prompts, rl.replies, rl.tokens), (Some(240), 2880, 46_080, Some(4_423_680)));
     let smol = self::plan(&load("smollm2-135m.toml", &[]));
     assert_eq!(smol.not_built, []);
     assert_eq!(smol.shape_source, ShapeSource::Expected);
@@ -109,8 +109,8 @@ fn memory_follows_its_formulas() {
         );
     }
     assert_eq!(plan.stages[0].memory.cache, 0);
-    // 16 prompts of up to 900 tokens and 128 replies of 96; 2 x 2 heads x 32 values x 4 layers x 4 bytes a token.
-    assert_eq!(plan.stages[1].memory.cache, (16 * 900 + 128 * 96) * (2 * 2 * 32 * 4 * 4));
+    // 12 prompts of up to 900 tokens and 192 replies of 96; 2 x 2 heads x 32 values x 4 layers x 4 bytes a token.
+    assert_eq!(plan.stages[1].memory.cache, (12 * 900 + 192 * 96) * (2 * 2 * 32 * 4 * 4));
     // bf16 halves the weights and needs f32 master weights; ranks divide what is held.
     let half = self::plan(&load("quickstart.toml", &["model.dtype=bf16", "ranks=2"]));
     assert_eq!(half.stages[0].memory.weights, plan.parameters);
