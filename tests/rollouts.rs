@@ -174,18 +174,20 @@ fn sampler_and_trainer_agree_to_the_last_bit_and_a_run_comes_again() {
 
 #[test]
 fn supervised_steps_learn_and_do_not_depend_on_the_micro_batch() {
+    // Doctors who ask one to three things at a time, some of them by routine, take longer to foresee than 12 steps.
+    const STEPS: usize = 16;
     let school = school();
     let packing = pack(&school.dialogues, 2048, 1, 0);
     assert!(packing.left_out.is_empty() && packing.batches.len() > 2);
     let mut losses: Vec<Vec<f64>> = Vec::new();
     for micro in [2048, 300] {
         let (mut decoder, mut optimizer) = (school.decoder(), AdamW::new(OPTIONS));
-        let steps = packing.batches.iter().cycle().take(12);
+        let steps = packing.batches.iter().cycle().take(STEPS);
         losses.push(steps.map(|b| sft::step(&mut decoder, &mut optimizer, b, micro, 1e-2).loss).collect());
     }
     let (whole, cut) = (&losses[0], &losses[1]);
     assert!((whole[0] - (600f64).ln()).abs() < 0.1, "{}", whole[0]);
-    assert!(whole[11] < 0.75 * whole[0], "{whole:?}");
+    assert!(whole[STEPS - 1] < 0.75 * whole[0], "{whole:?}");
     assert!(whole.iter().zip(cut).all(|(a, b)| (a - b).abs() < 1e-2), "{whole:?} {cut:?}");
 }
 
