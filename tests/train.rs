@@ -167,7 +167,7 @@ fn a_run_comes_again_and_goes_on_bit_for_bit_wherever_it_stopped() {
         assert_eq!(rollout["replies"].as_array().unwrap().len(), 4);
     }
     let page = fs::read_to_string(at("whole").join("report.html")).unwrap();
-    assert!(page.contains("fixed") && !page.contains("<script"));
+    assert!(page.contains("fixed list") && !page.contains("<script"));
     assert_eq!(summary.baselines.len(), 5);
     let read: Summary = serde_json::from_slice(&fs::read(at("whole").join("summary.json")).unwrap()).unwrap();
     assert_eq!(read, summary);

@@ -11,6 +11,7 @@ pub mod gguf_tokenizer;
 pub mod import;
 pub mod lexicon;
 pub mod phi;
+pub(crate) mod shuffle;
 pub mod stop;
 pub mod stream;
 pub(crate) mod template_clock;

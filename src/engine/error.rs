@@ -80,6 +80,14 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// Refuses log-probs that are no numbers: the tokens beside them mean nothing.
+    pub(crate) fn check_logprobs(logprobs: impl IntoIterator<Item = f32>) -> Result<(), Self> {
+        match logprobs.into_iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            Some((index, found)) => Err(Self::NoNumber { index, found }),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses an empty prompt and ids the model does not have.
     pub(crate) fn check_prompt(ids: &[u32], config: &ModelConfig) -> Result<(), Self> {
         if ids.is_empty() {

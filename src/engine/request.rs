@@ -94,13 +94,8 @@ pub struct Output {
 impl Output {
     /// Refuses log-probs that are no numbers: the tokens beside them mean nothing.
     pub fn check(&self) -> Result<(), RequestError> {
-        let bad = |values: &[f32]| {
-            values.iter().enumerate().find(|(_, value)| !value.is_finite()).map(|(i, v)| (i, *v))
-        };
-        match bad(&self.logprobs).or_else(|| bad(&self.sampling_logprobs)) {
-            Some((index, found)) => Err(RequestError::NoNumber { index, found }),
-            None => Ok(()),
-        }
+        RequestError::check_logprobs(self.logprobs.iter().copied())?;
+        RequestError::check_logprobs(self.sampling_logprobs.iter().copied())
     }
 }
 

@@ -80,9 +80,8 @@ impl<B: KernelBackend> TextEngine for Engine<B> {
                     .map(|(row, &id)| Some(row[id as usize] - log_sum_exp(row))),
             );
         }
-        match scores.iter().position(|score: &Option<f32>| score.is_some_and(|score| !score.is_finite())) {
-            Some(index) => Err(RequestError::NoNumber { index, found: scores[index].unwrap_or(f32::NAN) }),
-            None => Ok(scores),
-        }
+        // The first id has none, and is no mistake.
+        RequestError::check_logprobs(scores.iter().map(|score: &Option<f32>| score.unwrap_or(0.0)))?;
+        Ok(scores)
     }
 }

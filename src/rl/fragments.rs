@@ -21,6 +21,7 @@ use crate::data::Consultation;
 use crate::data::case::Case;
 use crate::data::conversation::{ConversationError, DialogueFormat, History};
 use crate::data::lexicon::Lexicon;
+use crate::data::shuffle::shuffle;
 use crate::engine::error::RequestError;
 use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
@@ -281,9 +282,7 @@ impl<'a> Fragments<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6361_7365);
         rng.set_stream(pass);
         let mut order: Vec<usize> = (0..self.cases.len()).collect();
-        for i in (1..order.len()).rev() {
-            order.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
-        }
+        shuffle(&mut order, |n| (rng.next_u64() % n as u64) as usize);
         &self.cases[order[place as usize]]
     }
 
@@ -391,7 +390,8 @@ fn heard(consultation: &Consultation) -> &str {
     last.unwrap_or(&consultation.opening)
 }
 
-fn fragment(
+/// The group of replies to `prompt` in `consultation`, with what each says and earned.
+pub(super) fn fragment(
     consultation: &Consultation,
     prompt: Vec<u32>,
     outputs: &[Output],

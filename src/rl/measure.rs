@@ -1,6 +1,5 @@
 //! How long a GRPO step takes, by its parts, on made-up weights and prompts.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::DType;
@@ -8,19 +7,16 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::data::bpe::{self, BpeOptions, LEAST_VOCABULARY};
-use crate::data::consultation::DOCTOR_PROMPT;
+use crate::data::consultation::{Consultation, DOCTOR_PROMPT};
 use crate::data::conversation::{ConversationError, DialogueFormat};
 use crate::data::{ChatTemplate, TemplateError, TokenizerError};
-use crate::engine::request::Output;
-use crate::engine::{Engine, EngineError, EngineOptions, RequestError};
+use crate::engine::{Engine, EngineError, EngineOptions};
 use crate::kernels::{BLOCK_TOKENS, KernelBackend};
 use crate::model::config::ModelConfig;
 use crate::model::decoder::{Decoder, DecoderWeights};
-use crate::rl::advantage::{AdvantageError, Advantages};
-use crate::rl::fragments::{Fragment, MarkedReply};
+use crate::rl::fragments::{FragmentError, fragment};
 use crate::rl::objective::Clip;
 use crate::rl::policy::{Policy, ReplySampling};
-use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
 use crate::rl::update::{UpdateOptions, update};
 use crate::train::init::InitialWeights;
 use crate::train::{AdamW, AdamWOptions};
@@ -72,9 +68,6 @@ pub enum MeasureError {
     /// The engine could not be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The engine refused a prompt.
-    #[error(transparent)]
-    Request(#[from] RequestError),
     /// The tokenizer could not be made.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -84,15 +77,9 @@ pub enum MeasureError {
     /// The form of a consultation could not be made.
     #[error(transparent)]
     Conversation(#[from] ConversationError),
-    /// A reply could not be recorded.
+    /// Replies could not be sampled or recorded.
     #[error(transparent)]
-    Trace(#[from] TraceError),
-    /// Replies could not be put together.
-    #[error(transparent)]
-    Group(#[from] GroupError),
-    /// Rewards that are no numbers.
-    #[error(transparent)]
-    Advantage(#[from] AdvantageError),
+    Fragment(#[from] FragmentError),
 }
 
 /// Measures `repeats` steps after one that is not counted. Rewards are given by lot, so no judge is measured.
@@ -169,7 +156,7 @@ fn step<B: KernelBackend>(
     vocab_size: usize,
     shape: StepShape,
     number: u64,
-) -> Result<StepSeconds, MeasureError> {
+) -> Result<StepSeconds, FragmentError> {
     let id = |prompt: usize, at: usize| {
         let spread = (number as usize * 8191 + prompt * 4099 + at * 613 + 7) % vocab_size;
         spread as u32
@@ -183,12 +170,16 @@ fn step<B: KernelBackend>(
         ReplySampling { samples: shape.group_size, max_new_tokens: shape.new_tokens, temperature: 1.0 };
     let outputs = policy.replies(&prompts, &seeds, sampling)?;
     let rollout = start.elapsed().as_secs_f64();
+    // Rewards that differ, so that every reply is trained on.
+    let rewards: Vec<Option<f64>> = (0..shape.group_size).map(|reply| Some((reply * reply) as f64)).collect();
+    let texts = vec![String::new(); shape.group_size];
+    let nobody =
+        Consultation { case_id: String::new(), opening: String::new(), turns: Vec::new(), ending: None };
     let version = policy.version();
     let fragments = prompts
         .into_iter()
         .zip(&outputs)
-        .enumerate()
-        .map(|(at, (prompt, outputs))| fragment(at, prompt, outputs, version))
+        .map(|(prompt, outputs)| fragment(&nobody, prompt, outputs, &texts, &rewards, version))
         .collect::<Result<Vec<_>, _>>()?;
     let options = UpdateOptions {
         clip: Clip { low: 0.2, high: 0.28 },
@@ -201,33 +192,6 @@ fn step<B: KernelBackend>(
     let step = start.elapsed().as_secs_f64();
     let (forward_backward, optimizer) = (report.forward_backward, report.optimizer);
     Ok(StepSeconds { step, rollout, forward_backward, optimizer })
-}
-
-/// A group with rewards that differ, so that every reply is trained on.
-fn fragment(at: usize, prompt: Vec<u32>, outputs: &[Output], version: u64) -> Result<Fragment, MeasureError> {
-    let prompt: Arc<[u32]> = prompt.into();
-    let traces = outputs
-        .iter()
-        .map(|output| {
-            let mut trace = TraceBuilder::new(prompt.clone(), version)?;
-            trace.sampled(&output.ids, &output.sampling_logprobs)?;
-            trace.finish(output.stop)
-        })
-        .collect::<Result<Vec<_>, TraceError>>()?;
-    let rewards: Vec<Option<f64>> = (0..traces.len()).map(|reply| Some((reply * reply) as f64)).collect();
-    let advantages = Advantages::mean_only(&rewards)?;
-    let replies = rewards.iter().zip(advantages.values()).map(|(&reward, &advantage)| MarkedReply {
-        text: String::new(),
-        reward,
-        advantage,
-    });
-    Ok(Fragment {
-        case: String::new(),
-        turn: at,
-        heard: String::new(),
-        group: Group::new(traces)?,
-        replies: replies.collect(),
-    })
 }
 
 #[cfg(test)]

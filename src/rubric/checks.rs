@@ -182,24 +182,24 @@ impl Message<'_> {
 
     fn asks(&self, wanted: &[FactId]) -> Shown {
         self.reading.asks.iter().find_map(|ask| {
-            let fact = ask.facts.iter().filter(|at| !self.known.is_told(**at)).find_map(|at| {
-                let fact = self.case.facts.get(*at)?;
-                wanted.contains(&fact.id).then_some(fact)
-            })?;
-            shown(&ask.span, format!("asks for {}", fact.id))
+            let at = self.new_of(ask, wanted).next()?;
+            shown(&ask.span, format!("asks for {}", self.case.facts[at].id))
         })
     }
 
+    /// Places of the facts among `wanted` that `ask` asks for and that were not told before.
+    fn new_of<'b>(&'b self, ask: &'b Ask, wanted: &'b [FactId]) -> impl Iterator<Item = usize> + 'b {
+        let is_wanted = |at: &usize| self.case.facts.get(*at).is_some_and(|fact| wanted.contains(&fact.id));
+        ask.facts.iter().copied().filter(|at| !self.known.is_told(*at)).filter(is_wanted)
+    }
+
     fn asks_several(&self, wanted: &[FactId], least: usize) -> Shown {
-        let is_wanted = |at: &usize| {
-            !self.known.is_told(*at) && self.case.facts.get(*at).is_some_and(|fact| wanted.contains(&fact.id))
-        };
         // An open question may bring out many facts and still is one question; a question put twice is one as well.
         let mut found: Vec<usize> = Vec::new();
         let mut spans = Vec::new();
         for ask in &self.reading.asks {
-            if let Some(at) = ask.facts.iter().find(|at| is_wanted(at) && !found.contains(at)) {
-                found.push(*at);
+            if let Some(at) = self.new_of(ask, wanted).find(|at| !found.contains(at)) {
+                found.push(at);
                 spans.push(&ask.span);
             }
         }

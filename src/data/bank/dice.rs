@@ -3,6 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::data::shuffle::shuffle;
+
 /// A seeded source of draws; each (seed, stream) is independent of every other.
 #[derive(Debug, Clone)]
 pub(super) struct Dice(ChaCha8Rng);
@@ -30,11 +32,9 @@ impl Dice {
         items.get(self.below(items.len() as u64) as usize)
     }
 
-    /// Any order of `items`, each as likely (Fisher and Yates).
+    /// Any order of `items`, each as likely.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last as u64 + 1) as usize);
-        }
+        shuffle(items, |n| self.below(n as u64) as usize);
     }
 }
 

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::dialogue::DialogueTokens;
+use crate::data::shuffle::shuffle;
 
 /// Whole dialogues in a row, each a segment that attends to itself only. No token is padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,8 @@ pub fn pack(dialogues: &[DialogueTokens], batch_tokens: usize, seed: u64, epoch:
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Epochs are streams of one seed, so that neighbouring seeds and epochs never share an order.
     rng.set_stream(epoch);
-    shuffle(&mut order, &mut rng);
+    // The excess of low numbers is below 2^-40 for any list that fits into memory.
+    shuffle(&mut order, |n| (rng.next_u64() % n as u64) as usize);
     let mut batches: Vec<Packed> = Vec::new();
     for (source, dialogue) in order {
         let tokens = dialogue.len() - 1;
@@ -107,14 +109,5 @@ impl Packed {
         self.mask.extend(trains.iter().skip(1));
         self.segments.push(tokens);
         self.sources.push(source);
-    }
-}
-
-/// Fisher and Yates' shuffle.
-fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for last in (1..items.len()).rev() {
-        // The excess of low numbers is below 2^-40 for any list that fits into memory.
-        let other = (rng.next_u64() % (last as u64 + 1)) as usize;
-        items.swap(last, other);
     }
 }

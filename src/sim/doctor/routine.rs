@@ -7,6 +7,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::case::{Aspect, Topic};
+use crate::data::shuffle::shuffle;
 
 use super::agenda::Want;
 use super::quality::unit;
@@ -56,41 +57,32 @@ pub(super) fn messages(rng: &mut ChaCha8Rng) -> Vec<Vec<Want>> {
     let background = grouped(BACKGROUND.iter().map(|topic| Want::Topic(*topic)).chain(habits), rng);
     let examinations = EXAMINATIONS.iter().map(|concept| Want::Examine((*concept).to_owned()));
     let tests = TESTS.iter().map(|concept| Want::Test((*concept).to_owned()));
-    let mut middle = symptoms;
-    middle.extend(background);
-    shuffle(&mut middle, rng);
-    let mut last = grouped(examinations, rng);
-    last.extend(grouped(tests, rng));
-    let mut messages: Vec<(u8, Vec<Want>)> = Vec::new();
-    for (phase, part) in (0..).zip([complaint, middle, last]) {
-        messages.extend(part.into_iter().map(|wants| (phase, wants)));
-    }
+    let mut middle = [symptoms, background].concat();
+    shuffle(&mut middle, |n| below(n, rng));
+    let mut messages = [complaint, middle, grouped(examinations, rng), grouped(tests, rng)].concat();
     // Some are left out, by lot, and the first message is about the complaint whatever happens.
-    let spare = MESSAGES.1 - MESSAGES.0 + 1;
-    let count = MESSAGES.0 + (unit(rng) * spare as f64) as usize;
+    let count = MESSAGES.0 + below(MESSAGES.1 - MESSAGES.0 + 1, rng);
     while messages.len() > count {
-        let at = 1 + (unit(rng) * (messages.len() - 1) as f64) as usize;
-        messages.remove(at);
+        messages.remove(1 + below(messages.len() - 1, rng));
     }
-    messages.into_iter().map(|(_, wants)| wants).collect()
+    messages
 }
 
 /// `wants` in an order by lot, in groups of one to three.
 fn grouped(wants: impl Iterator<Item = Want>, rng: &mut ChaCha8Rng) -> Vec<Vec<Want>> {
     let mut left: Vec<Want> = wants.collect();
-    shuffle(&mut left, rng);
+    shuffle(&mut left, |n| below(n, rng));
     let mut groups = Vec::new();
     while !left.is_empty() {
-        let size = 1 + (unit(rng) * AT_ONCE as f64) as usize;
+        let size = 1 + below(AT_ONCE, rng);
         groups.push(left.split_off(left.len().saturating_sub(size)));
     }
     groups
 }
 
-fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for i in (1..items.len()).rev() {
-        items.swap(i, (unit(rng) * (i + 1) as f64) as usize);
-    }
+/// A number from 0 to `n - 1` by lot.
+fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
+    (unit(rng) * n as f64) as usize
 }
 
 #[cfg(test)]

@@ -204,14 +204,13 @@ impl ScriptedDoctor {
             return Some(self.ask(&wants));
         }
         // Who has much to ask and little time left asks two things at once.
-        let count = if crowds { 5 } else { pending.len().div_ceil(left).min(2).max(self.at_a_time) };
         let needed = if crowds { 5 } else { pending.len().div_ceil(left).min(2) };
         // Questions at once belong to one part of the consultation where that can be, or the patient loses the thread.
         let part = pending.first().map(|item| phase(&item.want));
         let together = |(at, item): &(usize, &Item)| *at < needed || Some(phase(&item.want)) == part;
         let wants: Vec<Want> = pending
             .iter()
-            .take(count)
+            .take(needed.max(self.at_a_time))
             .enumerate()
             .take_while(together)
             .map(|(_, item)| item.want.clone())
