@@ -11,7 +11,7 @@ use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend:
 use gemm::Parallelism;
 use pulp::{Simd, WithSimd};
 
-use super::reference::seen;
+use super::reference::{HIDDEN, seen};
 use super::{AttentionShape, Placed, Segment, place};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
@@ -84,7 +84,7 @@ fn one<B: Backend>(
     let query = position(keys - n, keys).reshape([1, 1, n, 1]).expand([kv_heads, group, n, keys]);
     let query = query.reshape([kv_heads, group * n, keys]);
     let scores = q.clone().matmul(k.clone().swap_dims(1, 2)).mul_scalar(scale);
-    let p = softmax(scores.mask_fill(key.greater(query), f32::NEG_INFINITY), 2);
+    let p = softmax(scores.mask_fill(key.greater(query), HIDDEN), 2);
     let dv = p.clone().swap_dims(1, 2).matmul(dout.clone());
     let dp = dout.matmul(v.swap_dims(1, 2));
     let ds = (p.clone() * (dp.clone() - (p * dp).sum_dim(2))).mul_scalar(scale);

@@ -4,6 +4,10 @@ use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend:
 
 use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segment, place};
 
+/// The score of a key that a query may not see: its share is exactly 0, as that of minus infinity is. It is finite because
+/// a GPU's matrix product may multiply what it reads beyond a matrix by 0, and 0 times infinity is no number.
+pub(super) const HIDDEN: f32 = f32::MIN / 2.0;
+
 /// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
 /// `[keys, kv_heads, head_dim]`; result `[queries, heads * head_dim]` in the type of `q`.
 ///
@@ -34,7 +38,7 @@ pub fn attend<B: Backend>(
     let query = position(queries, keys - queries).reshape([1, 1, queries, 1]);
     let key = position(keys, 0).reshape([1, 1, 1, keys]);
     let hidden = key.expand([1, 1, queries, keys]).greater(query.expand([1, 1, queries, keys]));
-    let scores = scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), f32::NEG_INFINITY);
+    let scores = scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), HIDDEN);
     softmax(scores, 3)
         .reshape([kv_heads, group * queries, keys])
         .matmul(v)

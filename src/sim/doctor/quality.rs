@@ -14,7 +14,7 @@ pub enum Tier {
     Middling,
     /// Slips in every other message.
     Poor,
-    /// Asks everybody general questions, and slips in most consultations.
+    /// Works through the same form of general questions with everybody, and rarely slips otherwise.
     Routine,
 }
 
@@ -102,14 +102,14 @@ impl DoctorQuality {
             },
             Tier::Routine => Self {
                 thorough: 1.0,
-                repeats: 0.05,
-                early: 0.05,
-                wrong: 0.35,
+                repeats: 0.0,
+                early: 0.02,
+                wrong: 0.1,
                 crowds: 0.0,
-                cold: 0.5,
-                strays: 0.05,
+                cold: 0.3,
+                strays: 0.0,
                 forgets_allergies: 0.0,
-                planless: 0.3,
+                planless: 0.1,
                 routine: 1.0,
             },
         }

@@ -1,108 +1,66 @@
-//! What a doctor asks who puts the same kind of questions to everybody.
+//! What a doctor asks who works through the same form with everybody.
 //!
-//! The questions of a general history, a few to a message and in an order by lot: they find out something about any
+//! The form holds the questions of a general history, in one order and one wording: they find out something about any
 //! patient and little that only this one calls for. Whoever learns from such doctors has general questions to fall back on with
-//! a complaint they have never met.
-
-use rand_chacha::ChaCha8Rng;
+//! a complaint they have never met, and because the form never changes, it takes few consultations to learn.
 
 use crate::data::case::{Aspect, Topic};
-use crate::data::shuffle::shuffle;
 
 use super::agenda::Want;
-use super::quality::unit;
+use super::phrases::{questions, several};
 
-/// Messages of questions before the conclusion, at least and at most.
-const MESSAGES: (usize, usize) = (5, 10);
-/// Questions of one message, at most.
-const AT_ONCE: usize = 3;
-
-const COMPLAINT: &[Aspect] = &[
-    Aspect::Onset,
-    Aspect::Severity,
-    Aspect::Character,
-    Aspect::Location,
-    Aspect::Aggravating,
-    Aspect::Relieving,
-    Aspect::Course,
-    Aspect::Radiation,
-];
-const SYMPTOMS: &[&str] = &[
-    "fever",
-    "pain",
-    "vomiting",
-    "nausea",
-    "cough",
-    "shortness of breath",
-    "headache",
-    "dizziness",
-    "swelling",
-    "rash",
-    "bleeding",
-    "weight loss",
-    "tiredness",
-];
-const BACKGROUND: &[Topic] =
-    &[Topic::History, Topic::Medication, Topic::Allergy, Topic::Family, Topic::Concern];
-const HABITS: &[&str] = &["smoking", "alcohol"];
-const EXAMINATIONS: &[&str] = &["temperature", "pulse", "blood pressure"];
-const TESTS: &[&str] = &["blood test", "electrocardiogram", "urine test"];
-
-/// The messages of one consultation, each with what it asks for. The complaint comes first, then symptoms and background in
-/// any order, then examinations and tests.
-pub(super) fn messages(rng: &mut ChaCha8Rng) -> Vec<Vec<Want>> {
-    let complaint = grouped(COMPLAINT.iter().map(|aspect| Want::Complaint(*aspect)), rng);
-    let symptoms = grouped(SYMPTOMS.iter().map(|concept| Want::Symptom((*concept).to_owned())), rng);
-    let habits = HABITS.iter().map(|concept| Want::Circumstance((*concept).to_owned()));
-    let background = grouped(BACKGROUND.iter().map(|topic| Want::Topic(*topic)).chain(habits), rng);
-    let examinations = EXAMINATIONS.iter().map(|concept| Want::Examine((*concept).to_owned()));
-    let tests = TESTS.iter().map(|concept| Want::Test((*concept).to_owned()));
-    let mut middle = [symptoms, background].concat();
-    shuffle(&mut middle, |n| below(n, rng));
-    let mut messages = [complaint, middle, grouped(examinations, rng), grouped(tests, rng)].concat();
-    // Some are left out, by lot, and the first message is about the complaint whatever happens.
-    let count = MESSAGES.0 + below(MESSAGES.1 - MESSAGES.0 + 1, rng);
-    while messages.len() > count {
-        messages.remove(1 + below(messages.len() - 1, rng));
-    }
-    messages
+/// The messages of the form. What is asked for is that of many complaints.
+pub(super) fn form() -> Vec<Vec<Want>> {
+    let complaint = |aspects: &[Aspect]| aspects.iter().map(|aspect| Want::Complaint(*aspect)).collect();
+    let topics = |topics: &[Topic]| topics.iter().map(|topic| Want::Topic(*topic)).collect();
+    let named = |want: fn(String) -> Want, names: &[&str]| {
+        names.iter().map(|name| want((*name).to_owned())).collect::<Vec<_>>()
+    };
+    vec![
+        complaint(&[Aspect::Onset, Aspect::Severity]),
+        complaint(&[Aspect::Character, Aspect::Location]),
+        complaint(&[Aspect::Aggravating, Aspect::Relieving]),
+        topics(&[Topic::History, Topic::Medication, Topic::Allergy]),
+        named(Want::Symptom, &["pain", "fever", "vomiting"]),
+        named(Want::Symptom, &["cough", "shortness of breath", "bleeding"]),
+        [complaint(&[Aspect::Course]), topics(&[Topic::Concern])].concat(),
+        named(Want::Test, &["blood test", "electrocardiogram"]),
+    ]
 }
 
-/// `wants` in an order by lot, in groups of one to three.
-fn grouped(wants: impl Iterator<Item = Want>, rng: &mut ChaCha8Rng) -> Vec<Vec<Want>> {
-    let mut left: Vec<Want> = wants.collect();
-    shuffle(&mut left, |n| below(n, rng));
-    let mut groups = Vec::new();
-    while !left.is_empty() {
-        let size = 1 + below(AT_ONCE, rng);
-        groups.push(left.split_off(left.len().saturating_sub(size)));
+/// One message of the form: always the same words.
+pub(super) fn message(wants: &[Want]) -> String {
+    let symptoms: Vec<&str> = wants
+        .iter()
+        .filter_map(|want| if let Want::Symptom(concept) = want { Some(concept.as_str()) } else { None })
+        .collect();
+    if let Some(question) = several(&symptoms).filter(|_| symptoms.len() == wants.len()) {
+        return question;
     }
-    groups
-}
-
-/// A number from 0 to `n - 1` by lot.
-fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
-    (unit(rng) * n as f64) as usize
+    let first = |want| questions(want).into_iter().next();
+    wants.iter().filter_map(first).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
-    use rand_chacha::rand_core::SeedableRng;
+    use std::collections::BTreeSet;
 
     use super::*;
 
     #[test]
-    fn a_history_of_few_messages_without_a_question_twice() {
-        for seed in 0..200 {
-            let messages = messages(&mut ChaCha8Rng::seed_from_u64(seed));
-            assert!((MESSAGES.0..=MESSAGES.1).contains(&messages.len()));
-            assert!(messages.iter().all(|wants| (1..=AT_ONCE).contains(&wants.len())));
-            assert!(messages[0].iter().all(|want| matches!(want, Want::Complaint(_))));
-            let mut all: Vec<&Want> = messages.iter().flatten().collect();
-            let asked = all.len();
-            all.sort();
-            all.dedup();
-            assert_eq!(all.len(), asked, "seed {seed}");
-        }
+    fn few_questions_to_a_message_and_none_twice() {
+        let form = form();
+        assert!(form.iter().all(|wants| (1..=3).contains(&wants.len())));
+        let all: Vec<&Want> = form.iter().flatten().collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert!(form[0].iter().all(|want| matches!(want, Want::Complaint(_))));
+    }
+
+    #[test]
+    fn every_message_in_words() {
+        let said: Vec<String> = form().iter().map(|wants| message(wants)).collect();
+        assert_eq!(said[0], "When did it start? How bad is it?");
+        assert_eq!(said[4], "Do you have any pain, fever or vomiting?");
+        assert!(said.iter().all(|message| !message.is_empty()));
     }
 }

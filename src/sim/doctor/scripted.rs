@@ -37,7 +37,7 @@ pub struct ScriptedDoctor {
     items: Vec<Item>,
     /// Questions that belong together and are asked in one message, at most.
     at_a_time: usize,
-    /// The messages of a doctor who asks everybody the same, the next one last.
+    /// What is left of the form of a doctor who asks everybody the same, the next message last.
     routine: Option<Vec<Vec<Want>>>,
     asked: Vec<(Want, u8)>,
     diagnosis: String,
@@ -64,7 +64,7 @@ impl ScriptedDoctor {
         let at_a_time = pick(&mut rng, &AT_A_TIME).copied().unwrap_or(1);
         fit(&mut items, turn_limit.saturating_sub(1), USUAL + MORE * (at_a_time - 1));
         let routine = quality.routine > 0.0 && unit(&mut rng) < quality.routine;
-        let routine = routine.then(|| routine::messages(&mut rng).into_iter().rev().collect());
+        let routine = routine.then(|| routine::form().into_iter().rev().collect());
         let wrong = unit(&mut rng) < quality.wrong;
         let other = pick(&mut rng, &case.truth.differentials).filter(|_| wrong);
         let planless = unit(&mut rng) < quality.planless;
@@ -201,7 +201,10 @@ impl ScriptedDoctor {
         }
         if let Some(messages) = &mut self.routine {
             let wants = messages.pop()?;
-            return Some(self.ask(&wants));
+            for want in &wants {
+                self.note(want);
+            }
+            return Some(routine::message(&wants));
         }
         // Who has much to ask and little time left asks two things at once.
         let needed = if crowds { 5 } else { pending.len().div_ceil(left).min(2) };

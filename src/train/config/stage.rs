@@ -162,7 +162,7 @@ section! {
         middling: f64 = 1.0, Legal::NOT_NEGATIVE, "parts", "chosen here";
         /// Doctors who slip in every other message.
         poor: f64 = 1.0, Legal::NOT_NEGATIVE, "parts", "chosen here";
-        /// Doctors who ask everybody general questions, whatever the complaint, and slip in most consultations.
+        /// Doctors who work through the same form of general questions with everybody, whatever the complaint.
         routine: f64 = 1.0, Legal::NOT_NEGATIVE, "parts",
             "chosen here: with a complaint never met, general questions are what there is to fall back on";
     }
