@@ -129,7 +129,7 @@ heldout-presentations.jsonl (presentations never trained on).
 JSON: {\"out\": [{\"path\", \"cases\"}]}")]
 struct Synth {
     /// How many; with --split, how many to train on
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
     count: usize,
 
     /// The same seed draws the same patients
@@ -145,7 +145,7 @@ struct Synth {
     split: bool,
 
     /// With --split: patients of each held-out set
-    #[arg(long, default_value_t = 100, value_name = "N", requires = "split")]
+    #[arg(long, default_value_t = 100, value_name = "N", requires = "split", value_parser = how_many)]
     heldout: usize,
 
     /// With --split: share of each specialty's presentations that is held out
@@ -177,6 +177,13 @@ struct Synth {
     json: bool,
 }
 
+/// A number of patients to draw: more would not fit into memory, and the configuration of a run allows no more either.
+fn how_many(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1_000_000;
+    let legal = || format!("legal is a whole number from 0 to {MOST}");
+    text.parse().ok().filter(|count| *count <= MOST).ok_or_else(legal)
+}
+
 /// What is in a set of cases
 #[derive(Args)]
 #[command(
@@ -189,7 +196,7 @@ struct Stats {
     paths: Vec<PathBuf>,
 
     /// How many to draw where no file is given
-    #[arg(long, default_value_t = 1000, value_name = "N", conflicts_with = "paths")]
+    #[arg(long, default_value_t = 1000, value_name = "N", conflicts_with = "paths", value_parser = how_many)]
     count: usize,
 
     /// Seed of the draw

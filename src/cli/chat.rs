@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::chat::message::{Message, Role};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::{Model, Runtime, Sampling};
-use crate::cli::{CommandResult, output};
+use crate::cli::{CommandResult, output, terminal};
 use crate::data::{
     BuiltinTemplate, ChatTemplate, RenderOptions, ThinkingMode, ThinkingPart, ThinkingSplitter,
     split_thinking,
@@ -120,7 +120,7 @@ pub fn template(bundle: &ModelBundle, name: Option<TemplateName>) -> Result<Chat
     match bundle.chat_template()? {
         Some(template) => Ok(template),
         None => {
-            eprintln!("note: the model has no chat template, ChatML is used");
+            terminal::line("note: the model has no chat template, ChatML is used");
             Ok(ChatTemplate::builtin(BuiltinTemplate::ChatMl)?)
         }
     }
@@ -212,13 +212,13 @@ impl Chat<'_> {
                 ("/system", text) => {
                     self.messages = if text.is_empty() { Vec::new() } else { vec![Message::system(text)] };
                 }
-                ("/save", "") => eprintln!("/save needs a file name"),
+                ("/save", "") => terminal::line("/save needs a file name"),
                 ("/save", file) => match self.save(Path::new(file)) {
-                    Ok(path) => eprintln!("saved {}", path.display()),
-                    Err(error) => eprintln!("error: cannot write {file}: {error}"),
+                    Ok(path) => terminal::line(&format!("saved {}", path.display())),
+                    Err(error) => terminal::line(&format!("error: cannot write {file}: {error}")),
                 },
                 (command, _) if command.starts_with('/') => {
-                    eprintln!("unknown command {command}; /help shows what there is");
+                    terminal::line(&format!("unknown command {command}; /help shows what there is"));
                 }
                 _ => {
                     if let Err(error) = self.answer(line, true, true) {

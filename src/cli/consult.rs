@@ -16,7 +16,7 @@ use self::report::{ending, in_words as marks_in_words, told, who};
 use crate::cli::cases::reading::Reading;
 use crate::cli::cases::words::in_words;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::{CommandResult, output};
+use crate::cli::{CommandResult, output, terminal};
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::Case;
 use crate::data::consultation::Consultation;
@@ -226,10 +226,13 @@ impl Session<'_> {
             "/facts" => self.show(&told(self.case, &self.consultation))?,
             "/marks" => self.show(&marks_in_words(&self.consultation, &self.marks(), false))?,
             command if command.starts_with('/') => {
-                eprintln!("unknown command {command}; /help shows what there is");
+                terminal::line(&format!("unknown command {command}; /help shows what there is"));
             }
             message if message.len() > LONGEST => {
-                eprintln!("the message has {} bytes, at most {LONGEST} are read", message.len());
+                terminal::line(&format!(
+                    "the message has {} bytes, at most {LONGEST} are read",
+                    message.len()
+                ));
             }
             message => return self.say(message),
         }
@@ -283,7 +286,7 @@ impl Session<'_> {
     /// Shows text on stdout; with `--json`, which has stdout to itself, on stderr.
     fn show(&self, text: &str) -> CommandResult {
         if self.arguments.json {
-            eprint!("{text}");
+            terminal::text(text);
         } else {
             output::text(text)?;
         }

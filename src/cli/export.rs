@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::options::{Runtime, Size};
 use crate::cli::terminal::Progress;
-use crate::cli::{CommandResult, output};
+use crate::cli::{CommandResult, output, terminal};
 use crate::engine::ModelBundle;
 use crate::model::config::FloatType;
 use crate::model::weights::export::{ExportOptions, write_folder};
@@ -82,10 +82,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
         .into());
     }
     if let Some(reason) = &bundle.tokenizer_problem {
-        eprintln!(
+        terminal::line(&format!(
             "note: the export has no tokenizer files: that of {} is not supported ({reason})",
             model.display()
-        );
+        ));
     }
     let extra_files = bundle.made_tokenizer_files();
     let dtype = match dtype {

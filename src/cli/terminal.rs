@@ -1,8 +1,20 @@
 //! What goes to stderr: errors, notes, progress.
 
 use std::error::Error;
+use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// Prints a line. A terminal that was closed, or a log on a full disk, is no reason to lose what is being done, so a line that
+/// cannot be written is lost.
+pub fn line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints text, as [`line()`] does.
+pub fn text(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
 
 /// Prints an error and its causes.
 pub fn report(error: &(dyn Error + 'static)) {
@@ -16,7 +28,7 @@ pub fn report(error: &(dyn Error + 'static)) {
         }
         source = cause.source();
     }
-    eprintln!("{message}");
+    line(&message);
 }
 
 /// A progress bar on stderr; nothing where stderr is not a terminal.

@@ -11,7 +11,7 @@ use thiserror::Error;
 use self::bars::Bars;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::available_memory;
-use crate::cli::{CommandResult, output};
+use crate::cli::{CommandResult, output, terminal};
 use crate::data::template_clock::strftime;
 use crate::engine::{Device, ModelBundle};
 use crate::pipeline::{Ended, Patients, Prepared, Stopped, Watch as _, prepare, train};
@@ -149,7 +149,9 @@ impl Arguments {
             // Reads the cases, too: what is wrong with them shows now. A plan can be made before they are there.
             let missing: Vec<&PathBuf> = config.data.cases.iter().filter(|path| !path.exists()).collect();
             match missing.first() {
-                Some(path) => eprintln!("{} is not there, so no case was read", path.display()),
+                Some(path) => {
+                    terminal::line(&format!("{} is not there, so no case was read", path.display()))
+                }
                 None => drop(Patients::of(&config)?),
             }
             return if self.json { Ok(output::json(&plan)?) } else { Ok(output::text(&plan.to_string())?) };
@@ -170,7 +172,7 @@ impl Arguments {
         if from == ResumeFrom::Newest
             && let Some(summary) = read_summary(folder)?
         {
-            eprintln!("{} is finished already", folder.display());
+            terminal::line(&format!("{} is finished already", folder.display()));
             return self.tell(&summary);
         }
         let resolved = folder.join("config.toml");

@@ -226,7 +226,7 @@ fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
             fact("steps", steps.len().to_string()),
             fact("patients trained on", prepared.patients.train.len().to_string()),
             fact("held-out consultations", prepared.patients.held_out.cases().len().to_string()),
-            fact("largest gap of sampler and trainer", format!("{gap} nats")),
+            fact("largest gap of sampler and trainer", format!("{gap:.1e} nats")),
             fact("osler", env!("CARGO_PKG_VERSION").to_owned()),
         ],
         notes: prepared.patients.notes.clone(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::interrupt::Interrupt;
+use crate::cli::terminal::line;
 use crate::pipeline::{Part, Watch};
 use crate::train::run::StepMetrics;
 
@@ -79,7 +80,7 @@ impl Watch for Bars {
             if self.shown != what {
                 self.shown = what.to_owned();
                 self.last_line = None;
-                eprintln!("{what}");
+                line(what);
             }
             return;
         }
@@ -102,13 +103,13 @@ impl Watch for Bars {
         let due = self.last_line.is_none_or(|last| last.elapsed() >= QUIET);
         if metrics.rl.is_some() || due || done == total {
             self.last_line = Some(Instant::now());
-            eprintln!("{} {done}/{total}: {words}", metrics.stage);
+            line(&format!("{} {done}/{total}: {words}", metrics.stage));
         }
     }
 
     fn note(&mut self, note: &str) {
         // Without a bar on screen `println` would say nothing.
-        self.bar.suspend(|| eprintln!("{note}"));
+        self.bar.suspend(|| line(note));
     }
 
     fn should_stop(&mut self) -> bool {

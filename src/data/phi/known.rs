@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::name_lists::ORDINARY;
 use super::{Hit, PhiClass};
 
 /// Identifiers of one patient.
@@ -48,13 +49,18 @@ impl Known {
     pub(super) fn scan(&self, text: &str, hits: &mut Vec<Hit>) {
         let names = self.names.iter().map(|name| (name, PhiClass::Name));
         for (name, class) in names.chain(self.towns.iter().map(|town| (town, PhiClass::Geography))) {
-            for spelling in [name.clone(), name.to_uppercase()] {
+            let small = name.to_lowercase();
+            // `brown urine` is nobody's name; a longer word that is no ordinary one is the patient's in small letters too.
+            let rare = small.chars().count() >= 5 && !ORDINARY.contains(&small.as_str());
+            let mut spellings = BTreeSet::from([name.clone(), name.to_uppercase()]);
+            spellings.extend(rare.then_some(small));
+            for spelling in spellings {
                 for (start, found) in text.match_indices(&spelling) {
                     let end = start + found.len();
                     let letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
                     let before = text.get(..start).and_then(|t| t.chars().next_back());
                     let after = text.get(end..).and_then(|t| t.chars().next());
-                    if !letter(before) && !letter(after) && starts_high(found) {
+                    if !letter(before) && !letter(after) && (rare || starts_high(found)) {
                         hits.push(Hit { span: start..end, class, rule: "the patient's own" });
                     }
                 }

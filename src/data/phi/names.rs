@@ -6,7 +6,9 @@
 use std::ops::Range;
 
 use super::geography::is_wide;
-use super::name_lists::{CLINICAL, GIVEN, LEADING_PAIRS, LEADS, NO_NAMES, PLACE_VERBS, TITLES};
+use super::name_lists::{
+    AFTER_A_TITLE, CLINICAL, GIVEN, LEADING_PAIRS, LEADS, NO_NAMES, PLACE_VERBS, TITLES,
+};
 use super::{Hit, PhiClass};
 
 /// A word of a text.
@@ -32,7 +34,18 @@ pub(super) fn scan(text: &str, hits: &mut Vec<Hit>) {
 /// Looks whether a name follows word `at`; returns where to go on.
 fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
     let word = &words[at];
-    if TITLES.contains(&word.text) {
+    if is_short_title(word.text)
+        && let Some(next) = words.get(at + 1)
+        && next.joined
+        && next.text.chars().count() > 2
+        && next.text.chars().all(char::is_alphabetic)
+        && !is_name(next.text)
+        && !AFTER_A_TITLE.contains(&next.text.to_lowercase().as_str())
+    {
+        hits.push(Hit { span: next.span.clone(), class: PhiClass::Name, rule: "after a title" });
+        return at + 2;
+    }
+    if is_title(word.text) {
         let lead = Lead { from: at + 1, rule: "after a title", class: PhiClass::Name, free: false };
         return report(words, lead, hits, |run| !run.starts_with("Mary Joseph"));
     }
@@ -63,6 +76,17 @@ fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
         return report(words, lead, hits, |_| true);
     }
     at + 1
+}
+
+/// A title as it is written, or a short one in small or large letters.
+fn is_title(word: &str) -> bool {
+    TITLES.contains(&word) || is_short_title(word)
+}
+
+/// A title that is nothing else in any case, so that a name after it need not be written as one: `dr smith`, `DR SMITH`.
+/// `MR` is magnetic resonance as well.
+fn is_short_title(word: &str) -> bool {
+    matches!(word, "mr" | "Mr" | "mrs" | "Mrs" | "MRS" | "dr" | "Dr" | "DR")
 }
 
 /// Where a name is looked for.
@@ -113,7 +137,7 @@ fn words(text: &str) -> Vec<Word<'_>> {
                 let before = words.last().map_or(0, |word| word.span.end);
                 let gap = text.get(before..from).unwrap_or_default();
                 let after_title =
-                    words.last().is_some_and(|word| TITLES.contains(&word.text) || word.text.len() == 1);
+                    words.last().is_some_and(|word| is_title(word.text) || word.text.len() == 1);
                 let joined = !words.is_empty()
                     && gap.chars().all(|c| c == ' ' || c == '\u{a0}' || (c == '.' && after_title));
                 let opens = words.is_empty() || (gap.contains(['.', '!', '?', '\n', ';']) && !after_title);

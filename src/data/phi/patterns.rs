@@ -23,8 +23,9 @@ pub(super) struct Patterns {
     pub all: Vec<Pattern>,
 }
 
-const MONTH: &str = "(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|\
-                     Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)";
+/// In any case: notes are typed in a hurry.
+const MONTH: &str = "(?i-u:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|\
+                     Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)";
 
 /// A label's tail: `no.`, `number:`, `#`, `ID =`.
 const NUMBER: &str = "(?:[ ]?(?:no|num|number|id|identifier|code|nr))?[.]?[ ]?(?:is|was)?[ ]?[#:=]*[ ]*";
@@ -126,9 +127,19 @@ fn month_and_year(found: &str, _: &str, _: &str) -> bool {
 
 fn month_word(found: &str, _: &str, after: &str) -> bool {
     let parts = numbers(found);
+    let year = |n: &u32| (1800..=2200).contains(n);
+    // In small letters `3 may be` and `march 10 steps` are no dates, unless a year or an ordinal says so.
+    let verb =
+        found.split(|c: char| !c.is_ascii_alphabetic()).any(|word| matches!(word, "may" | "march" | "mar"));
+    let ordinal = ["st", "nd", "rd", "th"].iter().any(|end| found.contains(end));
+    let clear = !verb || ordinal || parts.iter().any(year);
     // `May 10 mg be given`, `Mar 50 mmHg`.
-    !starts_with_unit(after)
-        && parts.first().is_some_and(|&n| (1..=31).contains(&n) || (1800..=2200).contains(&n))
+    clear && !starts_with_unit(after) && parts.first().is_some_and(|n| (1..=31).contains(n) || year(n))
+}
+
+/// A telephone number as it is dialled within a country: ten or eleven digits, the first of them 0.
+fn dialled(found: &str, _: &str, after: &str) -> bool {
+    (10..=11).contains(&found.bytes().filter(u8::is_ascii_digit).count()) && !starts_with_unit(after)
 }
 
 fn dotted_quad(found: &str, _: &str, _: &str) -> bool {
@@ -252,6 +263,7 @@ fn sources() -> Vec<Source> {
             always,
         ),
         (Phone, "international", r"(?-u)\+[0-9][0-9 ().-]{7,16}[0-9]\b".into(), no_unit),
+        (Phone, "ten or eleven digits from 0", r"(?-u)\b0[0-9]{2,4}[ -]?[0-9]{3,4}[ -]?[0-9]{3,6}\b".into(), dialled),
         (Phone, "seven digits as 3-4", r"(?-u)\b[2-9][0-9]{2}-[0-9]{4}\b".into(), local_phone),
         (
             RecordNumber,

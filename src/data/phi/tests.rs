@@ -351,3 +351,42 @@ proptest! {
         let _ = text::redact(&text, &hits);
     }
 }
+
+#[test]
+fn letter_case_hides_nobody() {
+    let known = |text: &str| {
+        let mut known = Known::default();
+        known.name("Anna Zwolinska Brown");
+        text::scan(text, &known)
+    };
+    for text in [
+        "seen on 3 may 2021",
+        "on 3rd of may",
+        "on june 3, 2021",
+        "on JUNE 3, 2021",
+        "on 3 june 2021",
+        "in june 2021",
+        "seen by dr smith today",
+        "sent by dr. smith today",
+        "DR SMITH saw her",
+        "with mrs jones",
+        "ring 07700 900123 in the evening",
+        "hypertension of zwolinska",
+        "Brown was seen",
+    ] {
+        assert!(!known(text).is_empty(), "{text}");
+    }
+    for text in [
+        "3 may be enough",
+        "she may 2 days later be worse",
+        "can march 10 steps",
+        "the dr said it would pass",
+        "MR angiography was normal",
+        "mr scan of the head",
+        "brown urine",
+        "0.05 mg",
+        "heart rate 080 to 090",
+    ] {
+        assert!(known(text).is_empty(), "{text}: {:?}", known(text));
+    }
+}
