@@ -364,6 +364,7 @@ pub(super) const AFTER_A_TITLE: &[&str] = &[
     "arranged",
     "asked",
     "because",
+    "both",
     "before",
     "but",
     "came",

@@ -83,10 +83,10 @@ fn is_title(word: &str) -> bool {
     TITLES.contains(&word) || is_short_title(word)
 }
 
-/// A title that is nothing else in any case, so that a name after it need not be written as one: `dr smith`, `DR SMITH`.
+/// A title in small or large letters, after which a name need not be written as one either: `dr smith`, `DR SMITH`.
 /// `MR` is magnetic resonance as well.
 fn is_short_title(word: &str) -> bool {
-    matches!(word, "mr" | "Mr" | "mrs" | "Mrs" | "MRS" | "dr" | "Dr" | "DR")
+    matches!(word, "mr" | "mrs" | "MRS" | "dr" | "DR")
 }
 
 /// Where a name is looked for.
