@@ -5,7 +5,6 @@
 mod support;
 
 use std::panic::catch_unwind;
-use std::path::Path;
 
 use burn::tensor::{DType, Tensor};
 use burn_wgpu::{Wgpu, WgpuDevice};
@@ -13,9 +12,6 @@ use osler::engine::{Engine, EngineOptions, Request};
 use osler::kernels::{AttentionSpan, BLOCK_TOKENS};
 use osler::model::cache::{CacheBatch, KvCache};
 use osler::model::decoder::{Decoder, DecoderWeights};
-use osler::pipeline::{Ended, Quiet, prepare, train};
-use osler::train::config::RunConfig;
-use osler::train::run::{RunDirectory, RunOptions, read_metrics};
 use support::{Formula, config, expected, max_diff};
 
 const MODELS: [&str; 2] = ["qwen2_tiny", "qwen3_tiny"];
@@ -91,59 +87,4 @@ fn the_engine_gives_the_greedy_tokens_of_transformers() {
         let diff = max_diff(&output.logprobs, &prompt.greedy_logprobs[..8]);
         assert!(diff <= 1e-3, "{diff:e}");
     }
-}
-
-/// A run with few shapes: every further one costs seconds of shader compilation on a software adapter.
-const RUN: &str = r#"
-name = "tiny"
-seed = 5
-model.shape = { hidden_size = 32, layers = 1, heads = 2, kv_heads = 1, intermediate_size = 32, max_positions = 256 }
-tokenizer.vocab_size = 400
-data = { train = 8, heldout_patients = 1, heldout_presentations = 0, turn_limit = 2 }
-evaluation = { consultations = 1, resamples = 100 }
-
-[[stage]]
-kind = "sft"
-consultations = 12
-steps = 3
-batch_tokens = 512
-lr = 1e-2
-
-[[stage]]
-kind = "rl"
-steps = 1
-cases = 1
-group_size = 2
-max_new_tokens = 8
-"#;
-
-#[test]
-fn training_takes_the_steps_of_the_cpu() {
-    device();
-    let dir = tempfile::tempdir().unwrap();
-    let steps = ["cpu", "wgpu"].map(|device| {
-        let config = RunConfig::parse(RUN, Path::new("tiny.toml"), &[format!("device={device}")]).unwrap();
-        let out = dir.path().join(device);
-        let run = RunDirectory::create_in(&out, &config.resolved(), RunOptions::default()).unwrap();
-        let prepared = prepare(config, &mut Quiet).unwrap();
-        let ended = train(&prepared, run, None, "", &mut Quiet);
-        assert!(matches!(ended, Ok(Ended::Finished(_))), "{device}: {ended:?}");
-        read_metrics(&out.join("metrics.jsonl")).unwrap()
-    });
-    let [cpu, wgpu] = &steps;
-    assert_eq!((cpu.len(), wgpu.len()), (4, 4));
-    for (cpu, wgpu) in cpu.iter().zip(wgpu) {
-        let (loss, norm) = (wgpu.loss - cpu.loss, (wgpu.grad_norm - cpu.grad_norm) / cpu.grad_norm.max(1e-9));
-        assert!(loss.abs() <= 1e-3, "step {}: {} and {}", cpu.step, cpu.loss, wgpu.loss);
-        assert!(
-            cpu.rl.is_some() || norm.abs() <= 1e-2,
-            "step {}: {} and {}",
-            cpu.step,
-            cpu.grad_norm,
-            wgpu.grad_norm
-        );
-    }
-    // Sampler and trainer compute in another order here, so they differ, but not by much.
-    let gap = wgpu[3].rl.as_ref().unwrap().gap;
-    assert!(gap.max <= 1e-3, "{gap:?}");
 }
