@@ -64,6 +64,62 @@ fn drawn_cases_pass_the_gate_and_hold_together() {
     assert!(shown.contains(&cases(&out)[3].opening), "{shown}");
 }
 
+/// What a link points to is written; a pipe or device is written to. All three were once replaced by a file.
+#[cfg(unix)]
+#[test]
+fn links_and_devices_stay_what_they_are() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| path(dir.path(), name);
+    let synth = |out: &str| stdout(&["synth", "--count", "3", "--out", out]);
+    synth(&at("cases.jsonl"));
+    let wanted = std::fs::read(at("cases.jsonl")).unwrap();
+
+    std::fs::write(at("target"), "old").unwrap();
+    std::fs::set_permissions(at("target"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("target", at("link")).unwrap();
+    symlink("new", at("dangling")).unwrap();
+    for (link, target) in [("link", "target"), ("dangling", "new")] {
+        synth(&at(link));
+        assert!(Path::new(&at(link)).is_symlink());
+        assert!(std::fs::read(at(target)).unwrap() == wanted, "{link}");
+    }
+    let mode = std::fs::metadata(at("target")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "who may read it stays as it was");
+
+    let made = Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+    assert!(made.success());
+    let pipe = at("pipe");
+    let reader = std::thread::spawn(move || std::fs::read(pipe).unwrap());
+    synth(&at("pipe"));
+    assert!(reader.join().unwrap() == wanted);
+    assert!(std::fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
+    synth("/dev/null");
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    assert!(refused(&["synth", "--count", "3", "--out", dir.path().to_str().unwrap()]).contains("directory"));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6, "no temporary file is left");
+}
+
+/// An error once gave the type that was found, and not in which field.
+#[test]
+fn a_wrong_type_is_told_with_its_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(dir.path(), "cases.jsonl");
+    let out = path(dir.path(), "out.jsonl");
+    for (from, to, field) in [
+        (r#""age":40"#, r#""age":"40""#, "`age`"),
+        (r#""sex":"female""#, r#""sex":1"#, "`sex`"),
+        (r#"["cough: dry cough"]"#, r#"["cough: dry cough", 7]"#, "`symptoms[1]`"),
+        (r#""age":40,"#, "", "missing field `age`"),
+        (r#""age":40"#, r#""age":40,"weight":80"#, "unknown field `weight`"),
+    ] {
+        assert!(LINE.contains(from));
+        std::fs::write(&file, format!("{LINE}\n{}\n", LINE.replace(from, to))).unwrap();
+        let said = refused(&["import", &file, "--out", &out]);
+        assert!(said.contains("cases.jsonl:2") && said.contains(field), "{said}");
+    }
+}
+
 #[test]
 fn a_split_keeps_presentations_apart() {
     let dir = tempfile::tempdir().unwrap();

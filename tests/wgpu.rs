@@ -7,11 +7,13 @@ mod support;
 use std::panic::catch_unwind;
 
 use burn::tensor::{DType, Tensor};
+use burn_flex::{Flex, FlexDevice};
 use burn_wgpu::{Wgpu, WgpuDevice};
 use osler::engine::{Engine, EngineOptions, Request};
-use osler::kernels::{AttentionSpan, BLOCK_TOKENS};
+use osler::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
 use osler::model::cache::{CacheBatch, KvCache};
 use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::train::{Gradients, PackedBatch, forward_backward};
 use support::{Formula, config, expected, max_diff};
 
 const MODELS: [&str; 2] = ["qwen2_tiny", "qwen3_tiny"];
@@ -86,5 +88,48 @@ fn the_engine_gives_the_greedy_tokens_of_transformers() {
         assert_eq!(output.ids, prompt.greedy_ids[..8]);
         let diff = max_diff(&output.logprobs, &prompt.greedy_logprobs[..8]);
         assert!(diff <= 1e-3, "{diff:e}");
+    }
+}
+
+/// Weighted log-probs of a batch, and the gradients of their sum by tensor.
+fn weighted<B: KernelBackend>(
+    model: &str,
+    device: B::Device,
+    batch: &PackedBatch,
+) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
+    let config = config(model);
+    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &device);
+    let decoder = Decoder::<B>::new(config, weights, DType::F32, device);
+    let mut gradients = Gradients::default();
+    let mut weight = |index: usize, _: f32| 0.5 + (index % 3) as f32;
+    let found = forward_backward(&decoder, batch, 0.9, &mut weight, &mut gradients);
+    let gradients =
+        gradients.iter().map(|(name, it)| (name.to_owned(), it.clone().into_data().to_vec().unwrap()));
+    (found, gradients.collect())
+}
+
+#[test]
+fn gradients_are_those_of_the_cpu() {
+    for model in MODELS {
+        let prompts = expected(model);
+        let mut batch = PackedBatch::default();
+        let ids = &prompts[0].ids;
+        batch.push(ids, 1..ids.len());
+        // A shared prompt with two replies, as a GRPO step has them.
+        let parent = batch.push(&prompts[1].ids, []);
+        batch.push_after(parent, &ids[..3], 0..3);
+        batch.push_after(parent, &ids[..1], [0]);
+        let (log_probs, gradients) = weighted::<Wgpu>(model, device(), &batch);
+        let (expected_log_probs, expected) = weighted::<Flex>(model, FlexDevice, &batch);
+        let diff = max_diff(&log_probs, &expected_log_probs);
+        assert!(diff <= 1e-4, "{model}, log-probs: {diff:e}");
+        assert_eq!(gradients.len(), expected.len());
+        for ((name, gradient), (expected_name, expected)) in gradients.iter().zip(&expected) {
+            assert_eq!(name, expected_name);
+            let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+            let diff = max_diff(gradient, expected);
+            eprintln!("{model}, {name}: {diff:e} of {largest}");
+            assert!(diff <= 1e-4 * largest, "{model}, {name}: {diff:e} of {largest}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use self::reading::Reading;
 use self::words::in_words;
 use crate::cli::{CommandResult, output};
-use crate::data::bank::{Bank, CaseStats, SplitOptions, SynthOptions, stats};
+use crate::data::bank::{Bank, CaseStats, MOST_PATIENTS, SplitOptions, SynthOptions, stats};
 use crate::data::case::{AgeBand, Case, Severity, Sex};
 use crate::data::import::{self, CaseProblem, ImportAccount, Imported};
 use crate::data::lexicon::Lexicon;
@@ -177,11 +177,10 @@ struct Synth {
     json: bool,
 }
 
-/// A number of patients to draw: more would not fit into memory, and the configuration of a run allows no more either.
+/// A number of patients to draw.
 fn how_many(text: &str) -> Result<usize, String> {
-    const MOST: usize = 1_000_000;
-    let legal = || format!("legal is a whole number from 0 to {MOST}");
-    text.parse().ok().filter(|count| *count <= MOST).ok_or_else(legal)
+    let legal = || format!("legal is a whole number from 0 to {MOST_PATIENTS}");
+    text.parse().ok().filter(|count| *count <= MOST_PATIENTS).ok_or_else(legal)
 }
 
 /// What is in a set of cases

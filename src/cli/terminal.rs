@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Prints a line. A terminal that was closed, or a log on a full disk, is no reason to lose what is being done, so a line that
 /// cannot be written is lost.
 pub fn line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    self::text(&format!("{text}\n"));
 }
 
 /// Prints text, as [`line()`] does.

@@ -146,6 +146,16 @@ impl Arguments {
         let config = RunConfig::load(&path, &self.overrides())?;
         let plan = plan(&config)?;
         if self.dry_run {
+            let tell = || if self.json { output::json(&plan) } else { output::text(&plan.to_string()) };
+            if let Some(problem) = too_large(&config, &plan) {
+                tell()?;
+                // A plan may be made for a larger machine than this one; what the file itself forbids is wrong anywhere.
+                if plan.over_memory() {
+                    return Err(UsageError::CannotRun(problem).into());
+                }
+                terminal::line(&format!("no case was read:{problem}"));
+                return Ok(());
+            }
             // Reads the cases, too: what is wrong with them shows now. A plan can be made before they are there.
             let missing: Vec<&PathBuf> = config.data.cases.iter().filter(|path| !path.exists()).collect();
             match missing.first() {
@@ -154,7 +164,7 @@ impl Arguments {
                 }
                 None => drop(Patients::of(&config)?),
             }
-            return if self.json { Ok(output::json(&plan)?) } else { Ok(output::text(&plan.to_string())?) };
+            return Ok(tell()?);
         }
         can_run(&config, &plan)?;
         start_threads(self.threads.map_or(config.threads, usize::from))?;
@@ -172,8 +182,14 @@ impl Arguments {
         if from == ResumeFrom::Newest
             && let Some(summary) = read_summary(folder)?
         {
-            terminal::line(&format!("{} is finished already", folder.display()));
-            return self.tell(&summary);
+            if Path::new(&summary.export).is_dir() || folder.join("model").is_dir() {
+                terminal::line(&format!("{} is finished already", folder.display()));
+                return self.tell(&summary);
+            }
+            terminal::line(&format!(
+                "{} is finished, but its model is gone: it is made again",
+                folder.display()
+            ));
         }
         let resolved = folder.join("config.toml");
         let options = match RunConfig::load(&resolved, &[]) {
@@ -255,21 +271,23 @@ fn can_run(config: &RunConfig, plan: &Plan) -> Result<(), UsageError> {
         let _ =
             write!(why, "\n  - {} is not built yet (`{}`): {}", missing.name, missing.field, missing.instead);
     }
-    let free = available_memory(config.device).filter(|_| plan.limit_bytes.is_none());
-    let (limit, of) = match (plan.limit_bytes, free) {
-        (Some(limit), _) => (limit, "limits.memory allows"),
-        (None, Some(free)) => (free, "is free"),
-        (None, None) => (u64::MAX, ""),
-    };
-    if plan.peak_bytes > limit {
-        let (needs, limit) = (output::bytes(plan.peak_bytes), output::bytes(limit));
-        let _ = write!(
-            why,
-            "\n  - it needs about {needs} of memory and {limit} {of}: lower cases, group_size, max_new_tokens or \
-             micro_batch_tokens, or take a smaller model"
-        );
-    }
+    why.extend(too_large(config, plan));
     if why.is_empty() { Ok(()) } else { Err(UsageError::CannotRun(why)) }
+}
+
+/// What is wrong with a run that needs more memory than it may take, or, where no limit is set, than is free.
+fn too_large(config: &RunConfig, plan: &Plan) -> Option<String> {
+    let (limit, of) = match plan.limit_bytes {
+        Some(limit) => (limit, "limits.memory allows"),
+        None => (available_memory(config.device)?, "is free"),
+    };
+    (plan.peak_bytes > limit).then(|| {
+        let (needs, limit) = (output::bytes(plan.peak_bytes), output::bytes(limit));
+        format!(
+            "\n  - it needs about {needs} of memory and {limit} {of}: lower cases, group_size, max_new_tokens, \
+             micro_batch_tokens, data.train or consultations, or take a smaller model"
+        )
+    })
 }
 
 /// The run in `base` whose configuration was written last.

@@ -8,6 +8,7 @@ pub mod consultation;
 pub mod conversation;
 pub mod distress;
 pub mod gguf_tokenizer;
+pub(crate) mod hash;
 pub mod import;
 pub mod lexicon;
 pub mod phi;

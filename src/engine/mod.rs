@@ -1,5 +1,6 @@
 //! Generation: continuous batching over a paged cache, sampling, and the memory it will take.
 
+pub mod backend;
 pub mod blocks;
 pub mod core;
 pub mod device;

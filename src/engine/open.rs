@@ -1,16 +1,13 @@
 //! From a path and a device to a running engine.
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::DType;
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-use burn::tensor::Tensor;
 use thiserror::Error;
 
 use crate::data::{ChatTemplate, TemplateError, Tokenizer, TokenizerError};
+use crate::engine::backend::{OnBackend, on_backend, on_device};
 use crate::engine::core::{Engine, EngineOptions};
 use crate::engine::device::{Device, DeviceError};
 use crate::engine::error::EngineError;
@@ -127,20 +124,7 @@ impl ModelBundle {
     ) -> Result<MemoryPlan, OpenError> {
         let Precision { kept, compute } = precision(device, dtype, self.files.config().dtype)?;
         let weights = kept_bytes(&self.files, kept);
-        let config = self.files.config();
-        match device {
-            Device::Cpu => Ok(MemoryPlan::of_engine::<burn_flex::Flex>(config, weights, compute, options)),
-            #[cfg(feature = "wgpu")]
-            Device::Wgpu => Ok(MemoryPlan::of_engine::<burn_wgpu::Wgpu>(config, weights, compute, options)),
-            #[cfg(feature = "cuda")]
-            Device::Cuda(_) => {
-                Ok(MemoryPlan::of_engine::<burn_cuda::Cuda>(config, weights, compute, options))
-            }
-            #[cfg(not(feature = "wgpu"))]
-            Device::Wgpu => Err(DeviceError::NotBuilt { device, feature: "wgpu" }.into()),
-            #[cfg(not(feature = "cuda"))]
-            Device::Cuda(_) => Err(DeviceError::NotBuilt { device, feature: "cuda" }.into()),
-        }
+        Ok(on_backend(device, Planned { config: self.files.config(), weights, compute, options })?)
     }
 
     /// Tokenizer files for an export, where the source keeps its tokenizer inside the weight file.
@@ -252,25 +236,22 @@ where
     S: WeightSource,
     OpenError: From<S::Error>,
 {
-    let parts = Parts { config, weights, bytes, tokenizer, compute, options };
-    match device {
-        Device::Cpu => parts.build::<burn_flex::Flex>(burn_flex::FlexDevice),
-        #[cfg(feature = "wgpu")]
-        Device::Wgpu => {
-            let wgpu = burn_wgpu::WgpuDevice::default();
-            probe::<burn_wgpu::Wgpu>(device, &wgpu)?;
-            parts.build::<burn_wgpu::Wgpu>(wgpu)
-        }
-        #[cfg(feature = "cuda")]
-        Device::Cuda(index) => {
-            let cuda = burn_cuda::CudaDevice::new(index);
-            probe::<burn_cuda::Cuda>(device, &cuda)?;
-            parts.build::<burn_cuda::Cuda>(cuda)
-        }
-        #[cfg(not(feature = "wgpu"))]
-        Device::Wgpu => Err(DeviceError::NotBuilt { device, feature: "wgpu" }.into()),
-        #[cfg(not(feature = "cuda"))]
-        Device::Cuda(_) => Err(DeviceError::NotBuilt { device, feature: "cuda" }.into()),
+    on_device(device, Parts { config, weights, bytes, tokenizer, compute, options })?
+}
+
+/// An engine that is only planned.
+struct Planned<'a> {
+    config: &'a ModelConfig,
+    weights: u64,
+    compute: DType,
+    options: EngineOptions,
+}
+
+impl OnBackend for Planned<'_> {
+    type Output = MemoryPlan;
+
+    fn on<B: KernelBackend>(self, _: B::Device) -> MemoryPlan {
+        MemoryPlan::of_engine::<B>(self.config, self.weights, self.compute, self.options)
     }
 }
 
@@ -283,12 +264,14 @@ struct Parts<'a, S> {
     options: EngineOptions,
 }
 
-impl<S> Parts<'_, S>
+impl<S> OnBackend for Parts<'_, S>
 where
     S: WeightSource,
     OpenError: From<S::Error>,
 {
-    fn build<B: KernelBackend>(self, device: B::Device) -> Result<Box<dyn TextEngine>, OpenError> {
+    type Output = Result<Box<dyn TextEngine>, OpenError>;
+
+    fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output {
         let Self { config, weights, bytes, tokenizer, compute, options } = self;
         // Refused before the weights are read, not after minutes of it.
         MemoryPlan::of_engine::<B>(&config, bytes, compute, options).check(options.memory_limit)?;
@@ -296,26 +279,4 @@ where
         let decoder = Decoder::<B>::new(config, weights, compute, device);
         Ok(Box::new(Engine::new(decoder, bytes, tokenizer, options)?))
     }
-}
-
-/// Runs one small computation: GPU runtimes panic where a driver is missing, which is turned into an error here.
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub(crate) fn probe<B: KernelBackend>(device: Device, backend: &B::Device) -> Result<(), DeviceError> {
-    let quiet = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(AssertUnwindSafe(|| {
-        let one = Tensor::<B, 1>::ones([1], backend);
-        (one.clone() + one).into_data().to_vec::<f32>()
-    }));
-    panic::set_hook(quiet);
-    let message = match result {
-        Ok(Ok(sum)) if sum == [2.0] => return Ok(()),
-        Ok(other) => format!("1 + 1 gave {other:?}"),
-        Err(payload) => payload
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
-            .unwrap_or_else(|| "the driver failed without a message".into()),
-    };
-    Err(DeviceError::Unavailable { device, message })
 }

@@ -115,16 +115,16 @@ pub enum PipelineError {
     },
     /// Numbers that are none.
     #[error(
-        "step {step}: the {what} is {found}, so training has diverged; the run stopped before saving it. Lower the \
-         learning rate (stage.{stage}.lr) and start again, or resume from an older checkpoint with more warm-up"
+        "step {step}: the {what} is {found}, so training has diverged; the run ended before saving that. Begin a new run \
+         with a lower learning rate (stage.{stage}.lr) or a longer warm-up (stage.{stage}.lr_warmup_steps)"
     )]
     Diverged {
-        /// The step, from 1.
+        /// The step that could not be made or saved, from 1.
         step: u64,
-        /// The stage's kind.
+        /// The kind of the stage that trained the weights.
         stage: &'static str,
-        /// `loss` or `gradient's norm`.
-        what: &'static str,
+        /// E.g. `loss` or `gradient's norm`.
+        what: String,
         /// The value.
         found: f64,
     },

@@ -120,6 +120,9 @@ impl<B: KernelBackend> Run<'_, B> {
                 Ok(Some(self.mark(name, consultations)?))
             }
             Err(PlayError::Interrupted) => Ok(None),
+            Err(PlayError::Request(error)) => {
+                Err(self.refused(&error).unwrap_or(PlayError::Request(error).into()))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -7,6 +7,7 @@
 
 mod error;
 mod export;
+mod fingerprint;
 mod finish;
 mod patients;
 pub mod prepare;
@@ -18,6 +19,7 @@ mod supervised;
 mod watch;
 
 pub use error::PipelineError;
+pub use fingerprint::Fingerprint;
 pub use patients::Patients;
 pub use prepare::{Prepared, prepare};
 pub use run::{Ended, Stopped, train};

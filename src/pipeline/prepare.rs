@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::error::PipelineError;
+use super::fingerprint::Fingerprint;
 use super::patients::Patients;
 use super::seeds::{Draws, seed_of};
 use super::watch::{Part, Watch};
@@ -42,6 +43,8 @@ pub struct Prepared {
     pub model: ModelConfig,
     /// The files that weights come from; `None` where the model is made from scratch.
     pub files: Option<ModelBundle>,
+    /// What a run that goes on is compared by.
+    pub fingerprint: Fingerprint,
 }
 
 /// Makes or reads it. Nothing is written.
@@ -69,7 +72,8 @@ pub fn prepare(config: RunConfig, watch: &mut dyn Watch) -> Result<Prepared, Pip
         model.eos_token_ids.push(format.end());
     }
     model.pad_token_id = model.pad_token_id.or(tokenizer.pad_id());
-    Ok(Prepared { config, patients, tokenizer, format, model, files })
+    let fingerprint = Fingerprint::of(&patients, &tokenizer);
+    Ok(Prepared { config, patients, tokenizer, format, model, files, fingerprint })
 }
 
 /// The consultations that stage `place` learns from.

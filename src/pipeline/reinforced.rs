@@ -8,8 +8,8 @@ use super::seeds::{Draws, seed_of};
 use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
-    Clip, Fragment, FragmentOptions, Fragments, FragmentsState, LengthReward, NoiseFilter, ReplySampling,
-    UpdateOptions, UpdateReport, update,
+    Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, LengthReward, NoiseFilter,
+    ReplySampling, UpdateOptions, UpdateReport, update,
 };
 use crate::rubric::{Generator, RuleJudge};
 use crate::train::config::{CarryOn, Noise, Rl, Stage};
@@ -110,7 +110,12 @@ impl<B: KernelBackend> Run<'_, B> {
     ) -> Result<Vec<Fragment>, PipelineError> {
         let mut groups = Vec::new();
         for _ in 0..count {
-            let (round, seconds) = fragments.round(&mut self.policy)?;
+            let (round, seconds) = match fragments.round(&mut self.policy) {
+                Err(FragmentError::Request(error)) => {
+                    return Err(self.refused(&error).unwrap_or(FragmentError::Request(error).into()));
+                }
+                round => round?,
+            };
             add(clock, Phase::Rollout, seconds.rollout);
             add(clock, Phase::Judge, seconds.judge);
             groups.extend(round);

@@ -6,12 +6,15 @@ use std::time::Instant;
 use burn::tensor::DType;
 
 use super::error::PipelineError;
+use super::fingerprint::Fingerprint;
 use super::finish::{self, Measured};
 use super::prepare::Prepared;
 use super::seeds::{Draws, seed_of};
-use super::state;
+use super::state::{self, NoNumber};
 use super::watch::{Part, Watch};
-use crate::engine::{Device, DeviceError, Engine, EngineOptions, OpenError};
+use crate::engine::backend::{OnBackend, on_device};
+use crate::engine::error::RequestError;
+use crate::engine::{Engine, EngineOptions, OpenError};
 use crate::kernels::KernelBackend;
 use crate::model::config::FloatType;
 use crate::model::decoder::{Decoder, DecoderWeights};
@@ -54,25 +57,25 @@ pub fn train(
     date: &str,
     watch: &mut dyn Watch,
 ) -> Result<Ended, PipelineError> {
-    let device = prepared.config.device;
-    match device {
-        Device::Cpu => go::<burn_flex::Flex>(prepared, burn_flex::FlexDevice, run, checkpoint, date, watch),
-        #[cfg(feature = "wgpu")]
-        Device::Wgpu => {
-            let wgpu = burn_wgpu::WgpuDevice::default();
-            crate::engine::open::probe::<burn_wgpu::Wgpu>(device, &wgpu).map_err(OpenError::from)?;
-            go::<burn_wgpu::Wgpu>(prepared, wgpu, run, checkpoint, date, watch)
-        }
-        #[cfg(feature = "cuda")]
-        Device::Cuda(index) => {
-            let cuda = burn_cuda::CudaDevice::new(index);
-            crate::engine::open::probe::<burn_cuda::Cuda>(device, &cuda).map_err(OpenError::from)?;
-            go::<burn_cuda::Cuda>(prepared, cuda, run, checkpoint, date, watch)
-        }
-        #[cfg(not(feature = "wgpu"))]
-        Device::Wgpu => Err(OpenError::from(DeviceError::NotBuilt { device, feature: "wgpu" }).into()),
-        #[cfg(not(feature = "cuda"))]
-        Device::Cuda(_) => Err(OpenError::from(DeviceError::NotBuilt { device, feature: "cuda" }).into()),
+    let sitting = Sitting { prepared, run, checkpoint, date, watch };
+    on_device(prepared.config.device, sitting).map_err(OpenError::from)?
+}
+
+/// What a run is begun or taken up with.
+struct Sitting<'a> {
+    prepared: &'a Prepared,
+    run: RunDirectory,
+    checkpoint: Option<Checkpoint>,
+    date: &'a str,
+    watch: &'a mut dyn Watch,
+}
+
+impl OnBackend for Sitting<'_> {
+    type Output = Result<Ended, PipelineError>;
+
+    fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output {
+        let Self { prepared, run, checkpoint, date, watch } = self;
+        go::<B>(prepared, device, run, checkpoint, date, watch)
     }
 }
 
@@ -175,6 +178,8 @@ fn go<B: KernelBackend>(
 
 /// Where the pool of consultations is kept in a checkpoint.
 pub(super) const POOL: &str = "pool";
+/// Where the fingerprint of what the run was prepared from is kept.
+const PREPARED: &str = "prepared";
 
 fn policy<B: KernelBackend>(
     prepared: &Prepared,
@@ -234,6 +239,12 @@ impl<B: KernelBackend> Run<'_, B> {
                 config.stage.len()
             )));
         }
+        let saved = progress.extra.get(PREPARED).cloned().unwrap_or_default();
+        let saved = serde_json::from_value::<Fingerprint>(saved)
+            .map_err(|error| refuse(format!("`{PREPARED}` in its state.json: {error}")))?;
+        if let Some(changed) = self.prepared.fingerprint.changed_since(&saved) {
+            return Err(refuse(format!("{changed}. Put them back as they were, or begin a new run")));
+        }
         self.optimizer = state::restore(checkpoint, &mut self.policy, options(config, progress.stage))?;
         self.policy.resume_at(progress.step);
         Ok(())
@@ -269,13 +280,13 @@ impl<B: KernelBackend> Run<'_, B> {
         pool: Option<&Fragments<'_>>,
     ) -> Result<Option<Flow>, PipelineError> {
         let kind = self.prepared.config.stage[self.place.stage].kind();
-        self.place.step += 1;
-        self.place.stage_step += 1;
         for (what, found) in [("loss", metrics.loss), ("gradient's norm", metrics.grad_norm)] {
             if !found.is_finite() {
-                return Err(PipelineError::Diverged { step: self.place.step, stage: kind, what, found });
+                return Err(self.diverged(what.to_owned(), found));
             }
         }
+        self.place.step += 1;
+        self.place.stage_step += 1;
         metrics.stage = kind.to_owned();
         metrics.step = self.place.step;
         metrics.stage_step = self.place.stage_step;
@@ -298,6 +309,26 @@ impl<B: KernelBackend> Run<'_, B> {
         })
     }
 
+    /// That the weights came to numbers that are none, at the step after those that are done.
+    pub fn diverged(&self, what: String, found: f64) -> PipelineError {
+        let stages = &self.prepared.config.stage;
+        // Where a stage has just ended, it is the one that trained the weights.
+        let trained = if self.place.stage_step == 0 { 1 } else { 0 };
+        let place = self.place.stage.saturating_sub(trained).min(stages.len().saturating_sub(1));
+        let stage = stages.get(place).map_or("sft", Stage::kind);
+        PipelineError::Diverged { step: self.place.step + 1, stage, what, found }
+    }
+
+    /// What a refused reply means: where weights that were trained gave no number, training has diverged.
+    pub fn refused(&self, error: &RequestError) -> Option<PipelineError> {
+        match error {
+            RequestError::NoNumber { found, .. } if self.place.step > 0 => {
+                Some(self.diverged("log-probability of a sampled token".to_owned(), f64::from(*found)))
+            }
+            _ => None,
+        }
+    }
+
     fn save(&mut self, pool: Option<&Fragments<'_>>) -> Result<(), PipelineError> {
         let mut progress = Progress {
             stage: self.place.stage,
@@ -308,12 +339,20 @@ impl<B: KernelBackend> Run<'_, B> {
             elapsed_ms: (self.seconds() * 1000.0) as u64,
             ..Progress::default()
         };
+        // Strings and whole numbers only, which always have a JSON form.
+        let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
+        progress.extra.insert(PREPARED.to_owned(), json(serde_json::to_value(&self.prepared.fingerprint)));
         if let Some(pool) = pool {
-            // Strings and whole numbers only, which always have a JSON form.
-            let state = serde_json::to_value(pool.state()).unwrap_or_default();
-            progress.extra.insert(POOL.to_owned(), state);
+            progress.extra.insert(POOL.to_owned(), json(serde_json::to_value(pool.state())));
         }
-        state::save(&mut self.dir, &mut self.policy, &self.optimizer, progress)
+        match state::save(&mut self.dir, &mut self.policy, &self.optimizer, progress)? {
+            None => Ok(()),
+            Some(NoNumber { tensor, found }) => {
+                // The step that is not saved is the last one taken.
+                self.place.step = self.place.step.saturating_sub(1);
+                Err(self.diverged(format!("tensor `{tensor}`"), f64::from(found)))
+            }
+        }
     }
 }
 

@@ -7,20 +7,29 @@ use burn::tensor::{DType, Tensor, TensorData};
 use super::error::PipelineError;
 use crate::kernels::KernelBackend;
 use crate::rl::Policy;
-use crate::train::checkpoint::{Checkpoint, Progress, TensorSpec};
+use crate::train::checkpoint::{Checkpoint, PendingCheckpoint, Progress, TensorSpec};
 use crate::train::run::{RunDirectory, RunError};
 use crate::train::{AdamW, AdamWOptions};
 
 /// Prefixes of the moments' names.
 const MOMENTS: [&str; 2] = ["adamw.first.", "adamw.second."];
 
-/// Saves a checkpoint, one tensor at a time.
+/// A value among the weights or moments that is none.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct NoNumber {
+    /// The tensor it is in.
+    pub tensor: String,
+    /// The value.
+    pub found: f32,
+}
+
+/// Saves a checkpoint, one tensor at a time; nothing is left of it where a value is no number.
 pub(super) fn save<B: KernelBackend>(
     run: &mut RunDirectory,
     policy: &mut Policy<B>,
     optimizer: &AdamW<B>,
     progress: Progress,
-) -> Result<(), PipelineError> {
+) -> Result<Option<NoNumber>, PipelineError> {
     let weights = weight_specs(policy);
     let moments = optimizer.moments().iter().flat_map(|(name, pair)| {
         MOMENTS.iter().zip(pair).map(move |(prefix, moment)| (format!("{prefix}{name}"), moment))
@@ -29,28 +38,38 @@ pub(super) fn save<B: KernelBackend>(
     let mut specs = weights;
     specs.extend(moments.iter().map(|(name, moment)| TensorSpec::new(name.as_str(), moment.dims())));
     let mut pending = run.begin_save(progress.step, &specs)?;
-    let mut pushed = Ok(());
-    policy.visit_parameters(&mut |_, parameter| {
-        if pushed.is_ok() {
-            pushed = push(&mut pending, parameter.flat());
+    let mut pushed = Ok(None);
+    policy.visit_parameters(&mut |name, parameter| {
+        if matches!(pushed, Ok(None)) {
+            pushed = push(&mut pending, name, parameter.flat());
         }
     });
-    pushed?;
-    for (_, moment) in moments {
-        push(&mut pending, moment.clone())?;
+    for (name, moment) in moments {
+        if matches!(pushed, Ok(None)) {
+            pushed = push(&mut pending, &name, moment.clone());
+        }
     }
-    run.finish_save(pending, progress)?;
-    Ok(())
+    let found = pushed?;
+    if found.is_none() {
+        run.finish_save(pending, progress)?;
+    }
+    Ok(found)
 }
 
+/// Adds a tensor to the checkpoint, unless a value of it is no number.
 fn push<B: KernelBackend>(
-    pending: &mut crate::train::checkpoint::PendingCheckpoint,
+    pending: &mut PendingCheckpoint,
+    name: &str,
     tensor: Tensor<B, 1>,
-) -> Result<(), RunError> {
+) -> Result<Option<NoNumber>, RunError> {
     let data = tensor.into_data().convert::<f32>();
     // Converted a line ago, so it is f32.
     let values = data.as_slice::<f32>().unwrap_or_default();
-    Ok(pending.push(values)?)
+    if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
+        return Ok(Some(NoNumber { tensor: name.to_owned(), found }));
+    }
+    pending.push(values)?;
+    Ok(None)
 }
 
 fn weight_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::cli::options::Runtime;
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output};
-use crate::engine::{Device, DeviceError};
-use crate::kernels::simd;
+use crate::engine::backend::{OnBackend, on_device};
+use crate::kernels::{KernelBackend, simd};
 use crate::model::config::ModelConfig;
 use crate::rl::measure::{MeasureError, StepSeconds, StepShape, measure_step};
 
@@ -92,9 +92,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     };
     let progress = Progress::spinner();
     let repeats = arguments.repeats;
-    let steps = measured(&config, shape, repeats, runtime.device, &mut |number| {
-        progress.say(&format!("step {number} of {repeats}"));
-    })?;
+    let said = &mut |number| progress.say(&format!("step {number} of {repeats}"));
+    let steps = Steps { config: &config, shape, repeats, said };
+    let steps = on_device(runtime.device, steps)?.map_err(named)?;
     progress.finish();
     let median = |of: fn(&StepSeconds) -> f64| {
         let mut all: Vec<f64> = steps.iter().map(of).collect();
@@ -124,33 +124,20 @@ pub fn run(arguments: Arguments) -> CommandResult {
     Ok(())
 }
 
-fn measured(
-    config: &ModelConfig,
+/// Steps to be measured.
+struct Steps<'a> {
+    config: &'a ModelConfig,
     shape: StepShape,
     repeats: usize,
-    device: Device,
-    said: &mut dyn FnMut(usize),
-) -> Result<Vec<StepSeconds>, Box<dyn std::error::Error>> {
-    let measured = match device {
-        Device::Cpu => measure_step::<burn_flex::Flex>(config, shape, repeats, burn_flex::FlexDevice, said),
-        #[cfg(feature = "wgpu")]
-        Device::Wgpu => {
-            let wgpu = burn_wgpu::WgpuDevice::default();
-            crate::engine::open::probe::<burn_wgpu::Wgpu>(device, &wgpu)?;
-            measure_step::<burn_wgpu::Wgpu>(config, shape, repeats, wgpu, said)
-        }
-        #[cfg(feature = "cuda")]
-        Device::Cuda(index) => {
-            let cuda = burn_cuda::CudaDevice::new(index);
-            crate::engine::open::probe::<burn_cuda::Cuda>(device, &cuda)?;
-            measure_step::<burn_cuda::Cuda>(config, shape, repeats, cuda, said)
-        }
-        #[cfg(not(feature = "wgpu"))]
-        Device::Wgpu => return Err(DeviceError::NotBuilt { device, feature: "wgpu" }.into()),
-        #[cfg(not(feature = "cuda"))]
-        Device::Cuda(_) => return Err(DeviceError::NotBuilt { device, feature: "cuda" }.into()),
-    };
-    measured.map_err(named)
+    said: &'a mut dyn FnMut(usize),
+}
+
+impl OnBackend for Steps<'_> {
+    type Output = Result<Vec<StepSeconds>, MeasureError>;
+
+    fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output {
+        measure_step::<B>(self.config, self.shape, self.repeats, device, self.said)
+    }
 }
 
 /// The error with the option's name in place of the field's.

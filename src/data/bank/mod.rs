@@ -31,7 +31,7 @@ pub use hash::content_hash;
 pub use presentation::Presentation;
 pub use split::{Split, SplitOptions};
 pub use stats::{CaseStats, Spread, stats};
-pub use synth::SynthOptions;
+pub use synth::{MOST_PATIENTS, SynthOptions};
 pub use wording::name_in;
 
 use crate::data::case::Case;

@@ -22,6 +22,9 @@ use crate::data::case::{Age, AgeBand, Case, Severity, Sex};
 /// How often a patient who is already in the set is drawn again before giving up.
 const REDRAWS: usize = 200;
 
+/// The most patients that a command or a configuration may ask for: they are held in memory, some ten kilobytes each.
+pub const MOST_PATIENTS: usize = 1_000_000;
+
 /// Which patients are wanted; an empty list allows all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

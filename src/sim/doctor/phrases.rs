@@ -126,6 +126,21 @@ pub(super) fn several(concepts: &[&str]) -> Option<String> {
     Some(format!("Do you have any {listed}?"))
 }
 
+/// A message that asks for all of `wants`; `choose` picks among the wordings of one.
+pub(super) fn asking(wants: &[Want], mut choose: impl FnMut(&[String]) -> String) -> String {
+    let symptoms: Vec<&str> = wants
+        .iter()
+        .filter_map(|want| if let Want::Symptom(concept) = want { Some(concept.as_str()) } else { None })
+        .collect();
+    if wants.len() > 1
+        && symptoms.len() == wants.len()
+        && let Some(question) = several(&symptoms)
+    {
+        return question;
+    }
+    wants.iter().map(|want| choose(&questions(want))).collect::<Vec<_>>().join(" ")
+}
+
 /// The sentences that name a diagnosis.
 pub(super) fn diagnoses(condition: &str) -> Vec<String> {
     filled(DIAGNOSES, condition)

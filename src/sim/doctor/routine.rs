@@ -7,7 +7,7 @@
 use crate::data::case::{Aspect, Topic};
 
 use super::agenda::Want;
-use super::phrases::{questions, several};
+use super::phrases::asking;
 
 /// The messages of the form. What is asked for is that of many complaints.
 pub(super) fn form() -> Vec<Vec<Want>> {
@@ -30,15 +30,7 @@ pub(super) fn form() -> Vec<Vec<Want>> {
 
 /// One message of the form: always the same words.
 pub(super) fn message(wants: &[Want]) -> String {
-    let symptoms: Vec<&str> = wants
-        .iter()
-        .filter_map(|want| if let Want::Symptom(concept) = want { Some(concept.as_str()) } else { None })
-        .collect();
-    if let Some(question) = several(&symptoms).filter(|_| symptoms.len() == wants.len()) {
-        return question;
-    }
-    let first = |want| questions(want).into_iter().next();
-    wants.iter().filter_map(first).collect::<Vec<_>>().join(" ")
+    asking(wants, |wordings| wordings.first().cloned().unwrap_or_default())
 }
 
 #[cfg(test)]

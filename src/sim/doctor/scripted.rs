@@ -11,7 +11,7 @@ use super::Doctor;
 use super::agenda::{Item, Want, agenda, phase};
 use super::phrases::{
     EMERGENCY, EMPATHY, GREETINGS, LINKS, PLANLESS, SAFETY_NETS, STRAYS, URGENT_SAFETY_NETS, VAGUE_PLANS,
-    diagnoses, questions, several, steps,
+    asking, diagnoses, steps,
 };
 use super::quality::{DoctorQuality, pick, unit};
 use super::routine;
@@ -141,22 +141,7 @@ impl ScriptedDoctor {
         for want in wants {
             self.note(want);
         }
-        let symptoms: Vec<&str> = wants
-            .iter()
-            .filter_map(|want| if let Want::Symptom(concept) = want { Some(concept.as_str()) } else { None })
-            .collect();
-        if wants.len() > 1
-            && symptoms.len() == wants.len()
-            && let Some(question) = several(&symptoms)
-        {
-            return question;
-        }
-        let mut said = Vec::new();
-        for want in wants {
-            let question = self.say(&questions(want));
-            said.push(question);
-        }
-        said.join(" ")
+        asking(wants, |wordings| self.say(wordings))
     }
 
     fn conclude(&mut self) -> String {

@@ -20,7 +20,7 @@ pub enum CheckpointError {
         file: PathBuf,
         /// What is wrong with it.
         what: String,
-        /// The checkpoint before it, if there is one.
+        /// The newest sound checkpoint before it, if there is one.
         previous: Option<PathBuf>,
     },
     /// The folder holds no checkpoint.
@@ -105,8 +105,10 @@ impl fmt::Display for TensorProblem {
 
 fn fallback(previous: &Option<PathBuf>) -> String {
     match previous {
-        Some(path) => format!("Resume from the checkpoint before it instead: {}", path.display()),
-        None => "There is no earlier checkpoint to resume from; start the run anew.".to_owned(),
+        Some(path) => format!("Resume from the newest sound one before it instead: {}", path.display()),
+        None => {
+            "No earlier checkpoint is sound; put the file back as it was, or start the run anew.".to_owned()
+        }
     }
 }
 

@@ -48,12 +48,12 @@ pub fn latest(dir: &Path) -> Result<Option<PathBuf>, DiskError> {
     Ok(list(dir)?.pop().map(|(_, path)| path))
 }
 
-/// The newest checkpoint older than `checkpoint`, in the same folder.
-pub(super) fn previous(checkpoint: &Path) -> Option<PathBuf> {
+/// The newest checkpoint older than `checkpoint` in the same folder that `is_sound`.
+pub(super) fn previous(checkpoint: &Path, is_sound: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let step = step_of(checkpoint.file_name()?.to_str()?)?;
     // This is asked for to advise on another error; one of its own would only hide that.
     let older = list(checkpoint.parent()?).ok()?;
-    older.into_iter().rev().find(|(other, _)| *other < step).map(|(_, path)| path)
+    older.into_iter().rev().find(|(other, path)| *other < step && is_sound(path)).map(|(_, path)| path)
 }
 
 /// The names in `dir`, in order; none where there is no such folder.
@@ -106,7 +106,9 @@ mod tests {
         fs::create_dir(dir.path().join(".partial-step-2000000")).unwrap();
         let newest = latest(dir.path()).unwrap().unwrap();
         assert!(newest.ends_with("step-1000000"));
-        assert!(previous(&newest).unwrap().ends_with("step-999999"));
-        assert_eq!(previous(&dir.path().join("step-000002")), None);
+        assert!(previous(&newest, &|_| true).unwrap().ends_with("step-999999"));
+        assert!(previous(&newest, &|path| !path.ends_with("step-999999")).unwrap().ends_with("step-000002"));
+        assert_eq!(previous(&newest, &|_| false), None);
+        assert_eq!(previous(&dir.path().join("step-000002"), &|_| true), None);
     }
 }

@@ -13,7 +13,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::checksums::{self, CHECKSUMS, Checksum};
 use super::disk::{DiskError, read_at_most};
 use super::error::{CheckpointError, TensorProblem};
-use super::folder::{STATE, TENSORS, latest, previous};
+use super::folder::{STATE, TENSORS, latest, previous, step_of};
 use super::layout::TensorSpec;
 use super::state::{FORMAT, State};
 
@@ -65,7 +65,16 @@ impl<'a> StoredValues<'a> {
 impl Checkpoint {
     /// Reads the checkpoint folder `path` and compares every byte of it with its checksums.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let reader = Reader { folder: path };
+        Self::read(path, true)
+    }
+
+    /// Whether the folder `path` holds a checkpoint that is as it was written.
+    pub fn is_sound(path: &Path) -> bool {
+        Self::read(path, false).is_ok()
+    }
+
+    fn read(path: &Path, advise: bool) -> Result<Self, CheckpointError> {
+        let reader = Reader { folder: path, advise };
         let [tensors, state] = reader.checksums()?;
         let state = reader.state(state)?;
         let map = reader.map(tensors)?;
@@ -128,6 +137,8 @@ impl Checkpoint {
 
 struct Reader<'a> {
     folder: &'a Path,
+    /// Whether an error names a checkpoint to take instead, for which those beside it are read.
+    advise: bool,
 }
 
 impl Reader<'_> {
@@ -150,13 +161,21 @@ impl Reader<'_> {
         if !self.folder.exists() {
             let newest = self.folder.parent().and_then(newest);
             CheckpointError::NotACheckpoint { folder, what: "there is no such folder", newest }
-        } else if self.folder.join(TENSORS).exists() || self.folder.join(STATE).exists() {
+        } else if self.folder.join(TENSORS).exists()
+            || self.folder.join(STATE).exists()
+            || self.has_its_name()
+        {
             self.damaged(CHECKSUMS, "it is missing")
         } else {
             // The folder of all checkpoints may have been given.
             let newest = newest(self.folder).or_else(|| self.folder.parent().and_then(newest));
             CheckpointError::NotACheckpoint { folder, what: "it holds no CHECKSUMS", newest }
         }
+    }
+
+    /// Whether the folder is called as a checkpoint is.
+    fn has_its_name(&self) -> bool {
+        self.folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| step_of(name).is_some())
     }
 
     fn state(&self, expected: Checksum) -> Result<State, CheckpointError> {
@@ -246,7 +265,7 @@ impl Reader<'_> {
     }
 
     fn damaged(&self, name: &str, what: impl Into<String>) -> CheckpointError {
-        let previous = previous(self.folder);
+        let previous = if self.advise { previous(self.folder, &Checkpoint::is_sound) } else { None };
         CheckpointError::Damaged { file: self.folder.join(name), what: what.into(), previous }
     }
 }

@@ -28,6 +28,7 @@ mod tests;
 
 pub use disk::{Disk, DiskError, Durability};
 pub use error::{CheckpointError, TensorProblem};
+pub(crate) use folder::LATEST;
 pub use folder::{folder_name, latest, list, step_of};
 pub use layout::TensorSpec;
 pub use load::{Checkpoint, StoredValues};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::legal::Legal;
 use super::part::named;
 use super::section::section;
-use crate::data::bank::SplitOptions;
+use crate::data::bank::{MOST_PATIENTS, SplitOptions};
 use crate::data::phi::{FreeText, PhiPolicy};
 
 section! {
@@ -15,11 +15,11 @@ section! {
         /// relative to the folder the command runs in.
         cases: Vec<PathBuf> = Vec::new(), Legal::PATHS, "", "chosen here";
         /// Patients to train on; of files, at most so many.
-        train: usize = 2000, Legal::Whole { least: 1, most: 10_000_000 }, "patients", "chosen here";
+        train: usize = 2000, Legal::Whole { least: 1, most: MOST_PATIENTS as u64 }, "patients", "chosen here";
         /// Patients held out whose presentations are trained on.
-        heldout_patients: usize = 100, Legal::Whole { least: 0, most: 1_000_000 }, "patients", "chosen here";
+        heldout_patients: usize = 100, Legal::Whole { least: 0, most: MOST_PATIENTS as u64 }, "patients", "chosen here";
         /// Patients held out whose presentations are never trained on.
-        heldout_presentations: usize = 100, Legal::Whole { least: 0, most: 1_000_000 }, "patients",
+        heldout_presentations: usize = 100, Legal::Whole { least: 0, most: MOST_PATIENTS as u64 }, "patients",
             "chosen here";
         /// Share of each specialty's presentations that is never trained on, at least one.
         holdout: f64 = 0.2, Legal::BETWEEN, "", "chosen here";

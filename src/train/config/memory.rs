@@ -2,14 +2,20 @@
 
 use serde::Serialize;
 
+use super::data::Data;
 use super::model::Adapter;
 use super::run::RunConfig;
 use super::stage::Stage;
+use crate::engine::Device;
 use crate::model::config::ModelConfig;
 use crate::train::executor::{KEPT_BYTES, inside_bytes};
 
 /// Rows of logits that are held at once; the loss never has them all.
 const LOGIT_ROWS: u64 = 256;
+/// A patient in memory. Measured: CASEMEASURE
+const CASE_BYTES: u64 = 16 << 10;
+/// A consultation to learn from, as text and as ids. Measured: CONSMEASURE
+const CONSULTATION_BYTES: u64 = 16 << 10;
 
 /// Predicted peak use of one device, in bytes, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -24,12 +30,15 @@ pub struct Memory {
     pub activations: u64,
     /// Keys and values of everything that is sampled at once.
     pub cache: u64,
+    /// Patients, and the consultations a stage learns from, where the device is the CPU; elsewhere they take no memory of
+    /// the device's.
+    pub data: u64,
 }
 
 impl Memory {
     /// All of it.
     pub fn total(&self) -> u64 {
-        let parts = [self.gradients, self.optimizer, self.activations, self.cache];
+        let parts = [self.gradients, self.optimizer, self.activations, self.cache, self.data];
         parts.into_iter().fold(self.weights, u64::saturating_add)
     }
 }
@@ -59,6 +68,21 @@ pub(super) fn trained_parameters(config: &RunConfig, model: &ModelConfig) -> u64
     }
 }
 
+/// What is held in main memory besides the model.
+fn data(config: &RunConfig, stage: &Stage) -> u64 {
+    if config.device != Device::Cpu {
+        return 0;
+    }
+    let Data { train, heldout_patients, heldout_presentations, .. } = config.data;
+    let cases =
+        (train as u64).saturating_add(heldout_patients as u64).saturating_add(heldout_presentations as u64);
+    let consultations = match stage {
+        Stage::Sft(stage) => stage.consultations,
+        _ => 0,
+    };
+    cases.saturating_mul(CASE_BYTES).saturating_add(consultations.saturating_mul(CONSULTATION_BYTES))
+}
+
 /// The memory of one stage on each device.
 pub(super) fn of_stage(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> Memory {
     let ranks = config.ranks as u64;
@@ -76,6 +100,7 @@ pub(super) fn of_stage(config: &RunConfig, model: &ModelConfig, stage: &Stage) -
             cache_tokens(model, stage)
                 .saturating_mul(2 * model.key_value_size() as u64 * model.num_hidden_layers as u64 * float),
         ),
+        data: data(config, stage),
     }
 }
 

@@ -73,12 +73,14 @@ fn write_memory(f: &mut fmt::Formatter<'_>, stage: &StagePlan) -> fmt::Result {
     let memory = &stage.memory;
     writeln!(
         f,
-        "            weights {}, gradients {}, optimizer {}, activations about {}, key/value cache {}: {}",
+        "            weights {}, gradients {}, optimizer {}, activations about {}, key/value cache {}, patients and \
+         consultations {}: {}",
         bytes(memory.weights),
         bytes(memory.gradients),
         bytes(memory.optimizer),
         bytes(memory.activations),
         bytes(memory.cache),
+        bytes(memory.data),
         bytes(memory.total()),
     )
 }

@@ -14,9 +14,9 @@ use super::log::{self, JsonLog};
 use super::metrics::StepMetrics;
 use super::summary::{SUMMARY, Summary};
 use crate::train::checkpoint::checksums::Checksum;
-use crate::train::checkpoint::disk::{RealDisk, create_dir_all, sync_dir, write_atomically};
+use crate::train::checkpoint::disk::{RealDisk, create_dir_all, read_at_most, sync_dir, write_atomically};
 use crate::train::checkpoint::{
-    Checkpoint, CheckpointError, CheckpointWriter, Disk, DiskError, Durability, LogOffsets,
+    Checkpoint, CheckpointError, CheckpointWriter, Disk, DiskError, Durability, LATEST, LogOffsets,
     PendingCheckpoint, Progress, State, TensorSpec, latest,
 };
 
@@ -26,6 +26,9 @@ const METRICS: &str = "metrics.jsonl";
 const ROLLOUTS: &str = "rollouts.jsonl";
 /// The folder of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
+
+/// Names of checkpoints are shorter.
+const LONGEST_NAME: u64 = 100;
 
 /// How a run is kept on disk.
 #[derive(Debug, Clone)]
@@ -96,6 +99,8 @@ impl RunDirectory {
         create_dir_all(&*options.disk, options.durability, dir)?;
         let lock = RunLock::take(dir)?;
         check_empty(dir)?;
+        // Before the configuration, which makes the folder a run: a run without this one has lost it.
+        create_dir_all(&*options.disk, options.durability, &dir.join(CHECKPOINTS))?;
         write_atomically(&*options.disk, options.durability, &dir.join(CONFIG), config.as_bytes())?;
         Self::open(dir, lock, options, config, LogOffsets::default())
     }
@@ -108,6 +113,10 @@ impl RunDirectory {
             let what = if dir.is_dir() { "it has no config.toml" } else { "there is no such folder" };
             return Err(RunError::NotARun { folder: dir.to_owned(), what: what.to_owned() });
         }
+        if !dir.join(CHECKPOINTS).is_dir() {
+            let what = format!("its folder {CHECKPOINTS} is missing; put it back, or start a new run");
+            return Err(RunError::NotARun { folder: dir.to_owned(), what });
+        }
         let lock = RunLock::take(dir)?;
         let config = fs::read_to_string(&path).map_err(DiskError::on(&path, "read"))?;
         let writer = checkpoint_writer(dir, &options);
@@ -116,6 +125,12 @@ impl RunDirectory {
             ResumeFrom::Newest => latest(writer.dir()).map_err(CheckpointError::from)?,
             ResumeFrom::Step(step) => Some(writer.dir().join(crate::train::checkpoint::folder_name(step))),
         };
+        if let (None, Some(named)) = (&folder, named_latest(writer.dir())) {
+            let what = format!(
+                "{CHECKPOINTS} holds none, and {LATEST} in it names {named}; put that back, or start a new run"
+            );
+            return Err(RunError::NotARun { folder: dir.to_owned(), what });
+        }
         let checkpoint = folder.as_deref().map(Checkpoint::load).transpose()?;
         let logs = match &checkpoint {
             Some(checkpoint) => {
@@ -242,6 +257,12 @@ fn checkpoint_writer(dir: &Path, options: &RunOptions) -> CheckpointWriter {
         .durability(options.durability)
 }
 
+/// The checkpoint that `latest` in the folder of checkpoints names.
+fn named_latest(checkpoints: &Path) -> Option<String> {
+    let text = read_at_most(&checkpoints.join(LATEST), LONGEST_NAME).ok()?;
+    Some(String::from_utf8(text).ok()?.trim().to_owned())
+}
+
 fn config_hash(config: &str) -> String {
     format!("crc32:{:08x}", Checksum::of(config.as_bytes()).crc)
 }
@@ -261,7 +282,8 @@ fn check_covers(dir: &Path, config: &str, checkpoint: &Checkpoint) -> Result<(),
     log::check(&dir.join(ROLLOUTS), state.logs.rollouts, checkpoint.path())
 }
 
-/// A new run takes no folder with anything in it, but for the hidden files of one that ended as it began.
+/// A new run takes no folder with anything in it, but for what one leaves that ended as it began: hidden files and an
+/// empty folder of checkpoints.
 fn check_empty(dir: &Path) -> Result<(), RunError> {
     let taken = |what, advice| Err(RunError::Taken { folder: dir.to_owned(), what, advice });
     if dir.join(CONFIG).exists() {
@@ -269,8 +291,10 @@ fn check_empty(dir: &Path) -> Result<(), RunError> {
     }
     let failed = || DiskError::on(dir, "listed");
     for entry in fs::read_dir(dir).map_err(failed())? {
-        let name = entry.map_err(failed())?.file_name();
-        if !name.to_string_lossy().starts_with('.') {
+        let entry = entry.map_err(failed())?;
+        let name = entry.file_name();
+        let begun = name == CHECKPOINTS && fs::read_dir(entry.path()).is_ok_and(|mut it| it.next().is_none());
+        if !begun && !name.to_string_lossy().starts_with('.') {
             return taken("is not empty", "choose another with --out");
         }
     }

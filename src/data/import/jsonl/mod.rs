@@ -5,7 +5,7 @@
 
 pub mod simple;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::simple::SimpleCase;
@@ -45,15 +45,8 @@ pub(super) fn case(
     if let Some(map) = value.as_object_mut() {
         map.remove("identity");
     }
-    let shape = |error: serde_json::Error, legal: &str| ImportError::Shape {
-        place: place.clone(),
-        field: "line".to_owned(),
-        found: error.to_string(),
-        legal: legal.to_owned(),
-    };
     let case = if value.get("truth").is_some() {
-        let mut case =
-            Case::deserialize(value).map_err(|error| shape(error, "a case as docs/cases.md describes it"))?;
+        let mut case: Case = read(value, place, "a case as docs/cases.md describes it")?;
         // What was drawn from the bank stays so: its seed says more than the file it went through.
         if matches!(case.origin, Origin::Imported { .. }) && !record.overridden().is_empty() {
             if let Origin::Imported { overridden, .. } = &mut case.origin {
@@ -64,8 +57,7 @@ pub(super) fn case(
         }
         case
     } else {
-        let simple = SimpleCase::deserialize(value)
-            .map_err(|error| shape(error, "the simpler form, as docs/cases.md describes it"))?;
+        let simple: SimpleCase = read(value, place, "the simpler form, as docs/cases.md describes it")?;
         simple.case(record, place, id, context, account)?
     };
     for field in fields {
@@ -77,6 +69,17 @@ pub(super) fn case(
     }
     account.mapped(KIND);
     Ok(case)
+}
+
+/// Reads `value`; an error names the field.
+fn read<T: DeserializeOwned>(value: Value, place: &Place, legal: &str) -> Result<T, ImportError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        // Of a line that lacks a field, the path is empty, and what was found names the field.
+        let path = error.path().to_string();
+        let field = if path == "." { "the line".to_owned() } else { format!("`{path}`") };
+        let found = format!("not as it should be ({})", error.into_inner());
+        ImportError::Shape { place: place.clone(), field, found, legal: legal.to_owned() }
+    })
 }
 
 fn origin(record: &Deidentified<RawRecord>) -> Origin {

@@ -1,0 +1,68 @@
+//! From a device's name to the backend that computes on it.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use burn::tensor::Tensor;
+
+use crate::engine::device::{Device, DeviceError};
+use crate::kernels::KernelBackend;
+
+/// Work that any backend can do.
+pub trait OnBackend {
+    /// What comes of it.
+    type Output;
+
+    /// Does it on `device`.
+    fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output;
+}
+
+/// Does `work` on the backend of `device`, once a small computation has shown that the machine has such a device.
+pub fn on_device<W: OnBackend>(device: Device, work: W) -> Result<W::Output, DeviceError> {
+    on_backend(device, Probe { device })??;
+    on_backend(device, work)
+}
+
+/// Does `work`, which computes nothing, with the backend of `device`, whether the machine has the device or not. Here and
+/// nowhere else a device becomes a type.
+pub fn on_backend<W: OnBackend>(device: Device, work: W) -> Result<W::Output, DeviceError> {
+    match device {
+        Device::Cpu => Ok(work.on::<burn_flex::Flex>(burn_flex::FlexDevice)),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => Ok(work.on::<burn_wgpu::Wgpu>(burn_wgpu::WgpuDevice::default())),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => Ok(work.on::<burn_cuda::Cuda>(burn_cuda::CudaDevice::new(index))),
+        #[cfg(not(feature = "wgpu"))]
+        Device::Wgpu => Err(DeviceError::NotBuilt { device, feature: "wgpu" }),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => Err(DeviceError::NotBuilt { device, feature: "cuda" }),
+    }
+}
+
+/// One small computation: GPU runtimes panic where a driver is missing, which is turned into an error here.
+struct Probe {
+    device: Device,
+}
+
+impl OnBackend for Probe {
+    type Output = Result<(), DeviceError>;
+
+    fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output {
+        let quiet = panic::take_hook();
+        panic::set_hook(Box::new(|_| {}));
+        let result = panic::catch_unwind(AssertUnwindSafe(|| {
+            let one = Tensor::<B, 1>::ones([1], &device);
+            (one.clone() + one).into_data().to_vec::<f32>()
+        }));
+        panic::set_hook(quiet);
+        let message = match result {
+            Ok(Ok(sum)) if sum == [2.0] => return Ok(()),
+            Ok(other) => format!("1 + 1 gave {other:?}"),
+            Err(payload) => payload
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+                .unwrap_or_else(|| "the driver failed without a message".into()),
+        };
+        Err(DeviceError::Unavailable { device: self.device, message })
+    }
+}

@@ -1,0 +1,63 @@
+//! What a run was prepared from, in short: a run that goes on must go on with the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::patients::Patients;
+use crate::data::Tokenizer;
+use crate::data::bank::content_hash;
+use crate::data::case::Case;
+use crate::data::hash::{fnv1a, go_on};
+
+/// Hashes of what is read or made anew when a run goes on, which a checkpoint does not hold itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fingerprint {
+    /// The cases that are trained on, in order.
+    training_cases: String,
+    /// The held-out cases, in order.
+    held_out_cases: String,
+    /// The tokenizer's files, its chat template among them.
+    tokenizer: String,
+}
+
+impl Fingerprint {
+    /// Of the patients and the tokenizer of a run.
+    pub(super) fn of(patients: &Patients, tokenizer: &Tokenizer) -> Self {
+        let files = tokenizer.files().fold(fnv1a(b""), |hash, (name, contents)| {
+            let named = go_on(go_on(hash, name.as_bytes()), &contents.len().to_le_bytes());
+            go_on(named, contents)
+        });
+        Self {
+            training_cases: text(cases(&patients.train)),
+            held_out_cases: text(cases(patients.held_out.cases().iter().map(|it| &it.case))),
+            tokenizer: text(files),
+        }
+    }
+
+    /// What of `self`, the run's, is not as in `saved`.
+    pub(super) fn changed_since(&self, saved: &Self) -> Option<&'static str> {
+        let Self { training_cases, held_out_cases, tokenizer } = saved;
+        if self.training_cases != *training_cases {
+            Some("the cases it trains on (data.cases) are not those of then")
+        } else if self.held_out_cases != *held_out_cases {
+            Some("the held-out cases (data.cases) are not those of then")
+        } else if self.tokenizer != *tokenizer {
+            Some("the tokenizer (model.path, or the one made from the cases) is not that of then")
+        } else {
+            None
+        }
+    }
+}
+
+fn cases<'a>(cases: impl IntoIterator<Item = &'a Case>) -> u128 {
+    cases.into_iter().fold(fnv1a(b""), |hash, case| {
+        // Ids stand in logs and results, so they count here.
+        let named = go_on(go_on(hash, &case.id.len().to_le_bytes()), case.id.as_bytes());
+        go_on(named, &content_hash(case).to_le_bytes())
+    })
+}
+
+/// As text, as JSON readers know no whole numbers this long.
+fn text(hash: u128) -> String {
+    format!("fnv1a128:{hash:032x}")
+}

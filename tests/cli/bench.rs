@@ -1,0 +1,76 @@
+//! Measurements.
+
+use super::*;
+
+#[test]
+fn a_grpo_step_is_measured_by_its_parts() {
+    let model = Model::new("qwen2_tiny");
+    // A vocabulary with every byte in it.
+    let config = fs::read_to_string(model.dir.path().join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    config["vocab_size"] = json!(300);
+    fs::write(model.dir.path().join("config.json"), config.to_string()).unwrap();
+    let base = ["bench", "grpo", "--model", model.path(), "--prompts", "2", "--group-size", "3", "--json"];
+    let sizes = ["--prompt-tokens", "5", "--new-tokens", "4", "--repeats", "3"];
+    let report = json_of(&[&base[..], &sizes].concat(), "");
+    assert_eq!(
+        report["parameters"],
+        ModelConfig::open(&model.dir.path().join("config.json")).unwrap().num_parameters()
+    );
+    assert_eq!((&report["prompts"], &report["group_size"]), (&json!(2), &json!(3)));
+    let steps = report["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 3);
+    let mut times: Vec<f64> = steps.iter().map(|step| step["step"].as_f64().unwrap()).collect();
+    times.sort_by(f64::total_cmp);
+    assert_eq!(report["median"]["step"], times[1]);
+    let message = refused(1, &[&base[..], &["--new-tokens", "100000"]].concat());
+    assert!(message.contains("prompt_tokens + new_tokens is 100064"), "{message}");
+    assert!(refused(1, &[&base[..], &["--repeats", "0"]].concat()).contains("--repeats is 0"));
+}
+
+#[test]
+fn bench_measures_what_it_says() {
+    let model = Model::new("llama_tiny");
+    let sizes = ["--prefill", "20", "--context", "8", "--decode", "4", "--batches", "1,3", "--repeats", "2"];
+    let base = ["bench", "--model", model.path(), "--json", "--threads", "2"];
+    let report = json_of(&[&base[..], &sizes].concat(), "");
+    assert_eq!(keys(&report), ["model", "device", "threads", "instruction_set", "ceilings", "runs"]);
+    assert_eq!((&report["device"], &report["threads"]), (&json!("cpu"), &json!(2)));
+    let runs = report["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|r| &r["dtype"]).collect::<Vec<_>>(), ["F32", "BF16"]);
+    assert_eq!(runs.iter().map(|r| &r["activations"]).collect::<Vec<_>>(), ["exact", "exact"]);
+    assert_eq!(runs[0]["weight_bytes"], 4 * config("llama_tiny").num_parameters());
+    assert!(runs[1]["weight_bytes"].as_u64() < runs[0]["weight_bytes"].as_u64());
+    assert_eq!(keys(&report["ceilings"]), ["gigabytes_per_second", "gigaflops"]);
+    let results = runs[0]["results"].as_array().unwrap();
+    let phases: Vec<_> = results.iter().map(|r| (r["phase"].clone(), r["batch"].clone())).collect();
+    assert_eq!(phases, [("prefill", 1), ("decode", 1), ("decode", 3)].map(|(p, b)| (json!(p), json!(b))));
+    for result in results {
+        for field in ["tokens_per_second", "slowest", "fastest", "gigabytes_per_second", "gigaflops"] {
+            assert!(result[field].as_f64().is_some_and(|v| v > 0.0), "{field} of {result}");
+        }
+        assert!(result["slowest"].as_f64() <= result["fastest"].as_f64());
+        assert!(result["share_of_bound"].is_number());
+    }
+}
+
+#[test]
+fn bench_runs_on_a_config_alone_and_in_any_proportions() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(fixtures().join("tiny/qwen2_tiny/config.json"), dir.path().join("config.json")).unwrap();
+    let base = ["bench", "--model", dir.path().to_str().unwrap(), "--json"];
+    // Prompts that take many steps, and more sequences than a step has tokens, still all get to decode.
+    for (context, batches) in [("150", "9"), ("2", "600"), ("1", "1")] {
+        let sizes = ["--prefill", "0", "--decode", "1", "--context", context, "--batches", batches];
+        let report = json_of(&[&base[..], &sizes, &["--dtype", "bf16", "--repeats", "1"]].concat(), "");
+        let run = &report["runs"][0];
+        assert_eq!((&run["dtype"], run["results"].as_array().unwrap().len()), (&json!("BF16"), 1));
+    }
+    let most = "18446744073709551615";
+    for flag in ["--batches", "--context", "--prefill"] {
+        assert!(refused(1, &[&base[..], &[flag, most]].concat()).contains("MiB"), "{flag}");
+    }
+    for flag in ["--context", "--decode", "--repeats", "--batches"] {
+        assert!(refused(1, &[&base[..], &[flag, "0"]].concat()).contains(flag));
+    }
+}

@@ -1,0 +1,148 @@
+//! Runs that go on after something happened to their files: all is refused that would not be the same run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use osler::data::bank::{Bank, SynthOptions};
+use osler::pipeline::{Ended, PipelineError, prepare, train};
+use osler::train::checkpoint::list;
+use osler::train::config::RunConfig;
+use osler::train::run::{ResumeFrom, RunDirectory, RunOptions, read_metrics};
+
+use super::command::Files;
+use super::{CONFIG, SFT_STEPS, Stopper, config, same, sit, whole};
+
+#[test]
+fn a_damaged_run_is_refused_with_the_file_named_and_nothing_is_changed() {
+    let files = Files::new();
+    let (ended, _) = sit(&files.at("run"), &config(&[]), Some(SFT_STEPS + 2));
+    assert!(matches!(ended, Ended::Stopped(_)));
+    let newest = files.at("run/checkpoints/step-000007");
+    let damage = |path: PathBuf, change: &dyn Fn(&mut Vec<u8>), wanted: &[&str]| {
+        let sound = fs::read(&path).unwrap();
+        let mut bytes = sound.clone();
+        change(&mut bytes);
+        fs::write(&path, &bytes).unwrap();
+        files.refused(&["--resume", "run"], wanted);
+        assert_eq!(fs::read(&path).unwrap(), bytes, "a refused file is left as it is");
+        fs::write(&path, sound).unwrap();
+    };
+    let flip = |bytes: &mut Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    };
+    // The advice names the checkpoint before.
+    damage(newest.join("state.safetensors"), &flip, &["state.safetensors", "step-000006"]);
+    damage(newest.join("state.json"), &flip, &["state.json"]);
+    damage(files.at("run/config.toml"), &|bytes| bytes.extend(b"# changed\n"), &["config.toml", "checksum"]);
+    damage(files.at("run/metrics.jsonl"), &|bytes| bytes.truncate(10), &["metrics.jsonl", "too short"]);
+    damage(files.at("run/heldout-before.json"), &|bytes| bytes.truncate(10), &["heldout-before.json"]);
+    files.refused(&["tiny.toml", "--out", "run"], &["holds a run already"]);
+    fs::write(files.at("tiny.toml"), CONFIG.replace("seed = 5", "seed = 6")).unwrap();
+    files.refused(&["tiny.toml", "--resume", "run"], &["is not the configuration"]);
+    // Undamaged it still goes on.
+    let output = files.run(&["--resume", "run"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    whole(&files.at("whole"));
+    same(&files.at("whole"), &files.at("run"));
+}
+
+/// Cases of the bank as a file.
+fn write_cases(path: &Path, seed: u64) {
+    let cases = Bank::bundled().synth(seed, &SynthOptions::any(60)).unwrap();
+    let lines = cases.iter().map(|case| serde_json::to_string(case).unwrap() + "\n");
+    fs::write(path, lines.collect::<String>()).unwrap();
+}
+
+/// A run once went on with whatever patients its files held by then.
+#[test]
+fn a_run_goes_on_with_the_patients_it_began_with_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("cases.jsonl"), dir.path().join("run"));
+    write_cases(&file, 1);
+    let sound = fs::read(&file).unwrap();
+    let config = config(&[&format!("data.cases=[{:?}]", file.to_str().unwrap())]);
+    let (ended, _) = sit(&out, &config, Some(2));
+    assert!(matches!(ended, Ended::Stopped(_)));
+    let on = |config: &RunConfig| {
+        let resumed = RunDirectory::resume(&out, ResumeFrom::Newest, RunOptions::default()).unwrap();
+        let prepared = prepare(config.clone(), &mut Stopper::default()).unwrap();
+        let mut watch = Stopper { stop_after: Some(3), ..Stopper::default() };
+        train(&prepared, resumed.run, resumed.checkpoint, "today", &mut watch)
+    };
+    write_cases(&file, 2);
+    let refused = on(&config);
+    assert!(matches!(refused, Err(PipelineError::State { .. })), "{refused:?}");
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("step-000002") && message.contains("data.cases"), "{message}");
+    fs::write(&file, sound).unwrap();
+    assert!(matches!(on(&config), Ok(Ended::Stopped(_))));
+}
+
+/// Weights that are no numbers were once saved as checkpoints, and the error named neither the step nor what to do.
+#[test]
+fn training_that_diverges_says_where_and_what_to_do() {
+    for (stage, lr, last) in [("sft", "1e30", 1), ("rl", "1e30", SFT_STEPS + 1), ("sft", "1e300", 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(&["stage.rl.updates=1", &format!("stage.{stage}.lr={lr}")]);
+        let run = RunDirectory::create_in(dir.path(), &config.resolved(), RunOptions::default()).unwrap();
+        let prepared = prepare(config, &mut Stopper::default()).unwrap();
+        let ended = train(&prepared, run, None, "today", &mut Stopper::default());
+        assert!(matches!(ended, Err(PipelineError::Diverged { .. })), "{stage} {lr}: {ended:?}");
+        let message = ended.unwrap_err().to_string();
+        assert!(message.starts_with(&format!("step {}: the ", last + 1)), "{stage} {lr}: {message}");
+        assert!(message.contains(&format!("stage.{stage}.lr)")), "{message}");
+        let saved = list(&dir.path().join("checkpoints")).unwrap();
+        assert_eq!(saved.last().map_or(0, |(step, _)| *step), last, "{stage} {lr}");
+    }
+}
+
+#[test]
+fn missing_checkpoints_are_told_from_a_run_that_had_none_yet() {
+    let files = Files::new();
+    let (ended, _) = sit(&files.at("run"), &config(&[]), Some(3));
+    assert!(matches!(ended, Ended::Stopped(_)));
+    let metrics = fs::read(files.at("run/metrics.jsonl")).unwrap();
+    let (checkpoints, aside) = (files.at("run/checkpoints"), files.at("aside"));
+    let newest = checkpoints.join("step-000003");
+    let (tensors, older) =
+        (newest.join("state.safetensors"), checkpoints.join("step-000002/state.safetensors"));
+    let sound = [fs::read(&tensors).unwrap(), fs::read(&older).unwrap()];
+
+    // The one before is not named where it is damaged, too.
+    fs::write(&tensors, b"short").unwrap();
+    fs::write(&older, b"short").unwrap();
+    files.refused(
+        &["--resume", "run"],
+        &["step-000003/state.safetensors is damaged", "No earlier checkpoint is sound"],
+    );
+    fs::write(&older, &sound[1]).unwrap();
+    files.refused(&["--resume", "run"], &["step-000002"]);
+    fs::write(&tensors, &sound[0]).unwrap();
+
+    // An empty folder of a checkpoint's name.
+    fs::create_dir(checkpoints.join("step-000004")).unwrap();
+    files.refused(&["--resume", "run"], &["step-000004/CHECKSUMS is damaged: it is missing", "step-000003"]);
+    fs::remove_dir(checkpoints.join("step-000004")).unwrap();
+
+    // All of them gone, with and without their folder.
+    fs::rename(&checkpoints, &aside).unwrap();
+    files.refused(&["--resume", "run"], &["its folder checkpoints is missing"]);
+    fs::create_dir(&checkpoints).unwrap();
+    fs::copy(aside.join("latest"), checkpoints.join("latest")).unwrap();
+    files.refused(&["--resume", "run"], &["names step-000003"]);
+    fs::remove_dir_all(&checkpoints).unwrap();
+    fs::rename(&aside, &checkpoints).unwrap();
+    assert_eq!(fs::read(files.at("run/metrics.jsonl")).unwrap(), metrics, "nothing was cut");
+    sit(&files.at("run"), &config(&[]), None);
+    whole(&files.at("whole"));
+    same(&files.at("whole"), &files.at("run"));
+
+    // A model that was deleted is made again from the last checkpoint.
+    fs::remove_dir_all(files.at("run/model")).unwrap();
+    let output = files.run(&["--resume", "run"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("its model is gone"), "{said}");
+    same(&files.at("whole"), &files.at("run"));
+    assert_eq!(read_metrics(&files.at("run/metrics.jsonl")).unwrap().len(), 9);
+}
