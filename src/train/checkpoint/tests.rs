@@ -189,7 +189,7 @@ fn every_damaged_byte_is_found_and_the_checkpoint_before_named() {
     fs::write(before.join(TENSORS), "short").unwrap();
     let message = Checkpoint::load(&before).unwrap_err().to_string();
     assert!(message.contains("state.safetensors is damaged: it has 5 bytes"), "{message}");
-    assert!(message.contains("no earlier checkpoint"), "{message}");
+    assert!(message.contains("No earlier checkpoint"), "{message}");
 }
 
 #[test]
