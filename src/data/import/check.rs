@@ -95,7 +95,7 @@ mod tests {
         let lexicon = Lexicon::bundled();
         let mut case = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap().remove(0);
         case.truth.diagnosis = "acute coronary syndrome".to_owned();
-        assert_eq!(check(&[case.clone()], lexicon), []);
+        assert_eq!(check(std::slice::from_ref(&case), lexicon), []);
         let told = case.facts.iter_mut().find(|fact| fact.said.is_some()).unwrap();
         told.said = Some("I had an A.C.S. in the past.".to_owned());
         let field = format!("facts.{}", told.id);

@@ -6,7 +6,7 @@
 pub mod simple;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::simple::SimpleCase;
 use crate::data::case::{Case, Origin};
@@ -81,13 +81,22 @@ pub(super) fn case(
     Ok(case)
 }
 
+fn origin(record: &Deidentified<RawRecord>) -> Origin {
+    Origin::Imported {
+        format: Schema::Jsonl.name().to_owned(),
+        file: record.source().to_owned(),
+        record: record.record(),
+        overridden: record.overridden().to_vec(),
+    }
+}
+
 /// Gives `id` to a case whose own the gate has replaced, and leaves its presentation to the diagnosis: `[name]` is a
 /// name for neither.
-fn name_anew(map: &mut Map<String, Value>, record: &Deidentified<RawRecord>, id: &str) {
+fn name_anew(map: &mut serde_json::Map<String, Value>, record: &Deidentified<RawRecord>, id: &str) {
     if record.account().redacted.is_empty() {
         return;
     }
-    let replaced = |map: &Map<String, Value>, field: &str| {
+    let replaced = |map: &serde_json::Map<String, Value>, field: &str| {
         map.get(field).and_then(Value::as_str).is_some_and(|text| text.contains('['))
     };
     if replaced(map, "id") {
@@ -99,15 +108,6 @@ fn name_anew(map: &mut Map<String, Value>, record: &Deidentified<RawRecord>, id:
             Some(presentation) => map.insert("presentation".to_owned(), Value::from(presentation)),
             None => map.remove("presentation"),
         };
-    }
-}
-
-fn origin(record: &Deidentified<RawRecord>) -> Origin {
-    Origin::Imported {
-        format: Schema::Jsonl.name().to_owned(),
-        file: record.source().to_owned(),
-        record: record.record(),
-        overridden: record.overridden().to_vec(),
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
         std::fs::write(&path, line).unwrap();
         let read = |free_text| {
             let options = ImportOptions { phi: PhiPolicy { free_text, seed: 1 }, ..ImportOptions::default() };
-            import(&[path.clone()], Some(Format::Jsonl), Lexicon::bundled(), &options)
+            import(std::slice::from_ref(&path), Some(Format::Jsonl), Lexicon::bundled(), &options)
         };
         let refused = read(FreeText::Refuse).unwrap_err().to_string();
         assert!(refused.contains("case.id") && refused.contains("case.presentation"), "{refused}");
