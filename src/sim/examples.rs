@@ -128,6 +128,17 @@ fn a_consultation_ends_as_it_should() {
 }
 
 #[test]
+fn nonsense_is_not_understood_and_nobody_is_given_a_name() {
+    let script = script(plain(), 3);
+    let so_far = play(&script, &["the pain car banana", "What is your name?", "Where do you feel the pain?"]);
+    let reply = |turn: usize| so_far.turns[turn].patient.as_deref().unwrap_or_default();
+    assert!(!so_far.turns[0].understood && say::NOT_UNDERSTOOD.contains(&reply(0)), "{}", reply(0));
+    assert!(so_far.turns[1].understood && so_far.turns[1].asked.is_empty(), "{:?}", so_far.turns[1]);
+    assert!(say::NO_NAMES.contains(&reply(1)), "{}", reply(1));
+    assert!(so_far.turns[2].understood);
+}
+
+#[test]
 fn a_consultation_becomes_messages_of_a_chat() {
     let script = script(plain(), 3);
     let so_far = play(&script, &["Any fever?", "Goodbye."]);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::data::spelled;
+
 /// What stands where a name was in a finding.
 const BLANK: &str = "___";
 
@@ -23,25 +25,34 @@ pub fn blank(text: &str, names: &[String]) -> String {
     out
 }
 
-/// The first name in `text` from byte `from` on. Case, plural endings and the marks between words do not matter.
+/// The first name in `text` from byte `from` on. Case, plural endings and the marks between words do not matter, nor
+/// whether an abbreviation is spelled letter by letter.
 fn next(text: &str, from: usize, names: &[String]) -> Option<Range<usize>> {
     let words = words(text, from);
     let names: Vec<Vec<String>> = names
         .iter()
-        .map(|name| self::words(name, 0).into_iter().map(|(_, word)| word).collect::<Vec<_>>())
+        .map(|name| spelled::joined(self::words(name, 0).into_iter().map(|(_, word)| word).collect()))
         .filter(|name: &Vec<String>| !name.is_empty())
         .collect();
     (0..words.len()).find_map(|at| {
-        let longest = names.iter().filter(|name| begins(&words[at..], name)).map(Vec::len).max()?;
+        let longest = names.iter().filter_map(|name| begins(&words[at..], name)).max()?;
         Some(words[at].0.start..words[at + longest - 1].0.end)
     })
 }
 
-fn begins(words: &[(Range<usize>, String)], name: &[String]) -> bool {
-    name.len() <= words.len()
-        && name.iter().zip(words).all(|(want, (_, word))| {
-            word.strip_prefix(want.as_str()).is_some_and(|rest| matches!(rest, "" | "s" | "es"))
-        })
+/// How many of `words` say `name`, which has at least one word; `None` where they begin with something else.
+fn begins(words: &[(Range<usize>, String)], name: &[String]) -> Option<usize> {
+    let mut at = 0;
+    for want in name {
+        let rest = words.get(at..)?;
+        let same =
+            |word: &str| word.strip_prefix(want.as_str()).is_some_and(|rest| matches!(rest, "" | "s" | "es"));
+        at += match rest.first() {
+            Some((_, word)) if same(word) => 1,
+            _ => spelled::letters(rest.iter().map(|(_, word)| word.as_str()), want)?,
+        };
+    }
+    Some(at)
 }
 
 /// Runs of letters and digits in lower case, with where they stand.
@@ -75,6 +86,12 @@ mod tests {
         for text in ["fluid", "", "hearty", "attack"] {
             assert!(!names_any(text, &names), "{text}");
         }
+        let short = ["acs".to_owned(), "T.I.A.".into(), "hepatitis a".into()];
+        for text in ["an A.C.S. once", "a T.I.A.", "a TIA", "A. C. S.", "hepatitis A. C. difficile"] {
+            assert!(names_any(text, &short), "{text}");
+        }
+        assert!(!names_any("a c. s. difficile or a. b. s.", &["abc".to_owned()]));
+        assert_eq!(blank("Had an A.C.S. in May", &short), "Had an ___. in May");
         assert_eq!(blank("Flu or heart attack, fluid; \u{e9} flu", &names), "___ or ___, fluid; \u{e9} ___");
     }
 }

@@ -6,6 +6,9 @@ pub(super) const NOT_UNDERSTOOD: &[&str] = &[
     "I'm sorry, I don't know what you mean.",
     "Sorry, could you say that another way?",
 ];
+/// Asked for a name, a day of birth or an address, which no case has.
+pub(super) const NO_NAMES: &[&str] =
+    &["I'd rather not say who I am here.", "I'd like to leave out who I am, if that's all right."];
 /// More was asked than can be answered.
 pub(super) const TOO_MUCH: &[&str] =
     &["Sorry, that was a lot at once.", "I lost track of the rest of your questions, sorry."];
@@ -74,6 +77,7 @@ pub(super) const SAFE: &str = "I'm not sure.";
 #[cfg(test)]
 pub(super) const ALL: &[&[&str]] = &[
     NOT_UNDERSTOOD,
+    NO_NAMES,
     TOO_MUCH,
     HELLO,
     THANKS_WARM,

@@ -38,6 +38,9 @@ impl Affective for RuleVoice {
             return speaker.draft;
         }
         speaker.open();
+        if scene.does(|act| act.intent == Intent::Identity) {
+            speaker.pick(say::NO_NAMES);
+        }
         let mut order: Vec<&Asked> = scene.asked.iter().collect();
         // Who does not order things answers the last question first, now and then.
         if !scene.script.persona.judging && order.len() > 1 && speaker.chance(1, 3) {

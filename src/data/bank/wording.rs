@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::dice::Dice;
 use super::error::BankProblem;
 use crate::data::case::{Age, AgeBand, Severity, Sex};
+use crate::data::spelled;
 
 /// A wording as a bank file has it: `"chart"`, `["chart", "said"]` or `["chart", "said", "when"]`; `"@name"` stands
 /// for all wordings of a pool.
@@ -138,10 +139,15 @@ fn fill(text: &str, drawn: &mut BTreeMap<(u64, u64), u64>, dice: &mut Dice) -> S
     out
 }
 
-/// The first of `names` (lower case) that `text` has as whole words, a plural or possessive ending allowed.
+/// The first of `names` (lower case) that `text` has as whole words, a plural or possessive ending allowed, or spells
+/// letter by letter.
 pub fn name_in<'a>(text: &str, names: &'a [String]) -> Option<&'a str> {
     let text = text.to_lowercase();
-    names.iter().map(String::as_str).find(|name| has_word(&text, name))
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let spells =
+        |name: &str| (0..words.len()).any(|at| spelled::letters(words[at..].iter().copied(), name).is_some());
+    names.iter().map(String::as_str).find(|name| has_word(&text, name) || spells(name))
 }
 
 fn has_word(text: &str, name: &str) -> bool {
@@ -206,6 +212,7 @@ mod tests {
         let names = vec!["gout".to_owned(), "heart attack".to_owned()];
         assert_eq!(name_in("Is it Gout?", &names), Some("gout"));
         assert_eq!(name_in("two heart attacks", &names), Some("heart attack"));
+        assert_eq!(name_in("an A.C.S., they said", &["acs".to_owned()]), Some("acs"));
         assert_eq!(name_in("ragout, gouty", &names), None);
     }
 }

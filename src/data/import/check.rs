@@ -84,3 +84,26 @@ pub fn check(cases: &[Case], lexicon: &Lexicon) -> Vec<CaseProblem> {
     }
     problems
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+
+    #[test]
+    fn a_diagnosis_spelled_letter_by_letter_is_named() {
+        let lexicon = Lexicon::bundled();
+        let mut case = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap().remove(0);
+        case.truth.diagnosis = "acute coronary syndrome".to_owned();
+        assert_eq!(check(std::slice::from_ref(&case), lexicon), []);
+        let told = case.facts.iter_mut().find(|fact| fact.said.is_some()).unwrap();
+        told.said = Some("I had an A.C.S. in the past.".to_owned());
+        let field = format!("facts.{}", told.id);
+        let problems = check(&[case], lexicon);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(
+            (problems[0].field.as_str(), problems[0].problem.as_str()),
+            (field.as_str(), "can be told and names the diagnosis")
+        );
+    }
+}

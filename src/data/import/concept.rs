@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::data::lexicon::{ConceptKind, Lexicon};
+use crate::data::spelled;
 
 /// The phrases of a lexicon, to be found in text.
 #[derive(Debug, Clone)]
@@ -112,13 +113,25 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether `text` names one of `names`, whole words only.
+/// Whether `text` names one of `names`, whole words only; an abbreviation may be spelled letter by letter.
 pub fn names_one_of(text: &str, names: &[String]) -> bool {
     let text = words(text);
     names
         .iter()
-        .map(|name| words(name))
-        .any(|name| !name.is_empty() && text.windows(name.len()).any(|window| window == name.as_slice()))
+        .map(|name| spelled::joined(words(name)))
+        .any(|name| !name.is_empty() && (0..text.len()).any(|at| begins(&text[at..], &name)))
+}
+
+/// Whether `words` begin with `name`.
+fn begins(mut words: &[String], name: &[String]) -> bool {
+    name.iter().all(|want| {
+        let said = match words.first() {
+            Some(word) if word == want => Some(1),
+            _ => spelled::letters(words.iter().map(String::as_str), want),
+        };
+        words = said.and_then(|said| words.get(said..)).unwrap_or_default();
+        said.is_some()
+    })
 }
 
 /// A name in letters, digits and hyphens: `Viral sinusitis (disorder)` is `viral-sinusitis`. At most 60 long.
@@ -171,5 +184,8 @@ mod tests {
         assert_eq!(slug("病"), "unnamed");
         assert!(names_one_of("It is Crohn's disease.", &["crohn disease".into()]));
         assert!(!names_one_of("crohnic", &["crohn".into()]));
+        let short = ["acute coronary syndrome".into(), "acs".into()];
+        assert!(names_one_of("Had an A.C.S. in 2019", &short) && names_one_of("an ACS", &short));
+        assert!(!names_one_of("a c. s.", &["acx".into()]) && !names_one_of("", &short));
     }
 }

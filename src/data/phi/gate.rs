@@ -333,9 +333,7 @@ impl Walk<'_> {
         }
         let hits = if self.gate.clean.contains(&text) {
             // Clean for everybody, not for whose name it holds.
-            let mut own = Vec::new();
-            self.known.scan(&text, &mut own);
-            own
+            text::scan_own(&text, self.known)
         } else {
             let hits = text::scan(&text, self.known);
             if hits.is_empty() && text.len() <= 200 {

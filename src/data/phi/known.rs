@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::name_lists::ORDINARY;
-use super::{Hit, PhiClass};
+use super::name_lists::NameLists;
+use super::{Hit, PhiClass, fold};
 
 /// Identifiers of one patient.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Words of names, as written.
+    /// Words of names, made plain, in the case in which they were written.
     names: BTreeSet<String>,
-    /// Towns, as written.
+    /// Towns, the same.
     towns: BTreeSet<String>,
     /// Numbers, mail addresses and address lines, letters and digits only, lower case, with their class.
     codes: BTreeSet<(String, PhiClass)>,
@@ -19,6 +19,7 @@ pub struct Known {
 impl Known {
     /// Remembers a person's name; each of its words of three letters or more counts.
     pub fn name(&mut self, name: &str) {
+        let name = fold::plain(name);
         let words = name.split(|c: char| !c.is_alphanumeric());
         let words = words.map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()));
         self.names.extend(words.filter(|word| word.chars().count() >= 3).map(str::to_owned));
@@ -26,14 +27,15 @@ impl Known {
 
     /// Remembers a town.
     pub fn town(&mut self, town: &str) {
+        let town = fold::plain(town);
         if town.chars().count() >= 3 {
-            self.towns.insert(town.to_owned());
+            self.towns.insert(town.into_owned());
         }
     }
 
     /// Remembers a number, an address line or the like. What has fewer than five letters and digits is too common.
     pub fn code(&mut self, code: &str, class: PhiClass) {
-        let plain = plain(code).map(|(_, c)| c).collect::<String>();
+        let plain = plain(&fold::plain(code)).map(|(_, c)| c).collect::<String>();
         if plain.chars().count() >= 5 {
             self.codes.insert((plain, class));
         }
@@ -41,17 +43,17 @@ impl Known {
 
     /// Whether a word is one of the names, in whatever case: file names keep none.
     pub(super) fn has_name(&self, word: &str) -> bool {
-        let word = word.to_lowercase();
+        let word = fold::plain(word).to_lowercase();
         self.names.iter().any(|name| name.to_lowercase() == word)
     }
 
-    /// Adds what occurs in `text`.
+    /// Adds what occurs in `text`, which has been made plain.
     pub(super) fn scan(&self, text: &str, hits: &mut Vec<Hit>) {
         let names = self.names.iter().map(|name| (name, PhiClass::Name));
         for (name, class) in names.chain(self.towns.iter().map(|town| (town, PhiClass::Geography))) {
             let small = name.to_lowercase();
             // `brown urine` is nobody's name; a longer word that is no ordinary one is the patient's in small letters too.
-            let rare = small.chars().count() >= 5 && !ORDINARY.contains(&small.as_str());
+            let rare = small.chars().count() >= 5 && !NameLists::bundled().ordinary.contains(&small);
             let mut spellings = BTreeSet::from([name.clone(), name.to_uppercase()]);
             spellings.extend(rare.then_some(small));
             for spelling in spellings {

@@ -6,8 +6,8 @@
 //! - **structured fields** are told by their names (`structured`): identifiers are removed, addresses cut to the state
 //!   and three digits of the ZIP code, dates shifted by the patient's own constant offset ([`date::offset`]), ages
 //!   over 89 pooled, links between resources replaced by numbers;
-//! - **every other string**, names of fields included where they are free, is scanned ([`text::scan`]) for the shapes
-//!   of identifiers, and for this patient's own names and numbers. What looks suspicious is refused with its place
+//! - **every other string**, names of fields included where they are free, is made plain (`fold`) and scanned
+//!   ([`text::scan`]) for the shapes of identifiers, and for this patient's own names and numbers. What looks suspicious is refused with its place
 //!   named, unless the user chose otherwise ([`FreeText`]).
 //!
 //! What passed is a [`Deidentified`] record. Only [`PhiGate::admit`] makes one, and the importers build cases of
@@ -17,11 +17,13 @@ pub mod account;
 pub mod class;
 pub mod date;
 pub mod finding;
+mod fold;
 pub mod gate;
 pub mod geography;
 pub mod known;
 mod name_lists;
 mod names;
+mod pairs;
 mod patterns;
 pub mod policy;
 mod structured;
@@ -29,6 +31,8 @@ pub mod text;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_writing;
 
 pub use account::PhiAccount;
 pub use class::PhiClass;

@@ -6,9 +6,7 @@
 use std::ops::Range;
 
 use super::geography::is_wide;
-use super::name_lists::{
-    AFTER_A_TITLE, CLINICAL, GIVEN, LEADING_PAIRS, LEADS, NO_NAMES, PLACE_VERBS, TITLES,
-};
+use super::name_lists::NameLists;
 use super::{Hit, PhiClass};
 
 /// A word of a text.
@@ -33,14 +31,12 @@ pub(super) fn scan(text: &str, hits: &mut Vec<Hit>) {
 
 /// Looks whether a name follows word `at`; returns where to go on.
 fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
+    let lists = NameLists::bundled();
     let word = &words[at];
-    if is_short_title(word.text)
-        && let Some(next) = words.get(at + 1)
+    if let Some(next) = words.get(at + 1)
         && next.joined
-        && next.text.chars().count() > 2
-        && next.text.chars().all(char::is_alphabetic)
-        && !is_name(next.text)
-        && !AFTER_A_TITLE.contains(&next.text.to_lowercase().as_str())
+        && !(is_title(word.text) && is_name(next.text))
+        && is_titled(word.text, next.text)
     {
         hits.push(Hit { span: next.span.clone(), class: PhiClass::Name, rule: "after a title" });
         return at + 2;
@@ -51,27 +47,30 @@ fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
     }
     let lower = word.text.to_lowercase();
     let lower = lower.trim_end_matches("'s");
-    if LEADS.contains(&lower) && lower == word.text.to_lowercase() {
+    if lists.leads.contains(lower) && lower == word.text.to_lowercase() {
         let lead =
             Lead { from: at + 1, rule: "after a word for a person", class: PhiClass::Name, free: false };
         return report(words, lead, hits, |_| true);
     }
     let next = words.get(at + 1).map(|next| next.text.to_lowercase());
     if let Some(next) = &next {
-        if LEADING_PAIRS.contains(&(lower, next.as_str())) {
+        if lists.lead(lower, next) {
             let lead =
                 Lead { from: at + 2, rule: "after words for a person", class: PhiClass::Name, free: false };
             return report(words, lead, hits, |_| true);
         }
         let preposition = matches!(next.as_str(), "in" | "at" | "of" | "near" | "from" | "to" | "is" | "up");
-        if PLACE_VERBS.contains(&lower) && preposition {
+        if lists.place_verbs.contains(lower) && preposition {
             let from = at + 2 + usize::from(next == "up");
             let lead =
                 Lead { from, rule: "where somebody lives or was", class: PhiClass::Geography, free: false };
             return report(words, lead, hits, |run| !is_wide(run));
         }
     }
-    if GIVEN.contains(&word.text) && words.get(at + 1).is_some_and(|next| next.joined && is_name(next.text)) {
+    if is_name(word.text)
+        && lists.given.contains(lower)
+        && words.get(at + 1).is_some_and(|next| next.joined && is_name(next.text))
+    {
         let lead = Lead { from: at, rule: "given name and surname", class: PhiClass::Name, free: true };
         return report(words, lead, hits, |_| true);
     }
@@ -80,13 +79,35 @@ fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
 
 /// A title as it is written, or a short one in small or large letters.
 fn is_title(word: &str) -> bool {
-    TITLES.contains(&word) || is_short_title(word)
+    is_short_title(word) || (is_name(word) && NameLists::bundled().titles.contains(&word.to_lowercase()))
 }
 
 /// A title in small or large letters, after which a name need not be written as one either: `dr smith`, `DR SMITH`.
 /// `MR` is magnetic resonance as well.
 fn is_short_title(word: &str) -> bool {
     matches!(word, "mr" | "mrs" | "MRS" | "dr" | "DR")
+}
+
+/// Whether `name` is one after `title`, though one of both is not written as usual.
+fn is_titled(title: &str, name: &str) -> bool {
+    let lists = NameLists::bundled();
+    let lower = name.to_lowercase();
+    let letters = name.chars().count();
+    if !name.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-')) || letters < 3 {
+        return false;
+    }
+    let short = is_short_title(title)
+        && name.chars().all(char::is_alphabetic)
+        && !lists.after_a_title.contains(&lower);
+    // `Mr OKONKWO`; shorter words in capitals are wards and machines.
+    let loud = matches!(title, "Mr" | "Mrs" | "Ms" | "Miss" | "Dr" | "Prof")
+        && letters > 3
+        && name.chars().all(|c| !c.is_lowercase());
+    // `MR SMITH`: magnetic resonance and multiple sclerosis have no surname, unless it is a word like another.
+    let known = lists.titles.contains(&title.to_lowercase())
+        && lists.surnames.contains(lower.trim_end_matches("'s").trim_end_matches("’s"))
+        && !lists.ordinary.contains(&lower);
+    short || loud || known
 }
 
 /// Where a name is looked for.
@@ -111,7 +132,7 @@ fn report(words: &[Word<'_>], lead: Lead, hits: &mut Vec<Hit>, accept: impl Fn(&
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return from };
     let follows = words.get(from + run.len()).map(|word| word.text.to_lowercase()).unwrap_or_default();
     let name = run.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
-    if !CLINICAL.contains(&follows.as_str()) && accept(&name) {
+    if !NameLists::bundled().clinical.contains(&follows) && accept(&name) {
         hits.push(Hit { span: first.span.start..last.span.end, class, rule });
     }
     from + run.len()
@@ -122,32 +143,41 @@ fn is_name(word: &str) -> bool {
     let mut chars = word.chars();
     let capital = chars.next().is_some_and(char::is_uppercase);
     let stem = word.trim_end_matches("'s").trim_end_matches("’s");
-    capital && chars.any(char::is_lowercase) && !NO_NAMES.contains(&stem) && stem.chars().count() > 1
+    capital
+        && chars.any(char::is_lowercase)
+        && !NameLists::bundled().no_names.contains(stem)
+        && stem.chars().count() > 1
 }
 
-/// The words of a text: letters with inner apostrophes and hyphens.
+/// The words of a text: letters and digits with inner apostrophes and hyphens.
 fn words(text: &str) -> Vec<Word<'_>> {
     let mut words: Vec<Word<'_>> = Vec::new();
     let mut start = None;
     let inner = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '’' | '-');
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        match (start, inner(c)) {
-            (None, true) => start = Some(at),
-            (Some(from), false) => {
+        match start {
+            None if c.is_alphanumeric() => start = Some(at),
+            Some(from) if !inner(c) => {
                 let before = words.last().map_or(0, |word| word.span.end);
                 let gap = text.get(before..from).unwrap_or_default();
                 let after_title =
-                    words.last().is_some_and(|word| is_title(word.text) || word.text.len() == 1);
-                let joined = !words.is_empty()
-                    && gap.chars().all(|c| c == ' ' || c == '\u{a0}' || (c == '.' && after_title));
-                let opens = words.is_empty() || (gap.contains(['.', '!', '?', '\n', ';']) && !after_title);
-                if let Some(text) = text.get(from..at) {
-                    words.push(Word { text, span: from..at, joined, opens });
-                }
+                    words.last().is_some_and(|word| is_any_title(word.text) || word.text.len() == 1);
+                let joined = !words.is_empty() && gap.chars().all(|c| c == ' ' || (c == '.' && after_title));
+                // `Father - Alive` is an entry and its value.
+                let opens = words.is_empty()
+                    || gap.contains('-')
+                    || (gap.contains(['.', '!', '?', '\n', ';']) && !after_title);
+                let text = text.get(from..at).unwrap_or_default().trim_end_matches(['\'', '’', '-']);
+                words.push(Word { text, span: from..from + text.len(), joined, opens });
                 start = None;
             }
             _ => {}
         }
     }
     words
+}
+
+/// A title in whatever case, which a point may follow: `MR. SMITH`.
+fn is_any_title(word: &str) -> bool {
+    NameLists::bundled().titles.contains(&word.to_lowercase())
 }

@@ -15,7 +15,7 @@ fn record(schema: Schema, parts: &[(&str, Value)]) -> RawRecord {
     RawRecord { schema, place: place.clone(), file_number: 1, patient: "p1".into(), parts: parts.collect() }
 }
 
-fn admit(
+pub(super) fn admit(
     free_text: FreeText,
     schema: Schema,
     parts: &[(&str, Value)],
@@ -23,12 +23,12 @@ fn admit(
     PhiGate::new(PhiPolicy { free_text, seed: 11 }).admit(record(schema, parts))
 }
 
-fn note(text: &str) -> [(&'static str, Value); 1] {
+pub(super) fn note(text: &str) -> [(&'static str, Value); 1] {
     [("case", json!({ "history": [text] }))]
 }
 
 /// Clinical prose that holds no identifier.
-const HARMLESS: [&str; 50] = [
+pub(super) const HARMLESS: [&str; 50] = [
     "BP 120/80 mmHg, pulse 72 bpm, temperature 36.6°C (97.9°F).",
     "Takes 5 mg twice a day, 2-3 times a week, for 10-14 days.",
     "Sensory level at T10; herniation at L4-L5 and C5/C6.",
@@ -303,7 +303,7 @@ fn deep_records_do_not_overflow() {
 }
 
 /// An identifier made at random, with the class it has to be refused as one of.
-fn identifier() -> impl Strategy<Value = String> {
+pub(super) fn identifier() -> impl Strategy<Value = String> {
     prop_oneof![
         (2u32..999, 10u32..99, 1000u32..9999).prop_map(|(a, b, c)| format!("{a:03}-{b:02}-{c:04}")),
         (200u32..999, 200u32..999, 0u32..9999, "[ .-]")
@@ -349,44 +349,5 @@ proptest! {
             from = hit.span.end;
         }
         let _ = text::redact(&text, &hits);
-    }
-}
-
-#[test]
-fn letter_case_hides_nobody() {
-    let known = |text: &str| {
-        let mut known = Known::default();
-        known.name("Anna Zwolinska Brown");
-        text::scan(text, &known)
-    };
-    for text in [
-        "seen on 3 may 2021",
-        "on 3rd of may",
-        "on june 3, 2021",
-        "on JUNE 3, 2021",
-        "on 3 june 2021",
-        "in june 2021",
-        "seen by dr smith today",
-        "sent by dr. smith today",
-        "DR SMITH saw her",
-        "with mrs jones",
-        "ring 07700 900123 in the evening",
-        "hypertension of zwolinska",
-        "Brown was seen",
-    ] {
-        assert!(!known(text).is_empty(), "{text}");
-    }
-    for text in [
-        "3 may be enough",
-        "she may 2 days later be worse",
-        "can march 10 steps",
-        "the dr said it would pass",
-        "MR angiography was normal",
-        "mr scan of the head",
-        "brown urine",
-        "0.05 mg",
-        "heart rate 080 to 090",
-    ] {
-        assert!(known(text).is_empty(), "{text}: {:?}", known(text));
     }
 }

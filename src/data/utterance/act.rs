@@ -11,6 +11,8 @@ pub enum Intent {
     Greeting,
     /// `What brings you in?`, `Tell me more`, `Anything else?`
     OpenQuestion,
+    /// Asks who the patient is: name, day of birth, address. Cases know none of it.
+    Identity,
     /// Asks for a concept, a topic, or an aspect of either (`aspect`): symptom, onset, severity, history, medication,
     /// allergy, family, social.
     Question(Topic),

@@ -125,7 +125,10 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          general health; usually|normally|otherwise healthy|well|fit; anything like this; happen before; \
          this before; health history; \
          previous|past illness|episode|health|medical|problem|operation|surgeries|surgery; \
-         see a doctor for anything; history of illness; under a doctor; had anything like|similar; \
+         see a doctor for anything; history of illness; under a doctor; \
+         illness|disease|condition|sickness have you; illness|disease|condition|sickness do you have|suffer|get; \
+         illness|disease|condition|problem|sickness before|previously; ill|unwell before; ever * ill|unwell; \
+         illness|disease|condition|problem in the past; had anything like|similar; \
          health in general; serious illness|illnesses; treated for anything",
     ),
     (
@@ -186,6 +189,13 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          elaborate|elaborate; say more; more about it|this|that|what; what do you notice|noticed; \
          what have you noticed; your symptoms; have|has anything else; what is up; tell me your; \
          ^please go on; continue; what i can do for",
+    ),
+    (
+        Cue::Identity,
+        "your name; your full|first|last|family|second|given|christian name; your surname; your date of birth; \
+         your dob|birthday|birthdate; be you born; you be born; your address|postcode; \
+         your phone|telephone|mobile number; should|shall|can|may|do i|we call you; \
+         who be i speaking|talking to|with",
     ),
     (
         Cue::Foul,
@@ -349,5 +359,12 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          ^fine; ^noted; ^of course; ^yes; ^alright; ^all right; ^perfect; ^excellent; ^very good; ^well; \
          ^hm|hmm|mhm|uh; ^let us|me see|continue|start|begin|move|go; ^i will ask|go|now|need|have; \
          ^i have * question|questions; ^no problem; ^sorry; ^interesting; ^now",
+    ),
+    (
+        Cue::Verb,
+        "be|have|do|will|shall|can|could|may|might|must|should|would; need|want|get|go|come|become; \
+         seem|look|feel|sound|appear; make|take|give|keep|let|help|use|try; mean|cause|explain|show; \
+         start|begin|stop|happen|last|spread|hurt|improve|worsen|pass|settle|heal|resolve; \
+         see|say|tell|think|know|believe|hear|understand; treat|manage|check|watch|wait|rest|worry",
     ),
 ];

@@ -17,6 +17,8 @@ pub(super) enum Cue {
     Ever,
     /// It asks openly.
     Open,
+    /// It asks who the patient is.
+    Identity,
     /// It asks the patient for the diagnosis or talks to the machine.
     Foul,
     Greeting,
@@ -55,6 +57,8 @@ pub(super) enum Cue {
     About,
     /// Says that the patient was heard, and nothing else.
     Heed,
+    /// Has a verb, as a statement has and a heap of words has not.
+    Verb,
 }
 
 /// Words at the start of a clause that a tied pattern looks past.

@@ -9,11 +9,14 @@ use super::concepts::{Concepts, Found};
 use super::cues::Cue;
 use super::pattern::Match;
 use super::understanding::{plain, span};
-use super::words::Token;
+use super::words::{Token, UNKNOWN};
 use crate::data::lexicon::ConceptKind;
 
 /// A denial reaches this many words.
 const DENIAL: usize = 7;
+
+/// A clause without a verb may have so many words that nobody knows; with more it is a heap of words.
+const STRANGE: usize = 1;
 
 /// One clause with all that was found in it.
 pub(super) struct Look<'a> {
@@ -81,7 +84,9 @@ impl Look<'_> {
         }
         self.manners(acts);
         let manners = acts.len() > before;
-        if self.orders() {
+        if self.asks_who() {
+            acts.push(plain(Intent::Identity, None, self.span()));
+        } else if self.orders() {
             self.statement(acts, manners);
         } else if self.is_question() {
             if !(manners && !self.has(Cue::Ask) && self.found.is_empty()) {
@@ -108,6 +113,41 @@ impl Look<'_> {
                 acts.push(plain(intent, None, self.span()));
             }
         }
+    }
+
+    /// Whether it asks who the patient is: `What is your name?`, `Your name please.`
+    fn asks_who(&self) -> bool {
+        let asks = self.is_question() || self.clause.to - self.clause.from <= 4;
+        self.has(Cue::Identity) && asks && self.found.is_empty()
+    }
+
+    /// Whether the clause says something, as `the pain car banana` does not.
+    fn says(&self) -> bool {
+        let says = |cue: &Match<Cue>| {
+            matches!(
+                cue.meaning,
+                Cue::Verb
+                    | Cue::Not
+                    | Cue::Explain
+                    | Cue::Recount
+                    | Cue::Diagnose
+                    | Cue::DiagnoseSurely
+                    | Cue::Hedge
+                    | Cue::Prescribe
+                    | Cue::PrescribeSurely
+                    | Cue::Refer
+                    | Cue::Advise
+                    | Cue::Condition
+                    | Cue::Intend
+            )
+        };
+        self.cues.iter().any(says)
+    }
+
+    /// How many of its words no rule and no concept knows.
+    fn strange(&self) -> usize {
+        let tokens = self.tokens.get(self.clause.from..self.clause.to).unwrap_or_default();
+        tokens.iter().filter(|token| token.id == UNKNOWN).count()
     }
 
     /// Whether the clause, question or not, arranges something now: `Can we do an ECG?`
@@ -154,6 +194,10 @@ impl Look<'_> {
 
     pub(super) fn statement(&self, acts: &mut Vec<Act>, manners: bool) {
         let before = acts.len();
+        let says = self.says();
+        if !says && self.strange() > STRANGE {
+            return;
+        }
         let unsure = self.condition() || self.sentence_condition;
         let act = |intent, found: &Found| Act {
             negated: self.denied(found.first),
@@ -186,10 +230,11 @@ impl Look<'_> {
         let gives = self.has(Cue::Prescribe) || self.has(Cue::PrescribeSurely);
         let drugs = self.of_kind(&[ConceptKind::Substance]);
         for found in &drugs {
-            acts.push(act(
-                if gives && !self.has(Cue::Recount) { Intent::Prescription } else { Intent::Explanation },
-                found,
-            ));
+            let prescribes = gives && !self.has(Cue::Recount);
+            if prescribes || says {
+                let intent = if prescribes { Intent::Prescription } else { Intent::Explanation };
+                acts.push(act(intent, found));
+            }
         }
         if drugs.is_empty() && self.has(Cue::PrescribeSurely) {
             acts.push(plain(Intent::Prescription, None, self.span()));
@@ -208,7 +253,7 @@ impl Look<'_> {
             let concept = found.filter(|_| !self.condition()).map(|found| self.name(found));
             acts.push(Act { negated, ..plain(Intent::Advice, concept, self.span()) });
         }
-        if acts.len() == before && !manners && (self.has(Cue::Explain) || !self.found.is_empty()) {
+        if acts.len() == before && !manners && says && (self.has(Cue::Explain) || !self.found.is_empty()) {
             match self.found.first() {
                 Some(found) => acts.push(act(Intent::Explanation, found)),
                 None => acts.push(plain(Intent::Explanation, None, self.span())),
@@ -232,6 +277,9 @@ impl Look<'_> {
             && !self.has(Cue::Recount);
         let before = acts.len();
         for found in &conditions {
+            if !states && !self.says() {
+                continue;
+            }
             let intent = if states { Intent::Diagnosis { hedged } } else { Intent::Explanation };
             let negated = self.denied(found.first);
             acts.push(Act { negated, ..plain(intent, Some(self.name(found)), self.span()) });

@@ -236,6 +236,31 @@ const TABLE: &[(&str, &str)] = &[
     ("The weather is nice.", "unclear"),
 ];
 
+/// Sentences that were once read as something else; each has to be right.
+const MENDED: &[(&str, &str)] = &[
+    ("the pain car banana", "unclear"),
+    ("Cough lamp window aspirin.", "unclear"),
+    ("Pneumonia lamp window.", "unclear"),
+    ("Headache and fever.", "unclear"),
+    ("The cough will pass in a week.", "explanation:cough"),
+    ("Pneumonia.", "diagnosis:pneumonia"),
+    ("No fever, then.", "!explanation:fever"),
+    ("What is your name?", "identity"),
+    ("Your name please.", "identity"),
+    ("May I have your full name and date of birth?", "identity"),
+    ("Hello, what's your name?", "greeting | identity"),
+    ("When were you born?", "identity"),
+    ("What is the name of the tablet?", "medication/detail"),
+    ("Good evening, my name is Anna.", "greeting"),
+    ("What illnesses have you had?", "history"),
+    ("Any illnesses in the past?", "history"),
+    ("Have you been ill before?", "history"),
+    ("Have you ever been seriously ill?", "history"),
+    ("What conditions do you have?", "history"),
+    ("Past medical problems?", "history"),
+    ("What illnesses run in your family?", "family"),
+];
+
 /// Written after the rules and not used to change them: how well they do on sentences they were not made for.
 const UNSEEN: &[(&str, &str)] = &[
     ("Good evening, my name is Anna and I'm one of the doctors here.", "greeting"),
@@ -294,6 +319,11 @@ fn right(table: &[(&str, &str)]) -> usize {
 fn sentences_are_read_as_they_are_meant() {
     // 186 of 188 when measured; the two wait for a lexicon that knows more phrases.
     assert!(right(TABLE) >= 184);
+}
+
+#[test]
+fn mended_sentences_stay_mended() {
+    assert_eq!(right(MENDED), MENDED.len());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use self::simple::SimpleCase;
 use crate::data::case::{Case, Origin};
+use crate::data::import::concept::slug;
 use crate::data::import::{Context, ImportAccount, ImportError};
 use crate::data::phi::{Deidentified, Place, RawPart, RawRecord, Schema};
 
@@ -44,6 +45,7 @@ pub(super) fn case(
     let fields: Vec<String> = value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
         map.remove("identity");
+        name_anew(map, record, &id);
     }
     let case = if value.get("truth").is_some() {
         let mut case: Case = read(value, place, "a case as docs/cases.md describes it")?;
@@ -88,5 +90,57 @@ fn origin(record: &Deidentified<RawRecord>) -> Origin {
         file: record.source().to_owned(),
         record: record.record(),
         overridden: record.overridden().to_vec(),
+    }
+}
+
+/// Gives `id` to a case whose own the gate has replaced, and leaves its presentation to the diagnosis: `[name]` is a
+/// name for neither.
+fn name_anew(map: &mut serde_json::Map<String, Value>, record: &Deidentified<RawRecord>, id: &str) {
+    if record.account().redacted.is_empty() {
+        return;
+    }
+    let replaced = |map: &serde_json::Map<String, Value>, field: &str| {
+        map.get(field).and_then(Value::as_str).is_some_and(|text| text.contains('['))
+    };
+    if replaced(map, "id") {
+        map.insert("id".to_owned(), Value::from(id));
+    }
+    if replaced(map, "presentation") {
+        let diagnosis = map.get("truth").and_then(|truth| truth.get("diagnosis")).and_then(Value::as_str);
+        match diagnosis.map(slug) {
+            Some(presentation) => map.insert("presentation".to_owned(), Value::from(presentation)),
+            None => map.remove("presentation"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::import::{Format, ImportOptions, check, import};
+    use crate::data::lexicon::Lexicon;
+    use crate::data::phi::{FreeText, PhiPolicy};
+
+    #[test]
+    fn a_name_for_an_id_is_refused_or_replaced_by_a_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cases.jsonl");
+        let line = r#"{"id":"john-smith","presentation":"john_smith","age":40,"sex":"female","diagnosis":"pneumonia","symptoms":["cough"]}"#;
+        std::fs::write(&path, line).unwrap();
+        let read = |free_text| {
+            let options = ImportOptions { phi: PhiPolicy { free_text, seed: 1 }, ..ImportOptions::default() };
+            import(std::slice::from_ref(&path), Some(Format::Jsonl), Lexicon::bundled(), &options)
+        };
+        let refused = read(FreeText::Refuse).unwrap_err().to_string();
+        assert!(refused.contains("case.id") && refused.contains("case.presentation"), "{refused}");
+        assert!(!refused.contains("smith"), "{refused}");
+        // A whole case, as it was exported, fares like the simpler form.
+        let whole = read(FreeText::Allow).unwrap().cases.remove(0);
+        let texts = [line.to_owned(), serde_json::to_string(&whole).unwrap()];
+        for text in texts {
+            std::fs::write(&path, text).unwrap();
+            let case = read(FreeText::Redact).unwrap().cases.remove(0);
+            assert_eq!((case.id.as_str(), case.presentation.as_str()), ("jsonl-00001", "pneumonia"));
+            assert_eq!(check(&[case], Lexicon::bundled()), []);
+        }
     }
 }
