@@ -6,7 +6,7 @@ mod support;
 
 use std::panic::catch_unwind;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use burn_wgpu::{Wgpu, WgpuDevice};
 use osler::engine::{Engine, EngineOptions, Request};
@@ -115,6 +115,8 @@ fn gradients_are_those_of_the_cpu() {
         let mut batch = PackedBatch::default();
         let ids = &prompts[2].ids;
         batch.push(ids, 1..ids.len());
+        // The same tokens many times: their gradients add up in one row of the embedding.
+        batch.push(&[ids[0]; 40], 1..40);
         // A shared prompt with two replies, as a GRPO step has them.
         let parent = batch.push(&prompts[1].ids, []);
         batch.push_after(parent, &ids[..3], 0..3);
@@ -132,4 +134,49 @@ fn gradients_are_those_of_the_cpu() {
             assert!(diff <= 1e-4 * largest, "{model}, {name}: {diff:e} of {largest}");
         }
     }
+}
+
+/// The norm that gradients are clipped by, over tensors as large as a model's.
+#[test]
+fn the_global_norm_is_that_in_f64() {
+    for n in [1usize, 5, 192, 1000, 36_864, 98_304, 393_216] {
+        let values: Vec<f32> = (0..n).map(|i| ((i * 7919 % 1013) as f32 / 1013.0 - 0.3).powi(5)).collect();
+        let exact = values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let cpu = norm::<Flex>(&values, &FlexDevice);
+        let wgpu = norm::<Wgpu>(&values, &device());
+        eprintln!("{n}: {exact} {cpu} {wgpu}");
+        assert!((cpu / exact - 1.0).abs() <= 1e-5, "{n} on the CPU: {cpu}, exactly {exact}");
+        assert!((wgpu / exact - 1.0).abs() <= 1e-5, "{n} on wgpu: {wgpu}, exactly {exact}");
+    }
+}
+
+/// Log-probs over a vocabulary as large as Qwen's, whose rows are long sums.
+#[test]
+fn log_probs_over_a_large_vocabulary_are_those_of_the_cpu() {
+    let (n, vocab) = (3, 151_936);
+    let logits: Vec<f32> = (0..n * vocab).map(|i| (i * 7919 % 10_007) as f32 / 1000.0).collect();
+    let (targets, coefficients) = ([7, 0, 151_935], [0.5, -1.0, 2.0]);
+    let (found, gradient) = log_probs::<Wgpu>(&logits, &targets, &coefficients, &device());
+    let (expected, expected_gradient) = log_probs::<Flex>(&logits, &targets, &coefficients, &FlexDevice);
+    assert!(max_diff(&found, &expected) <= 1e-4, "{found:?} {expected:?}");
+    assert!(max_diff(&gradient, &expected_gradient) <= 1e-6);
+}
+
+fn log_probs<B: KernelBackend>(
+    logits: &[f32],
+    targets: &[u32],
+    coefficients: &[f32],
+    device: &B::Device,
+) -> (Vec<f32>, Vec<f32>) {
+    let shape = [targets.len(), logits.len() / targets.len()];
+    let logits = Tensor::<B, 2>::from_data(TensorData::new(logits.to_vec(), shape), device);
+    let (found, sums) = B::log_probs(&logits, targets);
+    let gradient = B::log_probs_backward(logits, targets, &sums, coefficients);
+    (found, gradient.into_data().to_vec().unwrap())
+}
+
+fn norm<B: KernelBackend>(values: &[f32], device: &B::Device) -> f64 {
+    let mut gradients = Gradients::<B>::default();
+    gradients.add("values".to_owned(), Tensor::<B, 1>::from_data(values, device));
+    gradients.norm()
 }

@@ -45,10 +45,26 @@ impl<B: Backend> Gradients<B> {
 
     /// The Euclidean norm over all tensors, as `torch.nn.utils.clip_grad_norm_` takes it.
     pub fn norm(&self) -> f64 {
-        let squares = self.by_name.values().map(|gradient| {
-            let sum = gradient.clone().square().sum().into_data();
-            sum.iter::<f64>().sum::<f64>()
-        });
-        squares.sum::<f64>().sqrt()
+        self.by_name.values().map(|gradient| sum_of_squares(gradient.clone())).sum::<f64>().sqrt()
     }
+}
+
+/// Elements that are added up on the device. Sums of all rows go to the host, one for every so many elements.
+const ROW: usize = 1024;
+
+/// In rows of fixed length and then in f64. Burn 0.21's own `sum` is wrong on wgpu where a tensor is large: of 393,216
+/// elements it adds up two thirds (`the_global_norm_is_that_in_f64` in `tests/wgpu.rs`).
+fn sum_of_squares<B: Backend>(values: Tensor<B, 1>) -> f64 {
+    let [n] = values.dims();
+    let (rows, rest) = (n / ROW, n % ROW);
+    let host = |data: burn::tensor::TensorData| data.iter::<f64>().sum::<f64>();
+    let mut sum = 0.0;
+    if rows > 0 {
+        let whole = values.clone().slice([0..n - rest]).reshape([rows, ROW]);
+        sum += host(whole.square().sum_dim(1).into_data());
+    }
+    if rest > 0 {
+        sum += host(values.slice([n - rest..n]).square().into_data());
+    }
+    sum
 }
