@@ -5,6 +5,7 @@
 mod support;
 
 use std::panic::catch_unwind;
+use std::path::Path;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
@@ -13,6 +14,8 @@ use osler::engine::{Engine, EngineOptions, Request};
 use osler::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
 use osler::model::cache::{CacheBatch, KvCache};
 use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::train::config::RunConfig;
+use osler::train::init::InitialWeights;
 use osler::train::{Gradients, PackedBatch, forward_backward};
 use support::{Formula, config, expected, max_diff};
 
@@ -91,21 +94,32 @@ fn the_engine_gives_the_greedy_tokens_of_transformers() {
     }
 }
 
-/// Weighted log-probs of a batch, and the gradients of their sum by tensor.
-fn weighted<B: KernelBackend>(
-    model: &str,
-    device: B::Device,
-    batch: &PackedBatch,
-) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
-    let config = config(model);
-    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &device);
-    let decoder = Decoder::<B>::new(config, weights, DType::F32, device);
+/// Log-probs of a batch, and the gradients of their weighted sum by tensor.
+type Found = (Vec<f32>, Vec<(String, Vec<f32>)>);
+
+fn weighted<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch) -> Found {
     let mut gradients = Gradients::default();
     let mut weight = |index: usize, _: f32| 0.5 + (index % 3) as f32;
-    let found = forward_backward(&decoder, batch, 0.9, &mut weight, &mut gradients);
-    let gradients =
-        gradients.iter().map(|(name, it)| (name.to_owned(), it.clone().into_data().to_vec().unwrap()));
-    (found, gradients.collect())
+    let found = forward_backward(decoder, batch, 0.9, &mut weight, &mut gradients);
+    let values = |it: &Tensor<B, 1>| it.clone().into_data().to_vec().unwrap();
+    (found, gradients.iter().map(|(name, it)| (name.to_owned(), values(it))).collect())
+}
+
+/// That log-probs and every tensor's gradient are those of the CPU, relative to the tensor's largest.
+fn same_gradients((log_probs, gradients): &Found, (expected_log_probs, expected): &Found) {
+    let diff = max_diff(log_probs, expected_log_probs);
+    assert!(diff <= 1e-4, "log-probs: {diff:e}");
+    assert_eq!(gradients.len(), expected.len());
+    let mut wrong = Vec::new();
+    for ((name, gradient), (expected_name, expected)) in gradients.iter().zip(expected) {
+        assert_eq!(name, expected_name);
+        let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        let diff = max_diff(gradient, expected);
+        if diff > 1e-4 * largest {
+            wrong.push(format!("{name}: {diff:e} of {largest:e}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -121,19 +135,31 @@ fn gradients_are_those_of_the_cpu() {
         let parent = batch.push(&prompts[1].ids, []);
         batch.push_after(parent, &ids[..3], 0..3);
         batch.push_after(parent, &ids[..1], [0]);
-        let (log_probs, gradients) = weighted::<Wgpu>(model, device(), &batch);
-        let (expected_log_probs, expected) = weighted::<Flex>(model, FlexDevice, &batch);
-        let diff = max_diff(&log_probs, &expected_log_probs);
-        assert!(diff <= 1e-4, "{model}, log-probs: {diff:e}");
-        assert_eq!(gradients.len(), expected.len());
-        for ((name, gradient), (expected_name, expected)) in gradients.iter().zip(&expected) {
-            assert_eq!(name, expected_name);
-            let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
-            let diff = max_diff(gradient, expected);
-            eprintln!("{model}, {name}: {diff:e} of {largest}");
-            assert!(diff <= 1e-4 * largest, "{model}, {name}: {diff:e} of {largest}");
-        }
+        let Ok(weights) = DecoderWeights::read(&config(model), &mut Formula { bf16: false }, &FlexDevice);
+        let cpu = Decoder::<Flex>::new(config(model), weights, DType::F32, FlexDevice);
+        same_gradients(&weighted(&decoder(model), &batch), &weighted(&cpu, &batch));
     }
+}
+
+/// The model of `configs/quickstart.toml` and as many tokens as one of its supervised steps has.
+#[test]
+#[ignore = "takes minutes on a software adapter, which tries every kernel at every shape"]
+fn gradients_of_the_quickstart_are_those_of_the_cpu() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/quickstart.toml");
+    let model = RunConfig::load(&path, &[]).unwrap().model_config().unwrap();
+    let mut batch = PackedBatch::default();
+    for sequence in 0..8u32 {
+        // Few of the ids make up most of the text, as in speech.
+        let ids: Vec<u32> =
+            (0..256u32).map(|i| (i * i + sequence * 31) * 7919 % 2048 % (2 + i * 8)).collect();
+        batch.push(&ids, (1..ids.len()).filter(|i| i % 4 == 0));
+    }
+    let source = || InitialWeights { seed: 1, layers: model.num_hidden_layers };
+    let Ok(weights) = DecoderWeights::read(&model, &mut source(), &FlexDevice);
+    let cpu = weighted(&Decoder::<Flex>::new(model.clone(), weights, DType::F32, FlexDevice), &batch);
+    let Ok(weights) = DecoderWeights::read(&model, &mut source(), &device());
+    let wgpu = weighted(&Decoder::<Wgpu>::new(model.clone(), weights, DType::F32, device()), &batch);
+    same_gradients(&wgpu, &cpu);
 }
 
 /// The norm that gradients are clipped by, over tensors as large as a model's.
