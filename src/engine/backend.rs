@@ -22,8 +22,8 @@ pub fn on_device<W: OnBackend>(device: Device, work: W) -> Result<W::Output, Dev
     on_backend(device, work)
 }
 
-/// Does `work`, which computes nothing, with the backend of `device`, whether the machine has the device or not. Here and
-/// nowhere else a device becomes a type.
+/// Does `work` with the backend of `device` without looking whether the machine has such a device: for what computes nothing,
+/// or after a look. Here and nowhere else a device becomes a type.
 pub fn on_backend<W: OnBackend>(device: Device, work: W) -> Result<W::Output, DeviceError> {
     match device {
         Device::Cpu => Ok(work.on::<burn_flex::Flex>(burn_flex::FlexDevice)),
