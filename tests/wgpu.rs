@@ -179,7 +179,7 @@ fn the_global_norm_is_that_in_f64() {
 /// Log-probs over a vocabulary as large as Qwen's, whose rows are long sums.
 #[test]
 fn log_probs_over_a_large_vocabulary_are_those_of_the_cpu() {
-    let (n, vocab) = (3, 151_936);
+    let (n, vocab) = (3usize, 151_936usize);
     let logits: Vec<f32> = (0..n * vocab).map(|i| (i * 7919 % 10_007) as f32 / 1000.0).collect();
     let (targets, coefficients) = ([7, 0, 151_935], [0.5, -1.0, 2.0]);
     let (found, gradient) = log_probs::<Wgpu>(&logits, &targets, &coefficients, &device());
