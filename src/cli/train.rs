@@ -14,9 +14,11 @@ use crate::cli::options::available_memory;
 use crate::cli::{CommandResult, output, terminal};
 use crate::data::template_clock::strftime;
 use crate::engine::{Device, ModelBundle};
-use crate::pipeline::{Ended, Patients, Prepared, Stopped, Watch as _, prepare, train};
+use crate::pipeline::{Ended, MODEL, Patients, Prepared, Start, Stopped, Watch as _, prepare, train};
 use crate::train::config::{Plan, RunConfig};
-use crate::train::run::{ResumeFrom, RunDirectory, RunOptions, Summary, last_attempt, locate, read_summary};
+use crate::train::run::{
+    ResumeFrom, Resumed, RunDirectory, RunOptions, Summary, last_attempt, locate, read_summary,
+};
 
 /// Where runs go that are given no folder.
 const RUNS: &str = "runs";
@@ -175,14 +177,14 @@ impl Arguments {
             Some(dir) => RunDirectory::create_in(dir, &text, options)?,
             None => RunDirectory::create(Path::new(RUNS), &prepared.config.name, &text, options)?,
         };
-        self.go(&prepared, run, None, bars)
+        self.go(&prepared, &run.dir().to_owned(), Start::New(run), bars)
     }
 
     fn resume(&self, folder: &Path, from: ResumeFrom) -> CommandResult {
         if from == ResumeFrom::Newest
             && let Some(summary) = read_summary(folder)?
         {
-            if Path::new(&summary.export).is_dir() || folder.join("model").is_dir() {
+            if folder.join(MODEL).is_dir() {
                 terminal::line(&format!("{} is finished already", folder.display()));
                 return self.tell(&summary);
             }
@@ -197,10 +199,10 @@ impl Arguments {
             // Said better below.
             Err(_) => RunOptions::default(),
         };
-        let resumed = RunDirectory::resume(folder, from, options)?;
-        let config = RunConfig::parse(&resumed.config, &resolved, &[])?;
+        let resumed = Resumed::hold(folder, from, options)?;
+        let config = RunConfig::parse(resumed.config(), &resolved, &[])?;
         if let Some(path) = self.config()
-            && RunConfig::load(path, &[])?.resolved() != resumed.config
+            && RunConfig::load(path, &[])?.resolved() != resumed.config()
         {
             let other = UsageError::OtherConfig { config: path.to_owned(), run: folder.to_owned() };
             return Err(other.into());
@@ -208,30 +210,24 @@ impl Arguments {
         can_run(&config, &plan(&config)?)?;
         start_threads(self.threads.map_or(config.threads, usize::from))?;
         let mut bars = Bars::new(Interrupt::watch()?);
-        bars.note(&match &resumed.checkpoint {
+        bars.note(&match resumed.checkpoint() {
             Some(checkpoint) => {
                 format!("going on in {} after step {}", folder.display(), checkpoint.state().progress.step)
             }
             None => format!("{} ended before its first checkpoint and begins again", folder.display()),
         });
         let prepared = prepare(config, &mut bars)?;
-        self.go(&prepared, resumed.run, resumed.checkpoint, bars)
+        self.go(&prepared, folder, Start::Again(resumed), bars)
     }
 
-    fn go(
-        &self,
-        prepared: &Prepared,
-        run: RunDirectory,
-        checkpoint: Option<crate::train::checkpoint::Checkpoint>,
-        mut bars: Bars,
-    ) -> CommandResult {
-        bars.note(&format!("run folder: {}", run.dir().display()));
+    fn go(&self, prepared: &Prepared, folder: &Path, start: Start, mut bars: Bars) -> CommandResult {
+        bars.note(&format!("run folder: {}", folder.display()));
         for note in &prepared.patients.notes {
             bars.note(note);
         }
         // A time that cannot be printed is left out.
         let date = strftime(SystemTime::now(), "%Y-%m-%d %H:%M UTC").unwrap_or_default();
-        let ended = train(prepared, run, checkpoint, &date, &mut bars)?;
+        let ended = train(prepared, start, &date, &mut bars)?;
         bars.finish();
         match ended {
             Ended::Finished(summary) => self.tell(&summary),

@@ -23,10 +23,9 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// Of the patients and the tokenizer of a run.
     pub(super) fn of(patients: &Patients, tokenizer: &Tokenizer) -> Self {
-        let files = tokenizer.files().fold(fnv1a(b""), |hash, (name, contents)| {
-            let named = go_on(go_on(hash, name.as_bytes()), &contents.len().to_le_bytes());
-            go_on(named, contents)
-        });
+        let files = tokenizer
+            .files()
+            .fold(fnv1a(b""), |hash, (name, contents)| whole(whole(hash, name.as_bytes()), contents));
         Self {
             training_cases: text(cases(&patients.train)),
             held_out_cases: text(cases(patients.held_out.cases().iter().map(|it| &it.case))),
@@ -52,9 +51,13 @@ impl Fingerprint {
 fn cases<'a>(cases: impl IntoIterator<Item = &'a Case>) -> u128 {
     cases.into_iter().fold(fnv1a(b""), |hash, case| {
         // Ids stand in logs and results, so they count here.
-        let named = go_on(go_on(hash, &case.id.len().to_le_bytes()), case.id.as_bytes());
-        go_on(named, &content_hash(case).to_le_bytes())
+        go_on(whole(hash, case.id.as_bytes()), &content_hash(case).to_le_bytes())
     })
+}
+
+/// Goes on with bytes after their length, so that it counts where one ends and the next begins.
+fn whole(hash: u128, bytes: &[u8]) -> u128 {
+    go_on(go_on(hash, &(bytes.len() as u64).to_le_bytes()), bytes)
 }
 
 /// As text, as JSON readers know no whole numbers this long.

@@ -1,6 +1,7 @@
 //! What a run comes to: held-out consultations before and after, other doctors, the report, the model.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::PipelineError;
 use super::export::export;
 use super::prepare::Prepared;
-use super::run::Run;
+use super::run::{Place, Run};
 use super::seeds::{Draws, seed_of};
 use super::watch::Part;
 use crate::data::Consultation;
@@ -28,8 +29,8 @@ use crate::train::run::{Gain, Outcome, StepMetrics, Summary, read_metrics};
 const BEFORE: &str = "heldout-before.json";
 /// After it.
 const AFTER: &str = "heldout-after.json";
-/// The exported model's folder.
-const MODEL: &str = "model";
+/// The folder in a run's that the model is exported to.
+pub const MODEL: &str = "model";
 const REPORT: &str = "report.html";
 /// Consultations that the report shows before and after.
 const SAMPLES: usize = 6;
@@ -53,28 +54,10 @@ struct HeldOutRead {
 }
 
 impl<B: KernelBackend> Run<'_, B> {
-    /// What the policy did before reinforcement learning: measured now, or read where it was measured in an earlier
-    /// sitting. `None` where the run is to stop.
-    pub(super) fn before(&mut self) -> Result<Option<Measured>, PipelineError> {
-        let path = self.dir.dir().join(BEFORE);
-        if !path.exists() {
-            let stages = &self.prepared.config.stage;
-            let first = stages.iter().position(|stage| matches!(stage, Stage::Rl(_))).unwrap_or(0);
-            if self.place.stage > first || self.place.stage == first && self.place.stage_step > 0 {
-                let what = "is missing".to_owned();
-                return Err(PipelineError::Before { file: path, what });
-            }
-            let Some(measured) = self.measure("before")? else { return Ok(None) };
-            self.write_held_out(BEFORE, &measured)?;
-            return Ok(Some(measured));
-        }
-        let damaged = |what: String| PipelineError::Before { file: path.clone(), what };
-        let text = fs::read(&path).map_err(|error| damaged(format!("could not be read: {error}")))?;
-        let read: HeldOutRead = serde_json::from_slice(&text)
-            .map_err(|error| damaged(format!("is not as it was written: {error}")))?;
-        let measured = self
-            .mark("before", read.consultations)
-            .map_err(|error| damaged(format!("does not fit: {error}")))?;
+    /// Measures what the policy does before reinforcement learning, and writes it down. `None` where the run is to stop.
+    pub(super) fn measure_before(&mut self) -> Result<Option<Measured>, PipelineError> {
+        let Some(measured) = self.measure("before")? else { return Ok(None) };
+        self.write_held_out(BEFORE, &measured)?;
         Ok(Some(measured))
     }
 
@@ -117,7 +100,7 @@ impl<B: KernelBackend> Run<'_, B> {
         match played {
             Ok(consultations) => {
                 self.watch.part(Part::HeldOut(name), total, total);
-                Ok(Some(self.mark(name, consultations)?))
+                Ok(Some(mark(self.prepared, name, consultations)?))
             }
             Err(PlayError::Interrupted) => Ok(None),
             Err(PlayError::Request(error)) => {
@@ -126,12 +109,42 @@ impl<B: KernelBackend> Run<'_, B> {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    fn mark(&self, name: &str, consultations: Vec<Consultation>) -> Result<Measured, PipelineError> {
-        let patients = &self.prepared.patients;
-        let generator = Generator::bundled(patients.limits.turns);
-        Ok(evaluate(name, &patients.held_out, consultations, &generator, &RuleJudge::bundled())?)
-    }
+/// What the policy of the run in `dir` did before reinforcement learning, where that was measured in an earlier sitting;
+/// an error where it is missing and can no longer be measured.
+pub(super) fn read_before(
+    prepared: &Prepared,
+    dir: &Path,
+    place: &Place,
+) -> Result<Option<Measured>, PipelineError> {
+    let path = dir.join(BEFORE);
+    let damaged = |what: String| PipelineError::Before { file: path.clone(), what };
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let stages = &prepared.config.stage;
+            let first = stages.iter().position(|stage| matches!(stage, Stage::Rl(_))).unwrap_or(0);
+            let begun = place.stage > first || place.stage == first && place.stage_step > 0;
+            return if begun { Err(damaged("is missing".to_owned())) } else { Ok(None) };
+        }
+        Err(error) => return Err(damaged(format!("could not be read: {error}"))),
+    };
+    let read: HeldOutRead = serde_json::from_slice(&text)
+        .map_err(|error| damaged(format!("is not as it was written: {error}")))?;
+    let measured = mark(prepared, "before", read.consultations)
+        .map_err(|error| damaged(format!("does not fit: {error}")))?;
+    Ok(Some(measured))
+}
+
+fn mark(
+    prepared: &Prepared,
+    name: &str,
+    consultations: Vec<Consultation>,
+) -> Result<Measured, PipelineError> {
+    let patients = &prepared.patients;
+    let generator = Generator::bundled(patients.limits.turns);
+    Ok(evaluate(name, &patients.held_out, consultations, &generator, &RuleJudge::bundled())?)
 }
 
 /// The longest reply of any stage of reinforcement learning; without one, a quarter of the model's context.

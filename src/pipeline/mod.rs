@@ -20,7 +20,8 @@ mod watch;
 
 pub use error::PipelineError;
 pub use fingerprint::Fingerprint;
+pub use finish::MODEL;
 pub use patients::Patients;
 pub use prepare::{Prepared, prepare};
-pub use run::{Ended, Stopped, train};
+pub use run::{Ended, Start, Stopped, train};
 pub use watch::{Part, Quiet, Watch};

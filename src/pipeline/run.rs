@@ -1,6 +1,6 @@
 //! The stages of a run, in order, with a checkpoint wherever it can be taken up again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::DType;
@@ -23,7 +23,7 @@ use crate::rl::{Fragments, Policy};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::config::{Memory, RunConfig, Stage};
 use crate::train::init::InitialWeights;
-use crate::train::run::{Phase, RunDirectory, StepClock, StepMetrics, Summary};
+use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary};
 use crate::train::{AdamW, AdamWOptions};
 
 /// Tokens of one step of the engine.
@@ -49,23 +49,53 @@ pub struct Stopped {
     pub out_of_time: bool,
 }
 
-/// Trains `prepared` in the folder `run`, from the beginning or from `checkpoint`. `date` is printed in the report.
+/// What a run is begun or taken up with.
+#[derive(Debug)]
+pub enum Start {
+    /// A folder with nothing in it yet.
+    New(RunDirectory),
+    /// A run that is to go on.
+    Again(Resumed),
+}
+
+impl Start {
+    fn dir(&self) -> &Path {
+        match self {
+            Self::New(run) => run.dir(),
+            Self::Again(resumed) => resumed.dir(),
+        }
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        match self {
+            Self::New(_) => None,
+            Self::Again(resumed) => resumed.checkpoint(),
+        }
+    }
+
+    fn take_up(self) -> Result<RunDirectory, RunError> {
+        match self {
+            Self::New(run) => Ok(run),
+            Self::Again(resumed) => resumed.take_up(),
+        }
+    }
+}
+
+/// Trains `prepared`. A run that goes on is left as it is where it does not fit what was prepared. `date` is printed in
+/// the report.
 pub fn train(
     prepared: &Prepared,
-    run: RunDirectory,
-    checkpoint: Option<Checkpoint>,
+    start: Start,
     date: &str,
     watch: &mut dyn Watch,
 ) -> Result<Ended, PipelineError> {
-    let sitting = Sitting { prepared, run, checkpoint, date, watch };
+    let sitting = Sitting { prepared, start, date, watch };
     on_device(prepared.config.device, sitting).map_err(OpenError::from)?
 }
 
-/// What a run is begun or taken up with.
 struct Sitting<'a> {
     prepared: &'a Prepared,
-    run: RunDirectory,
-    checkpoint: Option<Checkpoint>,
+    start: Start,
     date: &'a str,
     watch: &'a mut dyn Watch,
 }
@@ -74,8 +104,8 @@ impl OnBackend for Sitting<'_> {
     type Output = Result<Ended, PipelineError>;
 
     fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output {
-        let Self { prepared, run, checkpoint, date, watch } = self;
-        go::<B>(prepared, device, run, checkpoint, date, watch)
+        let Self { prepared, start, date, watch } = self;
+        go::<B>(prepared, device, start, date, watch)
     }
 }
 
@@ -116,39 +146,40 @@ pub(super) struct Run<'a, B: KernelBackend> {
 fn go<B: KernelBackend>(
     prepared: &Prepared,
     device: B::Device,
-    dir: RunDirectory,
-    checkpoint: Option<Checkpoint>,
+    start: Start,
     date: &str,
     watch: &mut dyn Watch,
 ) -> Result<Ended, PipelineError> {
     let started = Instant::now();
-    let policy = policy::<B>(prepared, device, watch)?;
-    let progress = checkpoint.as_ref().map(|checkpoint| checkpoint.state().progress.clone());
+    let config = &prepared.config;
+    // All that may refuse to go on comes before the run is taken up, which removes what lies beyond its checkpoint.
+    let progress = start.checkpoint().map(|checkpoint| checkpoint.state().progress.clone());
     let progress = progress.unwrap_or_default();
     let place = Place { stage: progress.stage, stage_step: progress.stage_step, step: progress.step };
-    let optimizer = AdamW::new(options(&prepared.config, place.stage));
-    let mut run = Run {
-        prepared,
-        policy,
-        optimizer,
-        dir,
-        place,
-        watch,
-        elapsed_ms: progress.elapsed_ms,
-        started,
-        out_of_time: false,
-    };
-    if let Some(checkpoint) = &checkpoint {
-        run.restore(checkpoint, &progress)?;
+    if let Some(checkpoint) = start.checkpoint() {
+        check(prepared, checkpoint)?;
     }
+    let first_rl = config.stage.iter().position(|stage| matches!(stage, Stage::Rl(_))).unwrap_or(0);
+    let mut before: Option<Measured> =
+        if place.stage >= first_rl { finish::read_before(prepared, start.dir(), &place)? } else { None };
+    let mut policy = policy::<B>(prepared, device, watch)?;
+    let options = options(config, place.stage);
+    let optimizer = match start.checkpoint() {
+        Some(checkpoint) => state::restore(checkpoint, &mut policy, options)?,
+        None => AdamW::new(options),
+    };
+    policy.resume_at(place.step);
+    let dir = start.take_up()?;
+
+    let elapsed_ms = progress.elapsed_ms;
+    let mut run =
+        Run { prepared, policy, optimizer, dir, place, watch, elapsed_ms, started, out_of_time: false };
     let mut pool = progress.extra.get(POOL).cloned();
-    let mut before: Option<Measured> = None;
-    let first_rl = prepared.config.stage.iter().position(|stage| matches!(stage, Stage::Rl(_)));
-    while let Some(stage) = prepared.config.stage.get(run.place.stage) {
-        if before.is_none() && run.place.stage >= first_rl.unwrap_or(0) {
-            match run.before()? {
-                Some(measured) => before = Some(measured),
-                None => return run.stopped(),
+    while let Some(stage) = config.stage.get(run.place.stage) {
+        if before.is_none() && run.place.stage >= first_rl {
+            before = run.measure_before()?;
+            if before.is_none() {
+                return run.stopped();
             }
         }
         let flow = match stage {
@@ -165,7 +196,7 @@ fn go<B: KernelBackend>(
     }
     let before = match before {
         Some(before) => before,
-        None => match run.before()? {
+        None => match run.measure_before()? {
             Some(before) => before,
             None => return run.stopped(),
         },
@@ -213,6 +244,26 @@ fn policy<B: KernelBackend>(
     Ok(Policy::new(engine, prepared.format.clone()))
 }
 
+/// That a checkpoint is of this configuration, and was made from what was prepared.
+fn check(prepared: &Prepared, checkpoint: &Checkpoint) -> Result<(), PipelineError> {
+    let (config, progress) = (&prepared.config, &checkpoint.state().progress);
+    let refuse = |what: String| PipelineError::State { checkpoint: checkpoint.path().to_owned(), what };
+    if progress.seed != config.seed {
+        return Err(refuse(format!("its seed is {}, the run's is {}", progress.seed, config.seed)));
+    }
+    if progress.stage > config.stage.len() {
+        let (found, stages) = (progress.stage, config.stage.len());
+        return Err(refuse(format!("it is in stage {found}, the run has {stages}")));
+    }
+    let saved = progress.extra.get(PREPARED).cloned().unwrap_or_default();
+    let saved = serde_json::from_value::<Fingerprint>(saved)
+        .map_err(|error| refuse(format!("`{PREPARED}` in its state.json: {error}")))?;
+    match prepared.fingerprint.changed_since(&saved) {
+        Some(changed) => Err(refuse(format!("{changed}. Put them back as they were, or begin a new run"))),
+        None => Ok(()),
+    }
+}
+
 /// AdamW of a stage; of the last one past the end.
 fn options(config: &RunConfig, stage: usize) -> AdamWOptions {
     let optimizer = &config.optimizer;
@@ -226,30 +277,6 @@ fn options(config: &RunConfig, stage: usize) -> AdamWOptions {
 }
 
 impl<B: KernelBackend> Run<'_, B> {
-    fn restore(&mut self, checkpoint: &Checkpoint, progress: &Progress) -> Result<(), PipelineError> {
-        let config = &self.prepared.config;
-        let refuse = |what: String| PipelineError::State { checkpoint: checkpoint.path().to_owned(), what };
-        if progress.seed != config.seed {
-            return Err(refuse(format!("its seed is {}, the run's is {}", progress.seed, config.seed)));
-        }
-        if progress.stage > config.stage.len() {
-            return Err(refuse(format!(
-                "it is in stage {}, the run has {}",
-                progress.stage,
-                config.stage.len()
-            )));
-        }
-        let saved = progress.extra.get(PREPARED).cloned().unwrap_or_default();
-        let saved = serde_json::from_value::<Fingerprint>(saved)
-            .map_err(|error| refuse(format!("`{PREPARED}` in its state.json: {error}")))?;
-        if let Some(changed) = self.prepared.fingerprint.changed_since(&saved) {
-            return Err(refuse(format!("{changed}. Put them back as they were, or begin a new run")));
-        }
-        self.optimizer = state::restore(checkpoint, &mut self.policy, options(config, progress.stage))?;
-        self.policy.resume_at(progress.step);
-        Ok(())
-    }
-
     /// Seconds of work so far, all sittings together.
     pub fn seconds(&self) -> f64 {
         self.elapsed_ms as f64 / 1000.0 + self.started.elapsed().as_secs_f64()

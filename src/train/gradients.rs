@@ -53,7 +53,7 @@ impl<B: Backend> Gradients<B> {
 const ROW: usize = 1024;
 
 /// In rows of fixed length and then in f64. Burn 0.21's own `sum` is wrong on wgpu where a tensor is large: of 393,216
-/// elements it adds up two thirds (`the_global_norm_is_that_in_f64` in `tests/wgpu.rs`).
+/// elements it adds up two thirds (`the_global_norm_is_that_in_f64` in `tests/wgpu/`).
 fn sum_of_squares<B: Backend>(values: Tensor<B, 1>) -> f64 {
     let [n] = values.dims();
     let (rows, rest) = (n / ROW, n % ROW);

@@ -8,11 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use osler::engine::ModelBundle;
-use osler::pipeline::{Ended, Part, Watch, prepare, train};
+use osler::pipeline::{Ended, Part, Start, Watch, prepare, train};
 use osler::train::checkpoint::Checkpoint;
 use osler::train::config::RunConfig;
 use osler::train::run::{
-    ResumeFrom, RunDirectory, RunOptions, StepMetrics, Summary, first_difference, read_metrics,
+    ResumeFrom, Resumed, RunDirectory, RunOptions, StepMetrics, Summary, first_difference, read_metrics,
 };
 use serde_json::Value;
 
@@ -98,15 +98,15 @@ fn config(overrides: &[&str]) -> RunConfig {
 /// One sitting in `dir`: begins the run or goes on with it.
 fn sit(dir: &Path, config: &RunConfig, stop_after: Option<u64>) -> (Ended, Stopper) {
     let mut watch = Stopper { stop_after, ..Stopper::default() };
-    let (run, checkpoint) = if dir.join("config.toml").exists() {
-        let resumed = RunDirectory::resume(dir, ResumeFrom::Newest, RunOptions::default()).unwrap();
-        assert_eq!(resumed.config, config.resolved());
-        (resumed.run, resumed.checkpoint)
+    let start = if dir.join("config.toml").exists() {
+        let resumed = Resumed::hold(dir, ResumeFrom::Newest, RunOptions::default()).unwrap();
+        assert_eq!(resumed.config(), config.resolved());
+        Start::Again(resumed)
     } else {
-        (RunDirectory::create_in(dir, &config.resolved(), RunOptions::default()).unwrap(), None)
+        Start::New(RunDirectory::create_in(dir, &config.resolved(), RunOptions::default()).unwrap())
     };
     let prepared = prepare(config.clone(), &mut watch).unwrap();
-    (train(&prepared, run, checkpoint, "today", &mut watch).unwrap(), watch)
+    (train(&prepared, start, "today", &mut watch).unwrap(), watch)
 }
 
 /// A whole run without interruption.
@@ -203,10 +203,10 @@ fn a_run_comes_again_and_goes_on_bit_for_bit_wherever_it_stopped() {
 
     // Back to a checkpoint of before the end.
     let resumed =
-        RunDirectory::resume(&at("again"), ResumeFrom::Step(SFT_STEPS + RL_STEPS - 1), RunOptions::default());
-    let resumed = resumed.unwrap();
+        Resumed::hold(&at("again"), ResumeFrom::Step(SFT_STEPS + RL_STEPS - 1), RunOptions::default());
+    let start = Start::Again(resumed.unwrap());
     let prepared = prepare(config(&[]), &mut Stopper::default()).unwrap();
-    train(&prepared, resumed.run, resumed.checkpoint, "today", &mut Stopper::default()).unwrap();
+    train(&prepared, start, "today", &mut Stopper::default()).unwrap();
     same(&at("whole"), &at("again"));
 }
 

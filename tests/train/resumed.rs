@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use osler::data::bank::{Bank, SynthOptions};
-use osler::pipeline::{Ended, PipelineError, prepare, train};
+use osler::pipeline::{Ended, PipelineError, Start, prepare, train};
 use osler::train::checkpoint::list;
 use osler::train::config::RunConfig;
-use osler::train::run::{ResumeFrom, RunDirectory, RunOptions, read_metrics};
+use osler::train::run::{ResumeFrom, Resumed, RunDirectory, RunOptions, read_metrics};
 
 use super::command::Files;
 use super::{CONFIG, SFT_STEPS, Stopper, config, same, sit, whole};
@@ -64,19 +64,26 @@ fn a_run_goes_on_with_the_patients_it_began_with_or_not_at_all() {
     let config = config(&[&format!("data.cases=[{:?}]", file.to_str().unwrap())]);
     let (ended, _) = sit(&out, &config, Some(2));
     assert!(matches!(ended, Ended::Stopped(_)));
-    let on = |config: &RunConfig| {
-        let resumed = RunDirectory::resume(&out, ResumeFrom::Newest, RunOptions::default()).unwrap();
+    let on = |config: &RunConfig, from: ResumeFrom| {
+        let resumed = Resumed::hold(&out, from, RunOptions::default()).unwrap();
         let prepared = prepare(config.clone(), &mut Stopper::default()).unwrap();
         let mut watch = Stopper { stop_after: Some(3), ..Stopper::default() };
-        train(&prepared, resumed.run, resumed.checkpoint, "today", &mut watch)
+        train(&prepared, Start::Again(resumed), "today", &mut watch)
     };
     write_cases(&file, 2);
-    let refused = on(&config);
+    // Two steps are saved and logged; what is refused must not undo the second.
+    let logs = || ["metrics.jsonl", "rollouts.jsonl"].map(|name| fs::read(out.join(name)).unwrap());
+    let (saved, logged) = (list(&out.join("checkpoints")).unwrap(), logs());
+    assert_eq!(saved.len(), 2);
+    let back = on(&config, ResumeFrom::Step(1));
+    assert!(matches!(back, Err(PipelineError::State { .. })), "{back:?}");
+    let refused = on(&config, ResumeFrom::Newest);
+    assert_eq!((list(&out.join("checkpoints")).unwrap(), logs()), (saved, logged));
     assert!(matches!(refused, Err(PipelineError::State { .. })), "{refused:?}");
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("step-000002") && message.contains("data.cases"), "{message}");
     fs::write(&file, sound).unwrap();
-    assert!(matches!(on(&config), Ok(Ended::Stopped(_))));
+    assert!(matches!(on(&config, ResumeFrom::Step(1)), Ok(Ended::Stopped(_))));
 }
 
 /// Weights that are no numbers were once saved as checkpoints, and the error named neither the step nor what to do.
@@ -87,7 +94,7 @@ fn training_that_diverges_says_where_and_what_to_do() {
         let config = config(&["stage.rl.updates=1", &format!("stage.{stage}.lr={lr}")]);
         let run = RunDirectory::create_in(dir.path(), &config.resolved(), RunOptions::default()).unwrap();
         let prepared = prepare(config, &mut Stopper::default()).unwrap();
-        let ended = train(&prepared, run, None, "today", &mut Stopper::default());
+        let ended = train(&prepared, Start::New(run), "today", &mut Stopper::default());
         assert!(matches!(ended, Err(PipelineError::Diverged { .. })), "{stage} {lr}: {ended:?}");
         let message = ended.unwrap_err().to_string();
         assert!(message.starts_with(&format!("step {}: the ", last + 1)), "{stage} {lr}: {message}");

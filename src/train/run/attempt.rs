@@ -4,8 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::directory::{CHECKPOINTS, CONFIG, ResumeFrom};
+use super::directory::{CHECKPOINTS, CONFIG};
 use super::error::RunError;
+use super::resumed::ResumeFrom;
 use crate::train::checkpoint::{Disk, DiskError, Durability, disk::create_dir_all, step_of};
 
 /// Makes the folder of the next attempt at the run `name`.

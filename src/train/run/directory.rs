@@ -10,25 +10,21 @@ use serde::Serialize;
 use super::attempt;
 use super::error::RunError;
 use super::lock::RunLock;
-use super::log::{self, JsonLog};
+use super::log::JsonLog;
 use super::metrics::StepMetrics;
 use super::summary::{SUMMARY, Summary};
 use crate::train::checkpoint::checksums::Checksum;
-use crate::train::checkpoint::disk::{RealDisk, create_dir_all, read_at_most, sync_dir, write_atomically};
+use crate::train::checkpoint::disk::{RealDisk, create_dir_all, sync_dir, write_atomically};
 use crate::train::checkpoint::{
-    Checkpoint, CheckpointError, CheckpointWriter, Disk, DiskError, Durability, LATEST, LogOffsets,
-    PendingCheckpoint, Progress, State, TensorSpec, latest,
+    CheckpointWriter, Disk, DiskError, Durability, LogOffsets, PendingCheckpoint, Progress, State, TensorSpec,
 };
 
 /// The resolved configuration.
 pub(super) const CONFIG: &str = "config.toml";
-const METRICS: &str = "metrics.jsonl";
-const ROLLOUTS: &str = "rollouts.jsonl";
+pub(super) const METRICS: &str = "metrics.jsonl";
+pub(super) const ROLLOUTS: &str = "rollouts.jsonl";
 /// The folder of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
-
-/// Names of checkpoints are shorter.
-const LONGEST_NAME: u64 = 100;
 
 /// How a run is kept on disk.
 #[derive(Debug, Clone)]
@@ -47,27 +43,6 @@ impl Default for RunOptions {
         let two = NonZeroUsize::MIN.saturating_add(1);
         Self { keep_checkpoints: two, durability: Durability::default(), disk: Arc::new(RealDisk) }
     }
-}
-
-/// Where a resumed run goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ResumeFrom {
-    /// After the newest checkpoint.
-    #[default]
-    Newest,
-    /// After the checkpoint of this many steps; those after it are removed, as they will be made anew.
-    Step(u64),
-}
-
-/// A run that is to go on.
-#[derive(Debug)]
-pub struct Resumed {
-    /// Its folder, the logs cut back to what the checkpoint covers.
-    pub run: RunDirectory,
-    /// Its configuration, as it was written.
-    pub config: String,
-    /// Where it goes on; `None` where it ended before its first checkpoint, so that it begins again.
-    pub checkpoint: Option<Checkpoint>,
 }
 
 /// A run's folder, written by this process alone.
@@ -105,47 +80,7 @@ impl RunDirectory {
         Self::open(dir, lock, options, config, LogOffsets::default())
     }
 
-    /// Takes up the run in `dir` where it ended, by whatever cause. Nothing is changed before all has been checked.
-    pub fn resume(dir: &Path, from: ResumeFrom, options: RunOptions) -> Result<Resumed, RunError> {
-        let path = dir.join(CONFIG);
-        // Looked for first, so that no lock file is left in a folder that is no run.
-        if !path.is_file() {
-            let what = if dir.is_dir() { "it has no config.toml" } else { "there is no such folder" };
-            return Err(RunError::NotARun { folder: dir.to_owned(), what: what.to_owned() });
-        }
-        if !dir.join(CHECKPOINTS).is_dir() {
-            let what = format!("its folder {CHECKPOINTS} is missing; put it back, or start a new run");
-            return Err(RunError::NotARun { folder: dir.to_owned(), what });
-        }
-        let lock = RunLock::take(dir)?;
-        let config = fs::read_to_string(&path).map_err(DiskError::on(&path, "read"))?;
-        let writer = checkpoint_writer(dir, &options);
-        writer.clean()?;
-        let folder = match from {
-            ResumeFrom::Newest => latest(writer.dir()).map_err(CheckpointError::from)?,
-            ResumeFrom::Step(step) => Some(writer.dir().join(crate::train::checkpoint::folder_name(step))),
-        };
-        if let (None, Some(named)) = (&folder, named_latest(writer.dir())) {
-            let what = format!(
-                "{CHECKPOINTS} holds none, and {LATEST} in it names {named}; put that back, or start a new run"
-            );
-            return Err(RunError::NotARun { folder: dir.to_owned(), what });
-        }
-        let checkpoint = folder.as_deref().map(Checkpoint::load).transpose()?;
-        let logs = match &checkpoint {
-            Some(checkpoint) => {
-                check_covers(dir, &config, checkpoint)?;
-                // Before the logs are cut: a checkpoint must never be left that covers more than there is.
-                writer.discard_after(checkpoint.state().progress.step)?;
-                checkpoint.state().logs
-            }
-            None => LogOffsets::default(),
-        };
-        let run = Self::open(dir, lock, options, &config, logs)?;
-        Ok(Resumed { run, config, checkpoint })
-    }
-
-    fn open(
+    pub(super) fn open(
         dir: &Path,
         lock: RunLock,
         options: RunOptions,
@@ -251,35 +186,14 @@ impl RunDirectory {
     }
 }
 
-fn checkpoint_writer(dir: &Path, options: &RunOptions) -> CheckpointWriter {
+pub(super) fn checkpoint_writer(dir: &Path, options: &RunOptions) -> CheckpointWriter {
     CheckpointWriter::new(dir.join(CHECKPOINTS), options.keep_checkpoints)
         .on_disk(Arc::clone(&options.disk))
         .durability(options.durability)
 }
 
-/// The checkpoint that `latest` in the folder of checkpoints names.
-fn named_latest(checkpoints: &Path) -> Option<String> {
-    let text = read_at_most(&checkpoints.join(LATEST), LONGEST_NAME).ok()?;
-    Some(String::from_utf8(text).ok()?.trim().to_owned())
-}
-
-fn config_hash(config: &str) -> String {
+pub(super) fn config_hash(config: &str) -> String {
     format!("crc32:{:08x}", Checksum::of(config.as_bytes()).crc)
-}
-
-/// That the checkpoint was made under this configuration, and the logs hold what it covers.
-fn check_covers(dir: &Path, config: &str, checkpoint: &Checkpoint) -> Result<(), RunError> {
-    let (state, found) = (checkpoint.state(), config_hash(config));
-    if state.config_hash != found {
-        return Err(RunError::ConfigChanged {
-            file: dir.join(CONFIG),
-            found,
-            checkpoint: checkpoint.path().to_owned(),
-            expected: state.config_hash.clone(),
-        });
-    }
-    log::check(&dir.join(METRICS), state.logs.metrics, checkpoint.path())?;
-    log::check(&dir.join(ROLLOUTS), state.logs.rollouts, checkpoint.path())
 }
 
 /// A new run takes no folder with anything in it, but for what one leaves that ended as it began: hidden files and an

@@ -115,9 +115,9 @@ proptest! {
 fn train_until_killed() {
     let Some(dir) = child::folder() else { return };
     let options = RunOptions { durability: Durability::Process, ..RunOptions::default() };
-    let resumed = RunDirectory::resume(&dir, ResumeFrom::Newest, options).unwrap();
-    let mut toy = resumed.checkpoint.as_ref().map_or_else(Toy::new, Toy::restore);
-    let mut run = resumed.run;
+    let resumed = Resumed::hold(&dir, ResumeFrom::Newest, options).unwrap();
+    let mut toy = resumed.checkpoint().map_or_else(Toy::new, Toy::restore);
+    let mut run = resumed.take_up().unwrap();
     // Ends by itself should nobody kill it.
     while toy.step < 100_000 {
         toy.advance(&mut run).unwrap();
@@ -147,8 +147,9 @@ fn a_process_killed_in_the_middle_loses_no_saved_step() {
         assert!(steps[0] > saved, "{steps:?} after {saved}");
         saved = steps[lines - 1];
     }
-    let resumed = RunDirectory::resume(dir.path(), ResumeFrom::Newest, RunOptions::default()).unwrap();
-    let (run, toy) = (resumed.run, Toy::restore(&resumed.checkpoint.unwrap()));
+    let resumed = Resumed::hold(dir.path(), ResumeFrom::Newest, RunOptions::default()).unwrap();
+    let toy = Toy::restore(resumed.checkpoint().unwrap());
+    let run = resumed.take_up().unwrap();
     assert!(toy.step >= saved);
     // The same as a run that nobody killed.
     let whole = tempfile::tempdir().unwrap();

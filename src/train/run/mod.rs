@@ -9,7 +9,7 @@
 //!   summary.json      [`Summary`], when it is finished
 //! ```
 //!
-//! One process writes a run at a time ([`RunLock`]). Reading order: `directory.rs`, `metrics.rs`, `log.rs`.
+//! One process writes a run at a time ([`RunLock`]). Reading order: `directory.rs`, `resumed.rs`, `metrics.rs`, `log.rs`.
 
 mod attempt;
 mod clock;
@@ -21,6 +21,7 @@ mod memory;
 mod metrics;
 mod number;
 mod read;
+mod resumed;
 mod summary;
 
 #[cfg(test)]
@@ -34,11 +35,12 @@ mod toy;
 
 pub use attempt::{last_attempt, locate};
 pub use clock::{Phase, StepClock};
-pub use directory::{ResumeFrom, Resumed, RunDirectory, RunOptions};
+pub use directory::{RunDirectory, RunOptions};
 pub use error::RunError;
 pub use lock::RunLock;
 pub use log::JsonLog;
 pub use memory::peak_rss_bytes;
 pub use metrics::{Clipped, Gap, RlMetrics, Spread, StepMetrics, Timing};
 pub use read::{Difference, first_difference, read_metrics};
+pub use resumed::{ResumeFrom, Resumed};
 pub use summary::{Gain, Outcome, Summary, read_summary};

@@ -27,7 +27,7 @@ fn attempts_have_folders_of_their_own() {
     );
     assert_eq!(last_attempt(base.path(), "quick").unwrap().as_deref(), Some(second.dir()));
     assert!(first.is_locked());
-    let error = RunDirectory::resume(first.dir(), ResumeFrom::Newest, plain()).unwrap_err();
+    let error = Resumed::hold(first.dir(), ResumeFrom::Newest, plain()).unwrap_err();
     assert!(matches!(error, RunError::Locked { .. }), "{error}");
     let error = RunDirectory::create_in(first.dir(), CONFIG, plain()).unwrap_err();
     assert!(matches!(error, RunError::Locked { .. }), "{error}");
@@ -53,7 +53,7 @@ fn a_folder_without_a_run_is_left_as_it_is() {
     for (path, what) in
         [(dir.path().to_owned(), "no config.toml"), (dir.path().join("none"), "no such folder")]
     {
-        let message = RunDirectory::resume(&path, ResumeFrom::Newest, plain()).unwrap_err().to_string();
+        let message = Resumed::hold(&path, ResumeFrom::Newest, plain()).unwrap_err().to_string();
         assert!(message.contains(what), "{message}");
     }
     assert!(fs::read_dir(dir.path()).unwrap().next().is_none());
@@ -70,19 +70,21 @@ fn a_run_goes_back_to_an_earlier_checkpoint_when_told() {
     fs::write(&newest, bytes).unwrap();
     let logs = || fs::read(run.path().join("metrics.jsonl")).unwrap();
     let before = logs();
-    let error = RunDirectory::resume(run.path(), ResumeFrom::Newest, plain()).unwrap_err();
+    let error = Resumed::hold(run.path(), ResumeFrom::Newest, plain()).unwrap_err();
     assert!(matches!(&error, RunError::Checkpoint(CheckpointError::Damaged { .. })), "{error}");
     assert!(error.to_string().contains("step-000004"), "{error}");
     assert_eq!(logs(), before, "nothing is cut before all is checked");
-    let resumed = RunDirectory::resume(run.path(), ResumeFrom::Step(4), plain()).unwrap();
+    let resumed = Resumed::hold(run.path(), ResumeFrom::Step(4), plain()).unwrap();
+    assert!(newest.exists() && logs() == before, "nothing is cut or removed before it is taken up");
+    let mut toy = Toy::restore(resumed.checkpoint().unwrap());
+    let mut run_again = resumed.take_up().unwrap();
     assert!(!newest.exists());
-    let (mut run_again, mut toy) = (resumed.run, Toy::restore(&resumed.checkpoint.unwrap()));
     assert_eq!(toy.step, 4);
     toy.advance(&mut run_again).unwrap();
     toy.save(&mut run_again).unwrap();
     same_as(&reference, run.path(), "gone back to step 4");
     drop(run_again);
-    let error = RunDirectory::resume(run.path(), ResumeFrom::Step(3), plain()).unwrap_err();
+    let error = Resumed::hold(run.path(), ResumeFrom::Step(3), plain()).unwrap_err();
     assert!(
         error.to_string().contains("no such folder") && error.to_string().contains("step-000005"),
         "{error}"
@@ -109,7 +111,7 @@ fn a_run_is_found_by_its_folder_its_name_or_a_checkpoint() {
 fn another_configuration_is_refused() {
     let run = finished();
     fs::write(run.path().join("config.toml"), "seed = 4\n").unwrap();
-    let message = RunDirectory::resume(run.path(), ResumeFrom::Newest, plain()).unwrap_err().to_string();
+    let message = Resumed::hold(run.path(), ResumeFrom::Newest, plain()).unwrap_err().to_string();
     for part in
         ["config.toml has the checksum crc32:", "step-000005 was made under crc32:", "start a new run"]
     {
@@ -125,14 +127,14 @@ fn a_log_that_lost_lines_is_refused_before_anything_is_changed() {
         let text = fs::read(&path).unwrap();
         fs::write(&path, &text[..text.len() - 1]).unwrap();
         let other = fs::read(run.path().join("rollouts.jsonl")).unwrap();
-        let error = RunDirectory::resume(run.path(), ResumeFrom::Newest, plain()).unwrap_err();
+        let error = Resumed::hold(run.path(), ResumeFrom::Newest, plain()).unwrap_err();
         assert!(matches!(&error, RunError::Log { file, .. } if *file == path), "{error}");
         assert!(error.to_string().contains("too short"), "{error}");
         assert_eq!(fs::read(run.path().join("rollouts.jsonl")).unwrap(), other);
         // What an earlier checkpoint covers is still there.
-        RunDirectory::resume(run.path(), ResumeFrom::Step(4), plain()).unwrap();
+        Resumed::hold(run.path(), ResumeFrom::Step(4), plain()).unwrap().take_up().unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(RunDirectory::resume(run.path(), ResumeFrom::Newest, plain()).is_err());
+        assert!(Resumed::hold(run.path(), ResumeFrom::Newest, plain()).is_err());
     }
 }
 

@@ -80,10 +80,10 @@ pub fn options(disk: Arc<dyn Disk>, durability: Durability) -> RunOptions {
 /// One sitting: begins or resumes the run in `dir` and trains to the end, saving every `every` steps.
 pub fn sit(dir: &Path, every: u64, options: RunOptions, came: &mut Came) -> Result<(), RunError> {
     let (mut run, mut toy) = if dir.join("config.toml").exists() {
-        let resumed = RunDirectory::resume(dir, ResumeFrom::Newest, options)?;
-        assert_eq!(resumed.config, CONFIG);
-        let toy = resumed.checkpoint.as_ref().map_or_else(Toy::new, Toy::restore);
-        (resumed.run, toy)
+        let resumed = Resumed::hold(dir, ResumeFrom::Newest, options)?;
+        assert_eq!(resumed.config(), CONFIG);
+        let toy = resumed.checkpoint().map_or_else(Toy::new, Toy::restore);
+        (resumed.take_up()?, toy)
     } else {
         (RunDirectory::create_in(dir, CONFIG, options)?, Toy::new())
     };

@@ -2,6 +2,8 @@
 //! software one included (Mesa's lavapipe in CI).
 #![cfg(feature = "wgpu")]
 
+mod operations;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::panic::catch_unwind;

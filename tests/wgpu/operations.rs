@@ -1,0 +1,117 @@
+//! Single operations at sizes that fill no tile, beside the CPU's.
+
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn_flex::{Flex, FlexDevice};
+use burn_wgpu::Wgpu;
+use osler::kernels::{AttentionShape, KernelBackend, Segment};
+
+const WIDTH: usize = 192;
+
+/// Values in [-1, 1] without a pattern that sums could hide.
+fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mixed = (0..count as u64).map(|i| {
+        let x = (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ seed.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (x >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    });
+    mixed.collect()
+}
+
+/// Named results.
+type Results = Vec<(String, Vec<f32>)>;
+
+fn host<B: KernelBackend, const D: usize>(x: Tensor<B, D>) -> Vec<f32> {
+    x.into_data().to_vec().unwrap()
+}
+
+fn matrix<B: KernelBackend>(rows: usize, columns: usize, seed: u64, device: &B::Device) -> Tensor<B, 2> {
+    Tensor::from_data(TensorData::new(values(rows * columns, seed), [rows, columns]), (device, DType::F32))
+}
+
+/// Of `rows` rows, which no tile divides, as real batches have them, to widths `outs`.
+fn products_and_sums<B: KernelBackend>(rows: &[usize], outs: &[usize], device: &B::Device) -> Results {
+    let mut results = Results::new();
+    for &n in rows {
+        for &out in outs {
+            let (x, dy) = (matrix::<B>(n, WIDTH, 1, device), matrix::<B>(n, out, 2, device));
+            let weight = matrix::<B>(out, WIDTH, 3, device);
+            let mut add = |name: &str, y: Vec<f32>| results.push((format!("{name}, {n} rows to {out}"), y));
+            add("x W^T", host(x.clone().matmul(weight.clone().transpose())));
+            add("dy W", host(dy.clone().matmul(weight)));
+            add("dy^T x", host(dy.clone().transpose().matmul(x)));
+            add("column sums", host(dy.sum_dim(0)));
+        }
+        let (x, dy) = (matrix::<B>(n, WIDTH, 4, device), matrix::<B>(n, WIDTH, 5, device));
+        let weight = Tensor::<B, 1>::from_data(TensorData::new(values(WIDTH, 6), [WIDTH]), device);
+        let (dx, dw) = B::rms_norm_backward(x, &weight, 1e-6, dy.clone());
+        results.push((format!("norm dx, {n} rows"), host(dx)));
+        results.push((format!("norm dw, {n} rows"), host(dw)));
+        // Few rows get most of them, as the embedding of text.
+        let ids: Vec<i32> = (0..n as i32).map(|i| (i * i) % 7919 % (1 + i % 2048)).collect();
+        let index = Tensor::<B, 1, Int>::from_data(TensorData::new(ids, [n]), device);
+        let table = Tensor::<B, 2>::zeros([2048, WIDTH], device);
+        let table = table.select_assign(0, index, dy, IndexingUpdateOp::Add);
+        results.push((format!("embedding, {n} rows"), host(table)));
+        let targets: Vec<u32> = (0..n as u32).map(|i| i * 31 % 2048).collect();
+        let logits = matrix::<B>(n, 2048, 7, device).mul_scalar(8.0);
+        let (found, sums) = B::log_probs(&logits, &targets);
+        let gradient = B::log_probs_backward(logits, &targets, &sums, &values(n, 8));
+        results.push((format!("log-probs, {n} rows"), found));
+        results.push((format!("logits' gradient, {n} rows"), host(gradient)));
+    }
+    results
+}
+
+fn attention<B: KernelBackend>(device: &B::Device) -> Results {
+    let shape = AttentionShape { heads: 6, kv_heads: 2, head_dim: 32, scale: 32f32.powf(-0.5) };
+    let mut segments = [251, 263, 97, 129, 255, 1, 17].map(Segment::alone).to_vec();
+    segments.extend([13, 1].map(|len| Segment { len, after: Some(1) }));
+    let n: usize = segments.iter().map(|segment| segment.len).sum();
+    let heads = |heads: usize, seed: u64| -> Tensor<B, 3> {
+        matrix::<B>(n, heads * shape.head_dim, seed, device).reshape([n, heads, shape.head_dim])
+    };
+    let (q, k, v) =
+        (heads(shape.heads, 1).mul_scalar(4.0), heads(shape.kv_heads, 2), heads(shape.kv_heads, 3));
+    let dout = matrix::<B>(n, shape.heads * shape.head_dim, 4, device);
+    let out = B::attention_packed(q.clone(), k.clone(), v.clone(), &segments, shape);
+    let (dq, dk, dv) = B::attention_packed_backward(q, k, v, &segments, shape, dout);
+    let named = [("attention", host(out)), ("dq", host(dq)), ("dk", host(dk)), ("dv", host(dv))];
+    named.map(|(name, x)| (name.to_owned(), x)).to_vec()
+}
+
+/// Relative in the Euclidean norm, so that a few elements left out of a sum show.
+fn same(found: &Results, expected: &Results) {
+    let mut wrong = Vec::new();
+    for ((name, found), (_, expected)) in found.iter().zip(expected) {
+        let square = |x: f64| x * x;
+        let apart: f64 = found.iter().zip(expected).map(|(a, b)| square(f64::from(a - b))).sum();
+        let size: f64 = expected.iter().map(|&x| square(f64::from(x))).sum();
+        let relative = (apart / size).sqrt();
+        assert_eq!(found.len(), expected.len(), "{name}");
+        if relative.is_nan() || relative > 3e-6 {
+            wrong.push(format!("{name}: {relative:.1e}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn products_and_sums_are_those_of_the_cpu(rows: &[usize], outs: &[usize]) {
+    let found = products_and_sums::<Wgpu>(rows, outs, &super::device());
+    same(&found, &products_and_sums::<Flex>(rows, outs, &FlexDevice));
+}
+
+#[test]
+fn products_and_sums_of_an_odd_size_are_those_of_the_cpu() {
+    products_and_sums_are_those_of_the_cpu(&[263], &[512]);
+}
+
+#[test]
+#[ignore = "takes ten minutes on a software adapter, which tries every kernel at every shape"]
+fn products_and_sums_of_odd_sizes_are_those_of_the_cpu() {
+    products_and_sums_are_those_of_the_cpu(&[2037, 1021, 263, 97], &[64, WIDTH, 512, 2048]);
+}
+
+#[test]
+fn attention_of_odd_lengths_is_that_of_the_cpu() {
+    same(&attention::<Wgpu>(&super::device()), &attention::<Flex>(&FlexDevice));
+}
