@@ -16,6 +16,8 @@ pub fn about(fact: &Fact) -> String {
         (_, Aspect::Relieving) => format!("what makes the {concept} better"),
         (Topic::History, _) => format!("a history of {concept}"),
         (Topic::Medication, _) => format!("medication ({concept})"),
+        // Having none, and what records call an allergy to something already.
+        (Topic::Allergy, _) if concept.to_lowercase().contains("allerg") => format!("any {concept}"),
         (Topic::Allergy, _) => format!("an allergy to {concept}"),
         (Topic::Family, _) => format!("{concept} in the family"),
         (Topic::Social, _) => format!("daily life ({concept})"),
@@ -35,5 +37,21 @@ pub fn list(case: &Case, facts: &[FactId]) -> String {
         (Some(only), false) if words.is_empty() => only,
         (Some(last), false) => format!("{} or {last}", words.join(", ")),
         (Some(last), true) => format!("{}, {last} and the like", words.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+
+    #[test]
+    fn having_no_allergy_is_no_allergy_to_allergy() {
+        let cases = Bank::bundled().synth(1, &SynthOptions::any(200)).unwrap();
+        let words: Vec<String> =
+            cases.iter().flat_map(|case| case.facts_on(Topic::Allergy)).map(about).collect();
+        assert!(words.iter().any(|words| words == "any allergy"), "{words:?}");
+        assert!(words.iter().any(|words| words.starts_with("an allergy to ")), "{words:?}");
+        assert!(words.iter().all(|words| !words.contains("to allerg")), "{words:?}");
     }
 }
