@@ -177,7 +177,7 @@ impl Arguments {
             Some(dir) => RunDirectory::create_in(dir, &text, options)?,
             None => RunDirectory::create(Path::new(RUNS), &prepared.config.name, &text, options)?,
         };
-        self.go(&prepared, &run.dir().to_owned(), Start::New(run), bars)
+        self.go(&prepared, Start::New(run), bars)
     }
 
     fn resume(&self, folder: &Path, from: ResumeFrom) -> CommandResult {
@@ -217,11 +217,11 @@ impl Arguments {
             None => format!("{} ended before its first checkpoint and begins again", folder.display()),
         });
         let prepared = prepare(config, &mut bars)?;
-        self.go(&prepared, folder, Start::Again(resumed), bars)
+        self.go(&prepared, Start::Again(resumed), bars)
     }
 
-    fn go(&self, prepared: &Prepared, folder: &Path, start: Start, mut bars: Bars) -> CommandResult {
-        bars.note(&format!("run folder: {}", folder.display()));
+    fn go(&self, prepared: &Prepared, start: Start, mut bars: Bars) -> CommandResult {
+        bars.note(&format!("run folder: {}", start.dir().display()));
         for note in &prepared.patients.notes {
             bars.note(note);
         }

@@ -59,7 +59,8 @@ pub enum Start {
 }
 
 impl Start {
-    fn dir(&self) -> &Path {
+    /// The run's folder.
+    pub fn dir(&self) -> &Path {
         match self {
             Self::New(run) => run.dir(),
             Self::Again(resumed) => resumed.dir(),
