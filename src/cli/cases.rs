@@ -297,7 +297,7 @@ impl Show {
         if self.json {
             output::json(case)?
         } else {
-            output::text(&in_words(case))?
+            output::text(&output::shown(&in_words(case)))?
         }
         Ok(())
     }

@@ -285,10 +285,11 @@ impl Session<'_> {
 
     /// Shows text on stdout; with `--json`, which has stdout to itself, on stderr.
     fn show(&self, text: &str) -> CommandResult {
+        let text = output::shown(text);
         if self.arguments.json {
-            terminal::text(text);
+            terminal::text(&text);
         } else {
-            output::text(text)?;
+            output::text(&text)?;
         }
         Ok(())
     }

@@ -21,6 +21,13 @@ pub fn text(text: &str) -> io::Result<()> {
     written.map_err(|error| io::Error::new(error.kind(), format!("stdout: {error}")))
 }
 
+/// Text of records for a terminal: a control character could move the cursor or change colours, and is shown as `U+FFFD`.
+pub fn shown(text: &str) -> String {
+    let safe =
+        |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(safe).collect()
+}
+
 /// Whether an error only says that nobody reads stdout any more (`osler ... | head`).
 pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
@@ -63,4 +70,17 @@ fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_records_do_not_reach_a_terminal() {
+        assert_eq!(
+            shown("a\tcough\u{1b}[31m\u{7}\n\u{9b}2J née"),
+            "a\tcough\u{FFFD}[31m\u{FFFD}\n\u{FFFD}2J née"
+        );
+    }
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
+
 /// Prints a line. A terminal that was closed, or a log on a full disk, is no reason to lose what is being done, so a line that
 /// cannot be written is lost.
 pub fn line(text: &str) {
@@ -28,7 +30,7 @@ pub fn report(error: &(dyn Error + 'static)) {
         }
         source = cause.source();
     }
-    line(&message);
+    line(&output::shown(&message));
 }
 
 /// A progress bar on stderr; nothing where stderr is not a terminal.

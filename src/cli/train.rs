@@ -14,7 +14,7 @@ use crate::cli::options::available_memory;
 use crate::cli::{CommandResult, output, terminal};
 use crate::data::template_clock::strftime;
 use crate::engine::{Device, ModelBundle};
-use crate::pipeline::{Ended, MODEL, Patients, Prepared, Start, Stopped, Watch as _, prepare, train};
+use crate::pipeline::{Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train};
 use crate::train::config::{Plan, RunConfig};
 use crate::train::run::{
     ResumeFrom, Resumed, RunDirectory, RunOptions, Summary, last_attempt, locate, read_summary,
@@ -100,6 +100,11 @@ enum UsageError {
         .config.display(), .run.display()
     )]
     OtherConfig { config: PathBuf, run: PathBuf },
+    #[error(
+        "--resume {} and --out {} name two folders: a run goes on in its own. Leave --out away",
+        .resume.display(), .out.display()
+    )]
+    TwoFolders { resume: PathBuf, out: PathBuf },
     #[error("the run cannot be started: {0}")]
     CannotRun(String),
 }
@@ -129,6 +134,9 @@ impl Arguments {
     fn resumed(&self) -> Result<Option<(PathBuf, ResumeFrom)>, Box<dyn std::error::Error>> {
         let Some(given) = &self.resume else { return Ok(None) };
         if given.as_path() != Path::new(RUNS) && !given.is_file() {
+            if let Some(out) = &self.out {
+                return Err(UsageError::TwoFolders { resume: given.to_owned(), out: out.to_owned() }.into());
+            }
             return Ok(Some(locate(given)));
         }
         if let Some(out) = &self.out {
@@ -184,12 +192,15 @@ impl Arguments {
         if from == ResumeFrom::Newest
             && let Some(summary) = read_summary(folder)?
         {
-            if folder.join(MODEL).is_dir() {
+            let Some(gone) = missing(folder) else {
                 terminal::line(&format!("{} is finished already", folder.display()));
-                return self.tell(&summary);
-            }
+                // Where it is now, should it have been moved.
+                let text = |path: &Path| path.to_string_lossy().into_owned();
+                let (run_dir, export) = (text(folder), text(&folder.join(MODEL)));
+                return self.tell(&Summary { run_dir, export, ..summary });
+            };
             terminal::line(&format!(
-                "{} is finished, but its model is gone: it is made again",
+                "{} is finished, but its {gone} is gone: it is made again",
                 folder.display()
             ));
         }
@@ -240,6 +251,17 @@ impl Arguments {
 
     fn tell(&self, summary: &Summary) -> CommandResult {
         if self.json { Ok(output::json(summary)?) } else { Ok(output::text(&in_words(summary))?) }
+    }
+}
+
+/// What a finished run has lost.
+fn missing(folder: &Path) -> Option<&'static str> {
+    if ModelBundle::open(&folder.join(MODEL)).is_err() {
+        Some("model")
+    } else if !folder.join(REPORT).is_file() {
+        Some("report")
+    } else {
+        None
     }
 }
 
@@ -315,7 +337,7 @@ fn in_words(summary: &Summary) -> String {
          This is research software: what it trains gives no medical advice.\n",
         baselines.join(", "),
         output::bytes(summary.peak_rss_bytes),
-        Path::new(&summary.run_dir).join("report.html").display(),
+        Path::new(&summary.run_dir).join(REPORT).display(),
         summary.export,
     );
     text

@@ -13,6 +13,7 @@ use super::run::{Place, Run};
 use super::seeds::{Draws, seed_of};
 use super::watch::Part;
 use crate::data::Consultation;
+use crate::data::hash::fnv1a;
 use crate::eval::report::{self, samples};
 use crate::eval::{
     Bootstrap, Evaluated, Evaluation, ReportData, RunFacts, Series, TimeShare, Yardstick, baselines,
@@ -31,7 +32,8 @@ const BEFORE: &str = "heldout-before.json";
 const AFTER: &str = "heldout-after.json";
 /// The folder in a run's that the model is exported to.
 pub const MODEL: &str = "model";
-const REPORT: &str = "report.html";
+/// The report, in the run's folder.
+pub const REPORT: &str = "report.html";
 /// Consultations that the report shows before and after.
 const SAMPLES: usize = 6;
 
@@ -57,7 +59,7 @@ impl<B: KernelBackend> Run<'_, B> {
     /// Measures what the policy does before reinforcement learning, and writes it down. `None` where the run is to stop.
     pub(super) fn measure_before(&mut self) -> Result<Option<Measured>, PipelineError> {
         let Some(measured) = self.measure("before")? else { return Ok(None) };
-        self.write_held_out(BEFORE, &measured)?;
+        self.before = Some(checksum(&self.write_held_out(BEFORE, &measured)?));
         Ok(Some(measured))
     }
 
@@ -68,18 +70,26 @@ impl<B: KernelBackend> Run<'_, B> {
             return Ok(());
         }
         if let Some(measured) = self.measure("between")? {
-            self.write_held_out(&format!("heldout-{:06}.json", self.place.step), &measured)?;
+            self.write_held_out(&between(self.place.step), &measured)?;
         }
         Ok(())
     }
 
-    fn write_held_out(&self, name: &str, measured: &Measured) -> Result<(), PipelineError> {
+    /// Measures what an earlier sitting owes: it ended after the step and before its measurement.
+    pub(super) fn evaluate_owed(&mut self) -> Result<(), PipelineError> {
+        let written = self.dir.dir().join(between(self.place.step)).exists();
+        if self.place.stage_step > 0 && !written { self.evaluate_between() } else { Ok(()) }
+    }
+
+    /// Returns what was written.
+    fn write_held_out(&self, name: &str, measured: &Measured) -> Result<Vec<u8>, PipelineError> {
         let Evaluated { evaluation, consultations, .. } = measured;
         let file = HeldOutFile { step: self.place.step, evaluation, consultations };
         // Strings and finite numbers only, which always have a JSON form.
         let mut text = serde_json::to_vec(&file).unwrap_or_default();
         text.push(b'\n');
-        Ok(self.dir.write_file(name, &text)?)
+        self.dir.write_file(name, &text)?;
+        Ok(text)
     }
 
     /// Leads all held-out consultations; `None` where the run is to stop.
@@ -111,13 +121,23 @@ impl<B: KernelBackend> Run<'_, B> {
     }
 }
 
-/// What the policy of the run in `dir` did before reinforcement learning, where that was measured in an earlier sitting;
-/// an error where it is missing and can no longer be measured.
+/// The file of a measurement after `step` steps.
+fn between(step: u64) -> String {
+    format!("heldout-{step:06}.json")
+}
+
+fn checksum(text: &[u8]) -> String {
+    format!("fnv1a128:{:032x}", fnv1a(text))
+}
+
+/// What the policy of the run in `dir` did before reinforcement learning, where that was measured in an earlier sitting,
+/// with the file's checksum, which is to be `written`; an error where it is missing and can no longer be measured.
 pub(super) fn read_before(
     prepared: &Prepared,
     dir: &Path,
     place: &Place,
-) -> Result<Option<Measured>, PipelineError> {
+    written: Option<&str>,
+) -> Result<Option<(Measured, String)>, PipelineError> {
     let path = dir.join(BEFORE);
     let damaged = |what: String| PipelineError::Before { file: path.clone(), what };
     let text = match fs::read(&path) {
@@ -130,11 +150,15 @@ pub(super) fn read_before(
         }
         Err(error) => return Err(damaged(format!("could not be read: {error}"))),
     };
+    let found = checksum(&text);
+    if written.is_some_and(|written| written != found) {
+        return Err(damaged("is not as it was written: its checksum is another".to_owned()));
+    }
     let read: HeldOutRead = serde_json::from_slice(&text)
         .map_err(|error| damaged(format!("is not as it was written: {error}")))?;
     let measured = mark(prepared, "before", read.consultations)
         .map_err(|error| damaged(format!("does not fit: {error}")))?;
-    Ok(Some(measured))
+    Ok(Some((measured, found)))
 }
 
 fn mark(

@@ -20,7 +20,7 @@ mod watch;
 
 pub use error::PipelineError;
 pub use fingerprint::Fingerprint;
-pub use finish::MODEL;
+pub use finish::{MODEL, REPORT};
 pub use patients::Patients;
 pub use prepare::{Prepared, prepare};
 pub use run::{Ended, Start, Stopped, train};

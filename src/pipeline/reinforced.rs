@@ -75,6 +75,7 @@ impl<B: KernelBackend> Run<'_, B> {
             fragments.restore(state, &prepared.format);
         }
         let rates = Stage::Rl(stage.clone()).learning_rate().over(grpo.steps * grpo.updates)?;
+        self.evaluate_owed()?;
         loop {
             let mut clock = StepClock::start();
             let groups = self.rounds(&mut fragments, stage.fragments, &mut clock)?;

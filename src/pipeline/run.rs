@@ -7,7 +7,7 @@ use burn::tensor::DType;
 
 use super::error::PipelineError;
 use super::fingerprint::Fingerprint;
-use super::finish::{self, Measured};
+use super::finish;
 use super::prepare::Prepared;
 use super::seeds::{Draws, seed_of};
 use super::state::{self, NoNumber};
@@ -138,6 +138,10 @@ pub(super) struct Run<'a, B: KernelBackend> {
     pub dir: RunDirectory,
     pub place: Place,
     pub watch: &'a mut dyn Watch,
+    /// The checksum of the consultations from before reinforcement learning, once they are written.
+    pub before: Option<String>,
+    /// Steps that were done before this sitting.
+    first_step: u64,
     /// Work before this sitting, in milliseconds.
     elapsed_ms: u64,
     started: Instant,
@@ -161,8 +165,13 @@ fn go<B: KernelBackend>(
         check(prepared, checkpoint)?;
     }
     let first_rl = config.stage.iter().position(|stage| matches!(stage, Stage::Rl(_))).unwrap_or(0);
-    let mut before: Option<Measured> =
-        if place.stage >= first_rl { finish::read_before(prepared, start.dir(), &place)? } else { None };
+    let written = progress.extra.get(BEFORE).and_then(serde_json::Value::as_str);
+    let read = if place.stage >= first_rl {
+        finish::read_before(prepared, start.dir(), &place, written)?
+    } else {
+        None
+    };
+    let (mut before, checksum) = read.unzip();
     let mut policy = policy::<B>(prepared, device, watch)?;
     let options = options(config, place.stage);
     let optimizer = match start.checkpoint() {
@@ -172,9 +181,19 @@ fn go<B: KernelBackend>(
     policy.resume_at(place.step);
     let dir = start.take_up()?;
 
-    let elapsed_ms = progress.elapsed_ms;
-    let mut run =
-        Run { prepared, policy, optimizer, dir, place, watch, elapsed_ms, started, out_of_time: false };
+    let mut run = Run {
+        prepared,
+        policy,
+        optimizer,
+        dir,
+        place,
+        watch,
+        before: checksum,
+        first_step: place.step,
+        elapsed_ms: progress.elapsed_ms,
+        started,
+        out_of_time: false,
+    };
     let mut pool = progress.extra.get(POOL).cloned();
     while let Some(stage) = config.stage.get(run.place.stage) {
         if before.is_none() && run.place.stage >= first_rl {
@@ -210,6 +229,8 @@ fn go<B: KernelBackend>(
 
 /// Where the pool of consultations is kept in a checkpoint.
 pub(super) const POOL: &str = "pool";
+/// Where the checksum of the consultations from before reinforcement learning is kept.
+const BEFORE: &str = "before";
 /// Where the fingerprint of what the run was prepared from is kept.
 const PREPARED: &str = "prepared";
 
@@ -286,7 +307,11 @@ impl<B: KernelBackend> Run<'_, B> {
     /// Whether the run should stop now.
     pub fn should_stop(&mut self) -> bool {
         let limit = self.prepared.config.limits.seconds;
-        self.out_of_time |= limit.is_some_and(|limit| self.seconds() >= limit as f64);
+        // Not before a step is done, nor in a sitting that has none left to do: a limit that is short beside what comes
+        // before and after the steps must not keep a run from its end, however often it is taken up.
+        let moved = self.place.step > self.first_step;
+        self.out_of_time |=
+            moved && limit.is_some_and(|limit| self.started.elapsed().as_secs_f64() >= limit as f64);
         self.out_of_time || self.watch.should_stop()
     }
 
@@ -370,6 +395,9 @@ impl<B: KernelBackend> Run<'_, B> {
         // Strings and whole numbers only, which always have a JSON form.
         let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
         progress.extra.insert(PREPARED.to_owned(), json(serde_json::to_value(&self.prepared.fingerprint)));
+        if let Some(before) = &self.before {
+            progress.extra.insert(BEFORE.to_owned(), before.as_str().into());
+        }
         if let Some(pool) = pool {
             progress.extra.insert(POOL.to_owned(), json(serde_json::to_value(pool.state())));
         }

@@ -239,16 +239,28 @@ fn the_check_lets_nothing_pass_that_must_not_be_said() {
 #[test]
 fn what_the_patient_cannot_know_is_neither_told_nor_denied() {
     let script = script(plain(), 4);
-    for message in [
-        "Do you have a heart attack?",
-        "Have you had a myocardial infarction?",
-        "What was your blood pressure?",
-        "What were the results of your ECG?",
-    ] {
+    for message in ["What was your blood pressure?", "What were the results of your ECG?"] {
         let so_far = play(&script, &[message]);
         let reply = so_far.turns[0].patient.as_deref().unwrap_or_default();
         assert!(say::NOT_KNOWN.contains(&reply), "{message} {reply}");
         assert!(so_far.turns[0].asked.is_empty(), "{message}");
+    }
+}
+
+/// The true diagnosis was once the only illness whose patient `couldn't say`: whoever asked for all of them had it.
+#[test]
+fn the_hidden_diagnosis_is_answered_as_any_other_illness() {
+    for seed in 0..8 {
+        let script = script(plain(), seed);
+        for form in ["Do you have {}?", "Have you had {} before?", "Could it be {}?"] {
+            let ask = |illness: &str| play(&script, &[&form.replace("{}", illness)]).turns.remove(0);
+            let other = ask("appendicitis");
+            assert!(other.understood && other.asked.is_empty(), "{form} {other:?}");
+            for hidden in ["a heart attack", "a myocardial infarction"] {
+                let turn = ask(hidden);
+                assert_eq!((&turn.patient, turn.asked.len()), (&other.patient, 0), "{form} {hidden}");
+            }
+        }
     }
 }
 

@@ -277,7 +277,6 @@ impl<'a> Speaker<'a> {
         let wider =
             |fact: &Fact| fact.finding != Finding::Absent && scene.lexicon.is_a(concept, &fact.concept);
         let deniable = act.aspect == Aspect::Presence
-            && !hidden
             && !scene.script.facts.iter().any(wider)
             && !matches!(kind, Some(ConceptKind::Examination | ConceptKind::Test) | None);
         if !deniable {
@@ -289,6 +288,11 @@ impl<'a> Speaker<'a> {
             Topic::Medication => say::NOT_TAKEN,
             _ => say::NOT_THAT_I_KNOW,
         };
+        // Who has it and does not know answers as who has it not: another answer would give the diagnosis away.
+        if hidden {
+            self.blank(phrases);
+            return;
+        }
         let text = self.one(phrases);
         self.draft.push(text, Source::Denial(concept.to_owned()));
         self.answers += 1;

@@ -13,6 +13,7 @@ use osler::train::checkpoint::Checkpoint;
 use osler::train::config::RunConfig;
 use osler::train::run::{
     ResumeFrom, Resumed, RunDirectory, RunOptions, StepMetrics, Summary, first_difference, read_metrics,
+    read_summary,
 };
 use serde_json::Value;
 
@@ -201,12 +202,15 @@ fn a_run_comes_again_and_goes_on_bit_for_bit_wherever_it_stopped() {
         same(&at("whole"), &at(name));
     }
 
-    // Back to a checkpoint of before the end.
-    let resumed =
-        Resumed::hold(&at("again"), ResumeFrom::Step(SFT_STEPS + RL_STEPS - 1), RunOptions::default());
-    let start = Start::Again(resumed.unwrap());
+    // Back to a checkpoint of before the end, and stopped again: it is no longer finished, and goes on to the same end.
+    let back = ResumeFrom::Step(SFT_STEPS + RL_STEPS - 1);
+    let start = Start::Again(Resumed::hold(&at("again"), back, RunOptions::default()).unwrap());
     let prepared = prepare(config(&[]), &mut Stopper::default()).unwrap();
-    train(&prepared, start, "today", &mut Stopper::default()).unwrap();
+    let mut stopper = Stopper { stop_after: Some(0), ..Stopper::default() };
+    let ended = train(&prepared, start, "today", &mut stopper).unwrap();
+    assert!(matches!(ended, Ended::Stopped(_)));
+    assert_eq!(read_summary(&at("again")).unwrap(), None);
+    sit(&at("again"), &config(&[]), None);
     same(&at("whole"), &at("again"));
 }
 

@@ -7,10 +7,10 @@ use osler::data::bank::{Bank, SynthOptions};
 use osler::pipeline::{Ended, PipelineError, Start, prepare, train};
 use osler::train::checkpoint::list;
 use osler::train::config::RunConfig;
-use osler::train::run::{ResumeFrom, Resumed, RunDirectory, RunOptions, read_metrics};
+use osler::train::run::{ResumeFrom, Resumed, RunDirectory, RunOptions, Summary, read_metrics};
 
 use super::command::Files;
-use super::{CONFIG, SFT_STEPS, Stopper, config, same, sit, whole};
+use super::{CONFIG, RL_STEPS, SFT_STEPS, Stopper, config, same, sit, whole};
 
 #[test]
 fn a_damaged_run_is_refused_with_the_file_named_and_nothing_is_changed() {
@@ -37,6 +37,12 @@ fn a_damaged_run_is_refused_with_the_file_named_and_nothing_is_changed() {
     damage(files.at("run/config.toml"), &|bytes| bytes.extend(b"# changed\n"), &["config.toml", "checksum"]);
     damage(files.at("run/metrics.jsonl"), &|bytes| bytes.truncate(10), &["metrics.jsonl", "too short"]);
     damage(files.at("run/heldout-before.json"), &|bytes| bytes.truncate(10), &["heldout-before.json"]);
+    // Still JSON of the right shape.
+    let other_words = |bytes: &mut Vec<u8>| {
+        let at = bytes.windows(10).position(|part| part == b"\"doctor\":\"").unwrap();
+        bytes[at + 10] = b'X';
+    };
+    damage(files.at("run/heldout-before.json"), &other_words, &["heldout-before.json", "checksum"]);
     files.refused(&["tiny.toml", "--out", "run"], &["holds a run already"]);
     fs::write(files.at("tiny.toml"), CONFIG.replace("seed = 5", "seed = 6")).unwrap();
     files.refused(&["tiny.toml", "--resume", "run"], &["is not the configuration"]);
@@ -145,11 +151,80 @@ fn missing_checkpoints_are_told_from_a_run_that_had_none_yet() {
     whole(&files.at("whole"));
     same(&files.at("whole"), &files.at("run"));
 
-    // A model that was deleted is made again from the last checkpoint.
-    fs::remove_dir_all(files.at("run/model")).unwrap();
-    let output = files.run(&["--resume", "run"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && said.contains("its model is gone"), "{said}");
-    same(&files.at("whole"), &files.at("run"));
+    // A model or a report that was deleted is made again from the last checkpoint.
+    for (name, gone) in [("model", "model"), ("model/model.safetensors", "model"), ("report.html", "report")]
+    {
+        let path = files.at("run").join(name);
+        if path.is_dir() {
+            fs::remove_dir_all(&path).unwrap()
+        } else {
+            fs::remove_file(&path).unwrap()
+        }
+        let output = files.run(&["--resume", "run"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains(&format!("its {gone} is gone")), "{said}");
+        assert!(path.exists(), "{name}");
+        same(&files.at("whole"), &files.at("run"));
+    }
+
+    // A finished run that was moved says where it is.
+    fs::rename(files.at("run"), files.at("moved")).unwrap();
+    let output = files.run(&["--resume", "moved", "--json"]);
+    let summary: Summary = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((summary.run_dir.as_str(), summary.export.as_str()), ("moved", "moved/model"));
+    fs::rename(files.at("moved"), files.at("run")).unwrap();
+    files.refused(
+        &["--resume", "run", "--out", "other"],
+        &["--resume run", "--out other", "Leave --out away"],
+    );
     assert_eq!(read_metrics(&files.at("run/metrics.jsonl")).unwrap().len(), 9);
+}
+
+/// With a limit that was over before its first step, a run once stopped in the same place in every sitting.
+#[test]
+fn a_run_with_little_time_comes_to_its_end_sitting_by_sitting() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let config = config(&["limits.seconds=1"]);
+    let mut steps = 0;
+    // A step a sitting at least, and one sitting for what follows the last step.
+    for sitting in 0.. {
+        assert!(sitting <= SFT_STEPS + RL_STEPS, "no end after {sitting} sittings, at step {steps}");
+        match sit(&out, &config, None).0 {
+            Ended::Finished(_) => break,
+            Ended::Stopped(stopped) => {
+                assert!(
+                    stopped.out_of_time && (stopped.step > steps || stopped.step == SFT_STEPS + RL_STEPS)
+                );
+                steps = stopped.step;
+            }
+        }
+    }
+    whole(&dir.path().join("whole"));
+    same(&dir.path().join("whole"), &out);
+}
+
+/// What `evaluation.every` asks for was once never measured where a run ended right after the step.
+#[test]
+fn a_measurement_between_steps_is_made_up_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&["evaluation.every=1"]);
+    let measured = |name: &str| -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(dir.path().join(name))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("heldout-"))
+            .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    sit(&dir.path().join("whole"), &config, None);
+    for stop in [SFT_STEPS + 1, SFT_STEPS + 3] {
+        sit(&dir.path().join("stopped"), &config, Some(stop));
+    }
+    sit(&dir.path().join("stopped"), &config, None);
+    assert_eq!(measured("whole").len(), 5, "before, after, and after each step but the last");
+    assert!(measured("whole") == measured("stopped"));
+    same(&dir.path().join("whole"), &dir.path().join("stopped"));
 }

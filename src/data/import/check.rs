@@ -22,6 +22,14 @@ pub struct CaseProblem {
     pub problem: String,
 }
 
+/// What an id is made of.
+pub(super) const LEGAL_ID: &str = "letters, digits, `-`, `_` and `.`";
+
+/// Whether a case may be called so.
+pub(super) fn is_legal_id(id: &str) -> bool {
+    !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
 /// Everything wrong with a set of cases, in their order.
 pub fn check(cases: &[Case], lexicon: &Lexicon) -> Vec<CaseProblem> {
     let concepts = Concepts::new(lexicon);
@@ -32,9 +40,8 @@ pub fn check(cases: &[Case], lexicon: &Lexicon) -> Vec<CaseProblem> {
             let (case, field, problem) = (case.id.clone(), field.to_owned(), problem.to_owned());
             problems.push(CaseProblem { case, field, problem });
         };
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if case.id.is_empty() || !case.id.chars().all(legal) {
-            wrong("id", "has to be letters, digits, `-`, `_` and `.`");
+        if !is_legal_id(&case.id) {
+            wrong("id", &format!("has to be {LEGAL_ID}"));
         }
         if !ids.insert(case.id.clone()) {
             wrong("id", "is there twice");

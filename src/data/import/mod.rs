@@ -27,6 +27,7 @@ pub mod voice;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,7 @@ pub use account::{ImportAccount, Problem, Tally};
 pub use check::{CaseProblem, check};
 pub use error::ImportError;
 
+use self::check::{LEGAL_ID, is_legal_id};
 use self::concept::Concepts;
 use self::files::{Source, sources};
 use self::lines::Lines;
@@ -110,6 +112,7 @@ pub fn import(
         context: Context { lexicon, concepts: Concepts::new(lexicon) },
         imported: Imported { cases: Vec::new(), account: ImportAccount::default() },
         serial: 0,
+        ids: BTreeSet::new(),
     };
     let sources = sources(paths, format)?;
     // The files of one bulk export belong together.
@@ -152,6 +155,8 @@ struct Run<'a> {
     imported: Imported,
     /// Numbers cases that bring no id.
     serial: u64,
+    /// Of the cases so far that came line by line.
+    ids: BTreeSet<String>,
 }
 
 impl Run<'_> {
@@ -243,11 +248,25 @@ impl Run<'_> {
         let name = if format == Format::Osce { "osce" } else { "jsonl" };
         let id = format!("{name}-{:05}", self.serial + 1);
         let account = &mut self.imported.account;
-        let case = match format {
+        let made = match format {
             Format::Osce => osce::case(&record, id, &self.context, account),
             _ => Some(jsonl::case(&record, &place, id, &self.context, account)?),
         };
-        if let Some(case) = case {
+        if let Some(case) = made {
+            // The text of an id may identify somebody, so it is not repeated.
+            let wrong = |found: &str, legal: &str| ImportError::Shape {
+                place: place.clone(),
+                field: "id".to_owned(),
+                found: found.to_owned(),
+                legal: legal.to_owned(),
+            };
+            if !is_legal_id(&case.id) {
+                let found = format!("a text of {} bytes with other characters", case.id.len());
+                return Err(wrong(&found, LEGAL_ID));
+            }
+            if !self.ids.insert(case.id.clone()) {
+                return Err(wrong("that of an earlier case", "an id of its own"));
+            }
             self.serial += 1;
             self.imported.cases.push(case);
         }

@@ -396,3 +396,30 @@ proptest! {
         }
     }
 }
+
+/// An import once wrote such cases, and every other command refused the file.
+#[test]
+fn ids_that_no_case_may_have_are_refused_with_their_line() {
+    let line = |id: &str| json!({ "id": id, "age": 40, "sex": "female", "diagnosis": "pneumonia", "symptoms": ["cough"] });
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("cases.jsonl");
+    let lexicon = lexicon();
+    for (ids, problem) in [
+        (["a", "a"], "cases.jsonl:2: id is that of an earlier case; legal: an id of its own"),
+        (
+            ["a", "../b"],
+            "cases.jsonl:2: id is a text of 4 bytes with other characters; legal: letters, digits",
+        ),
+    ] {
+        std::fs::write(&path, ids.map(|id| format!("{}\n", line(id))).concat()).unwrap();
+        let read = |skip_bad| {
+            let options = ImportOptions { skip_bad, ..ImportOptions::default() };
+            import(std::slice::from_ref(&path), None, &lexicon, &options)
+        };
+        let error = read(false).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+        let imported = read(true).unwrap();
+        assert_eq!(imported.cases.len(), 1);
+        assert_eq!(imported.account.problems.len(), 1);
+    }
+}

@@ -60,8 +60,15 @@ fn pair(lists: &NameLists, parts: &[Part<'_>]) -> usize {
     let high = |part: &Part<'_>| part.text.starts_with(char::is_uppercase);
     if given(first) && surname(second) {
         match second.gap {
-            // An id in small letters is no eponym: `john-smith-fracture` is John Smith's.
-            Gap::Tie if !(high(first) && high(second) && clinical(rest.first())) => return 2,
+            // An id in small letters is no eponym: `john-smith-fracture` is John Smith's. A word apart makes it one:
+            // `steven-johnson syndrome`.
+            Gap::Tie
+                if !(clinical(rest.first())
+                    && (high(first) && high(second)
+                        || rest.first().is_some_and(|next| next.gap == Gap::Blank))) =>
+            {
+                return 2;
+            }
             Gap::Blank if !clinical(rest.first()) => return 2,
             _ => {}
         }
@@ -162,6 +169,7 @@ mod tests {
             "Paterson-Brown-Kelly syndrome",
             "Machado-Joseph disease",
             "Steven-Johnson syndrome",
+            "steven-johnson syndrome",
             "THOMAS SPLINT, KELLY CLAMP, JONES CRITERIA",
             "James. Smith",
             "an adam; brown urine",

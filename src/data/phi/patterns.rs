@@ -180,6 +180,15 @@ fn has_digit(found: &str, _: &str, _: &str) -> bool {
     found.bytes().any(|b| b.is_ascii_digit())
 }
 
+fn ten_digits(found: &str, _: &str, _: &str) -> bool {
+    found.bytes().filter(u8::is_ascii_digit).count() >= 10
+}
+
+/// `@jsmith61` and `@j_smith`, but not `meds @bedtime`.
+fn digit_or_tie(found: &str, _: &str, _: &str) -> bool {
+    found.contains(|c: char| c.is_ascii_digit() || c == '_')
+}
+
 /// A plate or VIN: seventeen characters, letters and digits mixed.
 fn vin(found: &str, _: &str, _: &str) -> bool {
     found.bytes().filter(u8::is_ascii_digit).count() >= 3 && found.bytes().any(|b| b.is_ascii_alphabetic())
@@ -225,6 +234,12 @@ fn sources() -> Vec<Source> {
     };
     vec![
         (Email, "mail address", r"(?i-u)\b[A-Z0-9._%+-]+@[A-Z0-9-]+(?:[.][A-Z0-9-]+)*[.][A-Z]{2,}\b".into(), always),
+        (
+            Email,
+            "mail address in words",
+            r"(?i-u)\b[A-Z0-9._%+-]+ ?[\[({] ?at ?[\])}] ?[A-Z0-9-]+ ?(?:[.]|[\[({] ?dot ?[\])}]) ?[A-Z]{2,}\b".into(),
+            always,
+        ),
         (Url, "web address", r"(?i-u)\b(?:https?|ftp)://[!-~]+|\bwww[.][A-Z0-9-]+[.][!-~]+".into(), always),
         (
             Url,
@@ -287,6 +302,12 @@ fn sources() -> Vec<Source> {
             has_digit,
         ),
         (
+            Account,
+            "international account number",
+            r"(?-u)\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?\b".into(),
+            ten_digits,
+        ),
+        (
             Licence,
             "labelled",
             numbered("(?:driver'?s? )?licen[cs]e|certificate|passport|DEA|NPI|registration|permit"),
@@ -297,6 +318,12 @@ fn sources() -> Vec<Source> {
             "plate",
             r"(?i-u)\b(?:licen[cs]e plate|number plate|plate (?:no|number)|plate ?#)(?:[ ]?(?:no|number|is|was))?[.]?[ ]?[#:]*[ ]*([A-Z0-9]{1,4}[ -]?[A-Z0-9]{1,4}[0-9][A-Z0-9]{0,3})\b".into(),
             has_digit,
+        ),
+        (
+            Vehicle,
+            "registration",
+            r"(?-u)\b(?i-u:registration|plates?)(?i-u:[ ]?(?:no|number|is|was))?[.]?[ ]?[#:]*[ ]*([A-Z]{2,3}[ -]?[0-9]{3,4}|[A-Z]{2}[0-9]{2} ?[A-Z]{3})\b".into(),
+            always,
         ),
         (Vehicle, "labelled", labelled("VIN|vehicle identification|vehicle"), has_digit),
         (Vehicle, "seventeen characters", r"(?-u)\b[A-HJ-NPR-Z0-9]{17}\b".into(), vin),
@@ -341,6 +368,13 @@ fn sources() -> Vec<Source> {
             bare_day_and_month,
         ),
         (Date, "month and year", r"(?-u)\b(?:0?[1-9]|1[0-2]) ?/ ?(?:19|20)[0-9]{2}\b".into(), month_and_year),
+        (Date, "year and month", r"(?-u)\b(?:19|20)[0-9]{2} ?/ ?(?:0[1-9]|1[0-2])\b".into(), no_unit),
+        (
+            Date,
+            "quarter, season or feast of a year",
+            r"(?i-u)\b(?:Q[1-4]|(?:first|second|third|fourth|last) quarter|spring|summer|autumn|winter|Christmas(?: Day| Eve)?|Easter|Thanksgiving|Halloween|New Year'?s?(?: Day| Eve)?|Ramadan|Diwali)(?: of|,)? (?:19|20)[0-9]{2}\b".into(),
+            always,
+        ),
         (
             Date,
             "month and day or year",
@@ -380,6 +414,8 @@ fn sources() -> Vec<Source> {
         (Geography, "post box", r"(?i-u)\bP[.]?[ ]?O[.]?[ ]?box[ #]*[0-9]+".into(), always),
         (Geography, "apartment", r"(?i-u)\b(?:apt|apartment|suite)[.]? #?[0-9]+[A-Z]?\b".into(), always),
         (OtherId, "unique identifier", r"(?i-u)\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b".into(), always),
+        (OtherId, "account of a network", r"(?-u)(?:^|[\s(])(@[A-Za-z][A-Za-z0-9_.]{2,})".into(), digit_or_tie),
+        (OtherId, "single digits apart", r"(?-u)\b[0-9](?: -? ?[0-9]\b){8,}".into(), always),
         (OtherId, "long run of digits", r"(?-u)\b[0-9](?:[ -]?[0-9]){6,}\b".into(), long_run_or_spaced),
         (OtherId, "letters and digits", r"(?-u)\b[A-Za-z0-9]{7,}\b".into(), mixed_run),
     ]

@@ -137,6 +137,39 @@ fn capitals_and_dashes_alone_are_no_identifiers() {
 }
 
 #[test]
+fn accounts_plates_and_loose_dates_are_found() {
+    for (text, class) in [
+        ("pays from GB29 NWBK 6016 1331 9268 19", PhiClass::Account),
+        ("car registration ABC-1234", PhiClass::Vehicle),
+        ("plate ABC-1234", PhiClass::Vehicle),
+        ("number plate is AB12 CDE", PhiClass::Vehicle),
+        ("admitted 2018/12 for asthma", PhiClass::Date),
+        ("since Christmas 2018", PhiClass::Date),
+        ("in Q3 2019", PhiClass::Date),
+        ("the winter of 2020", PhiClass::Date),
+        ("@jsmith1961 on Twitter", PhiClass::OtherId),
+        ("john [at] example [dot] com", PhiClass::Email),
+        ("ring 5 5 5 - 1 2 3 - 4 5 6 7", PhiClass::OtherId),
+    ] {
+        let found = text::scan(text, &Known::default());
+        assert!(found.iter().any(|hit| hit.class == class), "{text}: {found:?}");
+    }
+    for text in [
+        "growth plate of 120 patients, plate 7, dental plate",
+        "registration of 250 births",
+        "GCS 15, E4 V5 M6, CD34 CD45 CD19",
+        "2000/10 cells, quarter 3, Q4 hours, Q8 2000 units",
+        "worse in winter; since Christmas; last summer",
+        "5 mg @ 8 pm, meds @bedtime",
+        "reflexes 2 2 2 2 and 1 1 1 1",
+        "lives at [home] in comfort",
+    ] {
+        let found = text::scan(text, &Known::default());
+        assert!(found.is_empty(), "{text}: {found:?}");
+    }
+}
+
+#[test]
 fn a_name_in_an_id_is_found() {
     for field in ["id", "presentation"] {
         for name in ["john-smith", "john_smith", "Smith_John", "john.smith-2", "case-maria-garcia"] {

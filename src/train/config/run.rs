@@ -98,7 +98,9 @@ section! {
         /// The most memory; a plan that needs more is refused. Where absent, what is free.
         memory: Option<Bytes>, Legal::Text { what: "a size, e.g. \"2GB\"", fits: |text| parse_size(text).is_ok() }, "",
             "chosen here";
-        /// The longest it may take; the step at hand is finished and saved. Where absent, no limit.
+        /// The longest one sitting may take; the step at hand is finished and saved, and a run that goes on has the time
+        /// anew. A sitting takes one step at least, and what follows the last step is done whole by the next. Where absent,
+        /// no limit.
         seconds: Option<u64>, Legal::COUNT, "seconds", "chosen here";
     }
 }

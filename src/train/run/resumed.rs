@@ -1,6 +1,7 @@
 //! A run that is to go on: first it is held and checked, then it is taken up.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::directory::{
@@ -9,6 +10,7 @@ use super::directory::{
 use super::error::RunError;
 use super::lock::RunLock;
 use super::log;
+use super::summary::SUMMARY;
 use crate::train::checkpoint::disk::read_at_most;
 use crate::train::checkpoint::{
     Checkpoint, CheckpointError, DiskError, LATEST, LogOffsets, folder_name, latest,
@@ -88,9 +90,18 @@ impl Resumed {
         self.checkpoint.as_ref()
     }
 
-    /// Takes it up: later checkpoints are removed and the logs are cut back to what its checkpoint covers.
+    /// Takes it up: it is no longer finished, later checkpoints are removed and the logs are cut back to what its
+    /// checkpoint covers.
     pub fn take_up(self) -> Result<RunDirectory, RunError> {
         let Self { dir, lock, options, config, checkpoint } = self;
+        // First: with its summary it would pass for finished, should it end again before its end.
+        let summary = dir.join(SUMMARY);
+        match options.disk.remove_file(&summary) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(DiskError { file: summary, action: "removed", source: error }.into());
+            }
+            _ => {}
+        }
         let logs = match &checkpoint {
             Some(checkpoint) => {
                 // Before the logs are cut: a checkpoint must never be left that covers more than there is.
