@@ -55,17 +55,20 @@ fn pair(lists: &NameLists, parts: &[Part<'_>]) -> usize {
             matches!(next.gap, Gap::Blank | Gap::Tie) && lists.clinical.contains(&next.lower)
         })
     };
+    let eponym = |next: Option<&Part<'_>>| {
+        next.is_some_and(|next| {
+            next.gap == Gap::Blank || matches!(next.lower.as_str(), "syndrome" | "disease")
+        })
+    };
     let given = |part: &Part<'_>| lists.given.contains(&part.lower);
     let surname = |part: &Part<'_>| lists.surnames.contains(&part.lower);
     let high = |part: &Part<'_>| part.text.starts_with(char::is_uppercase);
     if given(first) && surname(second) {
         match second.gap {
-            // An id in small letters is no eponym: `john-smith-fracture` is John Smith's. A word apart makes it one:
-            // `steven-johnson syndrome`.
+            // An id in small letters is no eponym: `john-smith-fracture` is John Smith's. A word apart makes it one, and so do
+            // the nouns that are named after people most: `steven-johnson-syndrome`, as a presentation is written.
             Gap::Tie
-                if !(clinical(rest.first())
-                    && (high(first) && high(second)
-                        || rest.first().is_some_and(|next| next.gap == Gap::Blank))) =>
+                if !(clinical(rest.first()) && (high(first) && high(second) || eponym(rest.first()))) =>
             {
                 return 2;
             }
@@ -170,6 +173,7 @@ mod tests {
             "Machado-Joseph disease",
             "Steven-Johnson syndrome",
             "steven-johnson syndrome",
+            "steven-johnson-syndrome",
             "THOMAS SPLINT, KELLY CLAMP, JONES CRITERIA",
             "James. Smith",
             "an adam; brown urine",
