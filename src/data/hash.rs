@@ -11,6 +11,11 @@ pub(crate) fn go_on(hash: u128, bytes: &[u8]) -> u128 {
     bytes.iter().fold(hash, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
+/// A hash as text, as JSON readers know no whole numbers this long.
+pub(crate) fn text(hash: u128) -> String {
+    format!("fnv1a128:{hash:032x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use super::patients::Patients;
 use crate::data::Tokenizer;
 use crate::data::bank::content_hash;
 use crate::data::case::Case;
-use crate::data::hash::{fnv1a, go_on};
+use crate::data::hash::{fnv1a, go_on, text};
 
 /// Hashes of what is read or made anew when a run goes on, which a checkpoint does not hold itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,9 +58,4 @@ fn cases<'a>(cases: impl IntoIterator<Item = &'a Case>) -> u128 {
 /// Goes on with bytes after their length, so that it counts where one ends and the next begins.
 fn whole(hash: u128, bytes: &[u8]) -> u128 {
     go_on(go_on(hash, &(bytes.len() as u64).to_le_bytes()), bytes)
-}
-
-/// As text, as JSON readers know no whole numbers this long.
-fn text(hash: u128) -> String {
-    format!("fnv1a128:{hash:032x}")
 }

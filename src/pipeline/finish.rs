@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::error::PipelineError;
 use super::export::export;
 use super::prepare::Prepared;
-use super::run::{Place, Run};
+use super::run::Run;
 use super::seeds::{Draws, seed_of};
 use super::watch::Part;
 use crate::data::Consultation;
-use crate::data::hash::fnv1a;
+use crate::data::hash::{self, fnv1a};
 use crate::eval::report::{self, samples};
 use crate::eval::{
     Bootstrap, Evaluated, Evaluation, ReportData, RunFacts, Series, TimeShare, Yardstick, baselines,
@@ -59,7 +59,7 @@ impl<B: KernelBackend> Run<'_, B> {
     /// Measures what the policy does before reinforcement learning, and writes it down. `None` where the run is to stop.
     pub(super) fn measure_before(&mut self) -> Result<Option<Measured>, PipelineError> {
         let Some(measured) = self.measure("before")? else { return Ok(None) };
-        self.before = Some(checksum(&self.write_held_out(BEFORE, &measured)?));
+        self.before = Some(hash::text(fnv1a(&self.write_held_out(BEFORE, &measured)?)));
         Ok(Some(measured))
     }
 
@@ -126,31 +126,24 @@ fn between(step: u64) -> String {
     format!("heldout-{step:06}.json")
 }
 
-fn checksum(text: &[u8]) -> String {
-    format!("fnv1a128:{:032x}", fnv1a(text))
-}
-
 /// What the policy of the run in `dir` did before reinforcement learning, where that was measured in an earlier sitting,
-/// with the file's checksum, which is to be `written`; an error where it is missing and can no longer be measured.
+/// with the file's checksum, which is to be `written`; an error where it is missing and reinforcement has `begun`, so that it
+/// can no longer be measured.
 pub(super) fn read_before(
     prepared: &Prepared,
     dir: &Path,
-    place: &Place,
+    begun: bool,
     written: Option<&str>,
 ) -> Result<Option<(Measured, String)>, PipelineError> {
     let path = dir.join(BEFORE);
     let damaged = |what: String| PipelineError::Before { file: path.clone(), what };
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let stages = &prepared.config.stage;
-            let first = stages.iter().position(|stage| matches!(stage, Stage::Rl(_))).unwrap_or(0);
-            let begun = place.stage > first || place.stage == first && place.stage_step > 0;
-            return if begun { Err(damaged("is missing".to_owned())) } else { Ok(None) };
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound && !begun => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(damaged("is missing".to_owned())),
         Err(error) => return Err(damaged(format!("could not be read: {error}"))),
     };
-    let found = checksum(&text);
+    let found = hash::text(fnv1a(&text));
     if written.is_some_and(|written| written != found) {
         return Err(damaged("is not as it was written: its checksum is another".to_owned()));
     }

@@ -165,9 +165,10 @@ fn go<B: KernelBackend>(
         check(prepared, checkpoint)?;
     }
     let first_rl = config.stage.iter().position(|stage| matches!(stage, Stage::Rl(_))).unwrap_or(0);
+    let begun = place.stage > first_rl || place.stage_step > 0;
     let written = progress.extra.get(BEFORE).and_then(serde_json::Value::as_str);
     let read = if place.stage >= first_rl {
-        finish::read_before(prepared, start.dir(), &place, written)?
+        finish::read_before(prepared, start.dir(), begun, written)?
     } else {
         None
     };

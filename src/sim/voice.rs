@@ -270,10 +270,6 @@ impl<'a> Speaker<'a> {
             return;
         };
         let kind = scene.lexicon.get(concept).map(|concept| concept.kind);
-        let names = scene.script.forbidden.iter();
-        let hidden =
-            names.clone().any(|name| scene.understanding.mentions(name).iter().any(|m| m.concept == concept))
-                || names_any(concept, &scene.script.forbidden);
         let wider =
             |fact: &Fact| fact.finding != Finding::Absent && scene.lexicon.is_a(concept, &fact.concept);
         let deniable = act.aspect == Aspect::Presence
@@ -288,13 +284,14 @@ impl<'a> Speaker<'a> {
             Topic::Medication => say::NOT_TAKEN,
             _ => say::NOT_THAT_I_KNOW,
         };
-        // Who has it and does not know answers as who has it not: another answer would give the diagnosis away.
-        if hidden {
-            self.blank(phrases);
-            return;
-        }
+        let forbidden = &scene.script.forbidden;
+        let is_it = |name: &String| scene.understanding.mentions(name).iter().any(|m| m.concept == concept);
+        // Who has it and does not know answers as who has it not: another answer would give the diagnosis away. Yet it is
+        // no denial, which would be false.
+        let hidden = forbidden.iter().any(is_it) || names_any(concept, forbidden);
+        let source = if hidden { Source::Blank } else { Source::Denial(concept.to_owned()) };
         let text = self.one(phrases);
-        self.draft.push(text, Source::Denial(concept.to_owned()));
+        self.draft.push(text, source);
         self.answers += 1;
     }
 
