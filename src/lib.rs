@@ -12,6 +12,7 @@
 pub mod chat;
 pub mod cli;
 pub mod data;
+pub mod doctor;
 pub mod engine;
 pub mod eval;
 pub mod kernels;

@@ -84,14 +84,12 @@ fn attentions_backward_is_the_references() {
             let part = |seed, heads: usize| tensor(noise(seed, n * heads * head_dim), [n, heads, head_dim]);
             let (q, k, v) = (part(1, heads), part(2, kv_heads), part(3, kv_heads));
             let dout = tensor(noise(4, n * heads * head_dim), [n, heads * head_dim]);
-            let found = Flex::attention_packed_backward(
-                q.clone(),
-                k.clone(),
-                v.clone(),
-                &segments,
-                shape,
-                dout.clone(),
-            );
+            let inputs = || (q.clone(), k.clone(), v.clone());
+            let (tq, tk, tv) = inputs();
+            let attended = Flex::attention_packed(tq, tk, tv, &segments, shape);
+            let (tq, tk, tv) = inputs();
+            let found =
+                Flex::attention_packed_backward(tq, tk, tv, &segments, shape, &attended, dout.clone());
             let expected = attention::backward::reference(q, k, v, &segments, shape, dout);
             close("dq", found.0, expected.0);
             close("dk", found.1, expected.1);

@@ -4,6 +4,7 @@ mod bench;
 mod cases;
 mod chat;
 mod consult;
+mod doctor;
 mod export;
 mod generate;
 mod inspect;
@@ -43,6 +44,7 @@ enum Subcommands {
     Bench(bench::Arguments),
     Cases(cases::Arguments),
     Consult(consult::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 /// The definition of every command, for the generated reference.
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Subcommands::Bench(arguments) => bench::run(arguments),
         Subcommands::Cases(arguments) => cases::run(arguments),
         Subcommands::Consult(arguments) => consult::run(arguments),
+        Subcommands::Doctor(arguments) => doctor::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

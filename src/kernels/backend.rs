@@ -2,7 +2,8 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
-use super::attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
+use super::attention::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
+use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::LinearWeights;
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
@@ -30,14 +31,14 @@ pub trait KernelBackend: Backend {
     }
 
     /// Causal attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`
-    /// `[n, kv_heads, head_dim]`, `segments` cover the rows; result `[n, heads * head_dim]`.
+    /// `[n, kv_heads, head_dim]`, `segments` cover the rows, of which there is at least one.
     fn attention_packed(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
         v: Tensor<Self, 3>,
         segments: &[Segment],
         shape: AttentionShape,
-    ) -> Tensor<Self, 2> {
+    ) -> Attended<Self> {
         attention::reference::packed(q, k, v, segments, shape)
     }
 
@@ -114,13 +115,15 @@ pub trait KernelBackend: Backend {
         activation::backward::reference(gate, up, dy)
     }
 
-    /// Gradients `(dq, dk, dv)` of [`KernelBackend::attention_packed`], whose result's gradient is `dout`.
+    /// Gradients `(dq, dk, dv)` of [`KernelBackend::attention_packed`], which gave `attended`; `dout` is the gradient of
+    /// its output.
     fn attention_packed_backward(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
         v: Tensor<Self, 3>,
         segments: &[Segment],
         shape: AttentionShape,
+        _attended: &Attended<Self>,
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
         attention::backward::reference(q, k, v, segments, shape, dout)
@@ -142,6 +145,39 @@ pub trait KernelBackend: Backend {
         softmax::log_prob::reference_backward(logits, targets, sums, coefficients)
     }
 
+    /// Joins the columns `logits` `[n, columns]` from `first` on of a wider matrix to what those before them gave.
+    fn log_sums(
+        logits: Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        before: Option<Running<Self>>,
+    ) -> Running<Self> {
+        softmax::log_prob::reference_sums(&logits, targets, first, before)
+    }
+
+    /// Gradients of such columns, with the `log_sums` `[n]` of all of them; `coefficients` as in
+    /// [`KernelBackend::log_probs_backward`].
+    fn log_sums_backward(
+        logits: Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        log_sums: &[f32],
+        coefficients: &[f32],
+    ) -> Tensor<Self, 2> {
+        softmax::log_prob::reference_sums_backward(logits, targets, first, log_sums, coefficients)
+    }
+
+    /// `to + a^T b`, in place where `to` is not shared: `a` `[n, out]`, `b` `[n, in]`, `to` `[out, in]`.
+    fn add_products(to: Tensor<Self, 2>, a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        to + a.transpose().matmul(b)
+    }
+
+    /// Gradients of a loss on log-probs under an output head; see [`head`].
+    fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
+        let rows = head::part_rows(input.head.weight.dims()[0]);
+        head::rows::loss(input, rows, derivative)
+    }
+
     /// One AdamW step: all `[n]`, in place where the tensors are not shared. Returns the weights and both moments.
     fn adamw(
         weights: Tensor<Self, 1>,
@@ -152,9 +188,3 @@ pub trait KernelBackend: Backend {
         adamw::reference(weights, gradient, moments, step)
     }
 }
-
-#[cfg(feature = "wgpu")]
-impl KernelBackend for burn_wgpu::Wgpu {}
-
-#[cfg(feature = "cuda")]
-impl KernelBackend for burn_cuda::Cuda {}

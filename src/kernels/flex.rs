@@ -4,7 +4,7 @@ use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor, Layout};
 use half::bf16;
 
-use super::attention::{AttentionShape, AttentionSpan, Segment};
+use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
 use super::quantised::{Activations, QuantisedMatrix};
@@ -117,12 +117,13 @@ impl KernelBackend for Flex {
         v: Tensor<Self, 3>,
         segments: &[Segment],
         shape: AttentionShape,
-    ) -> Tensor<Self, 2> {
+    ) -> Attended<Self> {
         let n = q.dims()[0];
         let (q, k, v) = (dense(q), dense(k), dense(v));
         let mut out = vec![0.0; n * shape.heads * shape.head_dim];
-        attention::cpu::packed(q.storage(), k.storage(), v.storage(), segments, shape, &mut out);
-        tensor(out, [n, shape.heads * shape.head_dim])
+        let mut sums = vec![0.0; n * shape.heads];
+        attention::cpu::packed(q.storage(), k.storage(), v.storage(), segments, shape, &mut out, &mut sums);
+        Attended { out: tensor(out, [n, shape.heads * shape.head_dim]), sums: tensor(sums, [n, shape.heads]) }
     }
 
     fn cache_block_elements(kv_heads: usize, head_dim: usize) -> (usize, usize) {
@@ -182,7 +183,15 @@ impl KernelBackend for Flex {
         let q = dense(q);
         let (keys, values) = (primitive(keys.clone()), primitive(values.clone()));
         let mut out = vec![0.0; n * shape.heads * shape.head_dim];
-        attention::cpu::attention(q.storage(), keys.storage(), values.storage(), spans, shape, &mut out);
+        attention::cpu::attention(
+            q.storage(),
+            keys.storage(),
+            values.storage(),
+            spans,
+            shape,
+            &mut out,
+            None,
+        );
         tensor(out, [n, shape.heads * shape.head_dim])
     }
 
@@ -215,10 +224,12 @@ impl KernelBackend for Flex {
         v: Tensor<Self, 3>,
         segments: &[Segment],
         shape: AttentionShape,
+        attended: &Attended<Self>,
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
         let (query, key) = (q.dims(), k.dims());
         let (q, k, v, dout) = (dense(q), dense(k), dense(v), dense(dout));
+        let (out, sums) = (dense(attended.out.clone()), dense(attended.sums.clone()));
         let count = |dims: [usize; 3]| dims.iter().product::<usize>();
         let (mut dq, mut dk, mut dv) =
             (vec![0.0; count(query)], vec![0.0; count(key)], vec![0.0; count(key)]);
@@ -226,6 +237,8 @@ impl KernelBackend for Flex {
             q: q.storage(),
             k: k.storage(),
             v: v.storage(),
+            out: out.storage(),
+            sums: sums.storage(),
             dout: dout.storage(),
             dq: &mut dq,
             dk: &mut dk,
@@ -248,6 +261,13 @@ impl KernelBackend for Flex {
         let mut logits = dense(logits);
         softmax::log_prob::cpu_backward(logits.storage_mut(), targets, sums, coefficients);
         wrap(logits)
+    }
+
+    fn add_products(to: Tensor<Self, 2>, a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let ([n, out], [_, width]) = (a.dims(), b.dims());
+        let (mut to, a, b) = (dense(to), dense(a), dense(b));
+        linear::transposed::add(to.storage_mut(), a.storage(), b.storage(), [n, out, width]);
+        wrap(to)
     }
 
     fn adamw(

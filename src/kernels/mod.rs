@@ -6,7 +6,10 @@ pub mod adamw;
 pub mod attention;
 mod backend;
 pub mod ceiling;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
 mod flex;
+pub mod head;
 pub mod linear;
 pub mod norm;
 pub mod parallel;
@@ -16,6 +19,6 @@ pub mod simd;
 pub mod softmax;
 
 pub use adamw::AdamWStep;
-pub use attention::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
+pub use attention::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
 pub use backend::KernelBackend;
 pub use linear::{LinearWeights, Matrix};

@@ -81,7 +81,7 @@ impl<B: KernelBackend> Decoder<B> {
         let positions = positions(segments);
         let shape = attention_shape(&self.config);
         self.walk(tokens, &positions, |_, Projected { q, k, v }| {
-            B::attention_packed(q, k, v, segments, shape)
+            B::attention_packed(q, k, v, segments, shape).out
         })
     }
 

@@ -1,20 +1,18 @@
 //! One forward and backward of a decoder over a packed batch, for any loss on the log-probs of given tokens.
 //!
-//! The forward keeps each layer's input, and of small models its inside; the head is walked in chunks of rows, forward and
+//! The forward keeps each layer's input, and of small models its inside; the head is walked in parts, forward and
 //! backward at once, so no `[tokens, vocab]` tensor is ever held; the backward walks the layers from the last.
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
+use crate::kernels::head::{self, HeadInput};
 use crate::kernels::parallel::on_pool;
 use crate::kernels::{KernelBackend, Segment};
 use crate::model::config::ModelConfig;
 use crate::model::decoder::Decoder;
 use crate::model::layer::Linear;
 use crate::train::gradients::Gradients;
-use crate::train::layer::{self, LayerContext, linear_backward};
-
-/// Rows of the head computed at once: with a vocabulary of 152k they take 300 MB.
-const HEAD_ROWS: usize = 512;
+use crate::train::layer::{self, LayerContext};
 
 /// Packed sequences and the tokens whose log-probs count.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -134,13 +132,19 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
         return Vec::new();
     }
     let hidden = decoder.forward_segments(&batch.tokens, &batch.segments);
-    let mut all = Vec::with_capacity(batch.targets.len());
-    for targets in batch.targets.chunks(HEAD_ROWS) {
-        let rows = hidden.clone().select(0, rows::<B>(targets, decoder));
-        let logits = decoder.logits(rows) / temperature;
-        all.extend(B::log_probs(&logits, &wanted(targets)).0);
+    let rows = hidden.select(0, rows::<B>(&batch.targets, decoder));
+    let hidden = B::rms_norm(rows, &decoder.norm, decoder.config.rms_norm_eps as f32);
+    let (_, head) = head_of(decoder);
+    let targets = wanted(&batch.targets);
+    head::rows::log_probs(HeadInput { hidden, head: head.weights(), targets: &targets, temperature })
+}
+
+/// The output head with its name: the embedding's where they are tied.
+fn head_of<B: KernelBackend>(decoder: &Decoder<B>) -> (&'static str, Linear<B>) {
+    match &decoder.lm_head {
+        Some(head) => ("lm_head", head.clone()),
+        None => ("model.embed_tokens", Linear { weight: decoder.embed_tokens.clone(), bias: None }),
     }
-    all
 }
 
 /// Computes the log-probs of the batch's targets, asks `objective` for the loss's derivative by each, and adds the
@@ -180,39 +184,28 @@ fn walk<B: KernelBackend>(
     }
 
     let eps = config.rms_norm_eps as f32;
-    let (name, head) = match &decoder.lm_head {
-        Some(head) => ("lm_head", head.clone()),
-        None => ("model.embed_tokens", Linear { weight: decoder.embed_tokens.clone(), bias: None }),
-    };
-    let mut log_probs = Vec::with_capacity(targets.len());
-    let mut dx = Tensor::zeros([tokens.len(), config.hidden_size], (decoder.device(), DType::F32));
-    for part in targets.chunks(HEAD_ROWS) {
-        let index = rows::<B>(part, decoder);
-        let residual = x.clone().select(0, index.clone());
-        let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
-        let logits = head.forward(normed.clone()).cast(DType::F32) / temperature;
-        let wanted = wanted(part);
-        let (found, sums) = B::log_probs(&logits, &wanted);
-        let first = log_probs.len();
-        let derivatives: Vec<f32> = found
-            .iter()
-            .enumerate()
-            .map(|(i, &p)| objective.derivative(first + i, p) / temperature)
-            .collect();
-        log_probs.extend(found);
-        let dlogits = B::log_probs_backward(logits, &wanted, &sums, &derivatives);
-        let dnormed = linear_backward(name, &head, normed, dlogits, gradients);
-        let (dresidual, dw) = B::rms_norm_backward(residual, &decoder.norm, eps, dnormed);
-        gradients.add("model.norm.weight".into(), dw);
-        dx = dx.select_assign(0, index, dresidual, burn::tensor::IndexingUpdateOp::Add);
+    let (name, head) = head_of(decoder);
+    let index = rows::<B>(targets, decoder);
+    let residual = x.select(0, index.clone());
+    let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
+    let wanted = wanted(targets);
+    let input = HeadInput { hidden: normed, head: head.weights(), targets: &wanted, temperature };
+    let loss = B::head_loss(input, &mut |i, p| objective.derivative(i, p));
+    gradients.add(format!("{name}.weight"), loss.weight);
+    if let Some(bias) = loss.bias {
+        gradients.add(format!("{name}.bias"), bias);
     }
+    let (dresidual, dw) = B::rms_norm_backward(residual, &decoder.norm, eps, loss.hidden);
+    gradients.add("model.norm.weight".into(), dw);
+    let dx = Tensor::zeros([tokens.len(), config.hidden_size], (decoder.device(), DType::F32));
+    let mut dx = dx.select_assign(0, index, dresidual, burn::tensor::IndexingUpdateOp::Add);
 
     for (index, (layer, (input, kept))) in decoder.layers.iter().zip(inputs).enumerate().rev() {
         let kept = kept.unwrap_or_else(|| layer::forward(layer, &context, input.clone()).1);
         dx = layer::backward(index, layer, &context, input, kept, dx, gradients);
     }
     gradients.add("model.embed_tokens.weight".into(), embedding(tokens, dx, config.vocab_size));
-    log_probs
+    loss.log_probs
 }
 
 /// The rows whose logits predict `targets`.

@@ -5,7 +5,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::kernels::{KernelBackend, Matrix, Segment};
+use crate::kernels::{Attended, KernelBackend, Matrix, Segment};
 use crate::model::cache::attention_shape;
 use crate::model::config::ModelConfig;
 use crate::model::layer::{DecoderLayer, Linear, products};
@@ -102,7 +102,7 @@ pub struct Kept<B: Backend> {
     v: Tensor<B, 3>,
     turned_q: Tensor<B, 3>,
     turned_k: Tensor<B, 3>,
-    attended: Tensor<B, 2>,
+    attended: Attended<B>,
     middle: Tensor<B, 2>,
     second: Tensor<B, 2>,
     gate: Tensor<B, 2>,
@@ -112,7 +112,7 @@ pub struct Kept<B: Backend> {
 /// Values that [`Kept`] holds a token.
 pub fn kept_values(config: &ModelConfig) -> usize {
     let (query, key) = (config.query_size(), config.key_value_size());
-    3 * config.hidden_size + 3 * query + 3 * key + 2 * config.intermediate_size
+    3 * config.hidden_size + 3 * query + 3 * key + config.num_attention_heads + 2 * config.intermediate_size
 }
 
 /// A layer's output `[n, hidden]` for its input `x` `[n, hidden]`, with what its backward needs. The bits are those of
@@ -134,7 +134,7 @@ pub fn forward<B: KernelBackend>(
     let (turned_q, turned_k) = (turn(norms.q.forward(q.clone())), turn(norms.k.forward(k.clone())));
     let shape = attention_shape(config);
     let attended = B::attention_packed(turned_q.clone(), turned_k.clone(), v.clone(), segments, shape);
-    let middle = x + layer.o_proj.forward(attended.clone());
+    let middle = x + layer.o_proj.forward(attended.out.clone());
     let second = B::rms_norm(middle.clone(), &layer.post_attention_layernorm, eps);
     let [gate, up] = products(second.clone(), [&layer.gate_proj, &layer.up_proj]);
     let y = middle.clone() + layer.down_proj.forward(B::swiglu(gate.clone(), up.clone()));
@@ -169,10 +169,16 @@ pub fn backward<B: KernelBackend>(
     let dmiddle = dmiddle + dy;
 
     // Attention.
-    let dattended =
-        linear_backward(&name("self_attn.o_proj"), &layer.o_proj, attended, dmiddle.clone(), gradients);
+    let dattended = linear_backward(
+        &name("self_attn.o_proj"),
+        &layer.o_proj,
+        attended.out.clone(),
+        dmiddle.clone(),
+        gradients,
+    );
     let shape = attention_shape(config);
-    let (dq, dk, dv) = B::attention_packed_backward(turned_q, turned_k, v, segments, shape, dattended);
+    let (dq, dk, dv) =
+        B::attention_packed_backward(turned_q, turned_k, v, segments, shape, &attended, dattended);
     // A rotation's gradient is the rotation back.
     let back = |x: Tensor<B, 3>| B::rotary(x, &tables.cos, &tables.sin.clone().neg());
     let dq = norms.q.backward(&name("self_attn.q_norm"), q, back(dq), gradients);

@@ -30,23 +30,42 @@ fn heads() -> impl Strategy<Value = Heads> {
     counts.prop_map(|(kv_heads, group, half, extreme)| Heads { kv_heads, group, half, extreme })
 }
 
+/// Scores in f64 of one query `[heads, head_dim]` with `keys` rows of `k` `[keys, kv_heads, head_dim]`, head by head.
+fn exact_scores(q: &[f32], k: &[f32], keys: usize, shape: AttentionShape) -> Vec<Vec<f64>> {
+    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let score = |h: usize, j: usize| -> f64 {
+        let (q, k) = (&q[h * head_dim..], &k[(j * kv_heads + h / (heads / kv_heads)) * head_dim..]);
+        let terms = q[..head_dim].iter().zip(k).map(|(&q, &k)| f64::from(q) * f64::from(k));
+        terms.sum::<f64>() * f64::from(scale)
+    };
+    (0..heads).map(|h| (0..keys).map(|j| score(h, j)).collect()).collect()
+}
+
+fn exact_sum(scores: &[f64]) -> f64 {
+    let peak = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    peak + scores.iter().map(|s| (s - peak).exp()).sum::<f64>().ln()
+}
+
+/// The log-sum-exp of each head, in f64.
+fn exact_sums(q: &[f32], k: &[f32], keys: usize, shape: AttentionShape) -> Vec<Exact> {
+    let sums = exact_scores(q, k, keys, shape).into_iter().map(|scores| {
+        let largest = scores.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+        Exact { value: exact_sum(&scores), magnitude: 1.0 + largest }
+    });
+    sums.collect()
+}
+
 /// Attention in f64 of one query `[heads, head_dim]` over `keys` rows of `k` and `v` `[keys, kv_heads, head_dim]`.
 fn exact_attention(q: &[f32], k: &[f32], v: &[f32], keys: usize, shape: AttentionShape) -> Vec<Exact> {
-    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
     let mut out = Vec::with_capacity(heads * head_dim);
-    for (h, q) in q.chunks_exact(head_dim).enumerate() {
-        let at = |j: usize| (j * kv_heads + h / (heads / kv_heads)) * head_dim;
-        let dot = |j: usize| -> f64 {
-            q.iter().zip(&k[at(j)..at(j) + head_dim]).map(|(&q, &k)| f64::from(q) * f64::from(k)).sum()
-        };
-        let scores: Vec<f64> = (0..keys).map(|j| dot(j) * f64::from(scale)).collect();
-        let peak = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = scores.iter().map(|s| (s - peak).exp()).collect();
-        let total: f64 = weights.iter().sum();
+    for (h, scores) in exact_scores(q, k, keys, shape).iter().enumerate() {
+        let total = exact_sum(scores);
         for d in 0..head_dim {
             let mut sum = Exact { value: 0.0, magnitude: 0.0 };
-            for (j, weight) in weights.iter().enumerate() {
-                let term = weight / total * f64::from(v[at(j) + d]);
+            for (j, score) in scores.iter().enumerate() {
+                let at = (j * kv_heads + h / (heads / kv_heads)) * head_dim + d;
+                let term = (score - total).exp() * f64::from(v[at]);
                 sum = Exact { value: sum.value + term, magnitude: sum.magnitude + term.abs() };
             }
             out.push(sum);
@@ -73,9 +92,9 @@ fn a_continuation_sees_what_it_continues_and_gets_the_bits_of_the_whole_sequence
         segments.extend(replies.iter().map(|&len| Segment { len, after: Some(0) }));
         let inputs = || (cube(&q, shape.heads), cube(&k, shape.kv_heads), cube(&v, shape.kv_heads));
         let (tq, tk, tv) = inputs();
-        let found = values(Flex::attention_packed(tq, tk, tv, &segments, shape));
+        let found = values(Flex::attention_packed(tq, tk, tv, &segments, shape).out);
         let (tq, tk, tv) = inputs();
-        let reference = values(attention::reference::packed(tq, tk, tv, &segments, shape));
+        let reference = values(attention::reference::packed(tq, tk, tv, &segments, shape).out);
         let mut start = before;
         for &len in &replies {
             let whole = |x: &[f32], width: usize| {
@@ -88,7 +107,7 @@ fn a_continuation_sees_what_it_continues_and_gets_the_bits_of_the_whole_sequence
                 check("reference", &reference[(start + i) * row..][..row], &exact)?;
             }
             let (q, k, v) = (cube(&q, shape.heads), cube(&k, shape.kv_heads), cube(&v, shape.kv_heads));
-            let alone = values(Flex::attention_packed(q, k, v, &[Segment::alone(before + len)], shape));
+            let alone = values(Flex::attention_packed(q, k, v, &[Segment::alone(before + len)], shape).out);
             prop_assert_eq!(bits(&alone[before * row..]), bits(&found[start * row..(start + len) * row]));
             start += len;
         }
@@ -115,14 +134,11 @@ fn packed_attention_agrees_with_the_reference_and_does_not_see_its_neighbours() 
             (part(&q, &rows, shape.heads), part(&k, &rows, shape.kv_heads), part(&v, &rows, shape.kv_heads))
         };
         let (tq, tk, tv) = inputs(0..n);
-        let found = values(Flex::attention_packed(
-            tq.clone(),
-            tk.clone(),
-            tv.clone(),
-            &Segment::all(&segments),
-            shape,
-        ));
-        let reference = values(attention::reference::packed(tq, tk, tv, &Segment::all(&segments), shape));
+        let alone = Segment::all(&segments);
+        let attended = Flex::attention_packed(tq.clone(), tk.clone(), tv.clone(), &alone, shape);
+        let (found, sums) = (values(attended.out), values(attended.sums));
+        let attended = attention::reference::packed(tq, tk, tv, &alone, shape);
+        let (reference, reference_sums) = (values(attended.out), values(attended.sums));
         let mut start = 0;
         for &len in &segments {
             let (k, v) = (&k[start * kv_row..], &v[start * kv_row..]);
@@ -131,9 +147,13 @@ fn packed_attention_agrees_with_the_reference_and_does_not_see_its_neighbours() 
                 let exact = exact_attention(&q[at.clone()], k, v, i + 1, shape);
                 check("kernel", &found[at.clone()], &exact)?;
                 check("reference", &reference[at], &exact)?;
+                let exact = exact_sums(&q[(start + i) * row..][..row], k, i + 1, shape);
+                let at = (start + i) * shape.heads..(start + i + 1) * shape.heads;
+                check("kernel's sums", &sums[at.clone()], &exact)?;
+                check("reference's sums", &reference_sums[at], &exact)?;
             }
             let (q, k, v) = inputs(start..start + len);
-            let alone = values(Flex::attention_packed(q, k, v, &[Segment::alone(len)], shape));
+            let alone = values(Flex::attention_packed(q, k, v, &[Segment::alone(len)], shape).out);
             prop_assert_eq!(bits(&alone), bits(&found[start * row..(start + len) * row]));
             start += len;
         }
@@ -267,7 +287,7 @@ fn cached_attention_agrees_with_the_reference_wherever_its_blocks_lie() {
                     &[Segment::alone(span.keys)],
                     shape,
                 );
-                prop_assert_eq!(bits(&values(packed)), bits(&found[own]), "uncached");
+                prop_assert_eq!(bits(&values(packed.out)), bits(&found[own]), "uncached");
             }
         }
         // A sequence that goes on from a copied block reads the same.

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use burn_wgpu::Wgpu;
-use osler::kernels::{AttentionShape, KernelBackend, Segment};
+use osler::kernels::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, Segment};
 
 const WIDTH: usize = 192;
 
@@ -73,10 +73,50 @@ fn attention<B: KernelBackend>(device: &B::Device) -> Results {
     let (q, k, v) =
         (heads(shape.heads, 1).mul_scalar(4.0), heads(shape.kv_heads, 2), heads(shape.kv_heads, 3));
     let dout = matrix::<B>(n, shape.heads * shape.head_dim, 4, device);
-    let out = B::attention_packed(q.clone(), k.clone(), v.clone(), &segments, shape);
-    let (dq, dk, dv) = B::attention_packed_backward(q, k, v, &segments, shape, dout);
-    let named = [("attention", host(out)), ("dq", host(dq)), ("dk", host(dk)), ("dv", host(dv))];
-    named.map(|(name, x)| (name.to_owned(), x)).to_vec()
+    let attended = B::attention_packed(q.clone(), k.clone(), v.clone(), &segments, shape);
+    let (dq, dk, dv) = B::attention_packed_backward(q, k, v, &segments, shape, &attended, dout);
+    let Attended { out, sums } = attended;
+    let parts = [("attention", out), ("sums", sums)].map(|(name, x)| (name.to_owned(), host(x)));
+    let gradients = [("dq", dq), ("dk", dk), ("dv", dv)].map(|(name, x)| (name.to_owned(), host(x)));
+    parts.into_iter().chain(gradients).collect()
+}
+
+/// Sequences that a cache holds in blocks of no order: new tokens of some, the next one of others.
+fn cached<B: KernelBackend>(device: &B::Device) -> Results {
+    let shape = AttentionShape { heads: 6, kv_heads: 2, head_dim: 24, scale: 24f32.powf(-0.5) };
+    let (row, block) = (shape.kv_heads * shape.head_dim, BLOCK_TOKENS as u32);
+    // Keys that are there in the end, and the queries among them.
+    let sequences = [(600, 1), (1, 1), (37, 4), (70, 70), (300, 41), (16, 1)];
+    let mut next = 0u32;
+    let mut queries = 0;
+    let spans: Vec<AttentionSpan> = sequences
+        .iter()
+        .map(|&(keys, new): &(usize, usize)| {
+            let blocks = keys.div_ceil(BLOCK_TOKENS) as u32;
+            let span = AttentionSpan {
+                queries: queries..queries + new,
+                keys,
+                blocks: (next..next + blocks).rev().collect(),
+            };
+            next += blocks;
+            queries += new;
+            span
+        })
+        .collect();
+    let all: usize = sequences.iter().map(|&(keys, _)| keys).sum();
+    let slots: Vec<u32> = spans
+        .iter()
+        .flat_map(|span| {
+            (0..span.keys as u32).map(|key| span.blocks[(key / block) as usize] * block + key % block)
+        })
+        .collect();
+    let (keys, values) = B::cache_block_elements(shape.kv_heads, shape.head_dim);
+    let pool = |elements| Tensor::<B, 2>::zeros([next as usize, elements], (device, DType::F32));
+    let rows = |seed| matrix::<B>(all, row, seed, device).reshape([all, shape.kv_heads, shape.head_dim]);
+    let (keys, values) = B::cache_write((pool(keys), pool(values)), rows(1), rows(2), &slots);
+    let q = matrix::<B>(queries, shape.heads * shape.head_dim, 3, device).mul_scalar(3.0);
+    let q = q.reshape([queries, shape.heads, shape.head_dim]);
+    vec![("cached attention".into(), host(B::attention_cached(q, &keys, &values, &spans, shape)))]
 }
 
 /// Relative in the Euclidean norm, so that a few elements left out of a sum show.
@@ -114,4 +154,9 @@ fn products_and_sums_of_odd_sizes_are_those_of_the_cpu() {
 #[test]
 fn attention_of_odd_lengths_is_that_of_the_cpu() {
     same(&attention::<Wgpu>(&super::device()), &attention::<Flex>(&FlexDevice));
+}
+
+#[test]
+fn cached_attention_is_that_of_the_cpu() {
+    same(&cached::<Wgpu>(&super::device()), &cached::<Flex>(&FlexDevice));
 }

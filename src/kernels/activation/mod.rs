@@ -2,4 +2,6 @@
 
 pub mod backward;
 pub mod cpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube;
 pub mod reference;

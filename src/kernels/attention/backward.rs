@@ -2,8 +2,8 @@
 //!
 //! For a query `i` with probabilities `p_j = softmax_j(scale q_i . k_j)` over the keys it sees and the gradient `do_i`
 //! of its output: `dp_j = do_i . v_j`, `ds_j = scale p_j (dp_j - sum_l p_l dp_l)`, `dq_i = sum_j ds_j k_j`,
-//! `dk_j += ds_j q_i`, `dv_j += p_j do_i` (Dao et al. 2022, appendix B). Probabilities are computed again, a block of
-//! queries at a time, so no score matrix is kept.
+//! `dk_j += ds_j q_i`, `dv_j += p_j do_i` (Dao et al. 2022, appendix B). Probabilities are made again, a block of
+//! queries at a time, from the forward's log-sum-exp, and `sum_l p_l dp_l = do_i . o_i`: no score matrix is kept.
 
 use std::ops::Range;
 
@@ -93,7 +93,7 @@ fn one<B: Backend>(
     (unstack(dq), dk.permute([1, 0, 2]), dv.permute([1, 0, 2]))
 }
 
-/// What the CPU kernel reads and writes: `q`, `dout` and `dq` `[n, heads, head_dim]`, `k`, `v`, `dk` and `dv`
+/// What the CPU kernel reads and writes: `q`, `out`, `dout` and `dq` `[n, heads, head_dim]`, `k`, `v`, `dk` and `dv`
 /// `[n, kv_heads, head_dim]`; the gradients are overwritten.
 pub struct Buffers<'a> {
     /// Queries.
@@ -102,6 +102,10 @@ pub struct Buffers<'a> {
     pub k: &'a [f32],
     /// Values.
     pub v: &'a [f32],
+    /// The forward's output, like `q`.
+    pub out: &'a [f32],
+    /// The forward's log-sum-exp, `[n, heads]`.
+    pub sums: &'a [f32],
     /// Gradient of the output.
     pub dout: &'a [f32],
     /// Gradient of the queries.
@@ -122,9 +126,10 @@ pub fn cpu(buffers: Buffers<'_>, segments: &[Segment], shape: AttentionShape) {
     let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
     let placed = place(segments);
     let n: usize = segments.iter().map(|segment| segment.len).sum();
-    let Buffers { q, k, v, dout, dq, dk, dv } = buffers;
+    let Buffers { q, k, v, out, sums, dout, dq, dk, dv } = buffers;
+    assert!(sums.len() == n * heads, "sums are not [{n}, {heads}]");
     assert!(
-        [q.len(), dout.len(), dq.len()] == [n * heads * head_dim; 3],
+        [q.len(), out.len(), dout.len(), dq.len()] == [n * heads * head_dim; 4],
         "queries are not [{n}, {heads}, {head_dim}]"
     );
     assert!(
@@ -154,7 +159,7 @@ pub fn cpu(buffers: Buffers<'_>, segments: &[Segment], shape: AttentionShape) {
     let gradients = [SharedMut::new(dq), SharedMut::new(dk), SharedMut::new(dv)];
     parallel::for_each(trees.len() * kv_heads, work, |t| {
         let parts: Vec<&Placed> = trees[t / kv_heads].iter().map(|&index| &placed[index]).collect();
-        Task { q, k, v, dout, gradients, parts, head: t % kv_heads, shape }.run();
+        Task { q, k, v, out, sums, dout, gradients, parts, head: t % kv_heads, shape }.run();
     });
 }
 
@@ -163,6 +168,8 @@ struct Task<'a> {
     q: &'a [f32],
     k: &'a [f32],
     v: &'a [f32],
+    out: &'a [f32],
+    sums: &'a [f32],
     dout: &'a [f32],
     gradients: [SharedMut<f32>; 3],
     /// The sequence first.
@@ -237,13 +244,21 @@ impl Task<'_> {
         let own = queries.end;
         let keys = before + own;
         let count = queries.len() * group;
-        let Scratch { q, dout, dq, p, ds } = scratch;
+        let Scratch { q, dout, dq, p, ds, rows: known } = scratch;
         let at = |query: usize| ((part.rows.start + query) * heads + self.head * group) * d;
         for (to, from) in [(&mut *q, self.q), (&mut *dout, self.dout)] {
             to.clear();
             for query in queries.clone() {
                 to.extend_from_slice(&from[at(query)..at(query) + group * d]);
             }
+        }
+        known.clear();
+        for query in queries.clone() {
+            let heads = at(query)..at(query) + group * d;
+            let (out, dout) = (self.out[heads.clone()].chunks_exact(d), self.dout[heads].chunks_exact(d));
+            let sums = &self.sums[at(query) / d..][..group];
+            let rows = out.zip(dout).zip(sums);
+            known.extend(rows.map(|((out, dout), &sum)| Known { sum, dot: sum_of_products(out, dout) }));
         }
         for buffer in [&mut *p, &mut *ds] {
             buffer.clear();
@@ -270,7 +285,7 @@ impl Task<'_> {
                 Dest::new(ds, keys, column),
             );
         }
-        simd::dispatch(Soften { p, ds, keys, group, first: before + queries.start, scale });
+        simd::dispatch(Soften { p, ds, rows: known, keys, group, first: before + queries.start, scale });
         for (column, of) in columns {
             let part = of.start * d..of.end * d;
             let (p, ds) = (Matrix::part(p, keys, column, of.len()), Matrix::part(ds, keys, column, of.len()));
@@ -301,6 +316,16 @@ struct Scratch {
     dq: Vec<f32>,
     p: Vec<f32>,
     ds: Vec<f32>,
+    rows: Vec<Known>,
+}
+
+/// What the forward says about a row of scores.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Log-sum-exp.
+    sum: f32,
+    /// The product of the output and its gradient.
+    dot: f32,
 }
 
 /// A matrix that is read; `rows` and `columns` are the strides.
@@ -395,6 +420,7 @@ fn product(height: usize, depth: usize, a: Matrix<'_>, b: Matrix<'_>, to: Dest<'
 struct Soften<'a> {
     p: &'a mut [f32],
     ds: &'a mut [f32],
+    rows: &'a [Known],
     keys: usize,
     group: usize,
     first: usize,
@@ -406,42 +432,17 @@ impl WithSimd for Soften<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { p, ds, keys, group, first, scale } = self;
-        let rows = p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys));
-        for (row, (p, ds)) in rows.enumerate() {
+        let Self { p, ds, rows, keys, group, first, scale } = self;
+        let scores = p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys));
+        for (row, ((p, ds), &Known { sum, dot })) in scores.zip(rows).enumerate() {
             let visible = (first + row / group + 1).min(keys);
             p[visible..].fill(0.0);
             ds[visible..].fill(0.0);
-            let (p, ds) = (&mut p[..visible], &mut ds[..visible]);
-            soften(p, scale);
-            let mean = sum_of_products(p, ds);
-            for (ds, p) in ds.iter_mut().zip(p.iter()) {
-                *ds = scale * p * (*ds - mean);
+            for (p, ds) in p[..visible].iter_mut().zip(&mut ds[..visible]) {
+                *p = simd::exp(*p * scale - sum);
+                *ds = scale * *p * (*ds - dot);
             }
         }
-    }
-}
-
-/// `softmax(scale x)`, in place.
-#[inline(always)]
-fn soften(x: &mut [f32], scale: f32) {
-    let mut peak = f32::NEG_INFINITY;
-    for v in x.iter_mut() {
-        *v *= scale;
-        peak = if *v > peak { *v } else { peak };
-    }
-    for v in x.iter_mut() {
-        *v = simd::exp(*v - peak);
-    }
-    let mut lanes = [0.0f32; 16];
-    for chunk in x.chunks(16) {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane += v;
-        }
-    }
-    let inverse = 1.0 / lanes.iter().sum::<f32>();
-    for v in x.iter_mut() {
-        *v *= inverse;
     }
 }
 

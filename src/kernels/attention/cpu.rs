@@ -70,7 +70,8 @@ pub fn write_cache(
     }
 }
 
-/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`.
+/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; the log-sum-exp of each
+/// query's scores goes to `sums` `[n, heads]`.
 ///
 /// # Panics
 /// If a span's rows or blocks lie outside the buffers.
@@ -81,11 +82,13 @@ pub fn attention(
     spans: &[AttentionSpan],
     shape: AttentionShape,
     out: &mut [f32],
+    sums: Option<&mut [f32]>,
 ) {
     let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
     let group = heads / kv_heads;
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
     assert_eq!(q.len(), out.len());
+    assert!(sums.as_ref().is_none_or(|sums| sums.len() * head_dim == out.len()), "one sum a query and head");
     let mut tasks = Vec::new();
     let mut work = 0;
     for (index, span) in spans.iter().enumerate() {
@@ -104,24 +107,32 @@ pub fn attention(
             tasks.extend((0..rows).step_by(TASK_ROWS).map(|first| (index, kv_head, first)));
         }
     }
-    let out = SharedMut::new(out);
+    let (out, sums) = (SharedMut::new(out), sums.map(SharedMut::new));
     parallel::for_each(tasks.len(), work, |t| {
         let (index, kv_head, first) = tasks[t];
         let span = &spans[index];
         let end = (first + TASK_ROWS).min(span.queries.len() * group);
-        simd::dispatch(Task { q, keys, values, span, shape, kv_head, first, end, out });
+        simd::dispatch(Task { q, keys, values, span, shape, kv_head, first, end, out, sums });
     });
 }
 
 /// Attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`
-/// `[n, kv_heads, head_dim]`; `segments` cover the `n` rows.
+/// `[n, kv_heads, head_dim]`; `segments` cover the `n` rows; `out` and `sums` as [`attention()`] has them.
 ///
 /// A continuation reads the whole blocks of what it continues where they are, and a copy of the block it goes on in, as
 /// the engine's cache has it, so its results are the engine's bits.
 ///
 /// # Panics
 /// If the lengths do not agree.
-pub fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &[Segment], shape: AttentionShape, out: &mut [f32]) {
+pub fn packed(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    segments: &[Segment],
+    shape: AttentionShape,
+    out: &mut [f32],
+    sums: &mut [f32],
+) {
     let (kv_heads, head_dim) = (shape.kv_heads, shape.head_dim);
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
     let row = kv_heads * head_dim;
@@ -152,7 +163,7 @@ pub fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &[Segment], shape: Atte
         let part = rows.start * row..rows.end * row;
         write_cache(&mut keys, &mut values, &k[part.clone()], &v[part], &slots, kv_heads, head_dim);
     }
-    attention(q, &keys, &values, &spans, shape, out);
+    attention(q, &keys, &values, &spans, shape, out, Some(sums));
 }
 
 /// Rows `first..end` (query-major, then head within the group) of one span and key head.
@@ -166,6 +177,7 @@ struct Task<'a> {
     first: usize,
     end: usize,
     out: SharedMut<f32>,
+    sums: Option<SharedMut<f32>>,
 }
 
 impl WithSimd for Task<'_> {
@@ -244,6 +256,10 @@ impl Task<'_> {
             self.accumulate::<S, R>(simd, base, keys, &scores, &rescale, sums, width);
         }
         for r in 0..R {
+            if let Some(to) = self.sums {
+                // SAFETY: this task alone owns these rows of `sums`, which has one for each head of `out`.
+                unsafe { *to.get().add(at[r] / head_dim) = max[r] + total[r].ln() };
+            }
             let scale = 1.0 / total[r];
             for d in 0..head_dim {
                 // SAFETY: this task alone owns these rows of `out`.

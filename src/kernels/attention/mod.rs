@@ -4,8 +4,12 @@
 
 use std::ops::Range;
 
+use burn::tensor::{Tensor, backend::Backend};
+
 pub mod backward;
 pub mod cpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube;
 pub mod reference;
 
 /// Tokens a cache block holds.
@@ -34,6 +38,15 @@ pub struct AttentionShape {
     pub head_dim: usize,
     /// Factor on `q . k`, commonly `head_dim^-1/2`.
     pub scale: f32,
+}
+
+/// What attention of packed sequences gives, and its backward needs.
+#[derive(Clone, Debug)]
+pub struct Attended<B: Backend> {
+    /// Output `[n, heads * head_dim]`, in the type of the queries.
+    pub out: Tensor<B, 2>,
+    /// `log sum_j exp(scale q . k_j)` over the keys that each query sees, `[n, heads]` in f32.
+    pub sums: Tensor<B, 2>,
 }
 
 /// One packed sequence, or the continuation of another one of the same batch.

@@ -2,14 +2,14 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
 
-use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segment, place};
+use super::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segment, place};
 
 /// The score of a key that a query may not see: its share is exactly 0, as that of minus infinity is. It is finite because
 /// a GPU's matrix product may multiply what it reads beyond a matrix by 0, and 0 times infinity is no number.
 pub(super) const HIDDEN: f32 = f32::MIN / 2.0;
 
 /// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
-/// `[keys, kv_heads, head_dim]`; result `[queries, heads * head_dim]` in the type of `q`.
+/// `[keys, kv_heads, head_dim]`.
 ///
 /// Heads that share a key head are stacked as extra query rows, so keys and values are not repeated.
 pub fn attend<B: Backend>(
@@ -17,7 +17,7 @@ pub fn attend<B: Backend>(
     k: Tensor<B, 3>,
     v: Tensor<B, 3>,
     shape: AttentionShape,
-) -> Tensor<B, 2> {
+) -> Attended<B> {
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let dtype = q.dtype();
     let device = q.device();
@@ -39,28 +39,36 @@ pub fn attend<B: Backend>(
     let key = position(keys, 0).reshape([1, 1, 1, keys]);
     let hidden = key.expand([1, 1, queries, keys]).greater(query.expand([1, 1, queries, keys]));
     let scores = scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), HIDDEN);
-    softmax(scores, 3)
+    let peak = scores.clone().max_dim(3);
+    let sums = (scores.clone() - peak.clone()).exp().sum_dim(3).log() + peak;
+    let sums = sums.reshape([kv_heads, group, queries]).permute([2, 0, 1]).reshape([queries, heads]);
+    let out = softmax(scores, 3)
         .reshape([kv_heads, group * queries, keys])
         .matmul(v)
         .reshape([kv_heads, group, queries, head_dim])
         .permute([2, 0, 1, 3])
         .reshape([queries, heads * head_dim])
-        .cast(dtype)
+        .cast(dtype);
+    Attended { out, sums }
 }
 
 /// Packed sequences over themselves; see [`super::cpu::packed`] for the shapes.
+///
+/// # Panics
+/// If there are no tokens.
 pub fn packed<B: Backend>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
     v: Tensor<B, 3>,
     segments: &[Segment],
     shape: AttentionShape,
-) -> Tensor<B, 2> {
-    let outputs = place(segments).into_iter().map(|placed| {
+) -> Attended<B> {
+    let parts = place(segments).into_iter().filter(|placed| !placed.rows.is_empty()).map(|placed| {
         let (k, v) = (seen(&k, &placed), seen(&v, &placed));
         attend(q.clone().slice([placed.rows]), k, v, shape)
     });
-    Tensor::cat(outputs.collect(), 0)
+    let (outputs, sums): (Vec<_>, Vec<_>) = parts.map(|Attended { out, sums }| (out, sums)).unzip();
+    Attended { out: Tensor::cat(outputs, 0), sums: Tensor::cat(sums, 0) }
 }
 
 /// The rows of `x` that a segment's tokens may see: what it continues, then its own.
@@ -119,7 +127,7 @@ pub fn cached<B: Backend>(
     let outputs = spans.iter().map(|span| {
         let blocks = &span.blocks[..span.keys.div_ceil(BLOCK_TOKENS)];
         let part = |pool| gather(pool, blocks, span.keys).reshape([span.keys, kv_heads, head_dim]);
-        attend(q.clone().slice([span.queries.clone()]), part(keys), part(values), shape)
+        attend(q.clone().slice([span.queries.clone()]), part(keys), part(values), shape).out
     });
     Tensor::cat(outputs.collect(), 0)
 }

@@ -11,6 +11,7 @@ pub mod reference;
 mod rounded;
 mod rows;
 mod tiles;
+pub(in crate::kernels) mod transposed;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 

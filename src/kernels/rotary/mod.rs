@@ -2,4 +2,6 @@
 //! element `i` of a head pairs with element `i + head_dim / 2`.
 
 pub mod cpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube;
 pub mod reference;

@@ -7,6 +7,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::cpu::log_sum_exp;
+use crate::kernels::KernelBackend;
+use crate::kernels::head::Running;
 use crate::kernels::simd;
 
 /// `(log p, log sum exp)` of each row in plain tensor operations: `logits` `[n, vocab]` in f32.
@@ -33,6 +35,49 @@ pub fn reference_backward<B: Backend>(
     let coefficients = column(coefficients);
     let dx = probabilities * coefficients.clone().neg();
     dx.scatter(1, indices(targets, &device), coefficients, burn::tensor::IndexingUpdateOp::Add)
+}
+
+/// Joins `logits` `[n, columns]`, the columns from `first` on of a wider matrix, to what the columns before them gave.
+pub fn reference_sums<B: KernelBackend>(
+    logits: &Tensor<B, 2>,
+    targets: &[u32],
+    first: usize,
+    before: Option<Running<B>>,
+) -> Running<B> {
+    let (n, device) = (targets.len(), logits.device());
+    let width = logits.dims()[1];
+    let inside = |&t: &u32| (first..first + width).contains(&(t as usize));
+    let places: Vec<u32> = targets.iter().map(|t| if inside(t) { *t - first as u32 } else { 0 }).collect();
+    let marks: Vec<f32> = targets.iter().map(|t| f32::from(inside(t))).collect();
+    let marks = Tensor::<B, 1>::from_data(TensorData::new(marks, [n]), &device);
+    let found = logits.clone().gather(1, indices(&places, &device)).reshape([n]);
+    let peak = logits.clone().max_dim(1);
+    let sums = (logits.clone() - peak.clone()).exp().sum_dim(1).reshape([n]);
+    let peak = peak.reshape([n]);
+    // Where the target is elsewhere its logit here, which may be infinite, must not count.
+    let hits = Tensor::zeros([n], &device).mask_where(marks.equal_elem(1.0), found);
+    let Some(before) = before else { return Running { peaks: peak, sums, hits } };
+    let peaks = before.peaks.clone().max_pair(peak.clone());
+    let sums = before.sums * (before.peaks - peaks.clone()).exp() + sums * (peak - peaks.clone()).exp();
+    Running { peaks, sums, hits: before.hits + hits }
+}
+
+/// Gradients of such logits, with the `log_sums` of all columns.
+pub fn reference_sums_backward<B: Backend>(
+    logits: Tensor<B, 2>,
+    targets: &[u32],
+    first: usize,
+    log_sums: &[f32],
+    coefficients: &[f32],
+) -> Tensor<B, 2> {
+    let (n, width, device) = (targets.len(), logits.dims()[1], logits.device());
+    let column = |values: Vec<f32>| Tensor::<B, 2>::from_data(TensorData::new(values, [n, 1]), &device);
+    let inside = |t: u32| (first..first + width).contains(&(t as usize));
+    let places: Vec<u32> = targets.iter().map(|&t| if inside(t) { t - first as u32 } else { 0 }).collect();
+    let hits = targets.iter().zip(coefficients).map(|(&t, &c)| if inside(t) { c } else { 0.0 }).collect();
+    let probabilities = (logits - column(log_sums.to_vec())).exp();
+    let dx = probabilities * column(coefficients.iter().map(|c| -c).collect());
+    dx.scatter(1, indices(&places, &device), column(hits), burn::tensor::IndexingUpdateOp::Add)
 }
 
 fn indices<B: Backend>(targets: &[u32], device: &B::Device) -> Tensor<B, 2, Int> {

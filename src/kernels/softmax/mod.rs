@@ -1,4 +1,6 @@
 //! Log-softmax statistics of logit rows.
 
 pub mod cpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube;
 pub mod log_prob;

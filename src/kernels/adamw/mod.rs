@@ -9,6 +9,9 @@ use rayon::prelude::*;
 
 use crate::kernels::simd;
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube;
+
 /// Numbers of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamWStep {
@@ -32,6 +35,8 @@ struct Factors {
     keep: f32,
     b1: f32,
     b2: f32,
+    /// `1 - b1` and `1 - b2`, taken in f64: in f32 the second is wrong by 1e-5 of itself.
+    rest: [f32; 2],
     rate: f32,
     root: f32,
     eps: f32,
@@ -45,6 +50,7 @@ impl AdamWStep {
             keep: (1.0 - self.lr * self.weight_decay) as f32,
             b1: b1 as f32,
             b2: b2 as f32,
+            rest: [b1, b2].map(|b| (1.0 - b) as f32),
             rate: (self.lr / (1.0 - b1.powf(self.step as f64))) as f32,
             root: (1.0 - b2.powf(self.step as f64)).sqrt() as f32,
             eps: self.eps as f32,
@@ -60,11 +66,11 @@ pub fn reference<B: Backend>(
     moments: [Tensor<B, 1>; 2],
     step: &AdamWStep,
 ) -> (Tensor<B, 1>, [Tensor<B, 1>; 2]) {
-    let Factors { keep, b1, b2, rate, root, eps, scale } = step.factors();
+    let Factors { keep, b1, b2, rest, rate, root, eps, scale } = step.factors();
     let [m, v] = moments;
     let gradient = gradient * scale;
-    let m = m * b1 + gradient.clone() * (1.0 - b1);
-    let v = v * b2 + gradient.square() * (1.0 - b2);
+    let m = m * b1 + gradient.clone() * rest[0];
+    let v = v * b2 + gradient.square() * rest[1];
     let weights = weights * keep - m.clone() / (v.clone().sqrt() / root + eps) * rate;
     (weights, [m, v])
 }
@@ -82,11 +88,11 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Factors { keep, b1, b2, rate, root, eps, scale } = self.factors;
+        let Factors { keep, b1, b2, rest, rate, root, eps, scale } = self.factors;
         for (((w, g), m), v) in self.weights.iter_mut().zip(self.gradient).zip(self.m).zip(self.v) {
             let g = g * scale;
-            *m = b1 * *m + (1.0 - b1) * g;
-            *v = b2 * *v + (1.0 - b2) * (g * g);
+            *m = b1 * *m + rest[0] * g;
+            *v = b2 * *v + rest[1] * (g * g);
             *w = keep * *w - *m / (v.sqrt() / root + eps) * rate;
         }
     }

@@ -1,0 +1,152 @@
+//! `osler doctor`
+
+use std::path::PathBuf;
+
+use crate::cli::terminal::Progress;
+use crate::cli::{CommandResult, output};
+use crate::doctor::report::{Check, DeviceReport, Figure, Report};
+use crate::doctor::{devices, examine};
+use crate::engine::Device;
+
+/// Check that devices compute what they should, and how fast
+///
+/// Every operation is run on every device that is in this build and on this machine, and compared with the same in f64 on the
+/// host; then each is timed against what the device does at best, as measured: the rate of copying and that of
+/// multiplying matrices. The exit status is 0 if every check held, 1 if one did not or a device that was asked for cannot be used.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  osler doctor
+  osler doctor --device cuda --out doctor.json
+  osler doctor --device cpu --no-bench --json
+
+JSON: {\"version\", \"held\", \"devices\": [{\"device\", \"problem\", \"backend\", \"features\": {\"dtypes\", \"products_in_tf32\"},
+       \"checks\": [{\"op\", \"output\", \"case\", \"dtype\", \"error\", \"bound\", \"held\", \"problem\"}, ..],
+       \"speed\": {\"ceilings\": [{\"name\", \"rate\", \"unit\", \"problem\"}, ..],
+                 \"figures\": [{\"op\", \"case\", \"dtype\", \"seconds\", \"achieved\", \"bound\", \"unit\", \"share_of_bound\",
+                              \"problem\"}, ..]}}, ..]}")]
+pub struct Arguments {
+    /// Only this device: cpu, wgpu, cuda or cuda:N [default: all that are there]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Device>,
+
+    /// Time nothing
+    #[arg(long)]
+    no_bench: bool,
+
+    /// Write the JSON to this file as well
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// CPU threads, at most 1024; 0 takes all
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024), value_name = "N")]
+    #[arg(help_heading = "Runtime")]
+    threads: u16,
+
+    /// Print one JSON object on stdout (logs stay on stderr)
+    #[arg(long, help_heading = "Runtime")]
+    json: bool,
+}
+
+pub fn run(arguments: Arguments) -> CommandResult {
+    let Arguments { device, no_bench, out, threads, json } = arguments;
+    rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+    let progress = Progress::spinner();
+    let say = &mut |step: &str| progress.say(step);
+    let found: Vec<DeviceReport> = device
+        .map_or_else(devices, |it| vec![it])
+        .into_iter()
+        .map(|it| examine(it, !no_bench, say))
+        .collect();
+    progress.finish();
+    let missing = device.is_some() && found.iter().any(|it| it.problem.is_some());
+    let held = !missing && found.iter().all(DeviceReport::held);
+    let report = Report { version: env!("CARGO_PKG_VERSION"), held, devices: found };
+    if let Some(path) = &out {
+        let mut text = serde_json::to_string_pretty(&report)?;
+        text.push('\n');
+        output::write_atomically(path, text.as_bytes()).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    if json {
+        output::json(&report)?;
+    } else {
+        output::text(&output::shown(&describe(&report)))?;
+    }
+    if report.held {
+        return Ok(());
+    }
+    Err(failure(&report).into())
+}
+
+/// What did not hold, in a line.
+fn failure(report: &Report) -> String {
+    let missing = report.devices.iter().filter_map(|it| it.problem.clone());
+    let missing: Vec<String> = missing.filter(|_| report.devices.len() == 1).collect();
+    if let [problem] = &missing[..] {
+        return problem.clone();
+    }
+    let checks = report.devices.iter().flat_map(|it| &it.checks);
+    let failed = checks.filter(|it| !it.held).count();
+    if failed == 0 { "not everything could be timed".into() } else { format!("{failed} checks failed") }
+}
+
+fn describe(report: &Report) -> String {
+    let mut text = format!("osler {}\n", report.version);
+    for device in &report.devices {
+        text.push_str(&format!("\n{}", device.device));
+        if let Some(problem) = &device.problem {
+            text.push_str(&format!(": {problem}\n"));
+            continue;
+        }
+        describe_device(device, &mut text);
+    }
+    text
+}
+
+fn describe_device(device: &DeviceReport, text: &mut String) {
+    if let (Some(backend), Some(features)) = (&device.backend, &device.features) {
+        let rounded = if features.products_in_tf32 { ", products of f32 in tf32" } else { "" };
+        text.push_str(&format!(": {backend}, {}{rounded}\n", features.dtypes.join(", ")));
+    }
+    for check in &device.checks {
+        text.push_str(&row(check));
+    }
+    let failed = device.checks.iter().filter(|it| !it.held).count();
+    text.push_str(&format!("{} checks, {failed} failed\n", device.checks.len()));
+    let Some(speed) = &device.speed else { return };
+    text.push('\n');
+    for ceiling in &speed.ceilings {
+        let rate = ceiling.rate.map(|rate| format!("{rate:.1} {}", ceiling.unit));
+        let said = rate.or_else(|| ceiling.problem.clone()).unwrap_or_default();
+        text.push_str(&format!("{}: {said}\n", ceiling.name));
+    }
+    for figure in &speed.figures {
+        text.push_str(&time(figure));
+    }
+}
+
+fn row(check: &Check) -> String {
+    let Check { op, output, case, dtype, bound, .. } = check;
+    let error = check.error.map_or("none".into(), |error| format!("{error:.1e}"));
+    let verdict = if check.held { "ok" } else { "FAIL" };
+    let problem = check.problem.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
+    format!(
+        "{verdict:<4} {:<33} {case:<46} {dtype:<4} {error:>8} of {bound:.1e}{problem}\n",
+        format!("{op} {output}")
+    )
+}
+
+fn time(figure: &Figure) -> String {
+    let Figure { op, case, dtype, seconds, achieved, bound, unit, share_of_bound, problem } = figure;
+    let start = format!("{op:<29} {case:<58} {dtype:<4}");
+    if let Some(problem) = problem {
+        return format!("{start} FAIL {problem}\n");
+    }
+    let number = |it: &Option<f64>| it.map_or("-".into(), |it| format!("{it:.2}"));
+    let milliseconds = number(&seconds.map(|it| it * 1e3));
+    let share = share_of_bound.map_or("-".into(), |it| format!("{:.0}%", 100.0 * it));
+    format!(
+        "{start} {milliseconds:>9} ms {:>9} of {:>9} {unit:<7} {share:>5}\n",
+        number(achieved),
+        number(bound)
+    )
+}

@@ -1,0 +1,142 @@
+//! Attention of packed sequences, forward and backward.
+
+use std::ops::Range;
+
+use burn::tensor::{DType, Tensor};
+
+use super::exact::{self, Inputs, places};
+use super::{Expected, Parity, rounded_sum};
+use crate::doctor::inputs::{host, tensor};
+use crate::kernels::{Attended, AttentionShape, KernelBackend, Segment};
+
+/// Lengths on both sides of every tile; none is one, too.
+const RAGGED: [usize; 8] = [1, 17, 63, 0, 64, 65, 130, 411];
+
+/// One batch.
+struct Case {
+    name: &'static str,
+    segments: Vec<Segment>,
+    /// Query heads, key heads, elements a head.
+    heads: (usize, usize, usize),
+    extreme: bool,
+}
+
+impl Case {
+    fn shape(&self) -> AttentionShape {
+        let (heads, kv_heads, head_dim) = self.heads;
+        // A power of two keeps extreme scores exact.
+        let scale = if self.extreme { 0.5 } else { (head_dim as f32).sqrt().recip() };
+        AttentionShape { heads, kv_heads, head_dim, scale }
+    }
+
+    fn text(&self) -> String {
+        let (heads, kv_heads, head_dim) = self.heads;
+        format!("{}, {heads} heads on {kv_heads} of {head_dim}", self.name)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name, segments: &[Segment], heads, extreme| Case {
+        name,
+        segments: segments.to_vec(),
+        heads,
+        extreme,
+    };
+    let ragged = Segment::all(&RAGGED);
+    // Replies that end before, at and after a tile's end, to prompts of such lengths; the last stands by itself again.
+    let after = |len, parent| Segment { len, after: Some(parent) };
+    let continued = [
+        Segment::alone(130),
+        after(1, 0),
+        after(64, 0),
+        Segment::alone(17),
+        after(65, 3),
+        after(0, 3),
+        after(130, 0),
+        Segment::alone(64),
+        after(63, 7),
+        Segment::alone(19),
+    ];
+    vec![
+        case("ragged", &ragged, (2, 2, 64), false),
+        case("ragged", &ragged, (6, 2, 96), false),
+        case("ragged", &ragged, (7, 1, 128), false),
+        case("continued", &continued, (7, 1, 64), false),
+        case("continued", &continued, (2, 2, 96), false),
+        case("continued", &continued, (6, 2, 128), false),
+        case("scores to 1e4", &continued, (6, 2, 64), true),
+        case("scores to 1e4", &ragged, (2, 2, 128), true),
+    ]
+}
+
+impl<B: KernelBackend> Parity<'_, B> {
+    /// Attention beside [`exact::attention`].
+    ///
+    /// The gradients of extreme scores may be wrong by more: a backward that knows the log-sum-exp in f32 knows it to a unit of
+    /// its last place, and every probability no better.
+    pub(super) fn attention(&mut self) {
+        for (seed, case) in (0..).zip(cases()) {
+            for (grain, dtypes) in self.grains() {
+                let (shape, segments) = (case.shape(), &case.segments);
+                let n: usize = segments.iter().map(|segment| segment.len).sum();
+                (self.say)(&format!("attention, {}: on the host", case.text()));
+                let inputs = match case.extreme {
+                    true => Inputs::extreme(n, shape, grain, seed),
+                    false => Inputs::plain(n, shape, grain, seed),
+                };
+                let exact = exact::attention(&inputs, segments, shape);
+                let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+                let expected = |output, values: Vec<f64>, width: usize, least_bound: f64| {
+                    let part = |rows: Range<usize>| rows.start * width..rows.end * width;
+                    let parts = places(segments).into_iter().map(|(own, _)| part(own)).collect();
+                    Expected { output, values, parts, least_bound }
+                };
+                let forward = [
+                    expected("out", exact.out, heads * head_dim, 0.0),
+                    expected("sums", exact.sums, heads, 0.0),
+                ];
+                let least = rounded_sum(exact.peak);
+                let backward = [
+                    expected("dq", exact.dq, heads * head_dim, least),
+                    expected("dk", exact.dk, kv_heads * head_dim, least),
+                    expected("dv", exact.dv, kv_heads * head_dim, least),
+                ];
+                for dtype in dtypes {
+                    self.check("attention_packed", &case.text(), dtype, &forward, |device| {
+                        let Operands { q, k, v, .. } = Operands::<B>::new(&inputs, shape, device, dtype);
+                        let Attended { out, sums } = B::attention_packed(q, k, v, segments, shape);
+                        vec![host(out), host(sums)]
+                    });
+                    self.check("attention_packed_backward", &case.text(), dtype, &backward, |device| {
+                        let Operands { q, k, v, dout } = Operands::<B>::new(&inputs, shape, device, dtype);
+                        let attended = B::attention_packed(q.clone(), k.clone(), v.clone(), segments, shape);
+                        let (dq, dk, dv) =
+                            B::attention_packed_backward(q, k, v, segments, shape, &attended, dout);
+                        [dq, dk, dv].map(host).to_vec()
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// [`Inputs`] on a device.
+struct Operands<B: KernelBackend> {
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    dout: Tensor<B, 2>,
+}
+
+impl<B: KernelBackend> Operands<B> {
+    fn new(inputs: &Inputs, shape: AttentionShape, device: &B::Device, dtype: DType) -> Self {
+        let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+        let n = inputs.q.len() / (heads * head_dim);
+        Self {
+            q: tensor(&inputs.q, [n, heads, head_dim], device, dtype),
+            k: tensor(&inputs.k, [n, kv_heads, head_dim], device, dtype),
+            v: tensor(&inputs.v, [n, kv_heads, head_dim], device, dtype),
+            dout: tensor(&inputs.dout, [n, heads * head_dim], device, dtype),
+        }
+    }
+}

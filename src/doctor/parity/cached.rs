@@ -1,0 +1,146 @@
+//! Attention over a paged cache that was written and copied.
+
+use burn::tensor::{DType, Tensor};
+
+use super::exact::{self, Inputs, places};
+use super::{Expected, Parity};
+use crate::doctor::inputs::{host, tensor};
+use crate::kernels::{AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, Segment};
+
+/// What earlier tenants left in a block: large in every type, so that reading it shows.
+const STALE: f32 = 3e4;
+
+/// Tokens of each sequence and how many of the newest are queries. The second goes on after the first, in a copy of its last block.
+const SEQUENCES: [(usize, usize); 5] = [(37, 5), (21, 21), (130, 1), (1, 1), (16, 16)];
+
+impl<B: KernelBackend> Parity<'_, B> {
+    /// `cache_write`, `cache_copy` and `attention_cached` together, because what a block looks like is the backend's own; beside
+    /// [`exact::attention`] of the same sequences without a cache.
+    pub(super) fn cached(&mut self) {
+        for (seed, (heads, kv_heads, head_dim)) in (100..).zip([(6, 2, 64), (3, 3, 96), (7, 1, 128)]) {
+            let scale = (head_dim as f32).sqrt().recip();
+            let shape = AttentionShape { heads, kv_heads, head_dim, scale };
+            let case = format!("blocks in no order, {heads} heads on {kv_heads} of {head_dim}");
+            for (grain, dtypes) in self.grains() {
+                let pages = Pages::new();
+                let n = pages.segments.iter().map(|segment| segment.len).sum();
+                (self.say)(&format!("attention_cached, {case}: on the host"));
+                let inputs = Inputs::plain(n, shape, grain, seed);
+                let out = exact::attention(&inputs, &pages.segments, shape).out;
+                let width = heads * head_dim;
+                let take = |rows: &[usize]| -> Vec<f64> {
+                    rows.iter().flat_map(|&row| &out[row * width..][..width]).copied().collect()
+                };
+                let written = [Expected::rows("out", take(&pages.written), width)];
+                let copied = [Expected::rows("out", take(&pages.copied), width)];
+                for dtype in dtypes {
+                    let on = |device: &B::Device| pages.attend::<B>(&inputs, shape, device, dtype);
+                    self.check_product("attention_cached", &case, dtype, &written, |device| {
+                        vec![on(device).0]
+                    });
+                    self.check_product("cache_copy", &case, dtype, &copied, |device| vec![on(device).1]);
+                }
+            }
+        }
+    }
+}
+
+/// Where [`SEQUENCES`] lie, as segments and as blocks.
+struct Pages {
+    segments: Vec<Segment>,
+    /// Each sequence with its blocks; rows of `queries` are those of the cached call.
+    spans: Vec<AttentionSpan>,
+    blocks: usize,
+    /// Rows of the packed batch that are queries: of sequences that were only written.
+    written: Vec<usize>,
+    /// Those of the one that was copied first.
+    copied: Vec<usize>,
+}
+
+/// The sequence that goes on after the first.
+const COPY: usize = 1;
+
+impl Pages {
+    fn new() -> Self {
+        let segment = |(index, &(len, _)): (usize, &(usize, usize))| Segment {
+            len,
+            after: (index == COPY).then_some(0),
+        };
+        let segments: Vec<Segment> = SEQUENCES.iter().enumerate().map(segment).collect();
+        let mut it = Self { segments, spans: Vec::new(), blocks: 0, written: Vec::new(), copied: Vec::new() };
+        let mut rows = 0;
+        for (index, (own, before)) in places(&it.segments).into_iter().enumerate() {
+            let queries = SEQUENCES[index].1;
+            let keys = before.len() + own.len();
+            // Whole blocks of what is continued are shared.
+            let shared = before.len() / BLOCK_TOKENS;
+            let fresh = keys.div_ceil(BLOCK_TOKENS) - shared;
+            let mut blocks: Vec<u32> =
+                it.spans.first().map_or(Vec::new(), |first| first.blocks[..shared].to_vec());
+            // Numbered from the back, so that no sequence's blocks follow one another.
+            blocks.extend((it.blocks..it.blocks + fresh).rev().map(|block| block as u32));
+            it.blocks += fresh;
+            it.spans.push(AttentionSpan { queries: rows..rows + queries, keys, blocks });
+            rows += queries;
+            let list = if index == COPY { &mut it.copied } else { &mut it.written };
+            list.extend(own.end - queries..own.end);
+        }
+        it
+    }
+
+    /// Attention of the queries: of the sequences that were only written, and of the copied one.
+    fn attend<B: KernelBackend>(
+        &self,
+        inputs: &Inputs,
+        shape: AttentionShape,
+        device: &B::Device,
+        dtype: DType,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+        let rows = |x: &[f32], heads: usize, rows: &[usize]| -> Tensor<B, 3> {
+            let width = heads * head_dim;
+            let values: Vec<f32> = rows.iter().flat_map(|&row| &x[row * width..][..width]).copied().collect();
+            tensor(&values, [rows.len(), heads, head_dim], device, dtype)
+        };
+        let (key, value) = B::cache_block_elements(kv_heads, head_dim);
+        let pool = |elements: usize| {
+            Tensor::<B, 2>::full([self.blocks, elements], STALE, (device, B::cache_dtype(dtype)))
+        };
+        let mut pools = (pool(key), pool(value));
+        let write = |pools, tokens: &[(usize, u32)]| {
+            let (list, slots): (Vec<usize>, Vec<u32>) = tokens.iter().copied().unzip();
+            B::cache_write(pools, rows(&inputs.k, kv_heads, &list), rows(&inputs.v, kv_heads, &list), &slots)
+        };
+        let tokens: Vec<Vec<(usize, u32)>> = (0..self.spans.len()).map(|index| self.tokens(index)).collect();
+        // In two calls, of which the second goes on in blocks that the first began.
+        for half in 0..2 {
+            let others = tokens.iter().enumerate().filter(|(index, _)| *index != COPY);
+            let part: Vec<_> =
+                others.flat_map(|(_, tokens)| tokens.chunks(tokens.len().div_ceil(2)).nth(half)).collect();
+            pools = write(pools, &part.concat());
+        }
+        let begun = SEQUENCES[0].0 / BLOCK_TOKENS;
+        pools = B::cache_copy(pools, self.spans[0].blocks[begun], self.spans[COPY].blocks[begun]);
+        pools = write(pools, &tokens[COPY]);
+        let queries: Vec<usize> = places(&self.segments)
+            .into_iter()
+            .zip(&SEQUENCES)
+            .flat_map(|((own, _), (_, queries))| own.end - queries..own.end)
+            .collect();
+        let out =
+            B::attention_cached(rows(&inputs.q, heads, &queries), &pools.0, &pools.1, &self.spans, shape);
+        let out = host(out);
+        let width = heads * head_dim;
+        let copied = self.spans[COPY].queries.start * width..self.spans[COPY].queries.end * width;
+        let written = [&out[..copied.start], &out[copied.end..]].concat();
+        (written, out[copied].to_vec())
+    }
+
+    /// Rows of a sequence's own tokens in the packed batch, and their slots.
+    fn tokens(&self, index: usize) -> Vec<(usize, u32)> {
+        let (own, before) = places(&self.segments).swap_remove(index);
+        let blocks = &self.spans[index].blocks;
+        let slot = |at: usize| blocks[at / BLOCK_TOKENS] * BLOCK_TOKENS as u32 + (at % BLOCK_TOKENS) as u32;
+        own.enumerate().map(|(i, row)| (row, slot(before.len() + i))).collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! Causal attention of packed sequences and its gradients in f64, one query after another.
+
+use rayon::prelude::*;
+
+use super::sums::{add, dot};
+use crate::doctor::inputs::{Grain, Noise, wide};
+use crate::kernels::{AttentionShape, Segment};
+
+/// Inputs: `q` and `dout` `[n, heads, head_dim]`, `k` and `v` `[n, kv_heads, head_dim]`.
+pub(super) struct Inputs {
+    pub q: Vec<f32>,
+    pub k: Vec<f32>,
+    pub v: Vec<f32>,
+    pub dout: Vec<f32>,
+}
+
+impl Inputs {
+    /// Scores around 1.
+    pub fn plain(rows: usize, shape: AttentionShape, grain: Grain, seed: u64) -> Self {
+        let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+        let mut noise = Noise(seed);
+        let mut values = |heads: usize| noise.values(rows * heads * head_dim, 2.0, grain);
+        Self { q: values(heads), k: values(kv_heads), v: values(kv_heads), dout: values(heads) }
+    }
+
+    /// Scores far beyond what `exp` can hold, exact in every float type: whole numbers, to be scaled by a power of two.
+    ///
+    /// The first half of a query is large. Each second key has that half of the key before it, so that the largest score is
+    /// shared by two, which the other half tells apart: probabilities are not only 0 and 1.
+    pub fn extreme(rows: usize, shape: AttentionShape, grain: Grain, seed: u64) -> Self {
+        let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+        let mut it = Self::plain(rows, shape, grain, seed);
+        let mut noise = Noise(seed ^ 0xE);
+        let half = head_dim / 2;
+        it.q = noise.integers(rows * heads * head_dim, 1);
+        for head in it.q.chunks_exact_mut(head_dim) {
+            for (x, large) in head[..half].iter_mut().zip(noise.integers(half, 64)) {
+                *x = 64.0 * large;
+            }
+        }
+        it.k = noise.integers(rows * kv_heads * head_dim, 1);
+        let row = kv_heads * head_dim;
+        for pair in it.k.chunks_exact_mut(2 * row) {
+            let (first, second) = pair.split_at_mut(row);
+            for (to, from) in second.chunks_exact_mut(head_dim).zip(first.chunks_exact(head_dim)) {
+                to[..half].copy_from_slice(&from[..half]);
+            }
+        }
+        it
+    }
+}
+
+/// Results, in the shapes of [`Inputs`]; `sums` `[n, heads]`.
+pub(super) struct Results {
+    pub out: Vec<f64>,
+    pub sums: Vec<f64>,
+    pub dq: Vec<f64>,
+    pub dk: Vec<f64>,
+    pub dv: Vec<f64>,
+    /// The largest magnitude of a score.
+    pub peak: f64,
+}
+
+/// Rows of each segment, and rows of the segment that it continues.
+pub(super) fn places(segments: &[Segment]) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+    let mut ends = 0;
+    let rows: Vec<_> = segments
+        .iter()
+        .map(|segment| {
+            let start = ends;
+            ends += segment.len;
+            start..ends
+        })
+        .collect();
+    let before = |segment: &Segment| segment.after.map_or(0..0, |parent| rows[parent].clone());
+    segments.iter().zip(&rows).map(|(segment, own)| (own.clone(), before(segment))).collect()
+}
+
+/// One query head of one segment: `out` and `dq` `[rows, head_dim]`, `dk` and `dv` `[keys, head_dim]`.
+struct Part {
+    out: Vec<f64>,
+    sums: Vec<f64>,
+    dq: Vec<f64>,
+    dk: Vec<f64>,
+    dv: Vec<f64>,
+    peak: f64,
+}
+
+/// For query `i`: `p_j = softmax_j(scale q_i . k_j)` over the keys it sees, `out_i = sum_j p_j v_j`, `dp_j = dout_i . v_j`,
+/// `ds_j = scale p_j (dp_j - sum_l p_l dp_l)`, `dq_i = sum_j ds_j k_j`, `dk_j += ds_j q_i`, `dv_j += p_j dout_i`.
+pub(super) fn attention(inputs: &Inputs, segments: &[Segment], shape: AttentionShape) -> Results {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+    let places = places(segments);
+    let n: usize = segments.iter().map(|segment| segment.len).sum();
+    let tasks: Vec<(usize, usize)> =
+        (0..places.len()).flat_map(|segment| (0..heads).map(move |head| (segment, head))).collect();
+    let parts: Vec<Part> = tasks
+        .par_iter()
+        .map(|&(segment, head)| {
+            let (own, before) = &places[segment];
+            let rows: Vec<usize> = before.clone().chain(own.clone()).collect();
+            part(inputs, &rows, own.len(), head, shape)
+        })
+        .collect();
+    let zeros = |heads: usize| vec![0.0; n * heads * head_dim];
+    let mut all = Results {
+        out: zeros(heads),
+        sums: vec![0.0; n * heads],
+        dq: zeros(heads),
+        dk: zeros(kv_heads),
+        dv: zeros(kv_heads),
+        peak: 0.0,
+    };
+    for (&(segment, head), part) in tasks.iter().zip(&parts) {
+        let (own, before) = &places[segment];
+        all.peak = all.peak.max(part.peak);
+        for (i, row) in own.clone().enumerate() {
+            let (to, from) = ((row * heads + head) * head_dim, i * head_dim);
+            all.out[to..to + head_dim].copy_from_slice(&part.out[from..from + head_dim]);
+            all.dq[to..to + head_dim].copy_from_slice(&part.dq[from..from + head_dim]);
+            all.sums[row * heads + head] = part.sums[i];
+        }
+        let kv_head = head / (heads / kv_heads);
+        for (j, row) in before.clone().chain(own.clone()).enumerate() {
+            let (to, from) = ((row * kv_heads + kv_head) * head_dim, j * head_dim);
+            add(&mut all.dk[to..to + head_dim], 1.0, &part.dk[from..from + head_dim]);
+            add(&mut all.dv[to..to + head_dim], 1.0, &part.dv[from..from + head_dim]);
+        }
+    }
+    all
+}
+
+/// The last `queries` of the tokens at `rows`.
+fn part(inputs: &Inputs, rows: &[usize], queries: usize, head: usize, shape: AttentionShape) -> Part {
+    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let take = |x: &[f32], heads: usize, head: usize, rows: &[usize]| -> Vec<f64> {
+        let at = |row: usize| (row * heads + head) * head_dim;
+        rows.iter().flat_map(|&row| wide(&x[at(row)..at(row) + head_dim])).collect()
+    };
+    let keys = rows.len();
+    let kv_head = head / (heads / kv_heads);
+    let (k, v) = (take(&inputs.k, kv_heads, kv_head, rows), take(&inputs.v, kv_heads, kv_head, rows));
+    let own = &rows[keys - queries..];
+    let (q, dout) = (take(&inputs.q, heads, head, own), take(&inputs.dout, heads, head, own));
+    let scale = f64::from(scale);
+    let mut it = Part {
+        out: vec![0.0; queries * head_dim],
+        sums: Vec::with_capacity(queries),
+        dq: vec![0.0; queries * head_dim],
+        dk: vec![0.0; keys * head_dim],
+        dv: vec![0.0; keys * head_dim],
+        peak: 0.0,
+    };
+    for i in 0..queries {
+        let at = i * head_dim..(i + 1) * head_dim;
+        let (q, dout) = (&q[at.clone()], &dout[at.clone()]);
+        let seen = (keys - queries + i + 1) * head_dim;
+        let dots =
+            |x: &[f64], y: &[f64]| -> Vec<f64> { y.chunks_exact(head_dim).map(|y| dot(x, y)).collect() };
+        let scores: Vec<f64> = dots(q, &k[..seen]).into_iter().map(|s| s * scale).collect();
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        it.peak = scores.iter().fold(it.peak, |peak, s| peak.max(s.abs()));
+        let total: f64 = scores.iter().map(|s| (s - most).exp()).sum();
+        it.sums.push(most + total.ln());
+        let p: Vec<f64> = scores.iter().map(|s| (s - most).exp() / total).collect();
+        let dp = dots(dout, &v[..seen]);
+        let mean = dot(&p, &dp);
+        for (j, (&p, &dp)) in p.iter().zip(&dp).enumerate() {
+            let key = j * head_dim..(j + 1) * head_dim;
+            let ds = scale * p * (dp - mean);
+            add(&mut it.out[at.clone()], p, &v[key.clone()]);
+            add(&mut it.dq[at.clone()], ds, &k[key.clone()]);
+            add(&mut it.dk[key.clone()], ds, q);
+            add(&mut it.dv[key], p, dout);
+        }
+    }
+    it
+}

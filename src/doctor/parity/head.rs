@@ -1,0 +1,142 @@
+//! The output head's loss and what it is made of. The formulas of [`crate::kernels::head`] in f64.
+
+use burn::tensor::{DType, Tensor};
+
+use super::sums::{add, product};
+use super::{Expected, Parity, rounded_sum};
+use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
+use crate::kernels::head::HeadInput;
+use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+
+impl<B: KernelBackend> Parity<'_, B> {
+    pub(super) fn head(&mut self) {
+        // The last has more rows than are done at once.
+        for (seed, (n, width, vocab)) in (600..).zip([(1, 8, 5), (67, 96, 1031), (600, 16, 300)]) {
+            self.head_loss(n, width, vocab, seed);
+        }
+        for (seed, (n, out, width)) in (610..).zip([(1, 7, 5), (67, 130, 192)]) {
+            self.add_products(n, out, width, seed);
+        }
+        for (seed, (n, cuts)) in (620..).zip([(3, [0, 1, 33, 40]), (67, [0, 512, 1024, 1100])]) {
+            self.log_sums(n, cuts, seed);
+        }
+    }
+
+    fn head_loss(&mut self, n: usize, width: usize, vocab: usize, seed: u64) {
+        let temperature = 0.75f32;
+        let case = format!("{n} rows of {width} to {vocab}");
+        for (grain, dtypes) in self.grains() {
+            let mut noise = Noise(seed);
+            let (hidden, weight) =
+                (noise.values(n * width, 1.0, grain), noise.values(vocab * width, 0.5, grain));
+            let bias = noise.values(vocab, 1.0, grain);
+            let slopes = noise.values(n, 2.0, Grain::Fine);
+            let targets = noise.below(n, vocab);
+            let mut logits = product(&hidden, &weight, width);
+            let (mut log_probs, mut dbias) = (Vec::new(), vec![0.0; vocab]);
+            let (mut dhidden, mut dweight) = (vec![0.0; n * width], vec![0.0; vocab * width]);
+            let (wide_hidden, wide_weight, wide_bias) = (wide(&hidden), wide(&weight), wide(&bias));
+            for (i, row) in logits.chunks_exact_mut(vocab).enumerate() {
+                row.iter_mut().zip(&wide_bias).for_each(|(x, b)| *x = (*x + b) / f64::from(temperature));
+                let (sum, target) = (log_sum_exp(row), targets[i] as usize);
+                log_probs.push(row[target] - sum);
+                let h = &wide_hidden[i * width..][..width];
+                for (v, x) in row.iter().enumerate() {
+                    let hit = if v == target { 1.0 } else { 0.0 };
+                    let slope = f64::from(slopes[i]) * (hit - (x - sum).exp()) / f64::from(temperature);
+                    dbias[v] += slope;
+                    add(&mut dhidden[i * width..][..width], slope, &wide_weight[v * width..][..width]);
+                    add(&mut dweight[v * width..][..width], slope, h);
+                }
+            }
+            let expected = [
+                Expected::whole("log p", log_probs),
+                Expected::rows("dhidden", dhidden, width),
+                Expected::rows("dweight", dweight, width),
+                Expected::whole("dbias", dbias),
+            ];
+            for dtype in dtypes {
+                self.check_product("head_loss", &case, dtype, &expected, |device| {
+                    let matrix = Matrix::Float(tensor(&weight, [vocab, width], device, dtype));
+                    let bias: Tensor<B, 1> = tensor(&bias, [vocab], device, dtype);
+                    let head = LinearWeights { weight: &matrix, bias: Some(&bias) };
+                    let hidden = tensor(&hidden, [n, width], device, dtype);
+                    let input = HeadInput { hidden, head, targets: &targets, temperature };
+                    let found = B::head_loss(input, &mut |index, _| slopes[index]);
+                    let bias = found.bias.map(host).unwrap_or_default();
+                    vec![found.log_probs, host(found.hidden), host(found.weight), bias]
+                });
+            }
+        }
+    }
+
+    fn add_products(&mut self, n: usize, out: usize, width: usize, seed: u64) {
+        let case = format!("{n} rows of {out} and {width}");
+        for (grain, dtypes) in self.grains() {
+            let mut noise = Noise(seed);
+            let (a, b) = (noise.values(n * out, 1.0, grain), noise.values(n * width, 1.0, grain));
+            let to = noise.values(out * width, 1.0, grain);
+            let mut sum = wide(&to);
+            for (a, b) in wide(&a).chunks_exact(out).zip(wide(&b).chunks_exact(width)) {
+                a.iter().zip(sum.chunks_exact_mut(width)).for_each(|(&a, sum)| add(sum, a, b));
+            }
+            let expected = [Expected::rows("sum", sum, width)];
+            for dtype in dtypes {
+                self.check_product("add_products", &case, dtype, &expected, |device| {
+                    let on = |x: &[f32], dims| -> Tensor<B, 2> { tensor(x, dims, device, dtype) };
+                    let (to, a, b) = (on(&to, [out, width]), on(&a, [n, out]), on(&b, [n, width]));
+                    vec![host(B::add_products(to, a, b))]
+                });
+            }
+        }
+    }
+
+    /// Logits whose columns come in three parts; those between two of `cuts` are one.
+    fn log_sums(&mut self, n: usize, cuts: [usize; 4], seed: u64) {
+        let vocab = cuts[3];
+        let mut noise = Noise(seed);
+        let logits = noise.values(n * vocab, 8.0, Grain::Fine);
+        let coefficients = noise.values(n, 2.0, Grain::Fine);
+        let mut targets = noise.below(n, vocab);
+        // The first and the last of a part.
+        (targets[0], targets[n - 1]) = (cuts[1] as u32, cuts[2] as u32 - 1);
+        let (mut log_probs, mut sums, mut gradient) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, (&target, &c)) in logits.chunks_exact(vocab).zip(targets.iter().zip(&coefficients)) {
+            let (row, c) = (wide(row), f64::from(c));
+            let sum = log_sum_exp(&row);
+            log_probs.push(row[target as usize] - sum);
+            let at = gradient.len() + target as usize;
+            gradient.extend(row.iter().map(|x| -c * (x - sum).exp()));
+            gradient[at] += c;
+            sums.push(sum);
+        }
+        let rounded: Vec<f32> = sums.iter().map(|&sum| sum as f32).collect();
+        let forward = [Expected::whole("log p", log_probs), Expected::whole("sums", sums)];
+        let least_bound = rounded_sum(8.0);
+        let backward = [Expected { least_bound, ..Expected::rows("dlogits", gradient, vocab) }];
+        let case = format!("{n} rows of {vocab} in 3 parts");
+        let part = |at: usize, device: &B::Device| -> Tensor<B, 2> {
+            let all = tensor::<B, 2>(&logits, [n, vocab], device, DType::F32);
+            all.slice([0..n, cuts[at]..cuts[at + 1]])
+        };
+        self.check("log_sums", &case, DType::F32, &forward, |device| {
+            let mut running = None;
+            for at in 0..3 {
+                running = Some(B::log_sums(part(at, device), &targets, cuts[at], running));
+            }
+            let Some(running) = running else { return Vec::new() };
+            let sums: Vec<f32> = host(running.peaks + running.sums.log());
+            vec![host(running.hits).into_iter().zip(&sums).map(|(hit, sum)| hit - sum).collect(), sums]
+        });
+        self.check("log_sums_backward", &case, DType::F32, &backward, |device| {
+            let part =
+                |at| B::log_sums_backward(part(at, device), &targets, cuts[at], &rounded, &coefficients);
+            vec![host(Tensor::cat((0..3).map(part).collect(), 1))]
+        });
+    }
+}
+
+fn log_sum_exp(row: &[f64]) -> f64 {
+    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    most + row.iter().map(|x| (x - most).exp()).sum::<f64>().ln()
+}

@@ -1,0 +1,83 @@
+//! Log-probs, their gradients, and the optimizer: in f32 only, as training has them. Their formulas in f64.
+
+use burn::tensor::{DType, Tensor};
+
+use super::{Expected, Parity, rounded_sum};
+use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
+use crate::kernels::{AdamWStep, KernelBackend};
+
+impl<B: KernelBackend> Parity<'_, B> {
+    pub(super) fn loss(&mut self) {
+        // The last are as wide as Qwen's vocabulary, and far beyond what `exp` holds.
+        let cases = [(1, 3, 1.0), (5, 33, 8.0), (67, 2048, 8.0), (3, 151_936, 8.0), (7, 1000, 16_384.0)];
+        for (seed, (n, vocab, largest)) in (500..).zip(cases) {
+            self.log_probs(n, vocab, largest, seed);
+        }
+        for (seed, (n, step)) in (520..).zip([(1, 1), (1000, 1), (70_001, 100)]) {
+            self.adamw(n, step, seed);
+        }
+    }
+
+    fn log_probs(&mut self, n: usize, vocab: usize, largest: f32, seed: u64) {
+        let mut noise = Noise(seed);
+        let logits = noise.values(n * vocab, largest, Grain::Fine);
+        let coefficients = noise.values(n, 2.0, Grain::Fine);
+        let mut targets = noise.below(n, vocab);
+        // The first and the last of the vocabulary.
+        targets[n - 1] = vocab as u32 - 1;
+        targets[0] = 0;
+        let (mut log_probs, mut sums, mut gradient) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, (&target, &c)) in logits.chunks_exact(vocab).zip(targets.iter().zip(&coefficients)) {
+            let (row, c) = (wide(row), f64::from(c));
+            let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum = most + row.iter().map(|x| (x - most).exp()).sum::<f64>().ln();
+            log_probs.push(row[target as usize] - sum);
+            let at = gradient.len() + target as usize;
+            gradient.extend(row.iter().map(|x| -c * (x - sum).exp()));
+            gradient[at] += c;
+            sums.push(sum);
+        }
+        let case = format!("{n} rows of {vocab}, logits to {largest}");
+        // A difference of numbers in f32 is known to a unit of their last place.
+        let rounded = rounded_sum(f64::from(largest));
+        let forward = [Expected::whole("log p", log_probs), Expected::whole("sums", sums.clone())];
+        let backward = [Expected { least_bound: rounded, ..Expected::rows("dlogits", gradient, vocab) }];
+        let on = |device: &B::Device| tensor::<B, 2>(&logits, [n, vocab], device, DType::F32);
+        self.check("log_probs", &case, DType::F32, &forward, |device| {
+            let (log_probs, sums) = B::log_probs(&on(device), &targets);
+            vec![log_probs, sums]
+        });
+        let sums: Vec<f32> = sums.iter().map(|&sum| sum as f32).collect();
+        self.check("log_probs_backward", &case, DType::F32, &backward, |device| {
+            vec![host(B::log_probs_backward(on(device), &targets, &sums, &coefficients))]
+        });
+    }
+
+    /// With a learning rate so high that an error of the update is one of the weight.
+    fn adamw(&mut self, n: usize, step: u64, seed: u64) {
+        let mut noise = Noise(seed);
+        let mut draw = |scale| noise.values(n, scale, Grain::Fine);
+        let (weights, gradient, m) = (draw(1.0), draw(2.0), draw(0.5));
+        let v: Vec<f32> = draw(0.5).into_iter().map(f32::abs).collect();
+        let numbers =
+            AdamWStep { lr: 0.5, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.1, step, scale: 0.75 };
+        let AdamWStep { lr, betas: (b1, b2), eps, weight_decay, scale, .. } = numbers;
+        let power = |b: f64| b.powf(step as f64);
+        let (mut w1, mut m1, mut v1) = (Vec::new(), Vec::new(), Vec::new());
+        for (((w, g), m), v) in wide(&weights).into_iter().zip(wide(&gradient)).zip(wide(&m)).zip(wide(&v)) {
+            let g = g * f64::from(scale);
+            let m = b1 * m + (1.0 - b1) * g;
+            let v = b2 * v + (1.0 - b2) * g * g;
+            let change = m / (1.0 - power(b1)) / ((v / (1.0 - power(b2))).sqrt() + eps);
+            w1.push(w - lr * weight_decay * w - lr * change);
+            m1.push(m);
+            v1.push(v);
+        }
+        let expected = [Expected::whole("weights", w1), Expected::whole("m", m1), Expected::whole("v", v1)];
+        self.check("adamw", &format!("{n} weights, step {step}"), DType::F32, &expected, |device| {
+            let on = |values: &[f32]| -> Tensor<B, 1> { tensor(values, [n], device, DType::F32) };
+            let (weights, [m, v]) = B::adamw(on(&weights), on(&gradient), [on(&m), on(&v)], &numbers);
+            [weights, m, v].map(host).to_vec()
+        });
+    }
+}

@@ -1,0 +1,224 @@
+//! Every operation of [`KernelBackend`] on a device, beside the same in f64 on the host.
+
+mod attention;
+mod cached;
+mod exact;
+mod head;
+mod loss;
+mod products;
+mod rows;
+mod sums;
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use burn::tensor::DType;
+
+use super::compare::relative_error;
+use super::dtype_name;
+use super::features::floats;
+use super::inputs::Grain;
+use super::report::{Check, Features};
+use crate::engine::backend::caught;
+use crate::kernels::KernelBackend;
+
+/// The most that a result in f32 may be wrong by: some hundred roundings.
+const F32: f64 = 1e-5;
+/// In f16 and bf16: four roundings to the 8 bits of bf16.
+const HALF: f64 = 1e-2;
+/// Of a matrix product in f32 whose inputs are rounded to the 11 bits of tf32.
+const TF32: f64 = 1e-3;
+
+/// What a result should be.
+struct Expected {
+    /// Which of the operation's results.
+    output: &'static str,
+    /// Its values.
+    values: Vec<f64>,
+    /// Parts that are to be right each for itself.
+    parts: Vec<Range<usize>>,
+    /// An error that the operation's interface makes unavoidable.
+    least_bound: f64,
+}
+
+impl Expected {
+    /// Rows of `width` elements.
+    fn rows(output: &'static str, values: Vec<f64>, width: usize) -> Self {
+        let parts = (0..values.len()).step_by(width.max(1)).map(|at| at..at + width).collect();
+        Self { output, values, parts, least_bound: 0.0 }
+    }
+
+    fn whole(output: &'static str, values: Vec<f64>) -> Self {
+        Self { output, values, parts: Vec::new(), least_bound: 0.0 }
+    }
+}
+
+/// The error of a probability `exp(x - sum)` whose `sum`, up to `peak`, is kept in f32: half a unit of its last place.
+fn rounded_sum(peak: f64) -> f64 {
+    peak * f64::from(f32::EPSILON)
+}
+
+/// Checks on one device.
+pub(super) struct Parity<'a, B: KernelBackend> {
+    device: B::Device,
+    dtypes: Vec<DType>,
+    tf32: bool,
+    say: &'a mut dyn FnMut(&str),
+    checks: Vec<Check>,
+    backend: PhantomData<B>,
+}
+
+impl<'a, B: KernelBackend> Parity<'a, B> {
+    pub fn new(device: B::Device, features: &Features, say: &'a mut dyn FnMut(&str)) -> Self {
+        let (dtypes, tf32) = (floats::<B>(&device), features.products_in_tf32);
+        Self { device, dtypes, tf32, say, checks: Vec::new(), backend: PhantomData }
+    }
+
+    /// All of them.
+    pub fn all(mut self) -> Vec<Check> {
+        self.products();
+        self.rows();
+        self.loss();
+        self.head();
+        self.attention();
+        self.cached();
+        self.checks
+    }
+
+    /// The types that are given numbers of a grain.
+    fn of(&self, grain: Grain) -> Vec<DType> {
+        self.dtypes.iter().copied().filter(|&dtype| Grain::of(dtype) == grain).collect()
+    }
+
+    /// The types that hold numbers of a grain exactly, with the numbers that they are given: f32 by itself, the others together.
+    fn grains(&self) -> Vec<(Grain, Vec<DType>)> {
+        let all = [Grain::Fine, Grain::Coarse].map(|grain| (grain, self.of(grain)));
+        all.into_iter().filter(|(_, dtypes)| !dtypes.is_empty()).collect()
+    }
+
+    /// Does `run`, whose results are to be `expected`, in order.
+    fn check(
+        &mut self,
+        op: &'static str,
+        case: &str,
+        dtype: DType,
+        expected: &[Expected],
+        run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
+    ) {
+        let bound = if dtype == DType::F32 { F32 } else { HALF };
+        self.check_within(bound, op, case, dtype, expected, run);
+    }
+
+    /// [`Self::check`] of an operation that multiplies with burn's matrix product.
+    fn check_product(
+        &mut self,
+        op: &'static str,
+        case: &str,
+        dtype: DType,
+        expected: &[Expected],
+        run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
+    ) {
+        let bound = match dtype {
+            DType::F32 if self.tf32 => TF32,
+            DType::F32 => F32,
+            _ => HALF,
+        };
+        self.check_within(bound, op, case, dtype, expected, run);
+    }
+
+    fn check_within(
+        &mut self,
+        bound: f64,
+        op: &'static str,
+        case: &str,
+        dtype: DType,
+        expected: &[Expected],
+        run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
+    ) {
+        (self.say)(&format!("{op}, {case}, {}", dtype_name(dtype)));
+        let device = &self.device;
+        let found = caught(|| run(device));
+        self.checks.extend(judge(found, expected, bound, (op, case, dtype)));
+    }
+}
+
+/// One check for each expected result.
+fn judge(
+    found: Result<Vec<Vec<f32>>, String>,
+    expected: &[Expected],
+    bound: f64,
+    (op, case, dtype): (&'static str, &str, DType),
+) -> Vec<Check> {
+    let check = |(index, expected): (usize, &Expected)| {
+        let bound = bound.max(expected.least_bound);
+        let (error, problem) = match &found {
+            Err(problem) => (f64::NAN, Some(problem.clone())),
+            Ok(found) => {
+                let found = found.get(index).map_or(&[][..], |values| values);
+                let lengths = (found.len(), expected.values.len());
+                let problem = (lengths.0 != lengths.1)
+                    .then(|| format!("gave {} values, {} are right", lengths.0, lengths.1));
+                (relative_error(found, &expected.values, &expected.parts), problem)
+            }
+        };
+        Check {
+            op,
+            output: expected.output,
+            case: case.to_owned(),
+            dtype: dtype_name(dtype),
+            error: error.is_finite().then_some(error),
+            bound,
+            // Written so that what is no number fails.
+            held: error <= bound,
+            problem,
+        }
+    };
+    expected.iter().enumerate().map(check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(found: Result<Vec<Vec<f32>>, String>, least_bound: f64) -> Vec<Check> {
+        let expected = [
+            Expected { least_bound, ..Expected::rows("y", vec![1.0, 2.0, 3.0, 4.0], 2) },
+            Expected::whole("sum", vec![10.0]),
+        ];
+        judge(found, &expected, F32, ("op", "case", DType::F32))
+    }
+
+    fn held(found: Vec<Vec<f32>>) -> Vec<bool> {
+        verdicts(Ok(found), 0.0).iter().map(|check| check.held).collect()
+    }
+
+    #[test]
+    fn each_result_is_judged_by_itself() {
+        let right = vec![1.0, 2.0, 3.0, 4.0];
+        assert_eq!(held(vec![right.clone(), vec![10.0]]), [true, true]);
+        assert_eq!(held(vec![right.clone(), vec![10.001]]), [true, false]);
+        assert_eq!(held(vec![vec![1.0, 2.001, 3.0, 4.0], vec![10.0]]), [false, true]);
+        assert_eq!(held(vec![right.clone(), vec![f32::NAN]]), [true, false]);
+        // A row in another's place.
+        assert_eq!(held(vec![vec![3.0, 4.0, 1.0, 2.0], vec![10.0]]), [false, true]);
+        assert_eq!(held(vec![right]), [true, false], "a result that is missing");
+        assert_eq!(held(vec![vec![1.0, 2.0, 3.0], vec![10.0]]), [false, true], "one that is short");
+    }
+
+    #[test]
+    fn a_bound_that_cannot_be_met_is_raised_for_its_result_only() {
+        let found = vec![vec![1.0, 2.001, 3.0, 4.0], vec![10.001]];
+        let checks = verdicts(Ok(found), 1e-3);
+        assert_eq!(checks.iter().map(|check| check.held).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn an_operation_that_fails_fails_all_its_checks_and_says_why() {
+        let checks = verdicts(Err("no such kernel".into()), 0.0);
+        assert_eq!(checks.len(), 2);
+        for check in checks {
+            assert!(!check.held && check.error.is_none());
+            assert_eq!(check.problem.as_deref(), Some("no such kernel"));
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Choice of a kernel for a device, and its launch.
+
+use cubecl::features::MmaConfig;
+use cubecl::ir::{ElemType, FloatKind, StorageType};
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use super::super::{AttentionShape, Segment};
+use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
+use super::tensor::{self, Block, PLANE};
+use super::unit::{self, SIDE, Tile};
+use crate::kernels::cube::launch::{array, upload};
+
+/// Contiguous `q` `[rows, heads, head_dim]`, `k` and `v` `[key_rows, kv_heads, head_dim]` on a device.
+#[derive(Clone)]
+pub(super) struct Inputs {
+    /// Queries.
+    pub q: Handle,
+    /// Keys.
+    pub k: Handle,
+    /// Values.
+    pub v: Handle,
+    /// Their type.
+    pub dtype: StorageType,
+    /// Rows of queries.
+    pub rows: usize,
+    /// Rows of keys and of values.
+    pub key_rows: usize,
+}
+
+/// What a device runs for a type and a head dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// Tensor cores: forward, gradients of queries, gradients of keys.
+    Tensor([Block; 3]),
+    /// Tiles in shared memory.
+    Unit(Tile),
+}
+
+impl Path {
+    /// The fastest kernel that `client`'s device can run.
+    ///
+    /// # Errors
+    /// Bytes of shared memory that the smallest tiles need, if the device has less.
+    pub fn of<R: Runtime>(client: &ComputeClient<R>, dtype: StorageType, dim: usize) -> Result<Self, usize> {
+        let properties = client.properties();
+        let room = properties.hardware.max_shared_memory_size;
+        let mma = MmaConfig {
+            a_type: dtype,
+            b_type: dtype,
+            cd_type: ElemType::Float(FloatKind::F32).into(),
+            m: 16,
+            n: 8,
+            k: 16,
+        };
+        // The first of each that fits: what was fastest on an H100 (docs/benchmarks.md), then what smaller shared memories
+        // hold. Planes that own 32 rows, so that an operand read from shared memory serves two products, were not faster.
+        let block = |[planes, walked]: [usize; 2]| Block { planes, walked, dim };
+        let fitting = |choices: &[[usize; 2]]| {
+            choices.iter().map(|&it| block(it)).find(|block| block.shared_bytes() <= room)
+        };
+        let forward = fitting(&[[8, 128], [4, 64], [4, 32], [2, 16]]);
+        let queries = fitting(&[[4, 64], [4, 32], [2, 16]]);
+        let keys = fitting(&[[4, 64], [4, 32], [2, 16]]);
+        let planes = properties.hardware.plane_size_min == PLANE as u32
+            && properties.hardware.plane_size_max == PLANE as u32;
+        let able = planes && dim.is_multiple_of(16) && properties.features.matmul.mma.contains(&mma);
+        if let (true, Some(forward), Some(queries), Some(keys)) = (able, forward, queries, keys) {
+            return Ok(Self::Tensor([forward, queries, keys]));
+        }
+        let tile = |rows| Tile { rows, dim };
+        let bytes = |tile: Tile| tile.shared() * size_of::<f32>();
+        [64, 32, 16]
+            .map(tile)
+            .into_iter()
+            .find(|&tile| bytes(tile) <= room)
+            .map(Self::Unit)
+            .ok_or(bytes(tile(SIDE)))
+    }
+
+    /// Rows of a tile of queries in the forward.
+    pub fn query_rows(self) -> usize {
+        self.rows()[0]
+    }
+
+    /// Rows of a tile of queries in the forward and in the backward, and of a tile of keys.
+    fn rows(self) -> [usize; 3] {
+        match self {
+            Self::Tensor(blocks) => blocks.map(Block::rows),
+            Self::Unit(tile) => [tile.rows; 3],
+        }
+    }
+}
+
+/// Output `[n, heads * head_dim]` in the type of the inputs, and log-sum-exp `[n, heads]` in f32.
+pub(super) fn forward<R: Runtime>(
+    client: &ComputeClient<R>,
+    path: Path,
+    inputs: &Inputs,
+    segments: &[Segment],
+    shape: AttentionShape,
+) -> (Handle, Handle) {
+    let [query_rows, _, key_rows] = path.rows();
+    let tiles = plan(segments, query_rows, key_rows).queries;
+    let out = client.empty(inputs.rows * shape.heads * shape.head_dim * inputs.dtype.size());
+    let sums = client.empty(inputs.rows * shape.heads * size_of::<f32>());
+    walk(client, path, inputs, &tiles, shape, [&out, &sums]);
+    (out, sums)
+}
+
+/// Writes output and log-sum-exp of the queries of `tiles`, as [`super::plan`] makes them.
+pub(super) fn walk<R: Runtime>(
+    client: &ComputeClient<R>,
+    path: Path,
+    inputs: &Inputs,
+    tiles: &[u32],
+    shape: AttentionShape,
+    [out, sums]: [&Handle; 2],
+) {
+    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let Inputs { q, k, v, dtype, rows, key_rows } = inputs;
+    let (queries, sums_len, keys) = (heads * head_dim * rows, heads * rows, kv_heads * head_dim * key_rows);
+    let count = CubeCount::Static((tiles.len() / QUERY_TILE) as u32, heads as u32, 1);
+    if tiles.is_empty() {
+        return;
+    }
+    let (tiles, tiles_len) = upload(client, tiles);
+    // SAFETY: the plan's rows are rows of the inputs, and the kernels write only rows of the plan.
+    unsafe {
+        match path {
+            Path::Tensor([block, ..]) => tensor::forward::launch_unchecked::<R>(
+                client,
+                count,
+                CubeDim::new_1d((block.planes * PLANE) as u32),
+                array(q, queries),
+                array(k, keys),
+                array(v, keys),
+                array(&tiles, tiles_len),
+                array(out, queries),
+                array(sums, sums_len),
+                heads as u32,
+                kv_heads as u32,
+                scale,
+                block,
+                *dtype,
+            ),
+            Path::Unit(tile) => unit::forward::launch_unchecked::<R>(
+                client,
+                count,
+                CubeDim::new_1d((SIDE * SIDE) as u32),
+                array(q, queries),
+                array(k, keys),
+                array(v, keys),
+                array(&tiles, tiles_len),
+                array(out, queries),
+                array(sums, sums_len),
+                heads as u32,
+                kv_heads as u32,
+                scale,
+                tile,
+                *dtype,
+            ),
+        }
+    }
+}
+
+/// What a forward gave, and the gradient of its output, as [`forward`] has them.
+#[derive(Clone)]
+pub(super) struct Upstream {
+    /// Output.
+    pub out: Handle,
+    /// Log-sum-exp.
+    pub sums: Handle,
+    /// Gradient of the output.
+    pub dout: Handle,
+}
+
+/// Gradients of `q`, `k` and `v`, in their shapes and type.
+pub(super) fn backward<R: Runtime>(
+    client: &ComputeClient<R>,
+    path: Path,
+    inputs: &Inputs,
+    upstream: &Upstream,
+    segments: &[Segment],
+    shape: AttentionShape,
+) -> [Handle; 3] {
+    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let Inputs { q, k, v, dtype, rows, .. } = inputs;
+    let Upstream { out, sums, dout } = upstream;
+    let [_, query_rows, key_rows] = path.rows();
+    let Plan { queries: query_tiles, keys: key_tiles, readers } = plan(segments, query_rows, key_rows);
+    let [queries, keys, sums_len] = [heads * head_dim, kv_heads * head_dim, heads].map(|n| n * rows);
+    let [dq, dk, dv] = [queries, keys, keys].map(|len| client.empty(len * dtype.size()));
+    let dots = client.empty(sums_len * size_of::<f32>());
+    let count = |tiles: &[u32], numbers: usize, heads: usize| {
+        CubeCount::Static((tiles.len() / numbers) as u32, heads as u32, 1)
+    };
+    if query_tiles.is_empty() {
+        return [dq, dk, dv];
+    }
+    let query_count = count(&query_tiles, QUERY_TILE, heads);
+    let key_count = count(&key_tiles, KEY_TILE, kv_heads);
+    let (query_tiles, query_len) = upload(client, &query_tiles);
+    let (key_tiles, key_len) = upload(client, &key_tiles);
+    let (readers, readers_len) = upload(client, &readers);
+    const UNITS: u32 = 256;
+    // SAFETY: as in `forward`.
+    unsafe {
+        unit::dots::launch_unchecked::<R>(
+            client,
+            CubeCount::Static((sums_len as u32).div_ceil(UNITS), 1, 1),
+            CubeDim::new_1d(UNITS),
+            array(out, queries),
+            array(dout, queries),
+            array(&dots, sums_len),
+            sums_len as u32,
+            head_dim,
+            *dtype,
+        );
+        match path {
+            Path::Tensor([_, for_queries, for_keys]) => {
+                tensor::backward_queries::launch_unchecked::<R>(
+                    client,
+                    query_count,
+                    CubeDim::new_1d((for_queries.planes * PLANE) as u32),
+                    array(q, queries),
+                    array(k, keys),
+                    array(v, keys),
+                    array(dout, queries),
+                    array(sums, sums_len),
+                    array(&dots, sums_len),
+                    array(&query_tiles, query_len),
+                    array(&dq, queries),
+                    heads as u32,
+                    kv_heads as u32,
+                    scale,
+                    for_queries,
+                    *dtype,
+                );
+                tensor::backward_keys::launch_unchecked::<R>(
+                    client,
+                    key_count,
+                    CubeDim::new_1d((for_keys.planes * PLANE) as u32),
+                    array(q, queries),
+                    array(k, keys),
+                    array(v, keys),
+                    array(dout, queries),
+                    array(sums, sums_len),
+                    array(&dots, sums_len),
+                    array(&key_tiles, key_len),
+                    array(&readers, readers_len),
+                    array(&dk, keys),
+                    array(&dv, keys),
+                    heads as u32,
+                    kv_heads as u32,
+                    scale,
+                    for_keys,
+                    *dtype,
+                );
+            }
+            Path::Unit(tile) => {
+                unit::backward_queries::launch_unchecked::<R>(
+                    client,
+                    query_count,
+                    CubeDim::new_1d((SIDE * SIDE) as u32),
+                    array(q, queries),
+                    array(k, keys),
+                    array(v, keys),
+                    array(dout, queries),
+                    array(sums, sums_len),
+                    array(&dots, sums_len),
+                    array(&query_tiles, query_len),
+                    array(&dq, queries),
+                    heads as u32,
+                    kv_heads as u32,
+                    scale,
+                    tile,
+                    *dtype,
+                );
+                unit::backward_keys::launch_unchecked::<R>(
+                    client,
+                    key_count,
+                    CubeDim::new_1d((SIDE * SIDE) as u32),
+                    array(q, queries),
+                    array(k, keys),
+                    array(v, keys),
+                    array(dout, queries),
+                    array(sums, sums_len),
+                    array(&dots, sums_len),
+                    array(&key_tiles, key_len),
+                    array(&readers, readers_len),
+                    array(&dk, keys),
+                    array(&dv, keys),
+                    heads as u32,
+                    kv_heads as u32,
+                    scale,
+                    tile,
+                    *dtype,
+                );
+            }
+        }
+    }
+    [dq, dk, dv]
+}

@@ -1,0 +1,78 @@
+//! Attention on GPUs: one source for CUDA and wgpu.
+//!
+//! Forward and backward keep no score matrix. Tiles of queries walk the keys they see, tiles of keys the queries that see
+//! them ([`plan`]); what a device multiplies tiles with is [`launch::Path`]'s choice.
+
+use burn::tensor::{DType, Shape, TensorMetadata};
+use burn_cubecl::CubeRuntime;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::server::Handle;
+
+use super::{AttentionShape, Segment};
+use launch::{Inputs, Path, Upstream};
+
+mod cached;
+mod launch;
+pub(in crate::kernels) mod paged;
+mod plan;
+mod tensor;
+mod unit;
+
+/// `q` `[n, heads, head_dim]`, `k` and `v` `[n, kv_heads, head_dim]` on one device.
+pub(in crate::kernels) struct Operands<R: CubeRuntime> {
+    q: CubeTensor<R>,
+    inputs: Inputs,
+    path: Path,
+}
+
+impl<R: CubeRuntime> Operands<R> {
+    /// # Panics
+    /// If the types differ, or the device has less shared memory than the smallest tile takes.
+    pub fn new(q: CubeTensor<R>, k: CubeTensor<R>, v: CubeTensor<R>, shape: AttentionShape) -> Self {
+        let (q, k, v) = (into_contiguous(q), into_contiguous(k), into_contiguous(v));
+        assert!(q.dtype == k.dtype && q.dtype == v.dtype, "queries, keys and values differ in type");
+        let path = Path::of(&q.client, q.dtype.into(), shape.head_dim).unwrap_or_else(|bytes| {
+            panic!("attention over {} dimensions needs {bytes} bytes of shared memory", shape.head_dim)
+        });
+        let dtype = q.dtype.into();
+        let (rows, key_rows) = (q.shape()[0], k.shape()[0]);
+        let inputs = Inputs { q: q.handle.clone(), k: k.handle, v: v.handle, dtype, rows, key_rows };
+        Self { q, inputs, path }
+    }
+
+    fn wrap<const D: usize>(&self, handle: Handle, dims: [usize; D], dtype: DType) -> CubeTensor<R> {
+        let (client, device) = (self.q.client.clone(), self.q.device.clone());
+        CubeTensor::new_contiguous(client, device, Shape::from(dims), handle, dtype)
+    }
+
+    /// Output `[n, heads * head_dim]` and log-sum-exp `[n, heads]`.
+    pub fn forward(&self, segments: &[Segment], shape: AttentionShape) -> (CubeTensor<R>, CubeTensor<R>) {
+        let n = self.inputs.rows;
+        let (out, sums) = launch::forward(&self.q.client, self.path, &self.inputs, segments, shape);
+        (
+            self.wrap(out, [n, shape.heads * shape.head_dim], self.q.dtype),
+            self.wrap(sums, [n, shape.heads], DType::F32),
+        )
+    }
+
+    /// Gradients of the operands; `out` and `sums` as [`Self::forward`] gave them, `dout` like `out`.
+    pub fn backward(
+        &self,
+        segments: &[Segment],
+        shape: AttentionShape,
+        out: CubeTensor<R>,
+        sums: CubeTensor<R>,
+        dout: CubeTensor<R>,
+    ) -> [CubeTensor<R>; 3] {
+        let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+        let [out, sums, dout] = [out, sums, dout].map(into_contiguous);
+        assert!(out.dtype == self.q.dtype && dout.dtype == self.q.dtype, "the output differs in type");
+        let upstream = Upstream { out: out.handle, sums: sums.handle, dout: dout.handle };
+        let [dq, dk, dv] =
+            launch::backward(&self.q.client, self.path, &self.inputs, &upstream, segments, shape);
+        let n = self.inputs.rows;
+        [(dq, heads), (dk, kv_heads), (dv, kv_heads)]
+            .map(|(handle, heads)| self.wrap(handle, [n, heads, head_dim], self.q.dtype))
+    }
+}

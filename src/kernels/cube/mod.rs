@@ -1,0 +1,250 @@
+//! The GPU backends' kernels: burn's CubeCL tensors in, buffers through the kernels, CubeCL tensors out.
+
+use burn::tensor::{DType, Shape, Tensor, TensorPrimitive};
+use burn_cubecl::element::BoolElement;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{CubeBackend, CubeRuntime, FloatElement, IntElement};
+use cubecl::server::Handle;
+
+use super::attention::cube::{Operands, paged};
+use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
+use super::backend::KernelBackend;
+use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
+use super::{AdamWStep, activation, adamw, norm, rotary, softmax};
+
+pub(in crate::kernels) mod launch;
+
+type Gpu<R, F, I, BT> = CubeBackend<R, F, I, BT>;
+
+fn primitive<R, F, I, BT, const D: usize>(x: Tensor<Gpu<R, F, I, BT>, D>) -> CubeTensor<R>
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+{
+    x.into_primitive().tensor()
+}
+
+fn wrap<R, F, I, BT, const D: usize>(x: CubeTensor<R>) -> Tensor<Gpu<R, F, I, BT>, D>
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+{
+    Tensor::from_primitive(TensorPrimitive::Float(x))
+}
+
+impl<R, F, I, BT> KernelBackend for Gpu<R, F, I, BT>
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+{
+    fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
+        let dims = x.dims();
+        let (x, weight) = (into_contiguous(primitive(x)), into_contiguous(primitive(weight.clone())));
+        let types = [x.dtype.into(), weight.dtype.into()];
+        let y = norm::cube::rms_norm(&x.client, [&x.handle, &weight.handle], types, dims, eps);
+        wrap(like(&x, y, dims))
+    }
+
+    fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
+        let dims = x.dims();
+        let x = into_contiguous(primitive(x));
+        let (cos, sin) = (dense(cos.clone()), dense(sin.clone()));
+        let inputs = [&x.handle, &cos.handle, &sin.handle];
+        let y = rotary::cube::rotary(&x.client, inputs, x.dtype.into(), dims);
+        wrap(like(&x, y, dims))
+    }
+
+    fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let dims = gate.dims();
+        let up = up.cast(gate.dtype());
+        let (gate, up) = (into_contiguous(primitive(gate)), into_contiguous(primitive(up)));
+        let inputs = [&gate.handle, &up.handle];
+        let y = activation::cube::swiglu(&gate.client, inputs, gate.dtype.into(), dims[0] * dims[1]);
+        wrap(like(&gate, y, dims))
+    }
+
+    fn rms_norm_backward(
+        x: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+        dy: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        let dims = x.dims();
+        let (x, weight, dy) = (dense(x), dense(weight.clone()), dense(dy));
+        let inputs = [&x.handle, &weight.handle, &dy.handle];
+        let (dx, parts, count) = norm::cube::rms_norm_backward(&x.client, inputs, dims, eps);
+        let parts: Tensor<Self, 2> = wrap(like(&x, parts, [count, dims[1]]));
+        (wrap(like(&x, dx, dims)), parts.sum_dim(0).squeeze_dim(0))
+    }
+
+    fn swiglu_backward(
+        gate: Tensor<Self, 2>,
+        up: Tensor<Self, 2>,
+        dy: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let dims = gate.dims();
+        let (gate, up, dy) = (dense(gate), dense(up), dense(dy));
+        let inputs = [&gate.handle, &up.handle, &dy.handle];
+        let (dgate, dup) = activation::cube::swiglu_backward(&gate.client, inputs, dims[0] * dims[1]);
+        (wrap(like(&gate, dgate, dims)), wrap(like(&gate, dup, dims)))
+    }
+
+    fn adamw(
+        weights: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+        step: &AdamWStep,
+    ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        let [len] = weights.dims();
+        let [m, v] = moments;
+        let gradient = dense(gradient);
+        let [weights, m, v] = [weights, m, v].map(|x| owned(dense(x)));
+        let buffers = [&weights.handle, &gradient.handle, &m.handle, &v.handle];
+        adamw::cube::adamw(&gradient.client, buffers, len, step);
+        (wrap(weights), [wrap(m), wrap(v)])
+    }
+
+    fn attention_packed(
+        q: Tensor<Self, 3>,
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        segments: &[Segment],
+        shape: AttentionShape,
+    ) -> Attended<Self> {
+        let operands = Operands::new(primitive(q), primitive(k), primitive(v), shape);
+        let (out, sums) = operands.forward(segments, shape);
+        Attended { out: wrap(out), sums: wrap(sums) }
+    }
+
+    fn attention_packed_backward(
+        q: Tensor<Self, 3>,
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        segments: &[Segment],
+        shape: AttentionShape,
+        attended: &Attended<Self>,
+        dout: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        let operands = Operands::new(primitive(q), primitive(k), primitive(v), shape);
+        let Attended { out, sums } = attended.clone();
+        let [dq, dk, dv] =
+            operands.backward(segments, shape, primitive(out), primitive(sums), primitive(dout));
+        (wrap(dq), wrap(dk), wrap(dv))
+    }
+
+    fn cache_write(
+        pools: (Tensor<Self, 2>, Tensor<Self, 2>),
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        slots: &[u32],
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let write = |pool: Tensor<Self, 2>, x: Tensor<Self, 3>| {
+            let pool = owned(into_contiguous(primitive(pool)));
+            paged::write(&pool, primitive(x), slots);
+            wrap(pool)
+        };
+        (write(pools.0, k), write(pools.1, v))
+    }
+
+    fn attention_cached(
+        q: Tensor<Self, 3>,
+        keys: &Tensor<Self, 2>,
+        values: &Tensor<Self, 2>,
+        spans: &[AttentionSpan],
+        shape: AttentionShape,
+    ) -> Tensor<Self, 2> {
+        let (keys, values) = (primitive(keys.clone()), primitive(values.clone()));
+        wrap(paged::attention(primitive(q), keys, values, spans, shape))
+    }
+
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+        let Running { peaks, sums, hits } = Self::log_sums(logits.clone(), targets, 0, None);
+        let host = |x: Tensor<Self, 1>| x.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let sums = host(peaks + sums.log());
+        (host(hits).iter().zip(&sums).map(|(hit, sum)| hit - sum).collect(), sums)
+    }
+
+    fn log_probs_backward(
+        logits: Tensor<Self, 2>,
+        targets: &[u32],
+        sums: &[f32],
+        coefficients: &[f32],
+    ) -> Tensor<Self, 2> {
+        Self::log_sums_backward(logits, targets, 0, sums, coefficients)
+    }
+
+    fn log_sums(
+        logits: Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        before: Option<Running<Self>>,
+    ) -> Running<Self> {
+        let [_, width] = logits.dims();
+        let logits = dense(logits);
+        let n = targets.len();
+        let fresh = before.is_none();
+        let state = match before {
+            Some(Running { peaks, sums, hits }) => [peaks, sums, hits].map(|x| owned(dense(x))),
+            None => [(); 3].map(|()| like(&logits, logits.client.empty(n * size_of::<f32>()), [n])),
+        };
+        let [peaks, sums, hits] = &state;
+        let buffers = [&peaks.handle, &sums.handle, &hits.handle];
+        let columns = softmax::cube::Columns { width, first };
+        softmax::cube::log_sums(&logits.client, &logits.handle, targets, columns, buffers, fresh);
+        let [peaks, sums, hits] = state.map(wrap);
+        Running { peaks, sums, hits }
+    }
+
+    fn log_sums_backward(
+        logits: Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        log_sums: &[f32],
+        coefficients: &[f32],
+    ) -> Tensor<Self, 2> {
+        let [_, width] = logits.dims();
+        let logits = owned(dense(logits));
+        let columns = softmax::cube::Columns { width, first };
+        let client = &logits.client;
+        softmax::cube::log_sums_backward(client, &logits.handle, targets, columns, log_sums, coefficients);
+        wrap(logits)
+    }
+
+    fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
+        let columns = head::columns::part_columns(input.targets.len());
+        head::columns::loss(input, columns, derivative)
+    }
+}
+
+/// A tensor of the type and on the device of `x`, contiguous in `handle`.
+fn like<R: CubeRuntime, const D: usize>(
+    x: &CubeTensor<R>,
+    handle: Handle,
+    dims: [usize; D],
+) -> CubeTensor<R> {
+    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), Shape::from(dims), handle, x.dtype)
+}
+
+/// The tensor in a buffer that nobody else holds, so that it may be overwritten.
+fn owned<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
+    if x.can_mut() { x } else { x.copy() }
+}
+
+/// The tensor in f32, its elements one after another.
+fn dense<R, F, I, BT, const D: usize>(x: Tensor<Gpu<R, F, I, BT>, D>) -> CubeTensor<R>
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+{
+    let x = if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) };
+    into_contiguous(primitive(x))
+}

@@ -1,0 +1,135 @@
+//! The head's loss in parts of columns: each part of `dW` is made once and whole, logits twice.
+//!
+//! A first walk over the vocabulary keeps a running peak and sum of each row (Milakov and Gimelshein 2018, "Online normalizer
+//! calculation for softmax") and each target's logit; the second one makes the logits again and turns them into gradients
+//! in place.
+
+use burn::tensor::{DType, Tensor};
+
+use super::rows::floats;
+use super::{Derivative, HeadGradients, HeadInput, PART};
+use crate::kernels::KernelBackend;
+
+/// Columns of a part are a multiple of this, so that products fill their tiles.
+const GRAIN: usize = 256;
+
+/// Columns of a part of `rows` rows.
+pub fn part_columns(rows: usize) -> usize {
+    (PART / rows.max(1) / GRAIN).max(1) * GRAIN
+}
+
+/// A log-softmax's state on the device, row by row: what the columns so far give.
+#[derive(Debug)]
+pub struct Running<B: KernelBackend> {
+    /// The largest logit, `[n]`.
+    pub peaks: Tensor<B, 1>,
+    /// `sum exp(x - peak)`, `[n]`.
+    pub sums: Tensor<B, 1>,
+    /// The target's logit, `[n]`.
+    pub hits: Tensor<B, 1>,
+}
+
+/// The head in parts of columns.
+struct Walk<'a, B: KernelBackend> {
+    hidden: Tensor<B, 2>,
+    weight: &'a Tensor<B, 2>,
+    bias: Option<&'a Tensor<B, 1>>,
+    temperature: f32,
+    columns: usize,
+}
+
+impl<B: KernelBackend> Walk<'_, B> {
+    fn parts(&self) -> impl Iterator<Item = (usize, usize)> + use<B> {
+        let [vocab, _] = self.weight.dims();
+        let columns = self.columns;
+        (0..vocab).step_by(columns).map(move |first| (first, vocab.min(first + columns)))
+    }
+
+    fn weights(&self, (first, end): (usize, usize)) -> Tensor<B, 2> {
+        self.weight.clone().slice([first..end])
+    }
+
+    /// `[n, end - first]` in f32.
+    fn logits(&self, part: (usize, usize)) -> Tensor<B, 2> {
+        let weight = self.weights(part).cast(self.hidden.dtype());
+        let mut logits = self.hidden.clone().matmul(weight.transpose()).cast(DType::F32);
+        if let Some(bias) = self.bias {
+            logits = logits + bias.clone().slice([part.0..part.1]).cast(DType::F32).unsqueeze_dim(0);
+        }
+        if self.temperature == 1.0 { logits } else { logits / self.temperature }
+    }
+}
+
+/// The loss's gradients, in parts of `columns`; see [`part_columns`].
+///
+/// # Panics
+/// If there are no targets, or the head is quantised.
+pub fn loss<B: KernelBackend>(
+    input: HeadInput<'_, B>,
+    columns: usize,
+    derivative: &mut Derivative<'_>,
+) -> HeadGradients<B> {
+    let HeadInput { hidden, head, targets, temperature } = input;
+    let weight = floats(head.weight);
+    let [vocab, width] = weight.dims();
+    let device = hidden.device();
+    let walk = Walk { hidden, weight, bias: head.bias, temperature, columns };
+    if walk.columns >= vocab {
+        return whole(walk, targets, derivative);
+    }
+    let mut state: Option<Running<B>> = None;
+    for part in walk.parts() {
+        state = Some(B::log_sums(walk.logits(part), targets, part.0, state));
+    }
+    let Running { peaks, sums, hits } = state.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
+    let sums = host(peaks + sums.log());
+    let log_probs: Vec<f32> = host(hits).iter().zip(&sums).map(|(hit, sum)| hit - sum).collect();
+    let slopes: Vec<f32> =
+        log_probs.iter().enumerate().map(|(i, &p)| derivative(i, p) / temperature).collect();
+
+    let float = (&device, DType::F32);
+    let mut dweight = Tensor::<B, 2>::empty([vocab, width], float);
+    let mut dbias = head.bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
+    let mut dhidden: Option<Tensor<B, 2>> = None;
+    let own = walk.hidden.clone().cast(DType::F32);
+    for part in walk.parts() {
+        let (first, end) = part;
+        let dlogits = B::log_sums_backward(walk.logits(part), targets, first, &sums, &slopes);
+        dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
+        let product = dlogits.clone().matmul(walk.weights(part).cast(DType::F32));
+        dhidden = Some(match dhidden {
+            Some(before) => before + product,
+            None => product,
+        });
+        dweight = dweight.slice_assign([first..end, 0..width], dlogits.transpose().matmul(own.clone()));
+    }
+    HeadGradients {
+        log_probs,
+        hidden: dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns")),
+        weight: dweight,
+        bias: dbias,
+    }
+}
+
+/// [`loss`] of all columns at once, whose logits are kept in between.
+fn whole<B: KernelBackend>(
+    walk: Walk<'_, B>,
+    targets: &[u32],
+    derivative: &mut Derivative<'_>,
+) -> HeadGradients<B> {
+    let logits = walk.logits((0, walk.weight.dims()[0]));
+    let (log_probs, sums) = B::log_probs(&logits, targets);
+    let slopes: Vec<f32> =
+        log_probs.iter().enumerate().map(|(i, &p)| derivative(i, p) / walk.temperature).collect();
+    let dlogits = B::log_probs_backward(logits, targets, &sums, &slopes);
+    HeadGradients {
+        log_probs,
+        hidden: dlogits.clone().matmul(walk.weight.clone().cast(DType::F32)),
+        bias: walk.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0)),
+        weight: dlogits.transpose().matmul(walk.hidden.cast(DType::F32)),
+    }
+}
+
+fn host<B: KernelBackend>(x: Tensor<B, 1>) -> Vec<f32> {
+    x.into_data().iter::<f32>().collect()
+}

@@ -1,0 +1,203 @@
+//! RMSNorm on a GPU: a row a cube, read once.
+
+use cubecl::ir::StorageType;
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use crate::kernels::cube::launch::{array, cubes};
+
+/// Rows whose weight gradients one cube adds up.
+const ROWS: usize = 64;
+/// Columns of such a cube.
+const COLUMNS: usize = 64;
+
+/// The sum of `value` over the cube's `units`, a power of two, in one fixed order.
+#[cube]
+fn total(value: f32, parts: &mut SharedMemory<f32>, #[comptime] units: usize) -> f32 {
+    let unit = UNIT_POS as usize;
+    sync_cube();
+    parts[unit] = value;
+    sync_cube();
+    let mut half = comptime!(units / 2).runtime();
+    while half > 0 {
+        if unit < half {
+            let other = parts[unit + half];
+            parts[unit] += other;
+        }
+        sync_cube();
+        half /= 2;
+    }
+    parts[0]
+}
+
+#[cube(launch_unchecked)]
+fn normalise<F: Float, W: Float>(
+    x: &Array<F>,
+    weight: &Array<W>,
+    y: &mut Array<F>,
+    eps: f32,
+    #[comptime] width: usize,
+    #[comptime] units: usize,
+    #[define(F, W)] _dtypes: [StorageType; 2],
+) {
+    let row = CUBE_POS;
+    if row >= y.len() / width {
+        terminate!();
+    }
+    let first = row * width;
+    let mut parts = SharedMemory::<f32>::new(units);
+    let mut square = 0.0f32;
+    let mut at = UNIT_POS as usize;
+    while at < width {
+        let value = f32::cast_from(x[first + at]);
+        square += value * value;
+        at += units;
+    }
+    let mean = total(square, &mut parts, units) / width as f32;
+    let scale = 1.0f32 / (mean + eps).sqrt();
+    let mut at = UNIT_POS as usize;
+    while at < width {
+        let value = f32::cast_from(x[first + at]) * scale * f32::cast_from(weight[at]);
+        y[first + at] = F::cast_from(value);
+        at += units;
+    }
+}
+
+/// `dx`, and `1 / sqrt(mean(x^2) + eps)` of each row.
+#[cube(launch_unchecked)]
+fn input_gradient(
+    x: &Array<f32>,
+    weight: &Array<f32>,
+    dy: &Array<f32>,
+    dx: &mut Array<f32>,
+    scales: &mut Array<f32>,
+    eps: f32,
+    #[comptime] width: usize,
+    #[comptime] units: usize,
+) {
+    let row = CUBE_POS;
+    if row >= scales.len() {
+        terminate!();
+    }
+    let first = row * width;
+    let mut parts = SharedMemory::<f32>::new(units);
+    let mut square = 0.0f32;
+    let mut product = 0.0f32;
+    let mut at = UNIT_POS as usize;
+    while at < width {
+        let value = x[first + at];
+        square += value * value;
+        product += dy[first + at] * weight[at] * value;
+        at += units;
+    }
+    let square = total(square, &mut parts, units);
+    let product = total(product, &mut parts, units);
+    let r = 1.0f32 / (square / width as f32 + eps).sqrt();
+    let mean = product * r / width as f32;
+    let mut at = UNIT_POS as usize;
+    while at < width {
+        dx[first + at] = r * (dy[first + at] * weight[at] - x[first + at] * r * mean);
+        at += units;
+    }
+    if UNIT_POS == 0 {
+        scales[row] = r;
+    }
+}
+
+/// Sums of `dy x r` over [`ROWS`] rows and [`COLUMNS`] columns a cube: `dw` `[ceil(n / ROWS), width]`.
+#[cube(launch_unchecked)]
+fn weight_gradient(
+    x: &Array<f32>,
+    dy: &Array<f32>,
+    scales: &Array<f32>,
+    dw: &mut Array<f32>,
+    rows: u32,
+    #[comptime] width: usize,
+) {
+    let column = CUBE_POS_X as usize * COLUMNS + UNIT_POS as usize;
+    let first = CUBE_POS_Y as usize * ROWS;
+    if column < width {
+        let mut sum = 0.0f32;
+        for row in first..min(first + ROWS, rows as usize) {
+            sum += dy[row * width + column] * x[row * width + column] * scales[row];
+        }
+        dw[CUBE_POS_Y as usize * width + column] = sum;
+    }
+}
+
+/// Units for a row of `width` elements.
+fn units(width: usize) -> usize {
+    (width / 4).next_power_of_two().clamp(32, 256)
+}
+
+/// `y` `[n, width]` in the first of `dtypes`, that of `x`; the second is that of `weight` `[width]`.
+pub(in crate::kernels) fn rms_norm<R: Runtime>(
+    client: &ComputeClient<R>,
+    [x, weight]: [&Handle; 2],
+    dtypes: [StorageType; 2],
+    [n, width]: [usize; 2],
+    eps: f32,
+) -> Handle {
+    let y = client.empty(n * width * dtypes[0].size());
+    let units = units(width);
+    if n * width > 0 {
+        // SAFETY: a cube a row.
+        unsafe {
+            normalise::launch_unchecked::<R>(
+                client,
+                cubes(client, n),
+                CubeDim::new_1d(units as u32),
+                array(x, n * width),
+                array(weight, width),
+                array(&y, n * width),
+                eps,
+                width,
+                units,
+                dtypes,
+            );
+        }
+    }
+    y
+}
+
+/// `dx` `[n, width]`, and sums of `dw` to be added up `[parts, width]` with the number of parts; everything in f32.
+pub(in crate::kernels) fn rms_norm_backward<R: Runtime>(
+    client: &ComputeClient<R>,
+    [x, weight, dy]: [&Handle; 3],
+    [n, width]: [usize; 2],
+    eps: f32,
+) -> (Handle, Handle, usize) {
+    let parts = n.div_ceil(ROWS);
+    let [dx, scales, dw] = [n * width, n, parts * width].map(|len| client.empty(len * size_of::<f32>()));
+    let units = units(width);
+    if n * width > 0 {
+        // SAFETY: a cube a row, and a cube a block of rows and columns that looks at both borders.
+        unsafe {
+            input_gradient::launch_unchecked::<R>(
+                client,
+                cubes(client, n),
+                CubeDim::new_1d(units as u32),
+                array(x, n * width),
+                array(weight, width),
+                array(dy, n * width),
+                array(&dx, n * width),
+                array(&scales, n),
+                eps,
+                width,
+                units,
+            );
+            weight_gradient::launch_unchecked::<R>(
+                client,
+                CubeCount::Static(width.div_ceil(COLUMNS) as u32, parts as u32, 1),
+                CubeDim::new_1d(COLUMNS as u32),
+                array(x, n * width),
+                array(dy, n * width),
+                array(&scales, n),
+                array(&dw, parts * width),
+                n as u32,
+                width,
+            );
+        }
+    }
+    (dx, dw, parts)
+}

@@ -1,0 +1,181 @@
+//! Log-softmax sums and their gradients on a GPU: logits are read once for the sums, and read and written once for the
+//! gradients, in place. Both take the columns from `first` on of a wider matrix, whose targets count from its own first.
+
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use crate::kernels::cube::launch::{array, cubes, upload};
+
+/// Units of a cube; one cube takes a row.
+const UNITS: usize = 256;
+
+/// Joins a row of `logits` `[n, width]` to its running peak, sum and target's logit, or starts them. Each unit keeps a peak
+/// and a sum of every [`UNITS`]th column.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+fn sums(
+    logits: &Array<f32>,
+    targets: &Array<u32>,
+    peaks: &mut Array<f32>,
+    totals: &mut Array<f32>,
+    hits: &mut Array<f32>,
+    width: u32,
+    first: u32,
+    #[comptime] fresh: bool,
+) {
+    let row = CUBE_POS;
+    if row >= targets.len() {
+        terminate!();
+    }
+    let width = width as usize;
+    let unit = UNIT_POS as usize;
+    let start = row * width;
+    let mut peak = f32::min_value();
+    let mut sum = 0.0f32;
+    let mut column = unit;
+    while column < width {
+        let x = logits[start + column];
+        let new = max(peak, x);
+        sum = sum * (peak - new).exp() + (x - new).exp();
+        peak = new;
+        column += UNITS;
+    }
+    let mut tops = SharedMemory::<f32>::new(UNITS);
+    let mut parts = SharedMemory::<f32>::new(UNITS);
+    tops[unit] = peak;
+    parts[unit] = sum;
+    sync_cube();
+    let mut half = comptime!(UNITS / 2).runtime();
+    while half > 0 {
+        if unit < half {
+            let a = tops[unit];
+            let b = tops[unit + half];
+            let new = max(a, b);
+            parts[unit] = parts[unit] * (a - new).exp() + parts[unit + half] * (b - new).exp();
+            tops[unit] = new;
+        }
+        sync_cube();
+        half /= 2;
+    }
+    if unit == 0 {
+        let mut top = tops[0];
+        let mut part = parts[0];
+        let target = targets[row];
+        let here = target >= first && target < first + width as u32;
+        if comptime!(!fresh) {
+            let before = peaks[row];
+            let new = max(before, top);
+            part = totals[row] * (before - new).exp() + part * (top - new).exp();
+            top = new;
+        }
+        peaks[row] = top;
+        totals[row] = part;
+        if here {
+            hits[row] = logits[start + (target - first) as usize];
+        } else if comptime!(fresh) {
+            hits[row] = 0.0f32;
+        }
+    }
+}
+
+/// Replaces a row of logits by its gradient: `c (1[v = t] - exp(x_v - log sum exp x))`, and by zeros where `c` is 0.
+#[cube(launch_unchecked)]
+fn gradients(
+    logits: &mut Array<f32>,
+    targets: &Array<u32>,
+    log_sums: &Array<f32>,
+    coefficients: &Array<f32>,
+    width: u32,
+    first: u32,
+) {
+    let row = CUBE_POS;
+    if row >= targets.len() {
+        terminate!();
+    }
+    let start = row * width as usize;
+    let target = targets[row];
+    let total = log_sums[row];
+    let coefficient = coefficients[row];
+    let mut column = UNIT_POS;
+    while column < width {
+        let hit = select(column + first == target, 1.0f32, 0.0f32);
+        let at = start + column as usize;
+        let mut slope = 0.0f32;
+        if coefficient != 0.0f32 {
+            slope = coefficient * (hit - (logits[at] - total).exp());
+        }
+        logits[at] = slope;
+        column += comptime!(UNITS as u32);
+    }
+}
+
+/// Part of a matrix of logits: its columns, and the place of the first of them.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Columns {
+    /// Columns.
+    pub width: usize,
+    /// The first one's place in the whole matrix.
+    pub first: usize,
+}
+
+/// Joins contiguous `logits` `[n, columns]` in f32 to `[peaks, sums, hits]`, `[n]` each, or starts them where they are
+/// `fresh`.
+pub(in crate::kernels) fn log_sums<R: Runtime>(
+    client: &ComputeClient<R>,
+    logits: &Handle,
+    targets: &[u32],
+    columns: Columns,
+    [peaks, totals, hits]: [&Handle; 3],
+    fresh: bool,
+) {
+    let (n, Columns { width, first }) = (targets.len(), columns);
+    if n == 0 {
+        return;
+    }
+    // SAFETY: a cube a row; a target's column is looked at.
+    unsafe {
+        sums::launch_unchecked::<R>(
+            client,
+            cubes(client, n),
+            CubeDim::new_1d(UNITS as u32),
+            array(logits, n * width),
+            array(&upload(client, targets).0, n),
+            array(peaks, n),
+            array(totals, n),
+            array(hits, n),
+            width as u32,
+            first as u32,
+            fresh,
+        );
+    }
+}
+
+/// Overwrites contiguous `logits` `[n, columns]` in f32 with their gradients.
+pub(in crate::kernels) fn log_sums_backward<R: Runtime>(
+    client: &ComputeClient<R>,
+    logits: &Handle,
+    targets: &[u32],
+    columns: Columns,
+    log_sums: &[f32],
+    coefficients: &[f32],
+) {
+    let (n, Columns { width, first }) = (targets.len(), columns);
+    if n == 0 {
+        return;
+    }
+    let floats = |values: &[f32]| client.create_from_slice(f32::as_bytes(values));
+    // SAFETY: a cube a row.
+    unsafe {
+        gradients::launch_unchecked::<R>(
+            client,
+            cubes(client, n),
+            CubeDim::new_1d(UNITS as u32),
+            array(logits, n * width),
+            array(&upload(client, targets).0, n),
+            array(&floats(log_sums), n),
+            array(&floats(coefficients), n),
+            width as u32,
+            first as u32,
+        );
+    }
+}
