@@ -15,6 +15,11 @@ pub trait KernelBackend: Backend {
         parts.iter().map(|part| linear::reference::linear(x.clone(), part)).collect()
     }
 
+    /// `a b`: `a` `[m, k]`, `b` `[k, n]`, of one type.
+    fn product(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        a.matmul(b)
+    }
+
     /// RMSNorm of rows: `x` `[n, d]`, `weight` `[d]`.
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
         norm::reference::rms_norm(x, weight, eps)
@@ -169,7 +174,7 @@ pub trait KernelBackend: Backend {
 
     /// `to + a^T b`, in place where `to` is not shared: `a` `[n, out]`, `b` `[n, in]`, `to` `[out, in]`.
     fn add_products(to: Tensor<Self, 2>, a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        to + a.transpose().matmul(b)
+        to + Self::product(a.transpose(), b)
     }
 
     /// Gradients of a loss on log-probs under an output head; see [`head`].

@@ -41,11 +41,11 @@ pub(super) fn linear_backward<B: KernelBackend>(
     dy: Tensor<B, 2>,
     gradients: &mut Gradients<B>,
 ) -> Tensor<B, 2> {
-    gradients.add(format!("{name}.weight"), dy.clone().transpose().matmul(x));
+    gradients.add(format!("{name}.weight"), B::product(dy.clone().transpose(), x));
     if part.bias.is_some() {
         gradients.add(format!("{name}.bias"), dy.clone().sum_dim(0));
     }
-    dy.matmul(floats(&part.weight).clone())
+    B::product(dy, floats(&part.weight).clone())
 }
 
 /// A norm over the heads of `x` `[n, heads, head_dim]`, where the layer has one.

@@ -165,7 +165,7 @@ impl<B: KernelBackend> Bench<'_, B> {
     fn product_rate(&mut self, dtype: DType) -> Result<f64, String> {
         let n = self.sizes.product;
         let x = caught(|| self.noise([n, n], dtype))?;
-        let seconds = seconds::<B, _, _>(self.device, || x.clone(), |x| x.clone().matmul(x))?;
+        let seconds = seconds::<B, _, _>(self.device, || x.clone(), |x| B::product(x.clone(), x))?;
         Ok(2.0 * (n as f64).powi(3) / seconds)
     }
 

@@ -14,6 +14,7 @@ use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::{AdamWStep, activation, adamw, norm, rotary, softmax};
 
 pub(in crate::kernels) mod launch;
+mod product;
 
 type Gpu<R, F, I, BT> = CubeBackend<R, F, I, BT>;
 
@@ -44,6 +45,10 @@ where
     I: IntElement,
     BT: BoolElement,
 {
+    fn product(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        wrap(product::product(primitive(a), primitive(b)))
+    }
+
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
         let dims = x.dims();
         let (x, weight) = (into_contiguous(primitive(x)), into_contiguous(primitive(weight.clone())));

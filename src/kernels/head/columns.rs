@@ -52,7 +52,7 @@ impl<B: KernelBackend> Walk<'_, B> {
     /// `[n, end - first]` in f32.
     fn logits(&self, part: (usize, usize)) -> Tensor<B, 2> {
         let weight = self.weights(part).cast(self.hidden.dtype());
-        let mut logits = self.hidden.clone().matmul(weight.transpose()).cast(DType::F32);
+        let mut logits = B::product(self.hidden.clone(), weight.transpose()).cast(DType::F32);
         if let Some(bias) = self.bias {
             logits = logits + bias.clone().slice([part.0..part.1]).cast(DType::F32).unsqueeze_dim(0);
         }
@@ -96,12 +96,12 @@ pub fn loss<B: KernelBackend>(
         let (first, end) = part;
         let dlogits = B::log_sums_backward(walk.logits(part), targets, first, &sums, &slopes);
         dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
-        let product = dlogits.clone().matmul(walk.weights(part).cast(DType::F32));
+        let product = B::product(dlogits.clone(), walk.weights(part).cast(DType::F32));
         dhidden = Some(match dhidden {
             Some(before) => before + product,
             None => product,
         });
-        dweight = dweight.slice_assign([first..end, 0..width], dlogits.transpose().matmul(own.clone()));
+        dweight = dweight.slice_assign([first..end, 0..width], B::product(dlogits.transpose(), own.clone()));
     }
     HeadGradients {
         log_probs,
@@ -124,9 +124,9 @@ fn whole<B: KernelBackend>(
     let dlogits = B::log_probs_backward(logits, targets, &sums, &slopes);
     HeadGradients {
         log_probs,
-        hidden: dlogits.clone().matmul(walk.weight.clone().cast(DType::F32)),
+        hidden: B::product(dlogits.clone(), walk.weight.clone().cast(DType::F32)),
         bias: walk.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0)),
-        weight: dlogits.transpose().matmul(walk.hidden.cast(DType::F32)),
+        weight: B::product(dlogits.transpose(), walk.hidden.cast(DType::F32)),
     }
 }
 

@@ -58,7 +58,7 @@ pub fn loss<B: KernelBackend>(
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
         }
-        dhidden.push(dlogits.clone().matmul(weight.clone()));
+        dhidden.push(B::product(dlogits.clone(), weight.clone()));
         let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
         dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
     }

@@ -3,10 +3,11 @@
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
 use super::{LinearWeights, Matrix, rounded};
+use crate::kernels::KernelBackend;
 use crate::kernels::quantised::Activations;
 
 /// `x W^T + b`: `x` `[n, in]`, result `[n, out]`, in the type of `x`. Where the weight asks for it, `x` is rounded first.
-pub fn linear<B: Backend>(x: Tensor<B, 2>, part: &LinearWeights<'_, B>) -> Tensor<B, 2> {
+pub fn linear<B: KernelBackend>(x: Tensor<B, 2>, part: &LinearWeights<'_, B>) -> Tensor<B, 2> {
     let dtype = x.dtype();
     let weight = match part.weight {
         Matrix::Float(weight) => weight.clone(),
@@ -20,7 +21,7 @@ pub fn linear<B: Backend>(x: Tensor<B, 2>, part: &LinearWeights<'_, B>) -> Tenso
         Matrix::Blocks(blocks) if blocks.activations() == Activations::Q8 => round(x),
         _ => x,
     };
-    let y = x.matmul(weight.cast(dtype).transpose());
+    let y = B::product(x, weight.cast(dtype).transpose());
     match part.bias {
         Some(bias) => y + bias.clone().cast(dtype).unsqueeze_dim(0),
         None => y,
