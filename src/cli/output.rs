@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -21,11 +21,14 @@ pub fn text(text: &str) -> io::Result<()> {
     written.map_err(|error| io::Error::new(error.kind(), format!("stdout: {error}")))
 }
 
-/// Text of records for a terminal: a control character could move the cursor or change colours, and is shown as `U+FFFD`.
+/// Text of records for a terminal: a control character could move the cursor or change colours, and one that sets the
+/// direction of writing could make a line read otherwise than it stands. Both are shown as `U+FFFD`.
 pub fn shown(text: &str) -> String {
-    let safe =
-        |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(safe).collect()
+    let misleads = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if misleads(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Whether an error only says that nobody reads stdout any more (`osler ... | head`).
@@ -51,13 +54,36 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     }
 }
 
-fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+/// Whether [`write_atomically`] can write a file, as far as that shows before: for what takes long to find out.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    let target = match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => path.canonicalize()?,
+        Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(_) => return Ok(()),
+        Err(_) if path.is_symlink() => return Ok(()),
+        Err(_) => path.to_owned(),
+    };
+    if let Some(folder) = target.parent().filter(|it| !it.as_os_str().is_empty() && !it.is_dir()) {
+        let message = format!("there is no folder {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
+    let temporary = temporary(&target)?;
+    std::fs::write(&temporary, [])?;
+    std::fs::remove_file(&temporary)
+}
+
+/// The name that a file is written under until it is whole.
+fn temporary(path: &Path) -> io::Result<PathBuf> {
     let name =
         path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let mut temporary_name = std::ffi::OsString::from(".");
     temporary_name.push(name);
     temporary_name.push(format!(".{}", std::process::id()));
-    let temporary = path.with_file_name(temporary_name);
+    Ok(path.with_file_name(temporary_name))
+}
+
+fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path)?;
     let written = std::fs::write(&temporary, contents).and_then(|()| {
         // Who may read the file stays as it was.
         if let Ok(there) = std::fs::metadata(path) {
@@ -82,5 +108,14 @@ mod tests {
             shown("a\tcough\u{1b}[31m\u{7}\n\u{9b}2J née"),
             "a\tcough\u{FFFD}[31m\u{FFFD}\n\u{FFFD}2J née"
         );
+    }
+
+    #[test]
+    fn a_line_of_a_record_reads_as_it_stands() {
+        for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            assert_eq!(shown(&format!("no{c}cough")), "no\u{FFFD}cough");
+        }
+        // Marks that only say how their neighbours are written stay.
+        assert_eq!(shown("a\u{200f}b\u{200e}2"), "a\u{200f}b\u{200e}2");
     }
 }

@@ -1,7 +1,7 @@
 //! What goes to stderr: errors, notes, progress.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -78,5 +78,30 @@ impl Progress {
     /// Takes the bar away.
     pub fn finish(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// Steps as they begin: a spinner's message on a terminal, a line each elsewhere, so that what is killed leaves how far it came.
+pub struct Steps(Option<Progress>);
+
+impl Steps {
+    /// Nothing has begun yet.
+    pub fn new() -> Self {
+        Self(io::stderr().is_terminal().then(Progress::spinner))
+    }
+
+    /// Shows what begins.
+    pub fn say(&self, step: &str) {
+        match &self.0 {
+            Some(spinner) => spinner.say(step),
+            None => line(step),
+        }
+    }
+
+    /// Takes the spinner away.
+    pub fn finish(&self) {
+        if let Some(spinner) = &self.0 {
+            spinner.finish();
+        }
     }
 }

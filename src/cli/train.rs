@@ -256,7 +256,9 @@ impl Arguments {
 
 /// What a finished run has lost.
 fn missing(folder: &Path) -> Option<&'static str> {
-    if ModelBundle::open(&folder.join(MODEL)).is_err() {
+    let model = folder.join(MODEL);
+    let whole = ModelBundle::open(&model).is_ok_and(|bundle| bundle.tokenizer().is_ok());
+    if !whole || !model.join("tokenizer_config.json").is_file() {
         Some("model")
     } else if !folder.join(REPORT).is_file() {
         Some("report")

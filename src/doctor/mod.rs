@@ -2,24 +2,43 @@
 //! host, and the time of each beside what the device can do at best.
 
 mod compare;
+mod examination;
 mod features;
+mod findings;
+mod hardware;
 mod inputs;
 mod parity;
 pub mod report;
 mod speed;
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use burn::tensor::DType;
 
+use crate::engine::Device;
 use crate::engine::backend::{OnBackend, caught, on_device};
-use crate::engine::{Device, DeviceError};
 use crate::kernels::KernelBackend;
+use examination::Examination;
 use features::features;
+use findings::{Finding, Findings};
+use hardware::hardware;
 use parity::Parity;
 use report::DeviceReport;
 
 /// Every device that could be here: those whose backend is not built in are among them, so that a report can say so.
-pub fn devices() -> Vec<Device> {
-    let cuda = on_device(Device::Cuda(0), Count).map_or(1, |count| count.max(1));
+///
+/// CUDA's are counted by its driver. If that takes longer than `patience` or does not work the first is taken, whose examination
+/// will then say what is wrong.
+pub fn devices(patience: Duration) -> Vec<Device> {
+    let (sender, counted) = mpsc::channel();
+    // A thread that cannot be had leaves the channel without a sender.
+    let _ = thread::Builder::new().name("count-devices".into()).spawn(move || {
+        // Whoever gave up does not want to know.
+        let _ = sender.send(on_device(Device::Cuda(0), Count));
+    });
+    let cuda = counted.recv_timeout(patience).ok().and_then(Result::ok).unwrap_or(1).max(1);
     [Device::Cpu, Device::Wgpu].into_iter().chain((0..cuda).map(Device::Cuda)).collect()
 }
 
@@ -35,30 +54,37 @@ impl OnBackend for Count {
     }
 }
 
-/// Examines `device`; `bench` says whether it is timed as well, `say` is told what is being done.
-pub fn examine(device: Device, bench: bool, say: &mut dyn FnMut(&str)) -> DeviceReport {
+/// Examines `device`; `bench` says whether it is timed as well, `say` is told what is being done. A device that takes longer than
+/// `patience` for one step is given up: the report has what was found so far, and the step.
+pub fn examine(device: Device, bench: bool, patience: Duration, say: &mut dyn FnMut(&str)) -> DeviceReport {
     let named = &mut |step: &str| say(&format!("{device}: {step}"));
-    match on_device(device, Examination { device, bench, say: named }) {
-        Ok(report) => report,
-        Err(error) => DeviceReport::absent(device, &error),
-    }
+    let work = move |findings: &Findings| on_device(device, Everything { device, bench, findings });
+    Examination::begin(device, work).report(patience, named)
 }
 
-struct Examination<'a> {
+/// What an examination does.
+struct Everything<'a> {
     device: Device,
     bench: bool,
-    say: &'a mut dyn FnMut(&str),
+    findings: &'a Findings,
 }
 
-impl OnBackend for Examination<'_> {
-    type Output = DeviceReport;
+impl OnBackend for Everything<'_> {
+    type Output = ();
 
-    fn on<B: KernelBackend>(self, device: B::Device) -> DeviceReport {
-        let Self { device: name, bench, say } = self;
+    fn on<B: KernelBackend>(self, device: B::Device) {
+        let Self { device: name, bench, findings } = self;
+        findings.step("asking what it can do");
+        findings.tell(Finding::Backend(B::name(&device)));
+        if let Some(hardware) = hardware(name) {
+            findings.tell(Finding::Hardware(hardware));
+        }
         let features = features::<B>(&device);
-        let checks = Parity::<B>::new(device.clone(), &features, say).all();
-        let speed = if bench { Some(speed::measure::<B>(name, &device, say)) } else { None };
-        DeviceReport::present(name, B::name(&device), features, checks, speed)
+        findings.tell(Finding::Features(features.clone()));
+        Parity::<B>::new(device.clone(), &features, findings).all();
+        if bench {
+            speed::measure::<B>(name, &device, findings);
+        }
     }
 }
 

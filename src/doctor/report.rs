@@ -1,8 +1,9 @@
 //! What an examination found.
 
 use serde::Serialize;
+use thiserror::Error;
 
-use super::{Device, DeviceError};
+use super::Device;
 
 /// All devices.
 #[derive(Debug, Clone, Serialize)]
@@ -20,16 +21,53 @@ pub struct Report {
 pub struct DeviceReport {
     /// Its name, as `--device` takes it.
     pub device: String,
-    /// Why it cannot be used; nothing else is known of it then.
-    pub problem: Option<String>,
+    /// Why nothing more is known of it than what follows.
+    pub problem: Option<Problem>,
     /// The backend's name of itself.
     pub backend: Option<String>,
     /// What it can do.
     pub features: Option<Features>,
+    /// What its runtime says of it; the CPU has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
     /// Results beside what they should be.
     pub checks: Vec<Check>,
     /// Times, where they were asked for.
     pub speed: Option<Speed>,
+}
+
+/// Why an examination did not come to its end.
+#[derive(Debug, Clone, PartialEq, Error, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Problem {
+    /// The device cannot be used.
+    #[error("{message}")]
+    Absent {
+        /// Why.
+        message: String,
+    },
+    /// A step did not end, and was not waited for any longer.
+    #[error("step `{step}` did not finish in {seconds} s{}", said(.runtime))]
+    Unfinished {
+        /// Which.
+        step: String,
+        /// How long it was waited for.
+        seconds: f64,
+        /// What a thread of the device's runtime panicked with in that step.
+        runtime: Option<String>,
+    },
+    /// Something failed that is no check and no measurement.
+    #[error("step `{step}` failed: {message}")]
+    Failed {
+        /// During which step.
+        step: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+fn said(runtime: &Option<String>) -> String {
+    runtime.as_ref().map(|it| format!("; a thread of its runtime panicked: {it}")).unwrap_or_default()
 }
 
 /// What a device can do.
@@ -39,6 +77,40 @@ pub struct Features {
     pub dtypes: Vec<&'static str>,
     /// Whether its matrix products round f32 to the 11 bits of tf32: seen in a result, not read from a list.
     pub products_in_tf32: bool,
+}
+
+/// What a runtime says of its device.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hardware {
+    /// Units of a plane (warp, subgroup): the fewest and the most.
+    pub plane_units: [u32; 2],
+    /// Bytes of shared memory that a cube (block, workgroup) may have.
+    pub shared_memory_bytes: usize,
+    /// Cubes of a launch at most, by axis.
+    pub max_cube_count: [u32; 3],
+    /// Multiprocessors, where the runtime knows.
+    pub multiprocessors: Option<u32>,
+    /// Products of tensor cores whose operands the compiler lays out.
+    pub cmma: Vec<MatrixShape>,
+    /// Those whose operands a kernel lays out itself.
+    pub mma: Vec<MatrixShape>,
+}
+
+/// One product of tensor cores: `c[m, n] += a[m, k] b[k, n]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct MatrixShape {
+    /// Rows of `a`.
+    pub m: u32,
+    /// Columns of `b`.
+    pub n: u32,
+    /// What is summed over.
+    pub k: u32,
+    /// Type of `a`.
+    pub a: String,
+    /// Type of `b`.
+    pub b: String,
+    /// Type of the sum.
+    pub c: String,
 }
 
 /// One result beside what it should be.
@@ -63,7 +135,7 @@ pub struct Check {
 }
 
 /// How fast a device is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Speed {
     /// What it does at best, as measured.
     pub ceilings: Vec<Ceiling>,
@@ -108,26 +180,25 @@ pub struct Figure {
 }
 
 impl DeviceReport {
-    /// A device that cannot be used.
-    pub(super) fn absent(device: Device, error: &DeviceError) -> Self {
-        let (device, problem) = (device.to_string(), Some(error.to_string()));
-        Self { device, problem, backend: None, features: None, checks: Vec::new(), speed: None }
+    /// A device of which nothing is known yet.
+    pub(super) fn new(device: Device) -> Self {
+        Self {
+            device: device.to_string(),
+            problem: None,
+            backend: None,
+            features: None,
+            hardware: None,
+            checks: Vec::new(),
+            speed: None,
+        }
     }
 
-    /// A device that was examined.
-    pub(super) fn present(
-        device: Device,
-        backend: String,
-        features: Features,
-        checks: Vec<Check>,
-        speed: Option<Speed>,
-    ) -> Self {
-        let (backend, features) = (Some(backend), Some(features));
-        Self { device: device.to_string(), problem: None, backend, features, checks, speed }
-    }
-
-    /// Whether all that was done on it worked, and every check held. So it is of a device on which nothing was done.
+    /// Whether all that was done on it worked and came to its end, and every check held. So it is of a device that cannot be
+    /// used, on which nothing was done.
     pub fn held(&self) -> bool {
+        if !matches!(self.problem, None | Some(Problem::Absent { .. })) {
+            return false;
+        }
         let speed = self.speed.iter();
         let measured = speed.flat_map(|it| {
             let ceilings = it.ceilings.iter().map(|ceiling| &ceiling.problem);

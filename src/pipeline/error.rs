@@ -148,6 +148,12 @@ pub enum PipelineError {
         /// What is wrong with it.
         what: String,
     },
+    /// Something that is no model lies where the trained model goes.
+    #[error("{} is in the way of the trained model and is none itself. Move it away, then go on", .path.display())]
+    ModelInTheWay {
+        /// What lies there.
+        path: PathBuf,
+    },
 }
 
 impl From<CheckpointError> for PipelineError {

@@ -45,6 +45,8 @@ pub(super) type Measured = Evaluated;
 struct HeldOutFile<'a> {
     /// The steps before them.
     step: u64,
+    /// Of the step and the consultations.
+    checksum: String,
     evaluation: &'a Evaluation,
     consultations: &'a [Consultation],
 }
@@ -52,7 +54,21 @@ struct HeldOutFile<'a> {
 /// What is read of it again.
 #[derive(Deserialize)]
 struct HeldOutRead {
+    step: u64,
+    checksum: String,
     consultations: Vec<Consultation>,
+}
+
+impl HeldOutRead {
+    /// Whether it is as it was written, after `step` steps.
+    fn is_sound(&self, step: u64) -> bool {
+        self.step == step && self.checksum == checksum(self.step, &self.consultations)
+    }
+}
+
+fn checksum(step: u64, consultations: &[Consultation]) -> String {
+    // Strings and whole numbers only, which always have a JSON form.
+    hash::text(fnv1a(&serde_json::to_vec(&(step, consultations)).unwrap_or_default()))
 }
 
 impl<B: KernelBackend> Run<'_, B> {
@@ -63,28 +79,32 @@ impl<B: KernelBackend> Run<'_, B> {
         Ok(Some(measured))
     }
 
-    /// Measures the policy between steps, where `evaluation.every` says so.
-    pub(super) fn evaluate_between(&mut self) -> Result<(), PipelineError> {
+    /// Measures the policy between steps, where `evaluation.every` says so. `false` where the run is to stop before that
+    /// is done.
+    pub(super) fn evaluate_between(&mut self) -> Result<bool, PipelineError> {
         let every = self.prepared.config.evaluation.every;
         if !every.is_some_and(|every| self.place.stage_step.is_multiple_of(every)) {
-            return Ok(());
+            return Ok(true);
         }
-        if let Some(measured) = self.measure("between")? {
-            self.write_held_out(&between(self.place.step), &measured)?;
-        }
-        Ok(())
+        let Some(measured) = self.measure("between")? else { return Ok(false) };
+        self.write_held_out(&between(self.place.step), &measured)?;
+        Ok(true)
     }
 
-    /// Measures what an earlier sitting owes: it ended after the step and before its measurement.
-    pub(super) fn evaluate_owed(&mut self) -> Result<(), PipelineError> {
-        let written = self.dir.dir().join(between(self.place.step)).exists();
-        if self.place.stage_step > 0 && !written { self.evaluate_between() } else { Ok(()) }
+    /// Measures what an earlier sitting owes: it ended after the step and before its measurement, or that is no longer as
+    /// it was written. `false` as in [`Self::evaluate_between`].
+    pub(super) fn evaluate_owed(&mut self) -> Result<bool, PipelineError> {
+        let read = fs::read(self.dir.dir().join(between(self.place.step)));
+        let read = read.ok().and_then(|text| serde_json::from_slice::<HeldOutRead>(&text).ok());
+        let written = read.is_some_and(|read| read.is_sound(self.place.step));
+        if self.place.stage_step > 0 && !written { self.evaluate_between() } else { Ok(true) }
     }
 
     /// Returns what was written.
     fn write_held_out(&self, name: &str, measured: &Measured) -> Result<Vec<u8>, PipelineError> {
         let Evaluated { evaluation, consultations, .. } = measured;
-        let file = HeldOutFile { step: self.place.step, evaluation, consultations };
+        let step = self.place.step;
+        let file = HeldOutFile { step, checksum: checksum(step, consultations), evaluation, consultations };
         // Strings and finite numbers only, which always have a JSON form.
         let mut text = serde_json::to_vec(&file).unwrap_or_default();
         text.push(b'\n');
@@ -127,19 +147,20 @@ fn between(step: u64) -> String {
 }
 
 /// What the policy of the run in `dir` did before reinforcement learning, where that was measured in an earlier sitting,
-/// with the file's checksum, which is to be `written`; an error where it is missing and reinforcement has `begun`, so that it
-/// can no longer be measured.
+/// with the file's checksum, which is to be `written`. `begins_at` is the step that the run stands at where reinforcement is
+/// only to begin: then nothing says what the file was but the file itself, and what is missing or is not as it was written is
+/// measured again. Where reinforcement has begun it no longer can be, and that is an error.
 pub(super) fn read_before(
     prepared: &Prepared,
     dir: &Path,
-    begun: bool,
+    begins_at: Option<u64>,
     written: Option<&str>,
 ) -> Result<Option<(Measured, String)>, PipelineError> {
     let path = dir.join(BEFORE);
     let damaged = |what: String| PipelineError::Before { file: path.clone(), what };
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound && !begun => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound && begins_at.is_some() => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(damaged("is missing".to_owned())),
         Err(error) => return Err(damaged(format!("could not be read: {error}"))),
     };
@@ -147,8 +168,13 @@ pub(super) fn read_before(
     if written.is_some_and(|written| written != found) {
         return Err(damaged("is not as it was written: its checksum is another".to_owned()));
     }
-    let read: HeldOutRead = serde_json::from_slice(&text)
-        .map_err(|error| damaged(format!("is not as it was written: {error}")))?;
+    let read = serde_json::from_slice::<HeldOutRead>(&text);
+    if let Some(step) = begins_at
+        && !read.as_ref().is_ok_and(|read| read.is_sound(step))
+    {
+        return Ok(None);
+    }
+    let read = read.map_err(|error| damaged(format!("is not as it was written: {error}")))?;
     let measured = mark(prepared, "before", read.consultations)
         .map_err(|error| damaged(format!("does not fit: {error}")))?;
     Ok(Some((measured, found)))
@@ -172,6 +198,16 @@ pub(super) fn longest_reply(config: &RunConfig) -> usize {
     });
     let positions = config.model.shape.as_ref().map_or(2048, |shape| shape.max_positions);
     replies.max().unwrap_or((positions / 4).clamp(1, 512))
+}
+
+/// That the trained model can be written in the run's folder: what lies there in its place is a model, or nothing.
+pub(super) fn check_model(dir: &Path) -> Result<(), PipelineError> {
+    let model = dir.join(MODEL);
+    let in_the_way = match fs::read_dir(&model) {
+        Ok(mut entries) => entries.next().is_some() && !model.join("config.json").is_file(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    if in_the_way { Err(PipelineError::ModelInTheWay { path: model }) } else { Ok(()) }
 }
 
 /// Measures what the run came to and writes it down; `None` where it is to stop before it is done.

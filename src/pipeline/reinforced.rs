@@ -75,7 +75,9 @@ impl<B: KernelBackend> Run<'_, B> {
             fragments.restore(state, &prepared.format);
         }
         let rates = Stage::Rl(stage.clone()).learning_rate().over(grpo.steps * grpo.updates)?;
-        self.evaluate_owed()?;
+        if !self.evaluate_owed()? {
+            return Ok(Flow::Stop);
+        }
         loop {
             let mut clock = StepClock::start();
             let groups = self.rounds(&mut fragments, stage.fragments, &mut clock)?;
@@ -98,7 +100,10 @@ impl<B: KernelBackend> Run<'_, B> {
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
                 return Ok(flow);
             }
-            self.evaluate_between()?;
+            if !self.evaluate_between()? {
+                self.save_unmeasured(&fragments)?;
+                return Ok(Flow::Stop);
+            }
         }
     }
 

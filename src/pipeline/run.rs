@@ -168,11 +168,12 @@ fn go<B: KernelBackend>(
     let begun = place.stage > first_rl || place.stage_step > 0;
     let written = progress.extra.get(BEFORE).and_then(serde_json::Value::as_str);
     let read = if place.stage >= first_rl {
-        finish::read_before(prepared, start.dir(), begun, written)?
+        finish::read_before(prepared, start.dir(), (!begun).then_some(place.step), written)?
     } else {
         None
     };
     let (mut before, checksum) = read.unzip();
+    finish::check_model(start.dir())?;
     let mut policy = policy::<B>(prepared, device, watch)?;
     let options = options(config, place.stage);
     let optimizer = match start.checkpoint() {
@@ -381,6 +382,12 @@ impl<B: KernelBackend> Run<'_, B> {
             }
             _ => None,
         }
+    }
+
+    /// Saves what a measurement that was not finished was of, where no checkpoint of it is there yet.
+    pub fn save_unmeasured(&mut self, pool: &Fragments<'_>) -> Result<(), PipelineError> {
+        let saved = self.place.step.is_multiple_of(self.prepared.config.checkpoint.every);
+        if saved { Ok(()) } else { self.save(Some(pool)) }
     }
 
     fn save(&mut self, pool: Option<&Fragments<'_>>) -> Result<(), PipelineError> {

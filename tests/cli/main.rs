@@ -2,6 +2,7 @@
 
 mod bench;
 mod dialogue;
+mod doctor;
 mod files;
 mod inference;
 mod refusals;

@@ -65,11 +65,12 @@ consultations = 3
 resamples = 100
 "#;
 
-/// Counts steps, and stops the run after some of them.
+/// Counts steps, and stops the run after some of them, or in a measurement between two.
 #[derive(Default)]
 struct Stopper {
     steps: u64,
     stop_after: Option<u64>,
+    stop_between: bool,
     parts: Vec<Part>,
 }
 
@@ -87,7 +88,8 @@ impl Watch for Stopper {
     fn note(&mut self, _: &str) {}
 
     fn should_stop(&mut self) -> bool {
-        self.stop_after.is_some_and(|after| self.steps >= after)
+        let between = self.stop_between && self.parts.last() == Some(&Part::HeldOut("between"));
+        between || self.stop_after.is_some_and(|after| self.steps >= after)
     }
 }
 
@@ -98,7 +100,11 @@ fn config(overrides: &[&str]) -> RunConfig {
 
 /// One sitting in `dir`: begins the run or goes on with it.
 fn sit(dir: &Path, config: &RunConfig, stop_after: Option<u64>) -> (Ended, Stopper) {
-    let mut watch = Stopper { stop_after, ..Stopper::default() };
+    watched(dir, config, Stopper { stop_after, ..Stopper::default() })
+}
+
+/// [`sit`], watched by `watch`.
+fn watched(dir: &Path, config: &RunConfig, mut watch: Stopper) -> (Ended, Stopper) {
     let start = if dir.join("config.toml").exists() {
         let resumed = Resumed::hold(dir, ResumeFrom::Newest, RunOptions::default()).unwrap();
         assert_eq!(resumed.config(), config.resolved());

@@ -10,7 +10,7 @@ use osler::train::config::RunConfig;
 use osler::train::run::{ResumeFrom, Resumed, RunDirectory, RunOptions, Summary, read_metrics};
 
 use super::command::Files;
-use super::{CONFIG, RL_STEPS, SFT_STEPS, Stopper, config, same, sit, whole};
+use super::{CONFIG, RL_STEPS, SFT_STEPS, Stopper, config, same, sit, watched, whole};
 
 #[test]
 fn a_damaged_run_is_refused_with_the_file_named_and_nothing_is_changed() {
@@ -227,4 +227,65 @@ fn a_measurement_between_steps_is_made_up_for() {
     assert_eq!(measured("whole").len(), 5, "before, after, and after each step but the last");
     assert!(measured("whole") == measured("stopped"));
     same(&dir.path().join("whole"), &dir.path().join("stopped"));
+}
+
+/// A sitting that was stopped in a measurement which an earlier one owed once went on with the next step.
+#[test]
+fn a_measurement_that_is_stopped_again_and_again_is_made_in_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    // Step 6 is measured and no checkpoint is due there.
+    let config = config(&["evaluation.every=1", "checkpoint.every=4"]);
+    sit(&at("whole"), &config, None);
+    for _ in 0..3 {
+        let watch = Stopper { stop_between: true, ..Stopper::default() };
+        let Ended::Stopped(stopped) = watched(&at("stopped"), &config, watch).0 else {
+            panic!("not stopped")
+        };
+        assert_eq!(stopped.step, SFT_STEPS + 1);
+    }
+    // One that was spoilt is made again, too.
+    sit(&at("stopped"), &config, Some(SFT_STEPS + 2));
+    fs::write(at("stopped/heldout-000007.json"), "x").unwrap();
+    sit(&at("stopped"), &config, None);
+    for step in SFT_STEPS + 1..SFT_STEPS + RL_STEPS {
+        let read = |run: &str| fs::read(at(run).join(format!("heldout-{step:06}.json"))).unwrap();
+        assert!(read("whole") == read("stopped"), "step {step}");
+    }
+    same(&at("whole"), &at("stopped"));
+}
+
+/// Where reinforcement is only to begin again, nothing but the file itself says what was measured before it.
+#[test]
+fn consultations_from_before_that_were_edited_are_held_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    whole(&at("whole"));
+    sit(&at("run"), &config(&[]), Some(SFT_STEPS + 2));
+    for step in [SFT_STEPS + 1, SFT_STEPS + 2] {
+        fs::remove_dir_all(at(&format!("run/checkpoints/step-{step:06}"))).unwrap();
+    }
+    let file = at("run/heldout-before.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let at_word = text.find("\"doctor\":\"").unwrap() + 10;
+    fs::write(&file, format!("{}Q{}", &text[..at_word], &text[at_word..])).unwrap();
+    whole(&at("run"));
+    same(&at("whole"), &at("run"));
+}
+
+#[test]
+fn a_finished_run_says_what_is_in_the_way_and_makes_what_is_missing() {
+    let files = Files::new();
+    whole(&files.at("run"));
+    let model = files.at("run/model");
+    fs::remove_file(model.join("tokenizer.json")).unwrap();
+    assert!(files.run(&["--resume", "run"]).status.success());
+    assert!(model.join("tokenizer.json").is_file());
+    let summary = fs::read(files.at("run/summary.json")).unwrap();
+    fs::remove_file(model.join("config.json")).unwrap();
+    files.refused(&["--resume", "run"], &["model", "in the way"]);
+    assert_eq!(fs::read(files.at("run/summary.json")).unwrap(), summary, "it is still finished");
+    fs::remove_dir_all(&model).unwrap();
+    assert!(files.run(&["--resume", "run"]).status.success());
+    assert!(model.join("config.json").is_file());
 }

@@ -145,7 +145,6 @@ fn gradients_are_those_of_the_cpu() {
 
 /// The model of `configs/quickstart.toml` and as many tokens as one of its supervised steps has.
 #[test]
-#[ignore = "takes minutes on a software adapter, which tries every kernel at every shape"]
 fn gradients_of_the_quickstart_are_those_of_the_cpu() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/quickstart.toml");
     let model = RunConfig::load(&path, &[]).unwrap().model_config().unwrap();

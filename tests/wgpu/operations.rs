@@ -146,7 +146,6 @@ fn products_and_sums_of_an_odd_size_are_those_of_the_cpu() {
 }
 
 #[test]
-#[ignore = "takes ten minutes on a software adapter, which tries every kernel at every shape"]
 fn products_and_sums_of_odd_sizes_are_those_of_the_cpu() {
     products_and_sums_are_those_of_the_cpu(&[2037, 1021, 263, 97], &[64, WIDTH, 512, 2048]);
 }

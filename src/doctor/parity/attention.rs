@@ -79,7 +79,7 @@ impl<B: KernelBackend> Parity<'_, B> {
             for (grain, dtypes) in self.grains() {
                 let (shape, segments) = (case.shape(), &case.segments);
                 let n: usize = segments.iter().map(|segment| segment.len).sum();
-                (self.say)(&format!("attention, {}: on the host", case.text()));
+                self.findings.step(format!("attention, {}: on the host", case.text()));
                 let inputs = match case.extreme {
                     true => Inputs::extreme(n, shape, grain, seed),
                     false => Inputs::plain(n, shape, grain, seed),

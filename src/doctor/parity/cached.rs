@@ -24,7 +24,7 @@ impl<B: KernelBackend> Parity<'_, B> {
             for (grain, dtypes) in self.grains() {
                 let pages = Pages::new();
                 let n = pages.segments.iter().map(|segment| segment.len).sum();
-                (self.say)(&format!("attention_cached, {case}: on the host"));
+                self.findings.step(format!("attention_cached, {case}: on the host"));
                 let inputs = Inputs::plain(n, shape, grain, seed);
                 let out = exact::attention(&inputs, &pages.segments, shape).out;
                 let width = heads * head_dim;

@@ -17,6 +17,7 @@ use burn::tensor::DType;
 use super::compare::relative_error;
 use super::dtype_name;
 use super::features::floats;
+use super::findings::{Finding, Findings};
 use super::inputs::Grain;
 use super::report::{Check, Features};
 use crate::engine::backend::caught;
@@ -63,26 +64,24 @@ pub(super) struct Parity<'a, B: KernelBackend> {
     device: B::Device,
     dtypes: Vec<DType>,
     tf32: bool,
-    say: &'a mut dyn FnMut(&str),
-    checks: Vec<Check>,
+    findings: &'a Findings,
     backend: PhantomData<B>,
 }
 
 impl<'a, B: KernelBackend> Parity<'a, B> {
-    pub fn new(device: B::Device, features: &Features, say: &'a mut dyn FnMut(&str)) -> Self {
+    pub fn new(device: B::Device, features: &Features, findings: &'a Findings) -> Self {
         let (dtypes, tf32) = (floats::<B>(&device), features.products_in_tf32);
-        Self { device, dtypes, tf32, say, checks: Vec::new(), backend: PhantomData }
+        Self { device, dtypes, tf32, findings, backend: PhantomData }
     }
 
     /// All of them.
-    pub fn all(mut self) -> Vec<Check> {
+    pub fn all(mut self) {
         self.products();
         self.rows();
         self.loss();
         self.head();
         self.attention();
         self.cached();
-        self.checks
     }
 
     /// The types that are given numbers of a grain.
@@ -135,10 +134,12 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
         expected: &[Expected],
         run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
     ) {
-        (self.say)(&format!("{op}, {case}, {}", dtype_name(dtype)));
+        self.findings.step(format!("{op}, {case}, {}", dtype_name(dtype)));
         let device = &self.device;
         let found = caught(|| run(device));
-        self.checks.extend(judge(found, expected, bound, (op, case, dtype)));
+        for check in judge(found, expected, bound, (op, case, dtype)) {
+            self.findings.tell(Finding::Check(check));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::{Bench, Work};
 use crate::doctor::dtype_name;
+use crate::doctor::findings::Finding;
 use crate::doctor::report::Figure;
 use crate::engine::backend::caught;
 use crate::kernels::head::HeadInput;
@@ -37,7 +38,7 @@ impl<B: KernelBackend> Bench<'_, B> {
     /// Does `work`. What stops it before anything is timed, as memory that its inputs do not get, is a figure of its own.
     fn group(&mut self, op: &'static str, dtype: DType, work: impl FnOnce(&mut Self)) {
         if let Err(problem) = caught(|| work(self)) {
-            self.figures.push(Figure {
+            self.findings.tell(Finding::Figure(Figure {
                 op,
                 case: "inputs".into(),
                 dtype: dtype_name(dtype),
@@ -47,7 +48,7 @@ impl<B: KernelBackend> Bench<'_, B> {
                 unit: "GB/s",
                 share_of_bound: None,
                 problem: Some(problem),
-            });
+            }));
         }
     }
 

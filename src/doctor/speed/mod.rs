@@ -8,7 +8,8 @@ use burn::tensor::{DType, Tensor};
 
 use super::dtype_name;
 use super::features::floats;
-use super::report::{Ceiling, Figure, Speed};
+use super::findings::{Finding, Findings};
+use super::report::{Ceiling, Figure};
 use crate::engine::Device;
 use crate::engine::backend::caught;
 use crate::kernels::{KernelBackend, ceiling};
@@ -101,59 +102,73 @@ struct Bench<'a, B: KernelBackend> {
     bandwidth: Option<f64>,
     /// Operations a second of products in each type.
     rates: Vec<(DType, f64)>,
-    figures: Vec<Figure>,
-    say: &'a mut dyn FnMut(&str),
+    findings: &'a Findings,
 }
 
 /// Times every operation on `device`.
-pub(super) fn measure<B: KernelBackend>(
-    name: Device,
-    device: &B::Device,
-    say: &mut dyn FnMut(&str),
-) -> Speed {
+pub(super) fn measure<B: KernelBackend>(name: Device, device: &B::Device, findings: &Findings) {
     let sizes = Sizes::of(name);
     // The CPU computes in f32 whatever it is given.
     let floats = floats::<B>(device).into_iter();
     let dtypes = floats.filter(|&it| it == DType::F32 || it == DType::BF16 && name != Device::Cpu).collect();
-    let mut bench =
-        Bench::<B> { device, sizes, dtypes, bandwidth: None, rates: Vec::new(), figures: Vec::new(), say };
-    let ceilings = bench.ceilings(name);
+    let mut bench = Bench::<B> { device, sizes, dtypes, bandwidth: None, rates: Vec::new(), findings };
+    bench.ceilings(name);
     bench.all();
-    Speed { ceilings, figures: bench.figures }
 }
 
 impl<B: KernelBackend> Bench<'_, B> {
     /// Measures the rates that operations are held against.
-    fn ceilings(&mut self, name: Device) -> Vec<Ceiling> {
-        (self.say)("measuring memory and products");
+    fn ceilings(&mut self, name: Device) {
         if name == Device::Cpu {
-            let (bandwidth, rate) = (ceiling::read_bandwidth(), ceiling::arithmetic_rate());
-            self.bandwidth = Some(bandwidth);
-            self.rates.push((DType::F32, rate));
-            return vec![
-                Ceiling { name: "memory read", rate: Some(bandwidth / 1e9), unit: "GB/s", problem: None },
-                Ceiling {
-                    name: "f32 multiply-adds",
-                    rate: Some(rate / 1e12),
-                    unit: "TFLOP/s",
-                    problem: None,
-                },
-            ];
+            self.memory("memory read", |_| Ok(ceiling::read_bandwidth()));
+            self.arithmetic("f32 multiply-adds", DType::F32, |_| Ok(ceiling::arithmetic_rate()));
+            return;
         }
-        let bandwidth = self.copy_bandwidth();
-        self.bandwidth = bandwidth.as_ref().ok().copied();
-        let mut ceilings = vec![ceiling_of("copy", bandwidth, 1e9, "GB/s")];
+        self.memory("copy", Self::copy_bandwidth);
         for dtype in self.dtypes.clone() {
-            let rate = self.product_rate(dtype);
-            self.rates.extend(rate.as_ref().ok().map(|&rate| (dtype, rate)));
             let name = if dtype == DType::F32 { "f32 products" } else { "bf16 products" };
-            ceilings.push(ceiling_of(name, rate, 1e12, "TFLOP/s"));
+            self.arithmetic(name, dtype, |it| it.product_rate(dtype));
         }
-        ceilings
+    }
+
+    /// Takes what `measure` gives, in bytes a second, for what memory does at best.
+    fn memory(&mut self, name: &'static str, measure: impl FnOnce(&Self) -> Result<f64, String>) {
+        self.bandwidth = self.ceiling(name, measure, 1e9, "GB/s");
+    }
+
+    /// Takes what `measure` gives, in operations a second, for what products in `dtype` do at best.
+    fn arithmetic(
+        &mut self,
+        name: &'static str,
+        dtype: DType,
+        measure: impl FnOnce(&Self) -> Result<f64, String>,
+    ) {
+        let rate = self.ceiling(name, measure, 1e12, "TFLOP/s");
+        self.rates.extend(rate.map(|rate| (dtype, rate)));
+    }
+
+    fn ceiling(
+        &self,
+        name: &'static str,
+        measure: impl FnOnce(&Self) -> Result<f64, String>,
+        scale: f64,
+        unit: &'static str,
+    ) -> Option<f64> {
+        self.findings.step(format!("measuring {name}"));
+        let measured = measure(self);
+        let rate = measured.as_ref().ok().copied();
+        let problem = measured.err();
+        self.findings.tell(Finding::Ceiling(Ceiling {
+            name,
+            rate: rate.map(|it| it / scale),
+            unit,
+            problem,
+        }));
+        rate
     }
 
     /// Bytes a second of a copy within the device, those read and those written.
-    fn copy_bandwidth(&mut self) -> Result<f64, String> {
+    fn copy_bandwidth(&self) -> Result<f64, String> {
         let n = self.sizes.copy / size_of::<f32>();
         let x = caught(|| Tensor::<B, 1>::ones([n], self.device))?;
         // burn has no copy: adding 0 reads all and writes all, and is not done in place while `x` is held.
@@ -162,7 +177,7 @@ impl<B: KernelBackend> Bench<'_, B> {
     }
 
     /// Operations a second of burn's matrix product.
-    fn product_rate(&mut self, dtype: DType) -> Result<f64, String> {
+    fn product_rate(&self, dtype: DType) -> Result<f64, String> {
         let n = self.sizes.product;
         let x = caught(|| self.noise([n, n], dtype))?;
         let seconds = seconds::<B, _, _>(self.device, || x.clone(), |x| B::product(x.clone(), x))?;
@@ -185,7 +200,7 @@ impl<B: KernelBackend> Bench<'_, B> {
         make: impl Fn() -> I,
         run: impl Fn(I) -> O,
     ) {
-        (self.say)(&format!("timing {op}, {case}, {}", dtype_name(dtype)));
+        self.findings.step(format!("timing {op}, {case}, {}", dtype_name(dtype)));
         let measured = seconds::<B, _, _>(self.device, make, run);
         let rate = self.rates.iter().find(|(it, _)| *it == dtype).map(|(_, rate)| *rate);
         let taken = measured.as_ref().ok().copied();
@@ -198,7 +213,7 @@ impl<B: KernelBackend> Bench<'_, B> {
         };
         let achieved = taken.map(|seconds| amount / seconds);
         let share = achieved.zip(bound).map(|(achieved, bound)| achieved / bound);
-        self.figures.push(Figure {
+        self.findings.tell(Finding::Figure(Figure {
             op,
             case,
             dtype: dtype_name(dtype),
@@ -208,10 +223,6 @@ impl<B: KernelBackend> Bench<'_, B> {
             unit,
             share_of_bound: share,
             problem: measured.err(),
-        });
+        }));
     }
-}
-
-fn ceiling_of(name: &'static str, rate: Result<f64, String>, scale: f64, unit: &'static str) -> Ceiling {
-    Ceiling { name, rate: rate.as_ref().ok().map(|rate| rate / scale), unit, problem: rate.err() }
 }

@@ -1,0 +1,161 @@
+//! An examination on a thread of its own: a runtime whose kernel does not compile, or whose driver hangs, may never give the
+//! thread back.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::findings::{Finding, Findings};
+use super::report::{DeviceReport, Problem};
+use crate::engine::backend::{caught, overheard};
+use crate::engine::{Device, DeviceError};
+
+/// What is done before the first step is told.
+const FIRST: &str = "looking for the device";
+/// As a main thread's.
+const STACK: usize = 8 << 20;
+
+/// One that has begun.
+pub(super) struct Examination {
+    device: Device,
+    findings: Receiver<Finding>,
+}
+
+impl Examination {
+    /// Begins `work` on `device`.
+    pub fn begin(
+        device: Device,
+        work: impl FnOnce(&Findings) -> Result<(), DeviceError> + Send + 'static,
+    ) -> Self {
+        let (sender, findings) = mpsc::channel();
+        let own = sender.clone();
+        let examine = move || {
+            let findings = Findings(own);
+            let end = match caught(|| work(&findings)) {
+                Ok(Ok(())) => Finding::Done,
+                Ok(Err(error)) => Finding::Absent(error),
+                Err(message) => Finding::Failed(message),
+            };
+            // Whoever gave up does not want to know.
+            let _ = findings.0.send(end);
+        };
+        let name = format!("examine-{device}");
+        if let Err(error) = thread::Builder::new().name(name).stack_size(STACK).spawn(examine) {
+            let _ = sender.send(Finding::Failed(format!("no thread for it: {error}")));
+        }
+        Self { device, findings }
+    }
+
+    /// Waits for its end, as long as a step begins at least every `patience`; `say` is told of each. The thread of one that
+    /// is given up is left behind.
+    pub fn report(self, patience: Duration, say: &mut dyn FnMut(&str)) -> DeviceReport {
+        let mut report = DeviceReport::new(self.device);
+        let (mut step, mut begun) = (FIRST.to_owned(), Instant::now());
+        say(&step);
+        report.problem = loop {
+            match self.findings.recv_timeout(patience.saturating_sub(begun.elapsed())) {
+                Ok(Finding::Step(next)) => {
+                    say(&next);
+                    (step, begun) = (next, Instant::now());
+                }
+                Ok(Finding::Backend(name)) => report.backend = Some(name),
+                Ok(Finding::Hardware(hardware)) => report.hardware = Some(hardware),
+                Ok(Finding::Features(features)) => report.features = Some(features),
+                Ok(Finding::Check(check)) => report.checks.push(check),
+                Ok(Finding::Ceiling(it)) => report.speed.get_or_insert_default().ceilings.push(it),
+                Ok(Finding::Figure(it)) => report.speed.get_or_insert_default().figures.push(it),
+                Ok(Finding::Done) => break None,
+                Ok(Finding::Absent(error)) => break Some(Problem::Absent { message: error.to_string() }),
+                Ok(Finding::Failed(message)) => break Some(Problem::Failed { step, message }),
+                Err(RecvTimeoutError::Timeout) => {
+                    let seconds = patience.as_secs_f64();
+                    break Some(Problem::Unfinished { step, seconds, runtime: overheard() });
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Some(Problem::Failed { step, message: "it ended without a result".into() });
+                }
+            }
+        };
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::report::{Ceiling, Check};
+
+    fn check(op: &'static str) -> Check {
+        Check {
+            op,
+            output: "y",
+            case: "case".into(),
+            dtype: "f16",
+            error: Some(0.0),
+            bound: 1.0,
+            held: true,
+            problem: None,
+        }
+    }
+
+    /// The only test that tells steps: those of one that ran beside it would forget what its runtime said.
+    #[test]
+    fn a_step_that_does_not_end_is_named_with_what_was_found_before() {
+        let (release, held_up) = mpsc::channel::<()>();
+        let (here, reached) = mpsc::channel();
+        let examination = Examination::begin(Device::Cuda(1), move |findings| {
+            findings.step("norm, f16");
+            findings.tell(Finding::Check(check("norm")));
+            findings.tell(Finding::Ceiling(Ceiling {
+                name: "copy",
+                rate: None,
+                unit: "GB/s",
+                problem: None,
+            }));
+            findings.step("attention, f16");
+            let runtime: thread::JoinHandle<()> = thread::spawn(|| panic!("it does not compile"));
+            assert!(runtime.join().is_err());
+            here.send(()).unwrap();
+            // As a read of what is never computed. An error: the test is over.
+            let _ = held_up.recv();
+            Ok(())
+        });
+        // It has told all that it will, so no time has to pass.
+        reached.recv().unwrap();
+        let mut said = Vec::new();
+        let report = examination.report(Duration::ZERO, &mut |step| said.push(step.to_owned()));
+        drop(release);
+        assert_eq!(said, [FIRST, "norm, f16", "attention, f16"]);
+        assert_eq!(report.device, "cuda:1");
+        assert_eq!(report.checks.iter().map(|check| check.op).collect::<Vec<_>>(), ["norm"]);
+        assert_eq!(report.speed.as_ref().unwrap().ceilings.len(), 1);
+        assert!(!report.held(), "every check held, and yet it is not well");
+        let problem = report.problem.unwrap();
+        let runtime = Some("it does not compile".to_owned());
+        assert_eq!(problem, Problem::Unfinished { step: "attention, f16".into(), seconds: 0.0, runtime });
+        assert_eq!(
+            problem.to_string(),
+            "step `attention, f16` did not finish in 0 s; a thread of its runtime panicked: it does not compile"
+        );
+    }
+
+    #[test]
+    fn one_that_ends_is_not_waited_for() {
+        let report = |work: fn(&Findings) -> Result<(), DeviceError>| {
+            Examination::begin(Device::Cpu, work).report(Duration::MAX, &mut |_| ())
+        };
+        let done = report(|findings| {
+            findings.tell(Finding::Check(check("norm")));
+            Ok(())
+        });
+        assert!(done.held() && done.problem.is_none() && done.checks.len() == 1);
+        let absent = report(|_| Err(DeviceError::NotBuilt { device: Device::Wgpu, feature: "wgpu" }));
+        assert!(absent.held(), "a device that is not there is no failure of it");
+        let Some(Problem::Absent { message }) = absent.problem else { panic!("{:?}", absent.problem) };
+        assert!(message.contains("--features wgpu"), "{message}");
+        let failed = report(|_| panic!("out of memory"));
+        let problem = Problem::Failed { step: FIRST.into(), message: "out of memory".into() };
+        assert!(!failed.held());
+        assert_eq!(failed.problem, Some(problem));
+    }
+}

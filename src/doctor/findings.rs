@@ -1,0 +1,55 @@
+//! What an examination finds, told as it is found: one that never ends has told all that it came to.
+
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use super::report::{Ceiling, Check, Features, Figure, Hardware};
+use crate::engine::DeviceError;
+use crate::engine::backend::overheard;
+
+/// One thing that is told.
+pub(super) enum Finding {
+    /// What begins now.
+    Step(String),
+    /// The backend's name of itself.
+    Backend(String),
+    /// What the runtime says of the device.
+    Hardware(Hardware),
+    /// What the device can do.
+    Features(Features),
+    /// A result.
+    Check(Check),
+    /// A rate.
+    Ceiling(Ceiling),
+    /// A time.
+    Figure(Figure),
+    /// The end: the device cannot be used.
+    Absent(DeviceError),
+    /// The end: something that nobody expected to fail did, and said this.
+    Failed(String),
+    /// The end: all was done.
+    Done,
+}
+
+/// Where they go.
+pub(super) struct Findings(pub Sender<Finding>);
+
+impl Findings {
+    /// Tells what begins now.
+    pub fn step(&self, what: impl Into<String>) {
+        // What was heard of a runtime before has had its effect, or none.
+        let _ = overheard();
+        self.tell(Finding::Step(what.into()));
+    }
+
+    /// Tells what was found.
+    pub fn tell(&self, finding: Finding) {
+        if self.0.send(finding).is_err() {
+            // The examination was given up, and its device came back after all. What is examined now is not to share the
+            // machine with it.
+            loop {
+                thread::park();
+            }
+        }
+    }
+}

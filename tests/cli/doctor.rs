@@ -1,0 +1,80 @@
+//! Checks of devices.
+
+use super::*;
+
+#[test]
+fn the_processor_is_well_and_its_report_has_what_is_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("doctor.json");
+    let base = ["doctor", "--device", "cpu", "--no-bench", "--json", "--out", out.to_str().unwrap()];
+    let output = run(&base);
+    let steps = text(&output.stderr);
+    assert!(output.status.success(), "{steps}");
+    assert!(steps.starts_with("cpu: looking for the device\n"), "{steps}");
+    let step = |line: &str| line.starts_with("cpu: attention_packed, ") && line.ends_with(", f32");
+    assert!(steps.lines().any(step), "a line for each step: {steps}");
+
+    let printed = text(&output.stdout);
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    let report: Value = serde_json::from_str(printed).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&fs::read(&out).unwrap()).unwrap(), report);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but the report is left");
+    assert_eq!(keys(&report), ["version", "held", "devices"]);
+    assert_eq!((&report["version"], &report["held"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(true)));
+    let devices = report["devices"].as_array().unwrap();
+    assert_eq!(devices.len(), 1);
+    let device = &devices[0];
+    assert_eq!(keys(device), ["device", "problem", "backend", "features", "checks", "speed"]);
+    assert_eq!(
+        (&device["device"], &device["problem"], &device["speed"]),
+        (&json!("cpu"), &json!(null), &json!(null))
+    );
+    assert_eq!(keys(&device["features"]), ["dtypes", "products_in_tf32"]);
+    let checks = device["checks"].as_array().unwrap();
+    for check in checks {
+        assert_eq!(keys(check), ["op", "output", "case", "dtype", "error", "bound", "held", "problem"]);
+        assert_eq!((&check["held"], &check["problem"]), (&json!(true), &json!(null)), "{check}");
+        assert!(check["error"].as_f64() <= check["bound"].as_f64() && check["error"].is_number(), "{check}");
+    }
+    for op in [
+        "attention_packed",
+        "attention_packed_backward",
+        "attention_cached",
+        "head_loss",
+        "rms_norm",
+        "adamw",
+    ] {
+        assert!(checks.iter().any(|check| check["op"] == op), "{op}");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "wgpu"))]
+fn a_device_that_was_asked_for_and_is_not_there_has_status_1_and_a_report() {
+    let output = run(&["doctor", "--device", "wgpu", "--json"]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let message = errors.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
+    assert!(message.contains("--features wgpu"), "{message}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["held"], false);
+    assert_eq!(report["devices"][0]["problem"], json!({"kind": "absent", "message": message}));
+    let output = run(&["doctor", "--device", "wgpu"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("wgpu: device `wgpu` is not in this build"));
+}
+
+#[test]
+fn what_cannot_run_is_refused_before_anything_is_examined() {
+    assert!(refused(2, &["doctor", "--device", "gpu"]).contains("legal are: cpu, wgpu, cuda, cuda:N"));
+    assert!(refused(2, &["doctor", "--step-timeout", "0"]).contains("--step-timeout"));
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    let file = nowhere.join("doctor.json");
+    let to = |path: &Path| refused(1, &["doctor", "--device", "cpu", "--out", path.to_str().unwrap()]);
+    let message = to(&file);
+    assert!(message.contains(&format!("there is no folder {}", nowhere.display())), "{message}");
+    // `refused` has seen that the error is the first line: no step was begun.
+    assert!(to(dir.path()).contains("--out"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
