@@ -166,6 +166,38 @@ fn wrong_paths_and_empty_sets_are_told() {
     assert!(refused(&["synth", "--specialty", "alchemy", "--out", &out]).contains("alchemy"));
 }
 
+/// The account once went into the file of cases, and the cases then took its place; an import over its own input was let
+/// through.
+#[test]
+fn files_of_an_import_are_kept_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (path(dir.path(), "in.jsonl"), path(dir.path(), "q.jsonl"));
+    std::fs::write(&input, LINE).unwrap();
+    for account in [&out, &path(dir.path(), "./q.jsonl")] {
+        let message = refused(&["import", &input, "--out", &out, "--account", account]);
+        assert!(message.contains("--out and --account"), "{message}");
+    }
+    let message = refused(&["import", &input, "--out", &input]);
+    assert!(message.contains("PATH and --out"), "{message}");
+    let message = refused(&["import", &input, "--out", &out, "--account", &input]);
+    assert!(message.contains("PATH and --account"), "{message}");
+    assert_eq!(std::fs::read_to_string(&input).unwrap(), LINE);
+    // Before anything is read: what is named is not there.
+    let missing = path(dir.path(), "none.jsonl");
+    assert!(refused(&["import", &missing, "--out", &out, "--account", &out]).contains("--out and --account"));
+    assert!(!Path::new(&out).exists());
+    stdout(&["import", &input, "--out", &out, "--account", &path(dir.path(), "account.json")]);
+}
+
+#[test]
+fn what_a_record_is_called_does_not_reach_the_terminal_raw() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = path(dir.path(), "in.jsonl");
+    std::fs::write(&input, LINE.replacen('{', r#"{"specialty":"a\u001b[31m\u202eb","#, 1)).unwrap();
+    let text = stdout(&["stats", &input]);
+    assert!(text.contains("a\u{FFFD}[31m\u{FFFD}b") && !text.contains('\u{1b}'), "{text:?}");
+}
+
 /// The paths that a variable names, or a printed reason why the test does nothing.
 fn public_data(variable: &str, what: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from);

@@ -1,5 +1,6 @@
 //! `osler cases`
 
+mod places;
 pub(super) mod reading;
 pub(super) mod words;
 
@@ -232,6 +233,7 @@ impl Import {
             out: String,
             account: &'a ImportAccount,
         }
+        places::apart(&self.paths, &self.out, self.account.as_deref())?;
         let Imported { cases, account } = self.reading.read(&self.paths)?;
         if cases.is_empty() {
             return Err(format!("no case could be made of what was read\n{account}").into());
@@ -245,7 +247,7 @@ impl Import {
         if self.json {
             output::json(&Report { out: self.out.display().to_string(), account: &account })?;
         } else {
-            output::text(&format!("{account}\nwritten to {}\n", self.out.display()))?;
+            output::text(&output::shown(&format!("{account}\nwritten to {}\n", self.out.display())))?;
         }
         Ok(())
     }
@@ -266,7 +268,7 @@ impl Check {
         } else {
             let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
             text.push_str(&format!("{cases} cases, {count} problems\n"));
-            output::text(&text)?;
+            output::text(&output::shown(&text))?;
         }
         if count > 0 { Err(format!("{count} problems in {cases} cases").into()) } else { Ok(()) }
     }
@@ -386,7 +388,7 @@ impl Stats {
                 writeln!(text, "{count:>8}  {name}")?;
             }
         }
-        output::text(&text)?;
+        output::text(&output::shown(&text))?;
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! The patient on patients of the bundled bank.
 
 use crate::data::bank::{Bank, SynthOptions};
-use crate::data::case::{Aspect, Case, Fact, Reveal, Topic};
-use crate::data::lexicon::Lexicon;
+use crate::data::case::{Aspect, Case, Fact, Finding, Reveal, Topic};
+use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::Understanding;
 use crate::sim::doctor::{DoctorQuality, ScriptedDoctor};
 use crate::sim::forbidden::names_any;
@@ -78,5 +78,47 @@ fn scripted_consultations_end_and_hold_to_the_record() {
         }
         let both = scores(&script, &consultation, Understanding::bundled(), Lexicon::bundled());
         assert_eq!(both.unwrap_or((1.0, 1.0)), (1.0, 1.0), "{consultation:?}");
+    }
+}
+
+/// A patient with a diabetic relative was once unsure of every kind of diabetes and of no other illness, so that asking for
+/// illnesses narrowed the hidden one down.
+#[test]
+fn an_illness_of_a_relative_does_not_narrow_the_hidden_one_down() {
+    let lexicon = Lexicon::bundled();
+    for (presentation, group) in [
+        ("thirst-in-an-adult", "diabetes"),
+        ("exertional-chest-pain", "heart disease"),
+        ("fast-metabolism", "thyroid disease"),
+    ] {
+        let options = SynthOptions { presentations: vec![presentation.into()], ..SynthOptions::any(200) };
+        let cases = Bank::bundled().synth(11, &options).unwrap();
+        let in_family = |fact: &Fact| {
+            fact.topic == Topic::Family && fact.concept == group && fact.finding == Finding::Present
+        };
+        let mut tried = 0;
+        for (seed, case) in cases.iter().filter(|case| case.facts.iter().any(in_family)).enumerate() {
+            assert!(lexicon.is_a(&case.truth.diagnosis, group), "{}", case.truth.diagnosis);
+            let script = script(case, Persona::draw(seed as u64), seed as u64);
+            let patient = Patient::new(&script, Limits::default());
+            let ask = |illness: &str| patient.reply(&patient.open(), &format!("Do you have {illness}?")).turn;
+            let other = ask("appendicitis");
+            assert!(other.understood && other.asked.is_empty(), "{other:?}");
+            // An illness that the patient knows of is answered by what is known of it.
+            let known = |illness: &str| {
+                case.facts.iter().any(|fact| {
+                    fact.topic != Topic::Family
+                        && (lexicon.is_a(&fact.concept, illness) || lexicon.is_a(illness, &fact.concept))
+                })
+            };
+            let kinds = lexicon.iter().filter(|it| it.kind == ConceptKind::Condition);
+            let kinds = kinds.map(|it| it.name.as_str()).filter(|name| lexicon.is_a(name, group));
+            for illness in kinds.filter(|name| !known(name)).chain([case.truth.diagnosis.as_str()]) {
+                let turn = ask(illness);
+                assert_eq!((&turn.patient, turn.asked.len()), (&other.patient, 0), "{} {illness}", case.id);
+            }
+            tried += 1;
+        }
+        assert!(tried > 0, "{presentation} has no relative with {group}");
     }
 }

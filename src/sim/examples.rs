@@ -251,9 +251,7 @@ fn what_the_patient_cannot_know_is_neither_told_nor_denied() {
 #[test]
 fn the_hidden_diagnosis_is_answered_as_any_other_illness() {
     for seed in 0..8 {
-        let mut script = script(plain(), seed);
-        // Who has heard of any heart disease is unsure of every kind of it.
-        script.facts.retain(|fact| fact.concept != "heart disease");
+        let script = script(plain(), seed);
         for form in ["Do you have {}?", "Have you had {} before?", "Could it be {}?"] {
             let ask = |illness: &str| play(&script, &[&form.replace("{}", illness)]).turns.remove(0);
             let other = ask("appendicitis");

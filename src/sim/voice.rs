@@ -25,8 +25,8 @@ pub const MOST_ANSWERS: usize = 6;
 /// The voice by rules. It looks facts up and cannot make any.
 ///
 /// What the script has no fact about is denied weakly (`Not that I've noticed`) where a question asks whether it is
-/// there, unless something wider is there (asked for migraine, a patient with a headache is not sure); any other aspect
-/// of it is not known. So nothing the script does not hold ever becomes present.
+/// there, unless something wider is there (asked for migraine, a patient with a headache is not sure; a headache of the
+/// mother's does not count); any other aspect of it is not known. So nothing the script does not hold ever becomes present.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RuleVoice;
 
@@ -270,8 +270,13 @@ impl<'a> Speaker<'a> {
             return;
         };
         let kind = scene.lexicon.get(concept).map(|concept| concept.kind);
-        let wider =
-            |fact: &Fact| fact.finding != Finding::Absent && scene.lexicon.is_a(concept, &fact.concept);
+        // What a relative has says nothing of the patient. One who for it was unsure of every kind of that illness, and of
+        // no other, would give away where the hidden one is to be looked for.
+        let wider = |fact: &Fact| {
+            (topic == Topic::Family || fact.topic != Topic::Family)
+                && fact.finding != Finding::Absent
+                && scene.lexicon.is_a(concept, &fact.concept)
+        };
         let deniable = act.aspect == Aspect::Presence
             && !scene.script.facts.iter().any(wider)
             && !matches!(kind, Some(ConceptKind::Examination | ConceptKind::Test) | None);
