@@ -36,6 +36,8 @@ fn a_damaged_run_is_refused_with_the_file_named_and_nothing_is_changed() {
     damage(newest.join("state.json"), &flip, &["state.json"]);
     damage(files.at("run/config.toml"), &|bytes| bytes.extend(b"# changed\n"), &["config.toml", "checksum"]);
     damage(files.at("run/metrics.jsonl"), &|bytes| bytes.truncate(10), &["metrics.jsonl", "too short"]);
+    damage(files.at("run/metrics.jsonl"), &flip, &["metrics.jsonl", "changed", "earlier checkpoint"]);
+    damage(files.at("run/rollouts.jsonl"), &flip, &["rollouts.jsonl", "changed"]);
     damage(files.at("run/heldout-before.json"), &|bytes| bytes.truncate(10), &["heldout-before.json"]);
     // Still JSON of the right shape.
     let other_words = |bytes: &mut Vec<u8>| {

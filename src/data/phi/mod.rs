@@ -32,6 +32,8 @@ pub mod text;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_apart;
+#[cfg(test)]
 mod tests_writing;
 
 pub use account::PhiAccount;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(super) struct NameLists {
     pub titles: HashSet<String>,
+    pub particles: HashSet<String>,
     pub leads: HashSet<String>,
     pub leading_pairs: HashSet<(String, String)>,
     pub place_verbs: HashSet<String>,
@@ -18,6 +19,7 @@ pub(super) struct NameLists {
     pub clinical: HashSet<String>,
     pub no_names: HashSet<String>,
     pub after_a_title: HashSet<String>,
+    pub after_at: HashSet<String>,
     pub ordinary: HashSet<String>,
 }
 
@@ -49,12 +51,14 @@ mod tests {
         let lists = NameLists::bundled();
         let small = [
             &lists.titles,
+            &lists.particles,
             &lists.leads,
             &lists.place_verbs,
             &lists.given,
             &lists.surnames,
             &lists.clinical,
             &lists.after_a_title,
+            &lists.after_at,
             &lists.ordinary,
         ];
         for list in small {

@@ -14,8 +14,10 @@ use super::{Hit, PhiClass};
 struct Word<'a> {
     text: &'a str,
     span: Range<usize>,
-    /// Whether only blanks (or `.` after a title) lie between it and the word before.
+    /// Whether only blanks (or `.` after a title or an initial) lie between it and the word before.
     joined: bool,
+    /// Whether a point follows it.
+    pointed: bool,
     /// Whether it opens a sentence or a field.
     opens: bool,
 }
@@ -33,37 +35,45 @@ pub(super) fn scan(text: &str, hits: &mut Vec<Hit>) {
 fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
     let lists = NameLists::bundled();
     let word = &words[at];
+    // `mr t spine` is magnetic resonance.
+    let after_title = Lead { parts: word.text != "mr", ..Lead::person(at + 1, "after a title") };
     if let Some(next) = words.get(at + 1)
         && next.joined
-        && !(is_title(word.text) && is_name(next.text))
+        && (!is_title(word.text) || after_title.name(words).is_empty())
         && is_titled(word.text, next.text)
     {
         hits.push(Hit { span: next.span.clone(), class: PhiClass::Name, rule: "after a title" });
         return at + 2;
     }
     if is_title(word.text) {
-        let lead = Lead { from: at + 1, rule: "after a title", class: PhiClass::Name, free: false };
-        return report(words, lead, hits, |run| !run.starts_with("Mary Joseph"));
+        return report(words, after_title, hits, |run| !run.starts_with("Mary Joseph"));
     }
     let lower = word.text.to_lowercase();
     let lower = lower.trim_end_matches("'s");
     if lists.leads.contains(lower) && lower == word.text.to_lowercase() {
-        let lead =
-            Lead { from: at + 1, rule: "after a word for a person", class: PhiClass::Name, free: false };
-        return report(words, lead, hits, |_| true);
+        return report(words, Lead::person(at + 1, "after a word for a person"), hits, |_| true);
+    }
+    if lower == "signed" {
+        let lead = Lead { parts: true, ..Lead::person(at + 1, "after `signed`") };
+        let known = |word: &str| lists.given.contains(word) || lists.surnames.contains(word);
+        // What is signed may have a capital as well: `signed Consent`.
+        if lead.name(words).iter().any(|word| is_initial(word.text) || known(&word.text.to_lowercase())) {
+            return report(words, lead, hits, |_| true);
+        }
     }
     let next = words.get(at + 1).map(|next| next.text.to_lowercase());
     if let Some(next) = &next {
         if lists.lead(lower, next) {
-            let lead =
-                Lead { from: at + 2, rule: "after words for a person", class: PhiClass::Name, free: false };
+            // `followed by E. Coli`, `known as von Recklinghausen`.
+            let parts = !matches!(lower, "followed" | "known");
+            let lead = Lead { parts, ..Lead::person(at + 2, "after words for a person") };
             return report(words, lead, hits, |_| true);
         }
         let preposition = matches!(next.as_str(), "in" | "at" | "of" | "near" | "from" | "to" | "is" | "up");
         if lists.place_verbs.contains(lower) && preposition {
             let from = at + 2 + usize::from(next == "up");
             let lead =
-                Lead { from, rule: "where somebody lives or was", class: PhiClass::Geography, free: false };
+                Lead { class: PhiClass::Geography, ..Lead::person(from, "where somebody lives or was") };
             return report(words, lead, hits, |run| !is_wide(run));
         }
     }
@@ -71,7 +81,7 @@ fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
         && lists.given.contains(lower)
         && words.get(at + 1).is_some_and(|next| next.joined && is_name(next.text))
     {
-        let lead = Lead { from: at, rule: "given name and surname", class: PhiClass::Name, free: true };
+        let lead = Lead { free: true, ..Lead::person(at, "given name and surname") };
         return report(words, lead, hits, |_| true);
     }
     at + 1
@@ -118,17 +128,43 @@ struct Lead {
     class: PhiClass,
     /// Whether the name may open a sentence.
     free: bool,
+    /// Whether initials and particles may belong to it.
+    parts: bool,
 }
 
-/// Reports the run of at most three capitalised words that `lead` leads to, unless it is an eponym or `accept` says no;
-/// returns where to go on.
+impl Lead {
+    /// To a person's capitalised name from word `from` on.
+    fn person(from: usize, rule: &'static str) -> Self {
+        Self { from, rule, class: PhiClass::Name, free: false, parts: false }
+    }
+
+    /// The run of at most three capitalised words that it leads to, with the initials and particles before them.
+    fn name<'w, 't>(&self, words: &'w [Word<'t>]) -> &'w [Word<'t>] {
+        let rest = words.get(self.from..).unwrap_or_default();
+        let (mut length, mut whole, mut names) = (0, 0, 0);
+        for word in rest {
+            if names == 3 || !(word.joined || (length == 0 && (self.free || !word.opens))) {
+                break;
+            }
+            let initial = is_initial(word.text) && (word.pointed || (word.joined && whole == 0));
+            let particle = word.joined && NameLists::bundled().particles.contains(word.text);
+            length += 1;
+            if is_name(word.text) {
+                names += 1;
+                // Initials and particles are a name's only where one follows.
+                whole = length;
+            } else if !(self.parts && (initial || particle)) {
+                break;
+            }
+        }
+        rest.get(..whole).unwrap_or_default()
+    }
+}
+
+/// Reports the name that `lead` leads to, unless it is an eponym or `accept` says no; returns where to go on.
 fn report(words: &[Word<'_>], lead: Lead, hits: &mut Vec<Hit>, accept: impl Fn(&str) -> bool) -> usize {
-    let Lead { from, rule, class, free } = lead;
-    let run = words.iter().skip(from).take(3).enumerate();
-    let run: Vec<&Word<'_>> = run
-        .take_while(|(i, w)| is_name(w.text) && (w.joined || (*i == 0 && (free || !w.opens))))
-        .map(|(_, w)| w)
-        .collect();
+    let run = lead.name(words);
+    let Lead { from, rule, class, .. } = lead;
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return from };
     let follows = words.get(from + run.len()).map(|word| word.text.to_lowercase()).unwrap_or_default();
     let name = run.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
@@ -136,6 +172,12 @@ fn report(words: &[Word<'_>], lead: Lead, hits: &mut Vec<Hit>, accept: impl Fn(&
         hits.push(Hit { span: first.span.start..last.span.end, class, rule });
     }
     from + run.len()
+}
+
+/// One capital: `J` of `J. Smith`.
+fn is_initial(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next().is_some_and(char::is_uppercase) && chars.next().is_none()
 }
 
 /// A capital followed by small letters: `Smith`, `O'Neil`, `Álvarez`, not `MRI` nor `The`.
@@ -160,15 +202,19 @@ fn words(text: &str) -> Vec<Word<'_>> {
             Some(from) if !inner(c) => {
                 let before = words.last().map_or(0, |word| word.span.end);
                 let gap = text.get(before..from).unwrap_or_default();
-                let after_title =
-                    words.last().is_some_and(|word| is_any_title(word.text) || word.text.len() == 1);
-                let joined = !words.is_empty() && gap.chars().all(|c| c == ' ' || (c == '.' && after_title));
+                let after_title = words
+                    .last()
+                    .is_some_and(|word| is_any_title(word.text) || word.text.chars().count() == 1);
+                // `H.-J. Weber`.
+                let tied = gap == ".-" && after_title;
+                let joined =
+                    tied || (!words.is_empty() && gap.chars().all(|c| c == ' ' || (c == '.' && after_title)));
                 // `Father - Alive` is an entry and its value.
                 let opens = words.is_empty()
-                    || gap.contains('-')
+                    || (gap.contains('-') && !tied)
                     || (gap.contains(['.', '!', '?', '\n', ';']) && !after_title);
                 let text = text.get(from..at).unwrap_or_default().trim_end_matches(['\'', '’', '-']);
-                words.push(Word { text, span: from..from + text.len(), joined, opens });
+                words.push(Word { text, span: from..from + text.len(), joined, pointed: c == '.', opens });
                 start = None;
             }
             _ => {}

@@ -1,10 +1,16 @@
 //! Shapes of identifiers in free text, as regular expressions. All match ASCII only: what needs letters beyond it is
 //! in `names`.
 
+mod dates;
+mod mail;
+mod phones;
+mod units;
+
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
+use self::units::starts_with_unit;
 use super::PhiClass;
 
 /// One shape.
@@ -23,12 +29,12 @@ pub(super) struct Patterns {
     pub all: Vec<Pattern>,
 }
 
-/// In any case: notes are typed in a hurry.
-const MONTH: &str = "(?i-u:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|\
-                     Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)";
-
 /// A label's tail: `no.`, `number:`, `#`, `ID =`.
 const NUMBER: &str = "(?:[ ]?(?:no|num|number|id|identifier|code|nr))?[.]?[ ]?(?:is|was)?[ ]?[#:=]*[ ]*";
+
+/// What a record number is called.
+const RECORD: &str = "MRN|M[.] ?R[.] ?N|MR ?#|medical record|record number|NHS|hospital number|pt[.]? ?id|patient ?id|\
+                      patient number|chart number";
 
 fn always(_: &str, _: &str, _: &str) -> bool {
     true
@@ -39,102 +45,8 @@ fn no_unit(_: &str, _: &str, after: &str) -> bool {
     !starts_with_unit(after)
 }
 
-/// Whether a text begins with a unit of measurement or a count.
-pub(super) fn starts_with_unit(text: &str) -> bool {
-    const UNITS: [&str; 44] = [
-        "mg",
-        "mcg",
-        "ug",
-        "g",
-        "kg",
-        "ml",
-        "l",
-        "dl",
-        "mm",
-        "mm3",
-        "mmhg",
-        "cm",
-        "m",
-        "meq",
-        "mmol",
-        "umol",
-        "nmol",
-        "iu",
-        "u",
-        "units",
-        "unit",
-        "cells",
-        "copies",
-        "bpm",
-        "hz",
-        "kcal",
-        "cal",
-        "hours",
-        "hrs",
-        "h",
-        "hour",
-        "min",
-        "minutes",
-        "days",
-        "weeks",
-        "months",
-        "years",
-        "times",
-        "steps",
-        "per",
-        "wbc",
-        "rbc",
-        "beats",
-        "platelets",
-    ];
-    let text = text.trim_start_matches([' ', '-', '\u{a0}']);
-    if text.starts_with(['/', '%', '°', 'μ', 'µ', '×', '^']) {
-        return true;
-    }
-    let word: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
-    UNITS.contains(&word.to_ascii_lowercase().as_str())
-}
-
 fn numbers(text: &str) -> Vec<u32> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
-}
-
-/// Day and month in either order, with any year.
-fn day_and_month(found: &str, _: &str, after: &str) -> bool {
-    let parts = numbers(found);
-    let [a, b, ..] = parts[..] else { return false };
-    let fits = |day: u32, month: u32| (1..=31).contains(&day) && (1..=12).contains(&month);
-    (fits(a, b) || fits(b, a)) && !starts_with_unit(after)
-}
-
-/// `3/14` after a word that says a date comes; not a score or a power.
-fn bare_day_and_month(found: &str, before: &str, after: &str) -> bool {
-    let scale = ["scale", "strength", "power", "motor", "score", "pulse", "in severity", "pain", "murmur"];
-    let after = after.trim_start();
-    day_and_month(found, before, after)
-        && !scale.iter().any(|word| after.to_ascii_lowercase().starts_with(word))
-}
-
-fn year_month_day(found: &str, before: &str, after: &str) -> bool {
-    let parts = numbers(found);
-    let [year, month, day] = parts[..] else { return false };
-    (1800..=2200).contains(&year) && day_and_month(&format!("{day} {month}"), before, after)
-}
-
-fn month_and_year(found: &str, _: &str, _: &str) -> bool {
-    matches!(numbers(found)[..], [month, year] if (1..=12).contains(&month) && (1900..=2100).contains(&year))
-}
-
-fn month_word(found: &str, _: &str, after: &str) -> bool {
-    let parts = numbers(found);
-    let year = |n: &u32| (1800..=2200).contains(n);
-    // In small letters `3 may be` and `march 10 steps` are no dates, unless a year or an ordinal says so.
-    let verb =
-        found.split(|c: char| !c.is_ascii_alphabetic()).any(|word| matches!(word, "may" | "march" | "mar"));
-    let ordinal = ["st", "nd", "rd", "th"].iter().any(|end| found.contains(end));
-    let clear = !verb || ordinal || parts.iter().any(year);
-    // `May 10 mg be given`, `Mar 50 mmHg`.
-    clear && !starts_with_unit(after) && parts.first().is_some_and(|n| (1..=31).contains(n) || year(n))
 }
 
 /// A telephone number as it is dialled within a country: ten or eleven digits, the first of them 0.
@@ -180,13 +92,12 @@ fn has_digit(found: &str, _: &str, _: &str) -> bool {
     found.bytes().any(|b| b.is_ascii_digit())
 }
 
-fn ten_digits(found: &str, _: &str, _: &str) -> bool {
-    found.bytes().filter(u8::is_ascii_digit).count() >= 10
-}
-
-/// `@jsmith61` and `@j_smith`, but not `meds @bedtime`.
-fn digit_or_tie(found: &str, _: &str, _: &str) -> bool {
-    found.contains(|c: char| c.is_ascii_digit() || c == '_')
+/// An international account number; `CD10 CD19 CD20 CD34` are marks of cells.
+fn bank_account(found: &str, before: &str, _: &str) -> bool {
+    // The last groups of a UUID can look like one: `43e1-aa70-5131896df402`.
+    !before.ends_with('-')
+        && found.bytes().filter(u8::is_ascii_digit).count() >= 10
+        && !found.to_ascii_uppercase().starts_with("CD")
 }
 
 /// A plate or VIN: seventeen characters, letters and digits mixed.
@@ -220,26 +131,28 @@ pub(super) fn patterns() -> &'static Patterns {
 
 type Source = (PhiClass, &'static str, String, fn(&str, &str, &str) -> bool);
 
+/// All shapes, in order of how much they know: of two that overlap the first gives the class.
 fn sources() -> Vec<Source> {
+    let mut all = mail::addresses();
+    for more in [
+        people(),
+        phones::labelled(),
+        records(),
+        dates::sources(),
+        ages_and_places(),
+        mail::handles(),
+        phones::apart(),
+        runs(),
+    ] {
+        all.extend(more);
+    }
+    all
+}
+
+/// Web addresses, and numbers by which people are known and called.
+fn people() -> Vec<Source> {
     use PhiClass::*;
-    let states = super::geography::STATES.map(|(_, code)| code).join("|");
-    let labelled =
-        |labels: &str| format!("(?i-u)\\b(?:{labels}){NUMBER}([A-Z]{{0,6}}[0-9-]*[0-9][A-Z0-9-]{{3,}})\\b");
-    // A label that is an ordinary word needs `no`, `number`, `id`, `#` or a colon after it.
-    let numbered = |labels: &str| {
-        format!(
-            "(?i-u)\\b(?:{labels})(?:[ ](?:no|num|number|id|identifier|code|nr)[.]?|[ ]?[#:=])[ ]?(?:is|was)?[ ]?[#:=]*\
-             [ ]*([A-Z]{{0,6}}[0-9-]*[0-9][A-Z0-9-]{{3,}})\\b"
-        )
-    };
     vec![
-        (Email, "mail address", r"(?i-u)\b[A-Z0-9._%+-]+@[A-Z0-9-]+(?:[.][A-Z0-9-]+)*[.][A-Z]{2,}\b".into(), always),
-        (
-            Email,
-            "mail address in words",
-            r"(?i-u)\b[A-Z0-9._%+-]+ ?[\[({] ?at ?[\])}] ?[A-Z0-9-]+ ?(?:[.]|[\[({] ?dot ?[\])}]) ?[A-Z]{2,}\b".into(),
-            always,
-        ),
         (Url, "web address", r"(?i-u)\b(?:https?|ftp)://[!-~]+|\bwww[.][A-Z0-9-]+[.][!-~]+".into(), always),
         (
             Url,
@@ -259,6 +172,14 @@ fn sources() -> Vec<Source> {
             r"(?i-u)\b(?:SSN|social security)(?:[ ](?:no|number))?[.]?[ ]?(?:is )?[#:]?[ ]*([0-9][0-9 -]{2,}[0-9])".into(),
             always,
         ),
+        (
+            SocialSecurity,
+            "British insurance number",
+            r"(?i-u)\b(?:NINO|NI (?:number|no)|national insurance(?: (?:number|no))?)[.]?[ ]?(?:is )?[#:]?[ ]*([A-Z]{2}(?: ?[0-9]{2}){3} ?[A-D]?)\b".into(),
+            always,
+        ),
+        (SocialSecurity, "British insurance number", r"(?-u)\b[A-Z]{2}(?: [0-9]{2}){3} [A-D]\b".into(), always),
+        (SocialSecurity, "Brazilian taxpayer number", r"(?-u)\b[0-9]{3}[.][0-9]{3}[.][0-9]{3}-[0-9]{2}\b".into(), always),
         (
             Fax,
             "labelled",
@@ -280,11 +201,33 @@ fn sources() -> Vec<Source> {
         (Phone, "international", r"(?-u)\+[0-9][0-9 ().-]{7,16}[0-9]\b".into(), no_unit),
         (Phone, "ten or eleven digits from 0", r"(?-u)\b0[0-9]{2,4}[ -]?[0-9]{3,4}[ -]?[0-9]{3,6}\b".into(), dialled),
         (Phone, "seven digits as 3-4", r"(?-u)\b[2-9][0-9]{2}-[0-9]{4}\b".into(), local_phone),
+    ]
+}
+
+/// Numbers that are given out: to records, plans, accounts, licences, vehicles, devices.
+fn records() -> Vec<Source> {
+    use PhiClass::*;
+    let labelled =
+        |labels: &str| format!("(?i-u)\\b(?:{labels}){NUMBER}([A-Z]{{0,6}}[0-9-]*[0-9][A-Z0-9-]{{3,}})\\b");
+    // A label that is an ordinary word needs `no`, `number`, `id`, `#` or a colon after it.
+    let numbered = |labels: &str| {
+        format!(
+            "(?i-u)\\b(?:{labels})(?:[ ](?:no|num|number|id|identifier|code|nr)[.]?|[ ]?[#:=])[ ]?(?:is|was)?[ ]?[#:=]*\
+             [ ]*([A-Z]{{0,6}}[0-9-]*[0-9][A-Z0-9-]{{3,}})\\b"
+        )
+    };
+    vec![
         (
             RecordNumber,
             "labelled",
-            labelled("MRN|medical record|record number|NHS|hospital number|patient ?id|patient number|chart number"),
+            labelled(RECORD),
             has_digit,
+        ),
+        (
+            RecordNumber,
+            "labelled, in groups",
+            format!("(?i-u)\\b(?:{RECORD}){NUMBER}([0-9]{{2,4}}(?:[ -][0-9]{{2,4}}){{1,4}})\\b"),
+            no_unit,
         ),
         (RecordNumber, "labelled", numbered("record|chart|patient|hospital|case|accession|encounter|visit"), has_digit),
         (
@@ -296,6 +239,12 @@ fn sources() -> Vec<Source> {
             has_digit,
         ),
         (
+            HealthPlan,
+            "Medicare number",
+            r"(?i-u)\b[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9][ -]?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9][ -]?[AC-HJKMNP-RT-Y]{2}[0-9]{2}\b".into(),
+            always,
+        ),
+        (
             Account,
             "labelled",
             numbered("(?:bank )?account|acct|invoice|claim|billing|IBAN|credit card|card|guarantor"),
@@ -304,8 +253,8 @@ fn sources() -> Vec<Source> {
         (
             Account,
             "international account number",
-            r"(?-u)\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?\b".into(),
-            ten_digits,
+            r"(?i-u)\b[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){3,7}(?:[ -]?[A-Z0-9]{1,4})?\b".into(),
+            bank_account,
         ),
         (
             Licence,
@@ -321,6 +270,12 @@ fn sources() -> Vec<Source> {
         ),
         (
             Vehicle,
+            "plate in groups",
+            r"(?-u)\b(?i-u:licen[cs]e plate|number plate|registration plate|Kennzeichen|(?:car|vehicle) reg(?:istration)?|reg(?:istration)?[.]? (?:no|nr|number|plate))[.]?(?i-u:[ ](?:no|nr|number))?[.]?(?i-u: is| was| reads)?[ ]?[#:]*[ ]*([A-Z]{1,3}[ -][A-Z]{1,3}[ -]?[0-9]{1,4}[EH]?|[A-Z]{1,3}[ -]?[0-9]{2,4}[ -]?[A-Z]{1,3}|[0-9]{1,4}[ -]?[A-Z]{1,3}[ -]?[0-9]{1,4}|[A-Z]{1,3}[ -]?[0-9]{2,4})\b".into(),
+            always,
+        ),
+        (
+            Vehicle,
             "registration",
             r"(?-u)\b(?i-u:registration|plates?)(?i-u:[ ]?(?:no|number|is|was))?[.]?[ ]?[#:]*[ ]*([A-Z]{2,3}[ -]?[0-9]{3,4}|[A-Z]{2}[0-9]{2} ?[A-Z]{3})\b".into(),
             always,
@@ -328,6 +283,7 @@ fn sources() -> Vec<Source> {
         (Vehicle, "labelled", labelled("VIN|vehicle identification|vehicle"), has_digit),
         (Vehicle, "seventeen characters", r"(?-u)\b[A-HJ-NPR-Z0-9]{17}\b".into(), vin),
         (Device, "labelled", numbered("serial|device|UDI|lot|implant|pacemaker|IMEI|SN|S/N"), has_digit),
+        (Device, "serial number", r"(?i-u)\bserial(?: is)?[ ]?[:#]?[ ]*([A-Z]{0,6}-?[0-9]{5,}[A-Z0-9-]*)\b".into(), no_unit),
         (Device, "hardware address", r"(?i-u)\b(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}\b".into(), always),
         (
             Biometric,
@@ -343,50 +299,14 @@ fn sources() -> Vec<Source> {
         ),
         (Ip, "four numbers", r"(?-u)\b[0-9]{1,3}(?:[.][0-9]{1,3}){3}\b".into(), dotted_quad),
         (Ip, "groups of hex digits", r"(?i-u)\b(?:[0-9A-F]{1,4}:{1,2}){3,7}[0-9A-F]{1,4}\b".into(), ip6),
-        (
-            Date,
-            "year-month-day",
-            r"(?-u)\b[0-9]{4}(?:[-/.][0-9]{1,2}[-/.]| ?/ ?[0-9]{1,2} ?/ ?| ?- ?[0-9]{1,2} ?- ?)[0-9]{1,2}(?:\b|T)".into(),
-            year_month_day,
-        ),
-        (
-            Date,
-            "day, month and year",
-            r"(?-u)\b[0-9]{1,2}(?: ?/ ?[0-9]{1,2} ?/ ?|-[0-9]{1,2}-|[.][0-9]{1,2}[.])(?:[0-9]{4}|[0-9]{2})\b".into(),
-            day_and_month,
-        ),
-        (
-            Date,
-            "day, month and year apart",
-            r"(?-u)\b[0-9]{1,2}(?: ?- ?[0-9]{1,2} ?- ?|[.] [0-9]{1,2}[.] )(?:18|19|20|21)[0-9]{2}\b".into(),
-            day_and_month,
-        ),
-        (
-            Date,
-            "day and month after a word for a date",
-            r"(?i-u)\b(?:on|since|until|dated?|dob|born|admitted|discharged|seen|as of)[: ]+([0-9]{1,2} ?/ ?[0-9]{1,2})\b".into(),
-            bare_day_and_month,
-        ),
-        (Date, "month and year", r"(?-u)\b(?:0?[1-9]|1[0-2]) ?/ ?(?:19|20)[0-9]{2}\b".into(), month_and_year),
-        (Date, "year and month", r"(?-u)\b(?:19|20)[0-9]{2} ?/ ?(?:0[1-9]|1[0-2])\b".into(), no_unit),
-        (
-            Date,
-            "quarter, season or feast of a year",
-            r"(?i-u)\b(?:Q[1-4]|(?:first|second|third|fourth|last) quarter|spring|summer|autumn|winter|Christmas(?: Day| Eve)?|Easter|Thanksgiving|Halloween|New Year'?s?(?: Day| Eve)?|Ramadan|Diwali)(?: of|,)? (?:19|20)[0-9]{2}\b".into(),
-            always,
-        ),
-        (
-            Date,
-            "month and day or year",
-            format!(r"(?-u)\b{MONTH}[.]?,?[ ](?:of )?(?:[0-9]{{1,2}}(?:st|nd|rd|th)?\b(?:,? [0-9]{{4}}\b)?|(?:18|19|20)[0-9]{{2}}\b)"),
-            month_word,
-        ),
-        (
-            Date,
-            "day and month",
-            format!(r"(?-u)\b[0-9]{{1,2}}(?:st|nd|rd|th)?[ -](?:of )?{MONTH}\b(?:[,-]? ?[0-9]{{2,4}}\b)?"),
-            month_word,
-        ),
+    ]
+}
+
+/// Ages over 89, and places.
+fn ages_and_places() -> Vec<Source> {
+    use PhiClass::{Age, Geography, OtherId};
+    let states = super::geography::STATES.map(|(_, code)| code).join("|");
+    vec![
         (
             Age,
             "years",
@@ -397,6 +317,12 @@ fn sources() -> Vec<Source> {
         (Age, "in words", r"(?i-u)\b(?:ninety(?:[ -][A-Z]+)?|(?:one|a) hundred(?: and)?(?:[ -][A-Z]+)?)[ -]years?[ -](?:old|of age)".into(), always),
         (Geography, "ZIP code", r"(?-u)\b[0-9]{5}-[0-9]{4}\b".into(), always),
         (Geography, "ZIP code after its name", r"(?i-u)\b(?:zip(?: code)?|postal code|postcode)[: ]+([A-Z0-9][A-Z0-9 -]{2,8})".into(), has_digit),
+        (
+            Geography,
+            "ZIP code where somebody lives",
+            r"(?i-u)\b(?:lived?s?|living|resid(?:es?|ed|ing|ent)|moved|relocated|born|raised|grew up)[ ](?:in|at|to|of|near)[ ]+([0-9]{5})\b".into(),
+            no_height,
+        ),
         (Geography, "state and ZIP code", format!(r"(?-u)\b(?:{states}),?[ ]+[0-9]{{5}}\b"), no_unit),
         (Geography, "town and state", format!(r"(?-u)\b(?:[A-Z][a-z]+ )?[A-Z][a-z]+, (?:{states})\b"), always),
         (
@@ -414,8 +340,13 @@ fn sources() -> Vec<Source> {
         (Geography, "post box", r"(?i-u)\bP[.]?[ ]?O[.]?[ ]?box[ #]*[0-9]+".into(), always),
         (Geography, "apartment", r"(?i-u)\b(?:apt|apartment|suite)[.]? #?[0-9]+[A-Z]?\b".into(), always),
         (OtherId, "unique identifier", r"(?i-u)\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b".into(), always),
-        (OtherId, "account of a network", r"(?-u)(?:^|[\s(])(@[A-Za-z][A-Za-z0-9_.]{2,})".into(), digit_or_tie),
-        (OtherId, "single digits apart", r"(?-u)\b[0-9](?: -? ?[0-9]\b){8,}".into(), always),
+    ]
+}
+
+/// Runs of digits and letters that nothing says the meaning of.
+fn runs() -> Vec<Source> {
+    use PhiClass::OtherId;
+    vec![
         (OtherId, "long run of digits", r"(?-u)\b[0-9](?:[ -]?[0-9]){6,}\b".into(), long_run_or_spaced),
         (OtherId, "letters and digits", r"(?-u)\b[A-Za-z0-9]{7,}\b".into(), mixed_run),
     ]
@@ -425,6 +356,13 @@ fn sources() -> Vec<Source> {
 fn no_unit_but_years(_: &str, _: &str, after: &str) -> bool {
     let after = after.trim_start().to_ascii_lowercase();
     !after.starts_with('%') && !after.starts_with("percentile") && !after.starts_with("th percentile")
+}
+
+/// A ZIP code, unless it is a height or a size: `lives at 10000 feet`, `born at 12000 g`.
+fn no_height(_: &str, _: &str, after: &str) -> bool {
+    let words = ["feet", "ft", "metre", "meter", "people", "inhabitant", "souls"];
+    let next = after.trim_start().to_ascii_lowercase();
+    !starts_with_unit(after) && !words.iter().any(|word| next.starts_with(word))
 }
 
 /// Digits in one run, or in groups as card and account numbers are written; values in a list are shorter than that.

@@ -7,22 +7,32 @@
 
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 /// The file's name.
 pub(crate) const CHECKSUMS: &str = "CHECKSUMS";
 
-/// What is known of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Checksum {
+/// What is known of one file, or of the beginning of one. The default is that of no bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checksum {
     /// CRC-32 (IEEE 802.3) of all its bytes.
-    pub(crate) crc: u32,
+    pub crc: u32,
     /// How many there are.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
 impl Checksum {
     /// Of bytes in memory.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self { crc: crc32fast::hash(bytes), bytes: bytes.len() as u64 }
+        Self::default().followed_by(bytes)
+    }
+
+    /// Of the same bytes and `more` behind them.
+    pub(crate) fn followed_by(self, more: &[u8]) -> Self {
+        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.bytes);
+        hasher.update(more);
+        Self { crc: hasher.finalize(), bytes: self.bytes + more.len() as u64 }
     }
 }
 
@@ -59,6 +69,8 @@ mod tests {
     fn crc_is_the_common_one() {
         // The check value that catalogues of CRCs give for this polynomial.
         assert_eq!(Checksum::of(b"123456789"), Checksum { crc: 0xcbf4_3926, bytes: 9 });
+        assert_eq!(Checksum::of(b"1234").followed_by(b"56789"), Checksum::of(b"123456789"));
+        assert_eq!(Checksum::of(b""), Checksum::default());
     }
 
     #[test]

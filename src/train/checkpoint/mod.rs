@@ -26,11 +26,12 @@ pub(crate) mod faulty;
 #[cfg(test)]
 mod tests;
 
+pub use checksums::Checksum;
 pub use disk::{Disk, DiskError, Durability};
 pub use error::{CheckpointError, TensorProblem};
 pub(crate) use folder::LATEST;
 pub use folder::{folder_name, latest, list, step_of};
 pub use layout::TensorSpec;
 pub use load::{Checkpoint, StoredValues};
-pub use state::{FORMAT, LogOffsets, Progress, RngState, State};
+pub use state::{Covered, FORMAT, Progress, RngState, State};
 pub use writer::{CheckpointWriter, PendingCheckpoint};

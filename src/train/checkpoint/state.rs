@@ -6,8 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
+use super::checksums::Checksum;
+
 /// The form of `state.json` that is written; a reader refuses any other.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Where a random generator stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,14 +63,14 @@ pub struct Progress {
     pub extra: BTreeMap<String, serde_json::Value>,
 }
 
-/// How much of each log a checkpoint covers, in bytes.
+/// How much of each log a checkpoint covers, from its beginning, and what stands there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LogOffsets {
+pub struct Covered {
     /// Of `metrics.jsonl`.
-    pub metrics: u64,
+    pub metrics: Checksum,
     /// Of `rollouts.jsonl`.
-    pub rollouts: u64,
+    pub rollouts: Checksum,
 }
 
 /// All of `state.json`.
@@ -82,14 +84,14 @@ pub struct State {
     /// Checksum of the resolved configuration; a run goes on under the configuration it began with.
     pub config_hash: String,
     /// How much of each log is covered.
-    pub logs: LogOffsets,
+    pub logs: Covered,
     /// How far the run has come.
     pub progress: Progress,
 }
 
 impl State {
     /// The state to write now.
-    pub fn new(config_hash: impl Into<String>, logs: LogOffsets, progress: Progress) -> Self {
+    pub fn new(config_hash: impl Into<String>, logs: Covered, progress: Progress) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Self { format: FORMAT, version, config_hash: config_hash.into(), logs, progress }
     }

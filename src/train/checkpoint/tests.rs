@@ -28,7 +28,14 @@ fn state(step: u64) -> State {
     let mut progress = Progress { step, stage_step: step, seed: u64::MAX, ..Progress::default() };
     progress.extra.insert("note".into(), serde_json::json!({"open": [1, "two"]}));
     progress.rngs.insert("rollout".into(), RngState { seed: [3; 32], stream: 1, words: [0, step] });
-    State::new("config", LogOffsets { metrics: step * 10, rollouts: step * 100 }, progress)
+    State::new(
+        "config",
+        Covered {
+            metrics: Checksum { crc: 7, bytes: step * 10 },
+            rollouts: Checksum { crc: 9, bytes: step * 100 },
+        },
+        progress,
+    )
 }
 
 fn writer(dir: &Path, keep: usize) -> CheckpointWriter {
@@ -198,12 +205,12 @@ fn another_form_is_told_with_the_version_that_wrote_it() {
     let path = save(&writer(dir.path(), 1), 1).unwrap();
     rewrite(&path, TENSORS, None);
     let mut other = serde_json::to_value(state(1)).unwrap();
-    other["format"] = 2.into();
+    other["format"] = 99.into();
     other["version"] = "9.0.0".into();
     other["new field"] = 1.into();
     rewrite(&path, STATE, Some(other.to_string().as_bytes()));
     let error = Checkpoint::load(&path).unwrap_err();
-    assert!(matches!(error, CheckpointError::Format { found: 2, .. }), "{error}");
+    assert!(matches!(error, CheckpointError::Format { found: 99, .. }), "{error}");
     assert!(error.to_string().contains("osler 9.0.0"), "{error}");
 }
 

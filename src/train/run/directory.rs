@@ -16,7 +16,7 @@ use super::summary::{SUMMARY, Summary};
 use crate::train::checkpoint::checksums::Checksum;
 use crate::train::checkpoint::disk::{RealDisk, create_dir_all, sync_dir, write_atomically};
 use crate::train::checkpoint::{
-    CheckpointWriter, Disk, DiskError, Durability, LogOffsets, PendingCheckpoint, Progress, State, TensorSpec,
+    CheckpointWriter, Covered, Disk, DiskError, Durability, PendingCheckpoint, Progress, State, TensorSpec,
 };
 
 /// The resolved configuration.
@@ -77,7 +77,7 @@ impl RunDirectory {
         // Before the configuration, which makes the folder a run: a run without this one has lost it.
         create_dir_all(&*options.disk, options.durability, &dir.join(CHECKPOINTS))?;
         write_atomically(&*options.disk, options.durability, &dir.join(CONFIG), config.as_bytes())?;
-        Self::open(dir, lock, options, config, LogOffsets::default())
+        Self::open(dir, lock, options, config, Covered::default())
     }
 
     pub(super) fn open(
@@ -85,7 +85,7 @@ impl RunDirectory {
         lock: RunLock,
         options: RunOptions,
         config: &str,
-        logs: LogOffsets,
+        logs: Covered,
     ) -> Result<Self, RunError> {
         let disk = &*options.disk;
         let metrics = JsonLog::open(disk, &dir.join(METRICS), logs.metrics)?;
@@ -181,7 +181,7 @@ impl RunDirectory {
             self.rollouts.sync()?;
             self.metrics.sync()?;
         }
-        let logs = LogOffsets { metrics: self.metrics.bytes(), rollouts: self.rollouts.bytes() };
+        let logs = Covered { metrics: self.metrics.written(), rollouts: self.rollouts.written() };
         Ok(State::new(self.config_hash.as_str(), logs, progress))
     }
 }

@@ -1,33 +1,37 @@
 //! An append-only log of JSON objects, one a line.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::error::RunError;
+use crate::train::checkpoint::checksums::Checksum;
 use crate::train::checkpoint::{Disk, DiskError, disk::DiskFile};
+
+/// How much of a log is read at a time, in bytes.
+const PART: usize = 1 << 16;
 
 /// A log that grows by whole records: what was not written whole is taken back or dropped when the run is resumed.
 #[derive(Debug)]
 pub struct JsonLog {
     path: PathBuf,
     file: Box<dyn DiskFile>,
-    /// Bytes of whole lines in the file.
-    bytes: u64,
+    /// The whole lines in the file.
+    written: Checksum,
     /// Lines that wait for [`Self::commit`].
     waiting: Vec<u8>,
-    /// Whether the file may have more than `bytes`.
+    /// Whether the file may have more than `written`.
     torn: bool,
 }
 
 impl JsonLog {
-    /// Opens the log, cut to its first `bytes` bytes; [`check`] has found that they are whole lines.
-    pub(super) fn open(disk: &dyn Disk, path: &Path, bytes: u64) -> Result<Self, DiskError> {
+    /// Opens the log, cut to what `written` is the checksum of; [`check`] has found it there.
+    pub(super) fn open(disk: &dyn Disk, path: &Path, written: Checksum) -> Result<Self, DiskError> {
         let mut file = disk.append(path).map_err(DiskError::on(path, "opened"))?;
-        file.truncate(bytes).map_err(DiskError::on(path, "cut to what the checkpoint covers"))?;
-        Ok(Self { path: path.to_owned(), file, bytes, waiting: Vec::new(), torn: false })
+        file.truncate(written.bytes).map_err(DiskError::on(path, "cut to what the checkpoint covers"))?;
+        Ok(Self { path: path.to_owned(), file, written, waiting: Vec::new(), torn: false })
     }
 
     /// Adds a record to those that wait to be written.
@@ -56,7 +60,7 @@ impl JsonLog {
             let _ = self.take_back();
             return Err(DiskError { file: self.path.clone(), action: "written", source });
         }
-        self.bytes += self.waiting.len() as u64;
+        self.written = self.written.followed_by(&self.waiting);
         self.waiting.clear();
         Ok(())
     }
@@ -77,41 +81,47 @@ impl JsonLog {
         self.file.sync().map_err(DiskError::on(&self.path, "flushed to disk"))
     }
 
-    /// Bytes of whole lines in the file.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    /// Length and checksum of the whole lines in the file.
+    pub fn written(&self) -> Checksum {
+        self.written
     }
 
     fn take_back(&mut self) -> Result<(), DiskError> {
-        self.file.truncate(self.bytes).map_err(DiskError::on(&self.path, "cut to its last whole line"))?;
+        self.file
+            .truncate(self.written.bytes)
+            .map_err(DiskError::on(&self.path, "cut to its last whole line"))?;
         self.torn = false;
         Ok(())
     }
 }
 
-/// Checks that the first `expected` bytes of a log are there and end with a line. An absent log is an empty one.
-pub(super) fn check(path: &Path, expected: u64, checkpoint: &Path) -> Result<(), RunError> {
+/// Checks that the log begins with what `expected` is the checksum of. An absent log is an empty one.
+pub(super) fn check(path: &Path, expected: Checksum, checkpoint: &Path) -> Result<(), RunError> {
     let failed = || DiskError::on(path, "read");
-    let (found, last) = match File::open(path) {
-        Ok(mut file) => {
-            let found = file.metadata().map_err(failed())?.len();
-            let mut last = [b'\n'];
-            if (1..=found).contains(&expected) {
-                file.seek(SeekFrom::Start(expected - 1)).map_err(failed())?;
-                file.read_exact(&mut last).map_err(failed())?;
+    let mut begin = Checksum::default();
+    let mut found = 0;
+    match File::open(path) {
+        Ok(file) => {
+            found = file.metadata().map_err(failed())?.len();
+            let mut file = file.take(expected.bytes);
+            let mut part = vec![0; PART];
+            loop {
+                match file.read(&mut part).map_err(failed())? {
+                    0 => break,
+                    read => begin = begin.followed_by(&part[..read]),
+                }
             }
-            (found, last)
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => (0, [b'\n']),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed()(error).into()),
-    };
-    let what = match (found < expected, last) {
-        (true, _) => "it is too short",
-        (false, [b'\n']) => return Ok(()),
-        (false, _) => "they end in the middle of a line",
+    }
+    let what = match begin {
+        begin if begin == expected => return Ok(()),
+        begin if begin.bytes < expected.bytes => "it is too short",
+        _ => "they were changed since",
     };
     let (file, checkpoint) = (path.to_owned(), checkpoint.to_owned());
-    Err(RunError::Log { file, found, expected, checkpoint, what })
+    Err(RunError::Log { file, found, expected: expected.bytes, checkpoint, what })
 }
 
 #[cfg(test)]
@@ -128,15 +138,15 @@ mod tests {
     fn grows_by_whole_lines_and_is_cut_where_it_is_reopened() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut log = JsonLog::open(&RealDisk, &path, 0).unwrap();
+        let mut log = JsonLog::open(&RealDisk, &path, Checksum::default()).unwrap();
         log.push(&"a\nb").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"");
         log.append(&2).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "\"a\\nb\"\n2\n");
-        let bytes = log.bytes();
+        let written = log.written();
         log.append(&3).unwrap();
         log.sync().unwrap();
-        let mut log = JsonLog::open(&RealDisk, &path, bytes).unwrap();
+        let mut log = JsonLog::open(&RealDisk, &path, written).unwrap();
         log.append(&4).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "\"a\\nb\"\n2\n4\n");
     }
@@ -144,11 +154,11 @@ mod tests {
     #[test]
     fn what_has_no_json_form_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = JsonLog::open(&RealDisk, &dir.path().join("log"), 0).unwrap();
+        let mut log = JsonLog::open(&RealDisk, &dir.path().join("log"), Checksum::default()).unwrap();
         let keyed_by_a_list = std::collections::BTreeMap::from([(vec![1], 1)]);
         assert!(matches!(log.push(&(1, keyed_by_a_list)), Err(RunError::Record { .. })));
         log.append(&1).unwrap();
-        assert_eq!(log.bytes(), 2);
+        assert_eq!(log.written(), Checksum::of(b"1\n"));
     }
 
     #[test]
@@ -156,7 +166,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let disk = FaultyDisk::with_room(5);
-        let mut log = JsonLog::open(&disk, &path, 0).unwrap();
+        let mut log = JsonLog::open(&disk, &path, Checksum::default()).unwrap();
         log.append(&1).unwrap();
         assert!(log.append(&"too long").is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "1\n");
@@ -166,22 +176,27 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_log_and_one_cut_within_a_line_are_told_apart() {
+    fn a_shorter_log_and_one_that_was_changed_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let checkpoint = Path::new("checkpoints/step-000002");
-        check(&path, 0, checkpoint).unwrap();
-        let refused = |expected| check(&path, expected, checkpoint).unwrap_err().to_string();
-        assert!(refused(1).contains("too short"));
-        fs::write(&path, "12\n34\n5").unwrap();
-        for (expected, good) in
-            [(0, true), (1, false), (3, true), (5, false), (6, true), (7, false), (8, false)]
-        {
-            assert_eq!(check(&path, expected, checkpoint).is_ok(), good, "{expected}");
+        let check = |expected: &[u8]| {
+            check(&path, Checksum::of(expected), Path::new("checkpoints/step-000002"))
+                .map_err(|error| error.to_string())
+        };
+        check(b"").unwrap();
+        assert!(check(b"1").unwrap_err().contains("too short"));
+        let text = b"12\n34\n5";
+        fs::write(&path, text).unwrap();
+        for end in 0..=text.len() {
+            check(&text[..end]).unwrap();
+            for at in 0..end {
+                let mut other = text.to_vec();
+                other[at] ^= 1;
+                assert!(check(&other[..end]).unwrap_err().contains("changed"), "{at} of {end}");
+            }
         }
-        assert!(refused(5).contains("in the middle of a line"));
-        assert!(refused(u64::MAX).contains("too short"));
-        assert!(refused(8).contains("step-000002"));
+        let refused = check(b"12\n34\n56").unwrap_err();
+        assert!(refused.contains("too short") && refused.contains("step-000002"), "{refused}");
     }
 
     proptest! {
@@ -193,7 +208,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("log");
             let disk = FaultyDisk::with_room(room);
-            let mut log = JsonLog::open(&disk, &path, 0).unwrap();
+            let mut log = JsonLog::open(&disk, &path, Checksum::default()).unwrap();
             let mut expected = String::new();
             for step in &records {
                 for record in step {
@@ -204,7 +219,7 @@ mod tests {
                 let committed = log.commit();
                 let text = fs::read_to_string(&path).unwrap();
                 prop_assert!(expected.starts_with(&text) && (text.is_empty() || text.ends_with('\n')));
-                prop_assert_eq!(text.len() as u64, log.bytes());
+                prop_assert_eq!(Checksum::of(text.as_bytes()), log.written());
                 prop_assert_eq!(committed.is_ok(), text == expected);
             }
             disk.make_room();

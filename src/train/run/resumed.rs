@@ -13,7 +13,7 @@ use super::log;
 use super::summary::SUMMARY;
 use crate::train::checkpoint::disk::read_at_most;
 use crate::train::checkpoint::{
-    Checkpoint, CheckpointError, DiskError, LATEST, LogOffsets, folder_name, latest,
+    Checkpoint, CheckpointError, Covered, DiskError, LATEST, folder_name, latest,
 };
 
 /// Names of checkpoints are shorter.
@@ -109,7 +109,7 @@ impl Resumed {
                 checkpoint_writer(&dir, &options).discard_after(step)?;
                 checkpoint.state().logs
             }
-            None => LogOffsets::default(),
+            None => Covered::default(),
         };
         RunDirectory::open(&dir, lock, options, &config, logs)
     }

@@ -1,0 +1,177 @@
+//! Dates as they are written in free text. A year alone is none: the rule lets it stay.
+
+use super::units::starts_with_unit;
+use super::{Source, always, no_unit, numbers};
+use crate::data::phi::PhiClass::Date;
+
+/// In any case: notes are typed in a hurry.
+const MONTH: &str = "(?i-u:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|\
+                     Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)";
+
+/// Four digits that are a year.
+const YEAR: &str = "(?:19|20)[0-9]{2}";
+
+/// Before the last two digits of a year.
+const TICK: &str = "(?u-i:['’‘])";
+
+/// Days that a year makes a date.
+const FEASTS: &str = "(?:Christmas|Xmas|X-mas)(?: Day| Eve)?|Good Friday|Easter(?: Sunday| Monday)?|Whitsun|Pentecost|\
+                      Thanksgiving|Halloween|New Year'?s?(?: Day| Eve)?|Valentine'?s(?: Day)?|(?:Memorial|Labou?r|\
+                      Independence|Boxing) Day|Ramadan|Eid(?: al[- ](?:Fitr|Adha))?|Diwali|Holi|Hanukkah|Chanukah|Passover|\
+                      Rosh Hashanah|Yom Kippur";
+
+/// Day and month in either order, with any year.
+fn day_and_month(found: &str, _: &str, after: &str) -> bool {
+    let parts = numbers(found);
+    let [a, b, ..] = parts[..] else { return false };
+    let fits = |day: u32, month: u32| (1..=31).contains(&day) && (1..=12).contains(&month);
+    (fits(a, b) || fits(b, a)) && !starts_with_unit(after)
+}
+
+/// `3/14` after a word that says a date comes; not a score or a power.
+fn bare_day_and_month(found: &str, before: &str, after: &str) -> bool {
+    let scale = ["scale", "strength", "power", "motor", "score", "pulse", "in severity", "pain", "murmur"];
+    let after = after.trim_start();
+    day_and_month(found, before, after)
+        && !scale.iter().any(|word| after.to_ascii_lowercase().starts_with(word))
+}
+
+fn year_month_day(found: &str, before: &str, after: &str) -> bool {
+    let parts = numbers(found);
+    let [year, month, day] = parts[..] else { return false };
+    (1800..=2200).contains(&year) && day_and_month(&format!("{day} {month}"), before, after)
+}
+
+fn month_and_year(found: &str, _: &str, _: &str) -> bool {
+    matches!(numbers(found)[..], [month, year] if (1..=12).contains(&month) && (1900..=2100).contains(&year))
+}
+
+fn month_word(found: &str, _: &str, after: &str) -> bool {
+    let parts = numbers(found);
+    let year = |n: &u32| (1800..=2200).contains(n);
+    // In small letters `3 may be` and `march 10 steps` are no dates, unless a year or an ordinal says so.
+    let verb =
+        found.split(|c: char| !c.is_ascii_alphabetic()).any(|word| matches!(word, "may" | "march" | "mar"));
+    let ordinal = ["st", "nd", "rd", "th"].iter().any(|end| found.contains(end));
+    let clear = !verb || ordinal || parts.iter().any(year);
+    // `May 10 mg be given`, `Mar 50 mmHg`.
+    clear && !starts_with_unit(after) && parts.first().is_some_and(|n| (1..=31).contains(n) || year(n))
+}
+
+/// Neither part of a longer number nor a value.
+fn lone_no_unit(_: &str, before: &str, after: &str) -> bool {
+    let longer = |c: char| matches!(c, '.' | '-' | '/' | '+' | '<' | '>' | '=' | '$');
+    let goes_on = after
+        .strip_prefix(['.', '-', '/'])
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    !before.ends_with(longer) && !goes_on && !starts_with_unit(after)
+}
+
+/// `Q3-19`, but not every four to twelve hours.
+fn quarter(found: &str, _: &str, after: &str) -> bool {
+    let short = found.as_bytes().get(2) == Some(&b'-') && found.len() == 5;
+    let interval = short && numbers(found).last().is_some_and(|year| *year <= 12);
+    !interval && !starts_with_unit(after)
+}
+
+/// `3Q19`, but not a band of a chromosome.
+fn no_gene(_: &str, before: &str, after: &str) -> bool {
+    let before = before.to_ascii_lowercase();
+    let words = ["chromosom", "del", "dup", "band", "gain", "loss", "somy", "locus", "t("];
+    let band = after
+        .strip_prefix(['.', '-'])
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
+    !band && !words.iter().any(|word| before.contains(word))
+}
+
+/// The season, not what an old person had in that year.
+fn no_tumble(_: &str, before: &str, after: &str) -> bool {
+    let last = before.trim_end().rsplit([' ', '\n', ',']).next().unwrap_or_default().to_ascii_lowercase();
+    let had =
+        ["a", "his", "her", "their", "my", "another", "after", "mechanical", "recent", "bad", "ground-level"];
+    !had.contains(&last.as_str()) && !starts_with_unit(after)
+}
+
+/// The shapes of dates.
+pub(super) fn sources() -> Vec<Source> {
+    vec![
+        (
+            Date,
+            "year-month-day",
+            r"(?-u)\b[0-9]{4}(?:[-/.][0-9]{1,2}[-/.]| ?/ ?[0-9]{1,2} ?/ ?| ?- ?[0-9]{1,2} ?- ?)[0-9]{1,2}(?:\b|T)".into(),
+            year_month_day,
+        ),
+        (
+            Date,
+            "day, month and year",
+            r"(?-u)\b[0-9]{1,2}(?: ?/ ?[0-9]{1,2} ?/ ?|-[0-9]{1,2}-|[.][0-9]{1,2}[.])(?:[0-9]{4}|[0-9]{2})\b".into(),
+            day_and_month,
+        ),
+        (
+            Date,
+            "day, month and year apart",
+            r"(?-u)\b[0-9]{1,2}(?: ?- ?[0-9]{1,2} ?- ?|[.] [0-9]{1,2}[.] )(?:18|19|20|21)[0-9]{2}\b".into(),
+            day_and_month,
+        ),
+        (
+            Date,
+            "day and month after a word for a date",
+            r"(?i-u)\b(?:on|since|until|dated?|dob|born|admitted|discharged|seen|as of)[: ]+([0-9]{1,2} ?/ ?[0-9]{1,2})\b".into(),
+            bare_day_and_month,
+        ),
+        (Date, "month and year", r"(?-u)\b(?:0?[1-9]|1[0-2]) ?/ ?(?:19|20)[0-9]{2}\b".into(), month_and_year),
+        (Date, "year and month", r"(?-u)\b(?:19|20)[0-9]{2} ?/ ?(?:0[1-9]|1[0-2])\b".into(), no_unit),
+        (
+            Date,
+            "year and month",
+            r"(?-u)\b(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])\b".into(),
+            lone_no_unit,
+        ),
+        (
+            Date,
+            "month and year",
+            r"(?-u)\b(?:0[1-9]|1[0-2])[.](?:19|20)[0-9]{2}\b".into(),
+            lone_no_unit,
+        ),
+        (
+            Date,
+            "month and year after a word for a date",
+            r"(?i-u)\b(?:in|on|since|until|dated?|born|admitted|discharged|seen)[: ]+([1-9][.](?:19|20)[0-9]{2})\b".into(),
+            lone_no_unit,
+        ),
+        (
+            Date,
+            "quarter of a year",
+            format!(r"(?i-u)\b(?:(?:Q[1-4]|(?:first|second|third|fourth|last) quarter)(?: of |, ?| ?[/-] ?| )?{YEAR}|(?-i:Q[1-4]) ?(?:-|{TICK})[0-9]{{2}})\b"),
+            quarter,
+        ),
+        (Date, "year and quarter", r"(?i-u)\b(?:19|20)[0-9]{2}(?: ?[/-] ?| )?Q[1-4]\b".into(), no_unit),
+        (Date, "quarter of a year", format!(r"(?-u)\b[1-4]Q ?(?:{YEAR}|{TICK}?[0-9]{{2}})\b"), no_gene),
+        (Date, "week of a year", r"(?-u)\b(?:19|20)[0-9]{2}-?W(?:0[1-9]|[1-4][0-9]|5[0-3])(?:-?[1-7])?\b".into(), always),
+        (
+            Date,
+            "week of a year",
+            format!(r"(?i-u)\b(?:week|wk|KW)[ ]?[0-9]{{1,2}}(?: of (?:the year )?| in | ?/ ?){YEAR}\b"),
+            no_unit,
+        ),
+        (
+            Date,
+            "season or feast of a year",
+            format!(r"(?i-u)\b(?:spring|summer|autumn|winter|{FEASTS})(?: of|,)? (?:{YEAR}|{TICK}[0-9]{{2}})\b"),
+            always,
+        ),
+        (Date, "fall of a year", format!(r"(?i-u)\bfall(?: of)? (?:{YEAR}|{TICK}[0-9]{{2}})\b"), no_tumble),
+        (
+            Date,
+            "month and day or year",
+            format!(r"(?-u)\b{MONTH}[.]?,?[ ](?:of )?(?:[0-9]{{1,2}}(?:st|nd|rd|th)?\b(?:,? [0-9]{{4}}\b)?|(?:18|19|20)[0-9]{{2}}\b)"),
+            month_word,
+        ),
+        (
+            Date,
+            "day and month",
+            format!(r"(?-u)\b[0-9]{{1,2}}(?:st|nd|rd|th)?[ -](?:of )?{MONTH}\b(?:[,-]? ?[0-9]{{2,4}}\b)?"),
+            month_word,
+        ),
+    ]
+}
