@@ -8,6 +8,7 @@ use crate::cli::terminal::Progress;
 use crate::data::Tokenizer;
 use crate::engine::{Device, EngineOptions, ModelBundle, OpenError, SamplingParams, TextEngine};
 use crate::kernels::quantised;
+use crate::kernels::selection::{self, Kernels};
 use crate::model::config::FloatType;
 use crate::model::weights::export::parse_size;
 
@@ -23,14 +24,19 @@ pub struct Runtime {
     #[arg(help_heading = "Runtime")]
     pub threads: u16,
 
+    /// Kernels to compute with
+    #[arg(long, value_enum, default_value = "fused", value_name = "KERNELS", help_heading = "Runtime")]
+    pub kernels: Kernels,
+
     /// Print one JSON object on stdout (logs stay on stderr)
     #[arg(long, help_heading = "Runtime")]
     pub json: bool,
 }
 
 impl Runtime {
-    /// Applies `--threads`. Called once, before any work.
+    /// Applies `--threads` and `--kernels`. Called once, before any work.
     pub fn start(&self) -> Result<(), rayon::ThreadPoolBuildError> {
+        selection::select(self.kernels);
         rayon::ThreadPoolBuilder::new().num_threads(self.threads.into()).build_global()
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use clap::ValueEnum as _;
 use thiserror::Error;
 
 use self::bars::Bars;
@@ -14,6 +15,7 @@ use crate::cli::options::available_memory;
 use crate::cli::{CommandResult, output, terminal};
 use crate::data::template_clock::strftime;
 use crate::engine::{Device, ModelBundle};
+use crate::kernels::selection::{self, Kernels};
 use crate::pipeline::{Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train};
 use crate::train::config::{Plan, RunConfig};
 use crate::train::run::{
@@ -71,6 +73,10 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=1024), help_heading = "Runtime")]
     threads: Option<u16>,
 
+    /// The same as --set kernels=KERNELS
+    #[arg(long, value_enum, value_name = "KERNELS", conflicts_with = "resume", help_heading = "Runtime")]
+    kernels: Option<Kernels>,
+
     /// Print one JSON object on stdout (progress stays on stderr)
     #[arg(long, help_heading = "Runtime")]
     json: bool,
@@ -105,6 +111,8 @@ enum UsageError {
         .resume.display(), .out.display()
     )]
     TwoFolders { resume: PathBuf, out: PathBuf },
+    #[error("--resume takes a run's folder, one of its checkpoints' folders or a configuration (.toml), and {} is none", .0.display())]
+    NoFolder(PathBuf),
     #[error("the run cannot be started: {0}")]
     CannotRun(String),
 }
@@ -127,12 +135,19 @@ impl Arguments {
         let mut overrides = self.set.clone();
         overrides.extend(self.device.map(|device| format!("device={device}")));
         overrides.extend(self.threads.map(|threads| format!("threads={threads}")));
+        overrides.extend(
+            self.kernels
+                .and_then(|kernels| Some(format!("kernels={}", kernels.to_possible_value()?.get_name()))),
+        );
         overrides
     }
 
     /// The run to go on with, where one is asked for.
     fn resumed(&self) -> Result<Option<(PathBuf, ResumeFrom)>, Box<dyn std::error::Error>> {
         let Some(given) = &self.resume else { return Ok(None) };
+        if given.is_file() && given.extension().is_some_and(|extension| extension != "toml") {
+            return Err(UsageError::NoFolder(given.to_owned()).into());
+        }
         if given.as_path() != Path::new(RUNS) && !given.is_file() {
             if let Some(out) = &self.out {
                 return Err(UsageError::TwoFolders { resume: given.to_owned(), out: out.to_owned() }.into());
@@ -177,7 +192,7 @@ impl Arguments {
             return Ok(tell()?);
         }
         can_run(&config, &plan)?;
-        start_threads(self.threads.map_or(config.threads, usize::from))?;
+        start(&config, self.threads)?;
         let mut bars = Bars::new(Interrupt::watch()?);
         let prepared = prepare(config, &mut bars)?;
         let (text, options) = (prepared.config.resolved(), run_options(&prepared.config));
@@ -219,7 +234,7 @@ impl Arguments {
             return Err(other.into());
         }
         can_run(&config, &plan(&config)?)?;
-        start_threads(self.threads.map_or(config.threads, usize::from))?;
+        start(&config, self.threads)?;
         let mut bars = Bars::new(Interrupt::watch()?);
         bars.note(&match resumed.checkpoint() {
             Some(checkpoint) => {
@@ -273,7 +288,10 @@ fn run_options(config: &RunConfig) -> RunOptions {
     RunOptions { keep_checkpoints: keep.unwrap_or(default.keep_checkpoints), ..default }
 }
 
-fn start_threads(threads: usize) -> Result<(), rayon::ThreadPoolBuildError> {
+/// Before the first model: kernels are chosen for the whole process.
+fn start(config: &RunConfig, threads: Option<u16>) -> Result<(), rayon::ThreadPoolBuildError> {
+    selection::select(config.kernels);
+    let threads = threads.map_or(config.threads, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()
 }
 

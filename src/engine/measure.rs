@@ -211,17 +211,30 @@ impl WeightSource for MadeUpWeights {
             let value = if name.ends_with("norm.weight") { 1.0f32 } else { 0.0 };
             return Ok(TensorData::new(vec![value; count], shape.to_vec()));
         }
-        // A full-period generator: values of no pattern, none subnormal (those would slow arithmetic down).
-        let mut state = 1u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (f64::from(state >> 8) / f64::from(1 << 24) - 0.5) as f32 * 0.1
-        };
         Ok(if self.matrices == FloatType::F32 {
-            TensorData::new((0..count).map(|_| next()).collect::<Vec<f32>>(), shape.to_vec())
+            TensorData::new(repeated(count, |value| value), shape.to_vec())
         } else {
-            let values: Vec<bf16> = (0..count).map(|_| bf16::from_f32(next())).collect();
-            TensorData::new(values, shape.to_vec())
+            TensorData::new(repeated(count, bf16::from_f32), shape.to_vec())
         })
     }
+}
+
+/// `count` values that repeat after a prime number of them, so that no two rows are the same: 32 billion are copied
+/// in seconds, and computed in minutes.
+fn repeated<T: Copy>(count: usize, convert: impl Fn(f32) -> T) -> Vec<T> {
+    const PERIOD: usize = 1_000_003;
+    // A full-period generator: values of no pattern, none subnormal (those would slow arithmetic down).
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        convert((f64::from(state >> 8) / f64::from(1 << 24) - 0.5) as f32 * 0.1)
+    };
+    let mut values: Vec<T> = Vec::with_capacity(count);
+    values.extend(std::iter::repeat_with(&mut next).take(count.min(PERIOD)));
+    while values.len() < count {
+        // `values` holds whole periods here, so each copy goes on where the last ended.
+        let more = values.len().min(count - values.len());
+        values.extend_from_within(..more);
+    }
+    values
 }

@@ -2,13 +2,14 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
-use super::attention::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
+use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::LinearWeights;
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 /// A burn backend with the operations of this crate. Defaults are the plain references, right on every
-/// backend; a backend overrides what it has a kernel for.
+/// backend; a backend overrides what it has a kernel for, and answers with the reference where
+/// [`selection`](super::selection) asks for it.
 pub trait KernelBackend: Backend {
     /// `x W^T + b` for each weight of a group that shares its input: `x` `[n, in]`, results `[n, out]`.
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
@@ -18,6 +19,11 @@ pub trait KernelBackend: Backend {
     /// `a b`: `a` `[m, k]`, `b` `[k, n]`, of one type.
     fn product(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
         a.matmul(b)
+    }
+
+    /// [`KernelBackend::product`] in f32, not rounded to the type of `a` and `b`.
+    fn wide_product(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        Self::product(a.cast(DType::F32), b.cast(DType::F32))
     }
 
     /// RMSNorm of rows: `x` `[n, d]`, `weight` `[d]`.
@@ -49,8 +55,7 @@ pub trait KernelBackend: Backend {
 
     /// Elements of a block of keys and of a block of values; what they mean is the backend's own.
     fn cache_block_elements(kv_heads: usize, head_dim: usize) -> (usize, usize) {
-        let elements = kv_heads * head_dim * BLOCK_TOKENS;
-        (elements, elements)
+        attention::reference::block_elements(kv_heads, head_dim)
     }
 
     /// The float type of cached keys and values when activations are `compute`.
@@ -66,12 +71,7 @@ pub trait KernelBackend: Backend {
         v: Tensor<Self, 3>,
         slots: &[u32],
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
-        let [n, kv_heads, head_dim] = k.dims();
-        let rows = |x: Tensor<Self, 3>| x.reshape([n, kv_heads * head_dim]);
-        (
-            attention::reference::write_cache(pools.0, rows(k), slots),
-            attention::reference::write_cache(pools.1, rows(v), slots),
-        )
+        attention::reference::write_pools(pools, k, v, slots)
     }
 
     /// Copies block `from` of both pools over block `to`.
@@ -80,13 +80,7 @@ pub trait KernelBackend: Backend {
         from: u32,
         to: u32,
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
-        let copy = |pool: Tensor<Self, 2>| {
-            let block = |b: u32| b as usize..b as usize + 1;
-            let row = pool.clone().slice([block(from)]);
-            let elements = pool.dims()[1];
-            pool.slice_assign([block(to), 0..elements], row)
-        };
-        (copy(pools.0), copy(pools.1))
+        attention::reference::copy_block(pools, from, to)
     }
 
     /// Causal attention of each span over its cached keys: `q` `[n, heads, head_dim]`, result

@@ -8,7 +8,7 @@ use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
 use super::quantised::{Activations, QuantisedMatrix};
-use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
+use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, selection, softmax};
 
 fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
     x.into_primitive().tensor()
@@ -70,6 +70,9 @@ impl Held<'_> {
 
 impl KernelBackend for Flex {
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
+        if selection::plain() {
+            return parts.iter().map(|part| linear::reference::linear(x.clone(), part)).collect();
+        }
         let [n, k] = x.dims();
         let x = dense(x);
         let held: Vec<_> =
@@ -91,6 +94,9 @@ impl KernelBackend for Flex {
     }
 
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return norm::reference::rms_norm(x, weight, eps);
+        }
         let dims = x.dims();
         let (x, weight) = (dense(x), dense(weight.clone()));
         let mut out = vec![0.0; dims[0] * dims[1]];
@@ -99,6 +105,9 @@ impl KernelBackend for Flex {
     }
 
     fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
+        if selection::plain() {
+            return rotary::reference::rotary(x, cos, sin);
+        }
         let [_, heads, head_dim] = x.dims();
         let (mut x, cos, sin) = (dense(x), dense(cos.clone()), dense(sin.clone()));
         rotary::cpu::rotary(x.storage_mut(), heads, cos.storage(), sin.storage(), head_dim);
@@ -106,6 +115,9 @@ impl KernelBackend for Flex {
     }
 
     fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return activation::reference::swiglu(gate, up);
+        }
         let (mut gate, up) = (dense(gate), dense(up));
         activation::cpu::swiglu(gate.storage_mut(), up.storage());
         wrap(gate)
@@ -118,6 +130,9 @@ impl KernelBackend for Flex {
         segments: &[Segment],
         shape: AttentionShape,
     ) -> Attended<Self> {
+        if selection::plain() {
+            return attention::reference::packed(q, k, v, segments, shape);
+        }
         let n = q.dims()[0];
         let (q, k, v) = (dense(q), dense(k), dense(v));
         let mut out = vec![0.0; n * shape.heads * shape.head_dim];
@@ -127,6 +142,9 @@ impl KernelBackend for Flex {
     }
 
     fn cache_block_elements(kv_heads: usize, head_dim: usize) -> (usize, usize) {
+        if selection::plain() {
+            return attention::reference::block_elements(kv_heads, head_dim);
+        }
         attention::cpu::block_elements(kv_heads, head_dim)
     }
 
@@ -140,6 +158,9 @@ impl KernelBackend for Flex {
         v: Tensor<Self, 3>,
         slots: &[u32],
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        if selection::plain() {
+            return attention::reference::write_pools(pools, k, v, slots);
+        }
         let [_, kv_heads, head_dim] = k.dims();
         let (k, v) = (dense(k), dense(v));
         // Unshared pools are written in place; a shared one would be copied first.
@@ -161,6 +182,9 @@ impl KernelBackend for Flex {
         from: u32,
         to: u32,
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        if selection::plain() {
+            return attention::reference::copy_block(pools, from, to);
+        }
         // A slice of a Flex tensor shares its storage, so slice-then-assign would copy the whole pool.
         let copy = |pool: Tensor<Self, 2>| {
             let elements = pool.dims()[1];
@@ -179,6 +203,9 @@ impl KernelBackend for Flex {
         spans: &[AttentionSpan],
         shape: AttentionShape,
     ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return attention::reference::cached(q, keys, values, spans, shape);
+        }
         let n = q.dims()[0];
         let q = dense(q);
         let (keys, values) = (primitive(keys.clone()), primitive(values.clone()));
@@ -201,6 +228,9 @@ impl KernelBackend for Flex {
         eps: f32,
         dy: Tensor<Self, 2>,
     ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        if selection::plain() {
+            return norm::backward::reference(x, weight, eps, dy);
+        }
         let [n, d] = x.dims();
         let (x, weight, dy) = (dense(x), dense(weight.clone()), dense(dy));
         let (mut dx, mut dw) = (vec![0.0; n * d], vec![0.0; d]);
@@ -213,6 +243,9 @@ impl KernelBackend for Flex {
         up: Tensor<Self, 2>,
         dy: Tensor<Self, 2>,
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        if selection::plain() {
+            return activation::backward::reference(gate, up, dy);
+        }
         let (mut gate, mut up, dy) = (dense(gate), dense(up), dense(dy));
         activation::backward::cpu(gate.storage_mut(), up.storage_mut(), dy.storage());
         (wrap(gate), wrap(up))
@@ -227,6 +260,9 @@ impl KernelBackend for Flex {
         attended: &Attended<Self>,
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        if selection::plain() {
+            return attention::backward::reference(q, k, v, segments, shape, dout);
+        }
         let (query, key) = (q.dims(), k.dims());
         let (q, k, v, dout) = (dense(q), dense(k), dense(v), dense(dout));
         let (out, sums) = (dense(attended.out.clone()), dense(attended.sums.clone()));
@@ -249,6 +285,9 @@ impl KernelBackend for Flex {
     }
 
     fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+        if selection::plain() {
+            return softmax::log_prob::reference(logits, targets);
+        }
         softmax::log_prob::cpu(dense(logits.clone()).storage(), targets)
     }
 
@@ -258,12 +297,18 @@ impl KernelBackend for Flex {
         sums: &[f32],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return softmax::log_prob::reference_backward(logits, targets, sums, coefficients);
+        }
         let mut logits = dense(logits);
         softmax::log_prob::cpu_backward(logits.storage_mut(), targets, sums, coefficients);
         wrap(logits)
     }
 
     fn add_products(to: Tensor<Self, 2>, a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return to + Self::product(a.transpose(), b);
+        }
         let ([n, out], [_, width]) = (a.dims(), b.dims());
         let (mut to, a, b) = (dense(to), dense(a), dense(b));
         linear::transposed::add(to.storage_mut(), a.storage(), b.storage(), [n, out, width]);
@@ -276,6 +321,9 @@ impl KernelBackend for Flex {
         moments: [Tensor<Self, 1>; 2],
         step: &AdamWStep,
     ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        if selection::plain() {
+            return adamw::reference(weights, gradient, moments, step);
+        }
         let [m, v] = moments;
         let (mut weights, gradient, mut m, mut v) = (dense(weights), dense(gradient), dense(m), dense(v));
         adamw::cpu(weights.storage_mut(), gradient.storage(), m.storage_mut(), v.storage_mut(), step);

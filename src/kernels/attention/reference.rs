@@ -106,6 +106,41 @@ pub fn write_cache<B: Backend>(pool: Tensor<B, 2>, rows: Tensor<B, 2>, slots: &[
     flat.reshape([blocks, elements])
 }
 
+/// Elements of a block of keys and of a block of values.
+pub fn block_elements(kv_heads: usize, head_dim: usize) -> (usize, usize) {
+    let elements = kv_heads * head_dim * BLOCK_TOKENS;
+    (elements, elements)
+}
+
+/// Stores `k` and `v` `[n, kv_heads, head_dim]` at `slots` of the pools `(keys, values)` `[blocks, elements]`.
+pub fn write_pools<B: Backend>(
+    pools: (Tensor<B, 2>, Tensor<B, 2>),
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    slots: &[u32],
+) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let rows = |x: Tensor<B, 3>| {
+        let [n, kv_heads, head_dim] = x.dims();
+        x.reshape([n, kv_heads * head_dim])
+    };
+    (write_cache(pools.0, rows(k), slots), write_cache(pools.1, rows(v), slots))
+}
+
+/// Copies block `from` of both pools `[blocks, elements]` over block `to`.
+pub fn copy_block<B: Backend>(
+    pools: (Tensor<B, 2>, Tensor<B, 2>),
+    from: u32,
+    to: u32,
+) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let copy = |pool: Tensor<B, 2>| {
+        let block = |b: u32| b as usize..b as usize + 1;
+        let row = pool.clone().slice([block(from)]);
+        let elements = pool.dims()[1];
+        pool.slice_assign([block(to), 0..elements], row)
+    };
+    (copy(pools.0), copy(pools.1))
+}
+
 /// The first `keys` rows `[keys, row]` of the sequence held by `blocks` of `pool` `[blocks, 16 * row]`.
 fn gather<B: Backend>(pool: &Tensor<B, 2>, blocks: &[u32], keys: usize) -> Tensor<B, 2> {
     let row = pool.dims()[1] / BLOCK_TOKENS;

@@ -8,10 +8,11 @@ use burn_cubecl::{CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::Handle;
 
 use super::attention::cube::{Operands, paged};
-use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
+use super::attention::{self, Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
-use super::{AdamWStep, activation, adamw, norm, rotary, softmax};
+use super::linear::{LinearWeights, Matrix};
+use super::{AdamWStep, activation, adamw, linear, norm, rotary, selection, softmax};
 
 pub(in crate::kernels) mod launch;
 mod product;
@@ -46,10 +47,28 @@ where
     BT: BoolElement,
 {
     fn product(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        wrap(product::product(primitive(a), primitive(b)))
+        if selection::plain() {
+            return a.matmul(b);
+        }
+        let dtype = a.dtype();
+        wrap(product::product(primitive(a), primitive(b), dtype))
+    }
+
+    fn wide_product(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return a.cast(DType::F32).matmul(b.cast(DType::F32));
+        }
+        wrap(product::product(primitive(a), primitive(b), DType::F32))
+    }
+
+    fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
+        parts.iter().map(|part| linear(x.clone(), part)).collect()
     }
 
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return norm::reference::rms_norm(x, weight, eps);
+        }
         let dims = x.dims();
         let (x, weight) = (into_contiguous(primitive(x)), into_contiguous(primitive(weight.clone())));
         let types = [x.dtype.into(), weight.dtype.into()];
@@ -58,6 +77,9 @@ where
     }
 
     fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
+        if selection::plain() {
+            return rotary::reference::rotary(x, cos, sin);
+        }
         let dims = x.dims();
         let x = into_contiguous(primitive(x));
         let (cos, sin) = (dense(cos.clone()), dense(sin.clone()));
@@ -67,6 +89,9 @@ where
     }
 
     fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return activation::reference::swiglu(gate, up);
+        }
         let dims = gate.dims();
         let up = up.cast(gate.dtype());
         let (gate, up) = (into_contiguous(primitive(gate)), into_contiguous(primitive(up)));
@@ -81,6 +106,9 @@ where
         eps: f32,
         dy: Tensor<Self, 2>,
     ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        if selection::plain() {
+            return norm::backward::reference(x, weight, eps, dy);
+        }
         let dims = x.dims();
         let (x, weight, dy) = (dense(x), dense(weight.clone()), dense(dy));
         let inputs = [&x.handle, &weight.handle, &dy.handle];
@@ -94,6 +122,9 @@ where
         up: Tensor<Self, 2>,
         dy: Tensor<Self, 2>,
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        if selection::plain() {
+            return activation::backward::reference(gate, up, dy);
+        }
         let dims = gate.dims();
         let (gate, up, dy) = (dense(gate), dense(up), dense(dy));
         let inputs = [&gate.handle, &up.handle, &dy.handle];
@@ -107,6 +138,9 @@ where
         moments: [Tensor<Self, 1>; 2],
         step: &AdamWStep,
     ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        if selection::plain() {
+            return adamw::reference(weights, gradient, moments, step);
+        }
         let [len] = weights.dims();
         let [m, v] = moments;
         let gradient = dense(gradient);
@@ -123,6 +157,9 @@ where
         segments: &[Segment],
         shape: AttentionShape,
     ) -> Attended<Self> {
+        if selection::plain() {
+            return attention::reference::packed(q, k, v, segments, shape);
+        }
         let operands = Operands::new(primitive(q), primitive(k), primitive(v), shape);
         let (out, sums) = operands.forward(segments, shape);
         Attended { out: wrap(out), sums: wrap(sums) }
@@ -137,6 +174,9 @@ where
         attended: &Attended<Self>,
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
+        if selection::plain() {
+            return attention::backward::reference(q, k, v, segments, shape, dout);
+        }
         let operands = Operands::new(primitive(q), primitive(k), primitive(v), shape);
         let Attended { out, sums } = attended.clone();
         let [dq, dk, dv] =
@@ -150,6 +190,9 @@ where
         v: Tensor<Self, 3>,
         slots: &[u32],
     ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        if selection::plain() {
+            return attention::reference::write_pools(pools, k, v, slots);
+        }
         let write = |pool: Tensor<Self, 2>, x: Tensor<Self, 3>| {
             let pool = owned(into_contiguous(primitive(pool)));
             paged::write(&pool, primitive(x), slots);
@@ -165,11 +208,17 @@ where
         spans: &[AttentionSpan],
         shape: AttentionShape,
     ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return attention::reference::cached(q, keys, values, spans, shape);
+        }
         let (keys, values) = (primitive(keys.clone()), primitive(values.clone()));
         wrap(paged::attention(primitive(q), keys, values, spans, shape))
     }
 
     fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+        if selection::plain() {
+            return softmax::log_prob::reference(logits, targets);
+        }
         let Running { peaks, sums, hits } = Self::log_sums(logits.clone(), targets, 0, None);
         let host = |x: Tensor<Self, 1>| x.into_data().iter::<f32>().collect::<Vec<f32>>();
         let sums = host(peaks + sums.log());
@@ -182,6 +231,9 @@ where
         sums: &[f32],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return softmax::log_prob::reference_backward(logits, targets, sums, coefficients);
+        }
         Self::log_sums_backward(logits, targets, 0, sums, coefficients)
     }
 
@@ -191,6 +243,9 @@ where
         first: usize,
         before: Option<Running<Self>>,
     ) -> Running<Self> {
+        if selection::plain() {
+            return softmax::log_prob::reference_sums(&logits, targets, first, before);
+        }
         let [_, width] = logits.dims();
         let logits = dense(logits);
         let n = targets.len();
@@ -214,6 +269,15 @@ where
         log_sums: &[f32],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return softmax::log_prob::reference_sums_backward(
+                logits,
+                targets,
+                first,
+                log_sums,
+                coefficients,
+            );
+        }
         let [_, width] = logits.dims();
         let logits = owned(dense(logits));
         let columns = softmax::cube::Columns { width, first };
@@ -223,9 +287,54 @@ where
     }
 
     fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
+        if selection::plain() {
+            let rows = head::part_rows(input.head.weight.dims()[0]);
+            return head::rows::loss(input, rows, derivative);
+        }
         let columns = head::columns::part_columns(input.targets.len());
         head::columns::loss(input, columns, derivative)
     }
+}
+
+/// One linear layer: rows too few for products in tiles have a kernel of their own.
+fn linear<R, F, I, BT>(
+    x: Tensor<Gpu<R, F, I, BT>, 2>,
+    part: &LinearWeights<'_, Gpu<R, F, I, BT>>,
+) -> Tensor<Gpu<R, F, I, BT>, 2>
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+{
+    let [n, k] = x.dims();
+    let weight = match part.weight {
+        Matrix::Float(weight) if weight.dtype() == x.dtype() && !selection::plain() => weight,
+        _ => return linear::reference::linear(x, part),
+    };
+    let weight = primitive(weight.clone());
+    if !linear::cube::takes(&weight.client, n) {
+        return linear::reference::linear(x, part);
+    }
+    let [out, _] = part.weight.dims();
+    let x = into_contiguous(primitive(x));
+    // CUDA's buffers have rows padded to 512 bytes: a copy without would cost more than the product.
+    let weight = match weight.meta.strides()[..] {
+        [pitch, 1] if pitch >= k => weight,
+        _ => into_contiguous(weight),
+    };
+    let pitch = weight.meta.strides()[0];
+    let bias = part.bias.map(|bias| into_contiguous(primitive(bias.clone().cast(x.dtype))));
+    let bias = bias.as_ref().map(|bias| &bias.handle);
+    let y = linear::cube::few_rows(
+        &x.client,
+        [&x.handle, &weight.handle],
+        bias,
+        x.dtype.into(),
+        [n, k, out],
+        pitch,
+    );
+    wrap(like(&x, y, [n, out]))
 }
 
 /// A tensor of the type and on the device of `x`, contiguous in `handle`.

@@ -20,18 +20,18 @@ fn strategies(dtype: DType) -> Vec<Strategy> {
     accelerated.into_iter().chain(anywhere).collect()
 }
 
-/// `lhs` `[m, k]` times `rhs` `[k, n]`, in their type; either may be transposed in memory.
+/// `lhs` `[m, k]` times `rhs` `[k, n]`, which are of one type, in `dtype`; either may be transposed in memory.
 ///
 /// # Panics
 /// If the types differ, or no kernel takes the shape on this device.
-pub(super) fn product<R: CubeRuntime>(lhs: CubeTensor<R>, rhs: CubeTensor<R>) -> CubeTensor<R> {
+pub(super) fn product<R: CubeRuntime>(lhs: CubeTensor<R>, rhs: CubeTensor<R>, dtype: DType) -> CubeTensor<R> {
     assert!(lhs.dtype == rhs.dtype, "a product of {:?} and {:?}", lhs.dtype, rhs.dtype);
-    let out = init_matmul_output(&lhs, &rhs, lhs.dtype);
-    let dtype = lhs.dtype.into();
+    let out = init_matmul_output(&lhs, &rhs, dtype);
+    let (from, to_type) = (lhs.dtype.into(), dtype.into());
     let mut problems = Vec::new();
     for strategy in strategies(lhs.dtype) {
-        let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: dtype });
-        let operand = |x: &CubeTensor<R>| InputBinding::new(x.clone().binding(), dtype);
+        let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: from, rhs: from, out: to_type });
+        let operand = |x: &CubeTensor<R>| InputBinding::new(x.clone().binding(), from);
         let (a, b, to) = (operand(&lhs), operand(&rhs), out.clone().binding());
         match launch_ref(&strategy, &out.client, a, b, to, &mut types) {
             Ok(()) => return out,

@@ -52,7 +52,7 @@ impl<B: KernelBackend> Walk<'_, B> {
     /// `[n, end - first]` in f32.
     fn logits(&self, part: (usize, usize)) -> Tensor<B, 2> {
         let weight = self.weights(part).cast(self.hidden.dtype());
-        let mut logits = B::product(self.hidden.clone(), weight.transpose()).cast(DType::F32);
+        let mut logits = B::wide_product(self.hidden.clone(), weight.transpose());
         if let Some(bias) = self.bias {
             logits = logits + bias.clone().slice([part.0..part.1]).cast(DType::F32).unsqueeze_dim(0);
         }
@@ -91,17 +91,19 @@ pub fn loss<B: KernelBackend>(
     let mut dweight = Tensor::<B, 2>::empty([vocab, width], float);
     let mut dbias = head.bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
     let mut dhidden: Option<Tensor<B, 2>> = None;
-    let own = walk.hidden.clone().cast(DType::F32);
     for part in walk.parts() {
         let (first, end) = part;
         let dlogits = B::log_sums_backward(walk.logits(part), targets, first, &sums, &slopes);
         dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
-        let product = B::product(dlogits.clone(), walk.weights(part).cast(DType::F32));
+        // In the type of the hidden rows, so that tensor cores take them.
+        let dlogits = dlogits.cast(walk.hidden.dtype());
+        let product = B::wide_product(dlogits.clone(), walk.weights(part).cast(walk.hidden.dtype()));
         dhidden = Some(match dhidden {
             Some(before) => before + product,
             None => product,
         });
-        dweight = dweight.slice_assign([first..end, 0..width], B::product(dlogits.transpose(), own.clone()));
+        dweight = dweight
+            .slice_assign([first..end, 0..width], B::wide_product(dlogits.transpose(), walk.hidden.clone()));
     }
     HeadGradients {
         log_probs,
@@ -122,11 +124,13 @@ fn whole<B: KernelBackend>(
     let slopes: Vec<f32> =
         log_probs.iter().enumerate().map(|(i, &p)| derivative(i, p) / walk.temperature).collect();
     let dlogits = B::log_probs_backward(logits, targets, &sums, &slopes);
+    let bias = walk.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
+    let dlogits = dlogits.cast(walk.hidden.dtype());
     HeadGradients {
         log_probs,
-        hidden: B::product(dlogits.clone(), walk.weight.clone().cast(DType::F32)),
-        bias: walk.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0)),
-        weight: B::product(dlogits.transpose(), walk.hidden.cast(DType::F32)),
+        hidden: B::wide_product(dlogits.clone(), walk.weight.clone().cast(walk.hidden.dtype())),
+        weight: B::wide_product(dlogits.transpose(), walk.hidden),
+        bias,
     }
 }
 

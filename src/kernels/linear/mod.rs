@@ -6,6 +6,8 @@ use crate::kernels::quantised::QuantisedMatrix;
 
 mod blocks;
 pub mod cpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube;
 mod integers;
 pub mod reference;
 mod rounded;

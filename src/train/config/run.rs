@@ -3,11 +3,14 @@
 use super::data::{Data, Phi};
 use super::legal::{Bound, Legal};
 use super::model::{Model, Tokenizer};
-use super::part::Bytes;
+use super::part::{Bytes, named};
 use super::section::section;
 use super::stage::Stage;
 use crate::engine::Device;
+use crate::kernels::selection::Kernels;
 use crate::model::weights::export::parse_size;
+
+named!(Kernels, KERNELS: "fused" => Kernels::Fused, "reference" => Kernels::Reference);
 
 section! {
     /// A run: what is trained, on what, in which stages.
@@ -25,6 +28,9 @@ section! {
         ranks: usize = 1, Legal::Whole { least: 1, most: 4096 }, "processes", "chosen here";
         /// CPU threads; 0 takes all.
         threads: usize = 0, Legal::Whole { least: 0, most: 1024 }, "threads", "chosen here";
+        /// What computes: `fused` for kernels of osler's own, where the device has them, `reference` for plain tensor operations,
+        /// which are slow and tell a kernel's mistake from another.
+        kernels: Kernels = Kernels::Fused, Legal::Choice(KERNELS), "", "chosen here";
         /// What is trained.
         model: Model, Legal::Table, "", "no default";
         /// How text becomes tokens.

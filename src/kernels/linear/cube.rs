@@ -1,0 +1,149 @@
+//! A linear layer of few rows on a GPU: bound by reading the weights once, which products in tiles do not manage.
+
+use cubecl::ir::StorageType;
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use crate::kernels::cube::launch::{array, cubes, load};
+
+/// Units that share a row of weights.
+const LANES: usize = 32;
+/// Such groups of units in a cube.
+const GROUPS: usize = 8;
+/// Between the sums of one group in shared memory: not a multiple of the number of its banks.
+const PITCH: usize = LANES + 1;
+
+/// The most rows of `x` that this is the way for.
+const MOST_ROWS: usize = 16;
+
+/// Sizes of a launch.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+struct Sizes {
+    /// Rows of `x`.
+    rows: usize,
+    /// Rows of weights that a group takes.
+    outputs: usize,
+    /// Elements of a load.
+    load: usize,
+    /// Whether there is a bias.
+    bias: bool,
+}
+
+#[cube(launch_unchecked)]
+fn rows<F: Float, N: Size>(
+    x: &Array<Vector<F, N>>,
+    weight: &Array<Vector<F, N>>,
+    bias: &Array<F>,
+    y: &mut Array<F>,
+    vectors: u32,
+    pitch: u32,
+    outs: u32,
+    #[comptime] s: Sizes,
+    #[define(F)] _dtype: StorageType,
+) {
+    let count = comptime!(s.rows * s.outputs);
+    let vectors = vectors as usize;
+    let pitch = pitch as usize;
+    let outs = outs as usize;
+    let unit = UNIT_POS as usize;
+    let lane = unit % LANES;
+    let group = unit / LANES;
+    let cube_first = CUBE_POS * comptime!(GROUPS * s.outputs);
+    if cube_first >= outs {
+        terminate!();
+    }
+    let first = cube_first + group * s.outputs;
+    let mut sums = Array::<f32>::new(count);
+    #[unroll]
+    for i in 0..count {
+        sums[i] = 0.0f32;
+    }
+    let mut at = lane;
+    while at < vectors {
+        #[unroll]
+        for o in 0..s.outputs {
+            // Groups beyond the end add up the last row, which nobody stores.
+            let w = weight[min(first + o, outs - 1) * pitch + at];
+            #[unroll]
+            for r in 0..s.rows {
+                let loaded = x[r * vectors + at];
+                #[unroll]
+                for e in 0..s.load {
+                    sums[r * s.outputs + o] += f32::cast_from(w[e]) * f32::cast_from(loaded[e]);
+                }
+            }
+        }
+        at += LANES;
+    }
+    let mut parts = SharedMemory::<f32>::new(comptime!(GROUPS * count * PITCH));
+    #[unroll]
+    for i in 0..count {
+        parts[(group * count + i) * PITCH + lane] = sums[i];
+    }
+    sync_cube();
+    let mut sum = unit;
+    while sum < comptime!(GROUPS * count) {
+        let r = sum % count / s.outputs;
+        let out = cube_first + sum / count * s.outputs + sum % s.outputs;
+        if out < outs {
+            let mut total = 0.0f32;
+            for l in 0..LANES {
+                total += parts[sum * PITCH + l];
+            }
+            if comptime!(s.bias) {
+                total += f32::cast_from(bias[out]);
+            }
+            y[r * outs + out] = F::cast_from(total);
+        }
+        sum += comptime!(GROUPS * LANES);
+    }
+}
+
+/// Whether the sums of `count` results of a group fit in the device's shared memory.
+fn fits<R: Runtime>(client: &ComputeClient<R>, count: usize) -> bool {
+    GROUPS * count * PITCH * size_of::<f32>() <= client.properties().hardware.max_shared_memory_size
+}
+
+/// Whether [`few_rows`] takes `n` rows.
+pub(in crate::kernels) fn takes<R: Runtime>(client: &ComputeClient<R>, n: usize) -> bool {
+    (1..=MOST_ROWS).contains(&n) && fits(client, n)
+}
+
+/// `x W^T + b` in `dtype`: `x` `[n, k]`, `weight` `[out, k]` whose rows begin `pitch` elements apart, `bias` `[out]`, for an `n` that
+/// it [`takes`].
+pub(in crate::kernels) fn few_rows<R: Runtime>(
+    client: &ComputeClient<R>,
+    [x, weight]: [&Handle; 2],
+    bias: Option<&Handle>,
+    dtype: StorageType,
+    [n, k, out]: [usize; 3],
+    pitch: usize,
+) -> Handle {
+    let y = client.empty(n * out * dtype.size());
+    if out == 0 {
+        return y;
+    }
+    let load = load(client, dtype, k).min(load(client, dtype, pitch));
+    // One row of weights a group spreads a narrow layer over more cubes; two read `x` half as often.
+    let outputs = if n > 1 && fits(client, 2 * n) { 2 } else { 1 };
+    let sizes = Sizes { rows: n, outputs, load, bias: bias.is_some() };
+    // SAFETY: groups beyond the end read the last row of weights and store nothing; a bias that is none is not read.
+    unsafe {
+        rows::launch_unchecked::<R>(
+            client,
+            cubes(client, out.div_ceil(GROUPS * outputs)),
+            CubeDim::new_1d((GROUPS * LANES) as u32),
+            load,
+            array(x, n * k),
+            array(weight, (out - 1) * pitch + k),
+            array(bias.unwrap_or(x), if bias.is_some() { out } else { 1 }),
+            array(&y, n * out),
+            (k / load) as u32,
+            (pitch / load) as u32,
+            out as u32,
+            sizes,
+            dtype,
+        );
+    }
+    y
+}
