@@ -208,15 +208,8 @@ impl<B: KernelBackend> Bench<'_, B> {
         Tensor::<B, D>::random(dims, uniform, (self.device, DType::F32)).cast(dtype)
     }
 
-    /// Times `run` on what `make` gives, which is not timed.
-    pub fn time<I, O>(&self, case: Case, make: impl Fn() -> I, run: impl Fn(I) -> O) {
-        if let Some(figure) = self.timed(case, make, run) {
-            self.watch.figure(figure, None);
-        }
-    }
-
-    /// As [`Self::time`], and the same in plain tensor operations, which materialise so many `bytes`: 0 where they need a few
-    /// times their inputs and no more.
+    /// Times `run` on what `make` gives, which is not timed, and the same in plain tensor operations, which materialise so many
+    /// `bytes`: 0 where they need a few times their inputs and no more.
     pub fn compare<I, O, P>(
         &self,
         case: Case,
