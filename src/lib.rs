@@ -4,7 +4,7 @@
 //! Built so far: the decoder with its weight files ([`model`]), tokenizers and chat templates ([`data`],
 //! [`chat`]), generation ([`engine`]) on kernels of our own ([`kernels`]), cases and simulated patients ([`data`], [`sim`]),
 //! marking schemes ([`rubric`]), training ([`train`], [`rl`], and [`pipeline`], which runs a configuration), checks of devices
-//! ([`doctor`]), and the commands on top ([`cli`]).
+//! ([`doctor`]) and what kernels cost ([`measure`]), and the commands on top ([`cli`]).
 //! `docs/architecture.md` is the map of the rooms and gives a reading order.
 //!
 //! This is research software: it trains models and gives no medical advice.
@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod engine;
 pub mod eval;
 pub mod kernels;
+pub mod measure;
 pub mod model;
 pub mod pipeline;
 pub mod rl;

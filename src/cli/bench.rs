@@ -1,6 +1,7 @@
 //! `osler bench`
 
 mod grpo;
+mod kernels;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,7 @@ use crate::model::load::{KeptType, kept_bytes};
 #[command(after_help = "Examples:
   osler bench
   osler bench grpo
+  osler bench kernels
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
   osler bench --model ./model.Q4_1.gguf --dtype auto --activations exact,q8
 
@@ -76,6 +78,7 @@ pub struct Arguments {
 #[derive(clap::Subcommand)]
 enum What {
     Grpo(grpo::Arguments),
+    Kernels(kernels::Arguments),
 }
 
 #[derive(Serialize)]
@@ -99,8 +102,10 @@ struct Run {
 pub fn run(arguments: Arguments) -> CommandResult {
     let Arguments { what, model, dtype, activations, prefill, context, decode, batches, repeats, runtime } =
         arguments;
-    if let Some(What::Grpo(arguments)) = what {
-        return grpo::run(arguments);
+    match what {
+        Some(What::Grpo(arguments)) => return grpo::run(arguments),
+        Some(What::Kernels(arguments)) => return kernels::run(arguments),
+        None => {}
     }
     runtime.start()?;
     for (name, value) in [("--context", context), ("--decode", decode), ("--repeats", repeats)] {

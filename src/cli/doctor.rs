@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::terminal::Steps;
-use crate::cli::{CommandResult, output};
-use crate::doctor::report::{Check, DeviceReport, Figure, Hardware, MatrixShape, Problem, Report};
+use crate::cli::{CommandResult, figures, output};
+use crate::doctor::report::{Check, DeviceReport, Hardware, MatrixShape, Problem, Report};
 use crate::doctor::{devices, examine};
 use crate::engine::Device;
 
@@ -27,8 +27,8 @@ JSON: {\"version\", \"held\", \"devices\": [{\"device\", \"problem\": {\"kind\",
        \"hardware\": {\"plane_units\", \"shared_memory_bytes\", \"max_cube_count\", \"multiprocessors\", \"cmma\", \"mma\"},
        \"checks\": [{\"op\", \"output\", \"case\", \"dtype\", \"error\", \"bound\", \"held\", \"problem\"}, ..],
        \"speed\": {\"ceilings\": [{\"name\", \"rate\", \"unit\", \"problem\"}, ..],
-                 \"figures\": [{\"op\", \"case\", \"dtype\", \"seconds\", \"achieved\", \"bound\", \"unit\", \"share_of_bound\",
-                              \"problem\"}, ..]}}, ..]}")]
+                 \"figures\": [{\"op\", \"case\", \"dtype\", \"seconds\", \"fastest\", \"slowest\", \"achieved\", \"bound\", \"unit\",
+                              \"share_of_bound\", \"problem\"}, ..]}}, ..]}")]
 pub struct Arguments {
     /// Only this device: cpu, wgpu, cuda or cuda:N [default: all that are there]
     #[arg(long, value_name = "DEVICE")]
@@ -147,12 +147,10 @@ fn describe_device(device: &DeviceReport, text: &mut String) {
     let Some(speed) = &device.speed else { return };
     text.push('\n');
     for ceiling in &speed.ceilings {
-        let rate = ceiling.rate.map(|rate| format!("{rate:.1} {}", ceiling.unit));
-        let said = rate.or_else(|| ceiling.problem.clone()).unwrap_or_default();
-        text.push_str(&format!("{}: {said}\n", ceiling.name));
+        text.push_str(&figures::ceiling(ceiling));
     }
     for figure in &speed.figures {
-        text.push_str(&time(figure));
+        text.push_str(&format!("{}\n", figures::time(figure)));
     }
 }
 
@@ -181,21 +179,5 @@ fn row(check: &Check) -> String {
     format!(
         "{verdict:<4} {:<33} {case:<46} {dtype:<4} {error:>8} of {bound:.1e}{problem}\n",
         format!("{op} {output}")
-    )
-}
-
-fn time(figure: &Figure) -> String {
-    let Figure { op, case, dtype, seconds, achieved, bound, unit, share_of_bound, problem } = figure;
-    let start = format!("{op:<29} {case:<58} {dtype:<4}");
-    if let Some(problem) = problem {
-        return format!("{start} FAIL {problem}\n");
-    }
-    let number = |it: &Option<f64>| it.map_or("-".into(), |it| format!("{it:.2}"));
-    let milliseconds = number(&seconds.map(|it| it * 1e3));
-    let share = share_of_bound.map_or("-".into(), |it| format!("{:.0}%", 100.0 * it));
-    format!(
-        "{start} {milliseconds:>9} ms {:>9} of {:>9} {unit:<7} {share:>5}\n",
-        number(achieved),
-        number(bound)
     )
 }

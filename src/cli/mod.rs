@@ -6,6 +6,7 @@ mod chat;
 mod consult;
 mod doctor;
 mod export;
+mod figures;
 mod generate;
 mod inspect;
 mod interrupt;

@@ -58,6 +58,15 @@ impl Progress {
         Self(bar)
     }
 
+    /// A bar that counts measurements, with a changing message.
+    pub fn measurements(all: usize) -> Self {
+        let bar = ProgressBar::new(all as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
     /// A spinner with a changing message.
     pub fn spinner() -> Self {
         Self(ProgressBar::new_spinner())

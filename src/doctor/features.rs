@@ -2,20 +2,11 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::dtype_name;
 use super::inputs::{host, tensor};
 use super::report::Features;
 use crate::engine::backend::caught;
 use crate::kernels::KernelBackend;
-
-/// Float types that checks are made in.
-const FLOATS: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
-
-/// Float types that `device` computes in.
-pub(super) fn floats<B: KernelBackend>(device: &B::Device) -> Vec<DType> {
-    // f32 is what everything else is built on: a device without it is to fail, not to be passed over.
-    FLOATS.into_iter().filter(|&dtype| dtype == DType::F32 || B::supports_dtype(device, dtype)).collect()
-}
+use crate::measure::floats::{dtype_name, floats};
 
 pub(super) fn features<B: KernelBackend>(device: &B::Device) -> Features {
     Features {

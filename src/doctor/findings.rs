@@ -6,6 +6,8 @@ use std::thread;
 use super::report::{Ceiling, Check, Features, Figure, Hardware};
 use crate::engine::DeviceError;
 use crate::engine::backend::overheard;
+use crate::measure::Watch;
+use crate::measure::figure::Reference;
 
 /// One thing that is told.
 pub(super) enum Finding {
@@ -51,5 +53,19 @@ impl Findings {
                 thread::park();
             }
         }
+    }
+}
+
+impl Watch for Findings {
+    fn step(&self, what: String, _: usize, _: usize) {
+        Self::step(self, what);
+    }
+
+    fn ceiling(&self, ceiling: Ceiling) {
+        self.tell(Finding::Ceiling(ceiling));
+    }
+
+    fn figure(&self, figure: Figure, _: Option<Reference>) {
+        self.tell(Finding::Figure(figure));
     }
 }

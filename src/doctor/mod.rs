@@ -9,7 +9,6 @@ mod hardware;
 mod inputs;
 mod parity;
 pub mod report;
-mod speed;
 
 use std::sync::mpsc;
 use std::thread;
@@ -20,6 +19,8 @@ use burn::tensor::DType;
 use crate::engine::Device;
 use crate::engine::backend::{OnBackend, caught, on_device};
 use crate::kernels::KernelBackend;
+use crate::measure::floats::{dtype_name, floats};
+use crate::measure::{Kernel, Plan, Shapes, Timer, measure};
 use examination::Examination;
 use features::features;
 use findings::{Finding, Findings};
@@ -83,16 +84,17 @@ impl OnBackend for Everything<'_> {
         findings.tell(Finding::Features(features.clone()));
         Parity::<B>::new(device.clone(), &features, findings).all();
         if bench {
-            speed::measure::<B>(name, &device, findings);
+            // The CPU computes in f32 whatever it is given.
+            let timed = |dtype| dtype == DType::F32 || dtype == DType::BF16 && name != Device::Cpu;
+            let plan = Plan {
+                device: name,
+                kernels: Kernel::ALL.to_vec(),
+                shapes: Shapes::few(name),
+                dtypes: floats::<B>(&device).into_iter().filter(|&it| timed(it)).collect(),
+                timer: Timer::SHORT,
+                reference_bytes: None,
+            };
+            measure::<B>(&plan, &device, findings);
         }
-    }
-}
-
-/// The name of a float type, as commands write it.
-fn dtype_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::F16 => "f16",
-        DType::BF16 => "bf16",
-        _ => "f32",
     }
 }

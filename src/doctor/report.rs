@@ -4,6 +4,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::Device;
+pub use crate::measure::figure::{Ceiling, Figure};
 
 /// All devices.
 #[derive(Debug, Clone, Serialize)]
@@ -141,42 +142,6 @@ pub struct Speed {
     pub ceilings: Vec<Ceiling>,
     /// Operations.
     pub figures: Vec<Figure>,
-}
-
-/// A rate that operations are measured against.
-#[derive(Debug, Clone, Serialize)]
-pub struct Ceiling {
-    /// What was measured.
-    pub name: &'static str,
-    /// The rate; `None` where it could not be measured.
-    pub rate: Option<f64>,
-    /// `GB/s` or `TFLOP/s`.
-    pub unit: &'static str,
-    /// Why there is no rate.
-    pub problem: Option<String>,
-}
-
-/// The time of one operation.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figure {
-    /// The operation.
-    pub op: &'static str,
-    /// On what.
-    pub case: String,
-    /// The type of its inputs.
-    pub dtype: &'static str,
-    /// The median time.
-    pub seconds: Option<f64>,
-    /// What that comes to.
-    pub achieved: Option<f64>,
-    /// The ceiling in the same unit.
-    pub bound: Option<f64>,
-    /// `GB/s` or `TFLOP/s`, whichever takes longer at the ceilings.
-    pub unit: &'static str,
-    /// The time at the ceilings over the time taken.
-    pub share_of_bound: Option<f64>,
-    /// Why there is no time.
-    pub problem: Option<String>,
 }
 
 impl DeviceReport {

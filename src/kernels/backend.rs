@@ -125,7 +125,7 @@ pub trait KernelBackend: Backend {
         _attended: &Attended<Self>,
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
-        attention::backward::reference(q, k, v, segments, shape, dout)
+        attention::reference::packed_backward(q, k, v, segments, shape, dout)
     }
 
     /// `(log p, log sum exp)` of the `targets` `[n]` under rows of `logits` `[n, vocab]` in f32.

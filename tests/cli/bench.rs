@@ -74,3 +74,58 @@ fn bench_runs_on_a_config_alone_and_in_any_proportions() {
         assert!(refused(1, &[&base[..], &[flag, "0"]].concat()).contains(flag));
     }
 }
+
+#[test]
+fn kernels_are_measured_beside_their_references() {
+    let base = ["bench", "kernels", "--only", "cached,rotary", "--repeats", "1", "--threads", "2", "--json"];
+    let report = json_of(&base, "");
+    let top = ["device", "threads", "instruction_set", "interrupted", "ceilings", "kernels"];
+    assert_eq!(keys(&report), top);
+    assert_eq!((&report["device"], &report["interrupted"]), (&json!("cpu"), &json!(false)));
+    let ceilings = report["ceilings"].as_array().unwrap();
+    assert_eq!(ceilings.iter().map(|it| &it["unit"]).collect::<Vec<_>>(), ["GB/s", "TFLOP/s"]);
+    let kernels = report["kernels"].as_array().unwrap();
+    let ops: Vec<&str> = kernels.iter().map(|it| it["op"].as_str().unwrap()).collect();
+    assert!(ops.starts_with(&["attention_cached"]) && ops.ends_with(&["rotary"]), "{ops:?}");
+    assert!(ops.iter().all(|op| ["attention_cached", "rotary"].contains(op)), "{ops:?}");
+    let fields = ["op", "case", "dtype", "seconds", "fastest", "slowest", "achieved", "bound", "unit"];
+    for kernel in kernels {
+        let rest = ["share_of_bound", "problem", "reference"];
+        assert_eq!(keys(kernel), [&fields[..], &rest].concat());
+        assert_eq!((&kernel["dtype"], &kernel["problem"]), (&json!("f32"), &json!(null)), "{kernel}");
+        assert_eq!(keys(&kernel["reference"]), ["seconds", "ratio", "problem"]);
+        assert!(kernel["reference"]["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{kernel}");
+        let [fastest, median, slowest] =
+            ["fastest", "seconds", "slowest"].map(|field| kernel[field].as_f64().unwrap());
+        assert!(0.0 < fastest && fastest <= median && median <= slowest, "{kernel}");
+    }
+    let report = json_of(&[&base[..], &["--no-reference"]].concat(), "");
+    let kernels = report["kernels"].as_array().unwrap();
+    assert!(kernels.iter().all(|it| it["reference"].is_null() && it["seconds"].is_number()));
+}
+
+#[test]
+fn kernels_refuse_what_they_cannot_measure() {
+    let refuse = |status, more: &[&str]| refused(status, &[&["bench", "kernels"], more].concat());
+    assert!(refuse(2, &["--only", "gemm"]).contains("unknown kernel `gemm`, legal are: linear, quantised"));
+    assert!(refuse(2, &["--dtype", "q8"]).contains("--dtype"));
+    assert!(refuse(2, &["--repeats", "0"]).contains("--repeats"));
+    assert!(refuse(2, &["--memory", "--only", "head"]).contains("--only"));
+    assert!(refuse(2, &["--memory-of", "head"]).contains("unknown subject `head`"));
+    assert!(refuse(1, &["--memory", "--device", "cuda"]).contains("memory is measured on the CPU only"));
+    #[cfg(not(feature = "wgpu"))]
+    assert!(refuse(1, &["--device", "wgpu"]).contains("--features wgpu"));
+}
+
+/// As `--memory` measures each subject.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_tells_what_one_subject_took() {
+    let taken = json_of(&["bench", "kernels", "--memory-of", "plain-attention:512", "--threads", "2"], "");
+    assert_eq!(keys(&taken), ["inputs_bytes", "gradients_bytes", "above_bytes"]);
+    let tensor = 512 * 8 * 64 * 4;
+    assert_eq!((&taken["inputs_bytes"], &taken["gradients_bytes"]), (&json!(4 * tensor), &json!(3 * tensor)));
+    // Two matrices of scores at least.
+    let scores = 8 * 512 * 512 * 4;
+    assert!(taken["above_bytes"].as_u64().is_some_and(|bytes| bytes >= 2 * scores), "{taken}");
+}

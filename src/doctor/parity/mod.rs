@@ -15,11 +15,10 @@ use std::ops::Range;
 use burn::tensor::DType;
 
 use super::compare::relative_error;
-use super::dtype_name;
-use super::features::floats;
 use super::findings::{Finding, Findings};
 use super::inputs::Grain;
 use super::report::{Check, Features};
+use super::{dtype_name, floats};
 use crate::engine::backend::caught;
 use crate::kernels::KernelBackend;
 

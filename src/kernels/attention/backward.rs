@@ -7,11 +7,9 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
 use gemm::Parallelism;
 use pulp::{Simd, WithSimd};
 
-use super::reference::{HIDDEN, seen};
 use super::{AttentionShape, Placed, Segment, place};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
@@ -20,78 +18,6 @@ use crate::kernels::simd;
 const BLOCK_SCORES: usize = 48 << 10;
 /// Query rows of a block at most.
 const BLOCK_ROWS: usize = 96;
-
-/// In plain tensor operations: `q` `[n, heads, head_dim]`, `k` and `v` `[n, kv_heads, head_dim]`, `dout`
-/// `[n, heads * head_dim]`; `(dq, dk, dv)` in the shapes of `q`, `k`, `v`.
-pub fn reference<B: Backend>(
-    q: Tensor<B, 3>,
-    k: Tensor<B, 3>,
-    v: Tensor<B, 3>,
-    segments: &[Segment],
-    shape: AttentionShape,
-    dout: Tensor<B, 2>,
-) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
-    let placed = place(segments);
-    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
-    for (segment, at) in segments.iter().zip(&placed) {
-        let float = |x: Tensor<B, 3>| x.cast(DType::F32);
-        let (own_k, own_v) = (float(seen(&k, at)), float(seen(&v, at)));
-        let own_q = float(q.clone().slice([at.rows.clone()]));
-        let own_dout = dout.clone().slice([at.rows.clone()]).cast(DType::F32);
-        let parts = one(own_q, own_k, own_v, shape, own_dout);
-        dq.push(parts.0);
-        for (all, part) in [(&mut dk, parts.1), (&mut dv, parts.2)] {
-            let before = at.before.len();
-            all.push(part.clone().slice([before..before + at.rows.len()]));
-            if let Some(parent) = segment.after {
-                all[parent] = all[parent].clone() + part.slice([0..before]);
-            }
-        }
-    }
-    (Tensor::cat(dq, 0), Tensor::cat(dk, 0), Tensor::cat(dv, 0))
-}
-
-/// The last `queries` of `keys` tokens.
-fn one<B: Backend>(
-    q: Tensor<B, 3>,
-    k: Tensor<B, 3>,
-    v: Tensor<B, 3>,
-    shape: AttentionShape,
-    dout: Tensor<B, 2>,
-) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
-    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
-    let device = q.device();
-    let (n, keys) = (q.dims()[0], k.dims()[0]);
-    let group = heads / kv_heads;
-    // Heads that share a key head stand one after another as query rows: [kv_heads, group * n, head_dim].
-    let stack = |x: Tensor<B, 3>| {
-        x.reshape([n, kv_heads, group, head_dim]).permute([1, 2, 0, 3]).reshape([
-            kv_heads,
-            group * n,
-            head_dim,
-        ])
-    };
-    let unstack = |x: Tensor<B, 3>| {
-        x.reshape([kv_heads, group, n, head_dim]).permute([2, 0, 1, 3]).reshape([n, heads, head_dim])
-    };
-    let (q, dout) = (stack(q), stack(dout.reshape([n, heads, head_dim])));
-    let (k, v) = (k.permute([1, 0, 2]), v.permute([1, 0, 2]));
-    let position = |from: usize, to: usize| {
-        let numbers: Vec<i32> = (from as i32..to as i32).collect();
-        Tensor::<B, 1, Int>::from_data(TensorData::new(numbers, [to - from]), &device)
-    };
-    let key = position(0, keys).reshape([1, 1, keys]).expand([kv_heads, group * n, keys]);
-    let query = position(keys - n, keys).reshape([1, 1, n, 1]).expand([kv_heads, group, n, keys]);
-    let query = query.reshape([kv_heads, group * n, keys]);
-    let scores = q.clone().matmul(k.clone().swap_dims(1, 2)).mul_scalar(scale);
-    let p = softmax(scores.mask_fill(key.greater(query), HIDDEN), 2);
-    let dv = p.clone().swap_dims(1, 2).matmul(dout.clone());
-    let dp = dout.matmul(v.swap_dims(1, 2));
-    let ds = (p.clone() * (dp.clone() - (p * dp).sum_dim(2))).mul_scalar(scale);
-    let dq = ds.clone().matmul(k);
-    let dk = ds.swap_dims(1, 2).matmul(q);
-    (unstack(dq), dk.permute([1, 0, 2]), dv.permute([1, 0, 2]))
-}
 
 /// What the CPU kernel reads and writes: `q`, `out`, `dout` and `dq` `[n, heads, head_dim]`, `k`, `v`, `dk` and `dv`
 /// `[n, kv_heads, head_dim]`; the gradients are overwritten.

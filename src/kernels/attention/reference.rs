@@ -1,4 +1,4 @@
-//! Attention in plain tensor operations: scores are materialised, one sequence at a time.
+//! Attention and its gradients in plain tensor operations: scores are materialised, one sequence at a time.
 
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
 
@@ -6,30 +6,32 @@ use super::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segme
 
 /// The score of a key that a query may not see: its share is exactly 0, as that of minus infinity is. It is finite because
 /// a GPU's matrix product may multiply what it reads beyond a matrix by 0, and 0 times infinity is no number.
-pub(super) const HIDDEN: f32 = f32::MIN / 2.0;
+const HIDDEN: f32 = f32::MIN / 2.0;
 
-/// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
-/// `[keys, kv_heads, head_dim]`.
+/// Rows `[n, heads, head_dim]` with heads that share a key head one after another: `[kv_heads, group * n, head_dim]`.
 ///
-/// Heads that share a key head are stacked as extra query rows, so keys and values are not repeated.
-pub fn attend<B: Backend>(
-    q: Tensor<B, 3>,
-    k: Tensor<B, 3>,
-    v: Tensor<B, 3>,
-    shape: AttentionShape,
-) -> Attended<B> {
-    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
-    let dtype = q.dtype();
-    let device = q.device();
-    let [queries, keys] = [q.dims()[0], k.dims()[0]];
+/// So keys and values are not repeated.
+fn stacked<B: Backend>(x: Tensor<B, 3>, shape: AttentionShape) -> Tensor<B, 3> {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+    let (n, group) = (x.dims()[0], heads / kv_heads);
+    let x = x.reshape([n, kv_heads, group, head_dim]).permute([1, 2, 0, 3]);
+    x.reshape([kv_heads, group * n, head_dim])
+}
+
+/// What [`stacked`] did, undone.
+fn unstacked<B: Backend>(x: Tensor<B, 3>, shape: AttentionShape) -> Tensor<B, 3> {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
     let group = heads / kv_heads;
-    let q = q.cast(DType::F32).reshape([queries, kv_heads, group, head_dim]).permute([1, 2, 0, 3]).reshape([
-        kv_heads,
-        group * queries,
-        head_dim,
-    ]);
-    let k = k.cast(DType::F32).permute([1, 2, 0]);
-    let v = v.cast(DType::F32).permute([1, 0, 2]);
+    let n = x.dims()[1] / group;
+    x.reshape([kv_heads, group, n, head_dim]).permute([2, 0, 1, 3]).reshape([n, heads, head_dim])
+}
+
+/// `scale q . k` where the query sees the key, [`HIDDEN`] elsewhere: the last `queries` of `keys` tokens, `q`
+/// `[kv_heads, group * queries, head_dim]`, `k` `[kv_heads, head_dim, keys]`, result `[kv_heads, group, queries, keys]`.
+fn scores<B: Backend>(q: Tensor<B, 3>, k: Tensor<B, 3>, shape: AttentionShape) -> Tensor<B, 4> {
+    let AttentionShape { heads, kv_heads, scale, .. } = shape;
+    let (group, device) = (heads / kv_heads, q.device());
+    let (queries, keys) = (q.dims()[1] / group, k.dims()[2]);
     let scores = q.matmul(k).mul_scalar(scale).reshape([kv_heads, group, queries, keys]);
     let position = |n: usize, from: usize| {
         let data: Vec<i32> = (0..n).map(|i| (from + i) as i32).collect();
@@ -38,17 +40,30 @@ pub fn attend<B: Backend>(
     let query = position(queries, keys - queries).reshape([1, 1, queries, 1]);
     let key = position(keys, 0).reshape([1, 1, 1, keys]);
     let hidden = key.expand([1, 1, queries, keys]).greater(query.expand([1, 1, queries, keys]));
-    let scores = scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), HIDDEN);
+    scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), HIDDEN)
+}
+
+/// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
+/// `[keys, kv_heads, head_dim]`.
+pub fn attend<B: Backend>(
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    shape: AttentionShape,
+) -> Attended<B> {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+    let dtype = q.dtype();
+    let [queries, keys] = [q.dims()[0], k.dims()[0]];
+    let group = heads / kv_heads;
+    let q = stacked(q.cast(DType::F32), shape);
+    let k = k.cast(DType::F32).permute([1, 2, 0]);
+    let v = v.cast(DType::F32).permute([1, 0, 2]);
+    let scores = scores(q, k, shape);
     let peak = scores.clone().max_dim(3);
     let sums = (scores.clone() - peak.clone()).exp().sum_dim(3).log() + peak;
     let sums = sums.reshape([kv_heads, group, queries]).permute([2, 0, 1]).reshape([queries, heads]);
-    let out = softmax(scores, 3)
-        .reshape([kv_heads, group * queries, keys])
-        .matmul(v)
-        .reshape([kv_heads, group, queries, head_dim])
-        .permute([2, 0, 1, 3])
-        .reshape([queries, heads * head_dim])
-        .cast(dtype);
+    let out = softmax(scores, 3).reshape([kv_heads, group * queries, keys]).matmul(v);
+    let out = unstacked(out, shape).reshape([queries, heads * head_dim]).cast(dtype);
     Attended { out, sums }
 }
 
@@ -72,12 +87,101 @@ pub fn packed<B: Backend>(
 }
 
 /// The rows of `x` that a segment's tokens may see: what it continues, then its own.
-pub(super) fn seen<B: Backend>(x: &Tensor<B, 3>, placed: &Placed) -> Tensor<B, 3> {
+fn seen<B: Backend>(x: &Tensor<B, 3>, placed: &Placed) -> Tensor<B, 3> {
     let own = x.clone().slice([placed.rows.clone()]);
     if placed.before.is_empty() {
         return own;
     }
     Tensor::cat(vec![x.clone().slice([placed.before.clone()]), own], 0)
+}
+
+/// Gradients `(dq, dk, dv)` of [`packed`], in the shapes of `q`, `k` and `v`: `q` `[n, heads, head_dim]`, `k` and `v`
+/// `[n, kv_heads, head_dim]`, `dout` `[n, heads * head_dim]`. Probabilities are made again.
+pub fn packed_backward<B: Backend>(
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    segments: &[Segment],
+    shape: AttentionShape,
+    dout: Tensor<B, 2>,
+) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
+    let placed = place(segments);
+    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
+    for (segment, at) in segments.iter().zip(&placed) {
+        let own_q = q.clone().slice([at.rows.clone()]);
+        let own_dout = dout.clone().slice([at.rows.clone()]);
+        let parts = Softened::new(own_q, seen(&k, at), seen(&v, at), shape).gradients(own_dout);
+        dq.push(parts.0);
+        for (all, part) in [(&mut dk, parts.1), (&mut dv, parts.2)] {
+            let before = at.before.len();
+            all.push(part.clone().slice([before..before + at.rows.len()]));
+            if let Some(parent) = segment.after {
+                all[parent] = all[parent].clone() + part.slice([0..before]);
+            }
+        }
+    }
+    (Tensor::cat(dq, 0), Tensor::cat(dk, 0), Tensor::cat(dv, 0))
+}
+
+/// One sequence forward and backward as autodiff of the plain operations goes: the forward's probabilities are kept for the
+/// backward. The output `[n, heads * head_dim]`, and `(dq, dk, dv)`; shapes as in [`packed_backward`].
+pub fn trained<B: Backend>(
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    shape: AttentionShape,
+    dout: Tensor<B, 2>,
+) -> (Tensor<B, 2>, (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>)) {
+    let dtype = q.dtype();
+    let kept = Softened::new(q, k, v, shape);
+    let out = kept.out().cast(dtype);
+    (out, kept.gradients(dout))
+}
+
+/// A sequence and its probabilities, in f32.
+struct Softened<B: Backend> {
+    /// `[kv_heads, group * queries, head_dim]`.
+    q: Tensor<B, 3>,
+    /// `[kv_heads, keys, head_dim]`.
+    k: Tensor<B, 3>,
+    /// `[kv_heads, keys, head_dim]`.
+    v: Tensor<B, 3>,
+    /// `[kv_heads, group * queries, keys]`.
+    p: Tensor<B, 3>,
+    shape: AttentionShape,
+}
+
+impl<B: Backend> Softened<B> {
+    /// Of the last `queries` of `keys` tokens; shapes as in [`attend`].
+    fn new(q: Tensor<B, 3>, k: Tensor<B, 3>, v: Tensor<B, 3>, shape: AttentionShape) -> Self {
+        let q = stacked(q.cast(DType::F32), shape);
+        let [k, v] = [k, v].map(|x| x.cast(DType::F32).permute([1, 0, 2]));
+        let [kv_heads, rows, keys] = [shape.kv_heads, q.dims()[1], k.dims()[1]];
+        let p =
+            softmax(scores(q.clone(), k.clone().swap_dims(1, 2), shape), 3).reshape([kv_heads, rows, keys]);
+        Self { q, k, v, p, shape }
+    }
+
+    /// `[queries, heads * head_dim]`.
+    fn out(&self) -> Tensor<B, 2> {
+        let out = unstacked(self.p.clone().matmul(self.v.clone()), self.shape);
+        let [n, heads, head_dim] = out.dims();
+        out.reshape([n, heads * head_dim])
+    }
+
+    /// From the output's gradient `[queries, heads * head_dim]`.
+    fn gradients(self, dout: Tensor<B, 2>) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
+        let Self { q, k, v, p, shape } = self;
+        let AttentionShape { heads, head_dim, scale, .. } = shape;
+        let n = dout.dims()[0];
+        let dout = stacked(dout.cast(DType::F32).reshape([n, heads, head_dim]), shape);
+        let dv = p.clone().swap_dims(1, 2).matmul(dout.clone());
+        let dp = dout.matmul(v.swap_dims(1, 2));
+        let ds = (p.clone() * (dp.clone() - (p * dp).sum_dim(2))).mul_scalar(scale);
+        let dq = ds.clone().matmul(k);
+        let dk = ds.swap_dims(1, 2).matmul(q);
+        (unstacked(dq, shape), dk.permute([1, 0, 2]), dv.permute([1, 0, 2]))
+    }
 }
 
 /// Maximal runs of consecutive numbers: `(first, length)`.

@@ -14,6 +14,7 @@ pub mod columns;
 pub mod rows;
 #[cfg(test)]
 mod tests;
+pub mod unfused;
 
 pub use columns::Running;
 

@@ -13,6 +13,17 @@ struct Exact {
     bias: Vec<f64>,
 }
 
+/// How the loss is computed.
+#[derive(Clone, Copy)]
+enum Way {
+    /// In parts of so many rows.
+    Rows(usize),
+    /// In parts of so many columns.
+    Columns(usize),
+    /// All logits at once.
+    Unfused,
+}
+
 struct Case {
     hidden: Vec<f32>,
     weight: Vec<f32>,
@@ -59,8 +70,8 @@ impl Case {
         exact
     }
 
-    /// What `loss` finds in parts of `part` rows or columns.
-    fn found(&self, by_columns: bool, part: usize) -> HeadGradients<Flex> {
+    /// What one way of computing it finds.
+    fn found(&self, way: Way) -> HeadGradients<Flex> {
         let (n, width, vocab) = (self.targets.len(), self.width, self.weight.len() / self.width);
         let tensor = |x: &[f32], dims: [usize; 2]| {
             Tensor::<Flex, 2>::from_data(TensorData::new(x.to_vec(), dims), &FlexDevice)
@@ -80,10 +91,10 @@ impl Case {
             next += 1;
             self.slopes[index]
         };
-        if by_columns {
-            columns::loss(input, part, &mut derivative)
-        } else {
-            rows::loss(input, part, &mut derivative)
+        match way {
+            Way::Rows(part) => rows::loss(input, part, &mut derivative),
+            Way::Columns(part) => columns::loss(input, part, &mut derivative),
+            Way::Unfused => unfused::loss(input, &mut derivative),
         }
     }
 }
@@ -137,10 +148,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn parts_of_rows_and_of_columns_give_the_exact_gradients(case in case(), part in 1usize..=40) {
+    fn parts_of_rows_or_columns_and_all_at_once_give_the_exact_gradients(case in case(), part in 1usize..=40) {
         let exact = case.exact();
-        for by_columns in [false, true] {
-            let found = case.found(by_columns, part);
+        for way in [Way::Rows(part), Way::Columns(part), Way::Unfused] {
+            let found = case.found(way);
             let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
             close("log-probs", &found.log_probs, &exact.log_probs)?;
             close("hidden", &host(found.hidden), &exact.hidden)?;

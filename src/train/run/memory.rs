@@ -7,21 +7,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Linux keeps it itself (`VmHWM`). Elsewhere the present size is asked for and the largest answer so far is given, so
 /// it is as good as it is asked for often: once a step.
 pub fn peak_rss_bytes() -> u64 {
-    if let Some(bytes) =
-        std::fs::read_to_string("/proc/self/status").ok().as_deref().and_then(high_water_mark)
-    {
-        return bytes;
+    if let Some(resident) = resident() {
+        return resident.peak;
     }
     static LARGEST: AtomicU64 = AtomicU64::new(0);
     let now = resident_now().unwrap_or(0);
     LARGEST.fetch_max(now, Ordering::Relaxed).max(now)
 }
 
-/// `VmHWM` of a `/proc/<pid>/status`, which gives it in units of 1024 bytes.
-fn high_water_mark(status: &str) -> Option<u64> {
-    let rest = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = rest.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
-    kib.checked_mul(1024)
+/// What Linux keeps count of for this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resident {
+    /// Bytes in memory now (`VmRSS`).
+    pub now: u64,
+    /// The most that it ever had (`VmHWM`), in bytes.
+    pub peak: u64,
+}
+
+/// Both counts; `None` on any other system.
+pub fn resident() -> Option<Resident> {
+    parse(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// The counts of a `/proc/<pid>/status`, which gives them in units of 1024 bytes.
+fn parse(status: &str) -> Option<Resident> {
+    let bytes = |name: &str| -> Option<u64> {
+        let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = rest.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+        kib.checked_mul(1024)
+    };
+    Some(Resident { now: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
 }
 
 /// What the system says this process has in memory now.
@@ -42,11 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_is_read_in_bytes() {
-        assert_eq!(high_water_mark("Name:\tosler\nVmHWM:\t   12345 kB\nVmRSS:\t 1 kB\n"), Some(12_641_280));
-        for other in ["", "VmHWM:\t12 MB", "VmHWM: x kB", "VmHWM:\t18446744073709551615 kB"] {
-            assert_eq!(high_water_mark(other), None, "{other}");
+    fn both_counts_are_read_in_bytes() {
+        let status = "Name:\tosler\nVmHWM:\t   12345 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(parse(status), Some(Resident { now: 1024, peak: 12_641_280 }));
+        for mark in ["", "VmHWM:\t12 MB", "VmHWM: x kB", "VmHWM:\t18446744073709551615 kB"] {
+            assert_eq!(parse(&format!("VmRSS:\t 1 kB\n{mark}")), None, "{mark}");
         }
+        assert_eq!(parse("VmHWM:\t 1 kB"), None, "a count alone");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub use directory::{RunDirectory, RunOptions};
 pub use error::RunError;
 pub use lock::RunLock;
 pub use log::JsonLog;
-pub use memory::peak_rss_bytes;
+pub use memory::{Resident, peak_rss_bytes, resident};
 pub use metrics::{Clipped, Gap, RlMetrics, Spread, StepMetrics, Timing};
 pub use read::{Difference, first_difference, read_metrics};
 pub use resumed::{ResumeFrom, Resumed};

@@ -1,0 +1,119 @@
+//! `osler bench kernels --memory`
+
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+use crate::cli::interrupt::Interrupt;
+use crate::cli::options::{Runtime, available_memory};
+use crate::cli::terminal::Progress;
+use crate::cli::{CommandResult, output};
+use crate::measure::memory::{Bound, MemoryFigure, Subject, Taken, bounds, check, measure};
+
+#[derive(Serialize)]
+struct Report {
+    threads: usize,
+    interrupted: bool,
+    figures: Vec<MemoryFigure>,
+    bounds: Vec<Bound>,
+}
+
+/// Measures one subject in this process and prints what it took as JSON.
+pub fn measure_one(subject: Subject) -> CommandResult {
+    Ok(output::json(&measure(subject)?)?)
+}
+
+/// Measures every subject that memory is there for, each in a process of its own.
+pub fn run(runtime: &Runtime) -> CommandResult {
+    check(runtime.device)?;
+    let interrupt = Interrupt::watch()?;
+    let progress = Progress::measurements(Subject::ALL.len());
+    let threads = rayon::current_num_threads();
+    let (mut figures, mut measured) = (Vec::new(), Vec::new());
+    for (subject, done) in Subject::ALL.into_iter().zip(0..) {
+        progress.set(done, Subject::ALL.len() as u64);
+        progress.say(&subject.describe());
+        let taken = in_a_child(subject, threads, runtime);
+        // Ctrl-C ends the child as well: what it did not say is no failure.
+        if interrupt.is_pressed() {
+            break;
+        }
+        measured.extend(taken.as_ref().ok().map(|&taken| (subject, taken)));
+        figures.push(MemoryFigure {
+            subject: subject.to_string(),
+            case: subject.describe(),
+            taken: taken.as_ref().ok().copied(),
+            problem: taken.err(),
+        });
+    }
+    progress.finish();
+    let interrupted = interrupt.is_pressed();
+    let report = Report { threads, interrupted, figures, bounds: bounds(&measured) };
+    if runtime.json {
+        output::json(&report)?;
+    } else {
+        output::text(&output::shown(&describe(&report)))?;
+    }
+    match report.bounds.iter().find(|bound| !bound.held) {
+        Some(bound) => Err(format!("`{}` takes more memory than its bound", bound.name).into()),
+        None if report.bounds.is_empty() && !interrupted => Err("no bound could be measured".into()),
+        None => Ok(()),
+    }
+}
+
+/// What `subject` takes in a process that does nothing else; or why that is not known.
+fn in_a_child(subject: Subject, threads: usize, runtime: &Runtime) -> Result<Taken, String> {
+    let (needs, has) = (subject.needs(), available_memory(runtime.device).unwrap_or(0));
+    if needs > has {
+        return Err(format!(
+            "not measured: it needs about {}, {} are free",
+            output::bytes(needs),
+            output::bytes(has)
+        ));
+    }
+    let (subject, threads) = (subject.to_string(), threads.to_string());
+    let program = std::env::current_exe().map_err(|error| format!("this program's file: {error}"))?;
+    let child = Command::new(program)
+        .args(["bench", "kernels", "--memory-of", &subject, "--threads", &threads])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("a process of its own: {error}"))?;
+    if !child.status.success() {
+        return Err(format!("{}: {}", child.status, String::from_utf8_lossy(&child.stderr).trim()));
+    }
+    serde_json::from_slice(&child.stdout).map_err(|error| format!("what its process said: {error}"))
+}
+
+fn describe(report: &Report) -> String {
+    let mut text = format!("peak above inputs and gradients, {} threads\n\n", report.threads);
+    for MemoryFigure { case, taken, problem, .. } in &report.figures {
+        let said = taken.map(|taken| {
+            let [inputs, gradients] = [taken.inputs_bytes, taken.gradients_bytes].map(output::bytes);
+            let above = output::bytes(taken.above_bytes);
+            format!("{above:>12} (inputs {inputs}, gradients {gradients})")
+        });
+        let said = said.or_else(|| problem.clone()).unwrap_or_default();
+        text.push_str(&format!("{case:<80} {said}\n"));
+    }
+    text.push('\n');
+    for bound in &report.bounds {
+        let verdict = if bound.held { "ok" } else { "FAIL" };
+        let (bytes, most) = (bound.bytes as f64 / 1e6, bound.at_most / 1e6);
+        text.push_str(&format!("{verdict:<4} {}: {bytes:.1} MB of at most {most:.1} MB", bound.name));
+        if let Some(materialised) = bound.materialised_bytes {
+            let share = 100.0 * bound.bytes as f64 / materialised;
+            let sizes: Vec<String> = bound.extrapolated_from.iter().map(usize::to_string).collect();
+            let how = if sizes.is_empty() {
+                "measured".into()
+            } else {
+                format!("a n^2 + b n through {} tokens, not measured", sizes.join(" and "))
+            };
+            text.push_str(&format!("; {share:.2}% of {:.2} GB materialised ({how})", materialised / 1e9));
+        }
+        text.push('\n');
+    }
+    if report.interrupted {
+        text.push_str("interrupted: the rest was not measured\n");
+    }
+    text
+}

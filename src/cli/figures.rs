@@ -1,0 +1,39 @@
+//! Measurements as lines of text.
+
+use crate::measure::figure::{Ceiling, Figure, Reference};
+
+/// A ceiling, as a line.
+pub fn ceiling(ceiling: &Ceiling) -> String {
+    let rate = ceiling.rate.map(|rate| format!("{rate:.1} {}", ceiling.unit));
+    let said = rate.or_else(|| ceiling.problem.clone()).unwrap_or_default();
+    format!("{}: {said}\n", ceiling.name)
+}
+
+/// A time, without the end of its line.
+pub fn time(figure: &Figure) -> String {
+    let Figure { op, case, dtype, seconds, achieved, bound, unit, share_of_bound, problem, .. } = figure;
+    let start = format!("{op:<29} {case:<58} {dtype:<4}");
+    if let Some(problem) = problem {
+        return format!("{start} FAIL {problem}");
+    }
+    let share = share_of_bound.map_or("-".into(), |it| format!("{:.0}%", 100.0 * it));
+    format!(
+        "{start} {:>9} ms {:>9} of {:>9} {unit:<7} {share:>5}",
+        number(seconds.map(|it| it * 1e3)),
+        number(*achieved),
+        number(*bound)
+    )
+}
+
+/// What a time is compared with, to go on its line.
+pub fn reference(reference: &Reference) -> String {
+    let Reference { seconds, ratio, problem } = reference;
+    match problem {
+        Some(problem) => format!("  plain: {problem}"),
+        None => format!("  plain {:>9} ms, {:>6} x", number(seconds.map(|it| it * 1e3)), number(*ratio)),
+    }
+}
+
+fn number(it: Option<f64>) -> String {
+    it.map_or("-".into(), |it| format!("{it:.2}"))
+}

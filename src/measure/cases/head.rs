@@ -1,0 +1,84 @@
+//! The output head with its loss, and the log-probs that it is made of.
+
+use burn::tensor::{DType, Tensor};
+
+use super::super::bench::{Bench, Case, Work};
+use super::super::shapes;
+use super::copy;
+use crate::kernels::head::{HeadInput, unfused};
+use crate::kernels::softmax::log_prob;
+use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+
+/// Matrices `[n, vocab]` in f32 that the unfused loss holds at once.
+const PLAIN_LOGITS: usize = 3;
+
+/// Tokens of no order.
+fn targets(n: usize, vocab: usize) -> Vec<u32> {
+    (0..n).map(|i| (i * 7919 % vocab) as u32).collect()
+}
+
+impl<B: KernelBackend> Bench<'_, B> {
+    /// Three products: logits, and the gradients of both that they are made of. What makes logits twice does more than it must.
+    pub(super) fn head(&self, shape: shapes::Head, dtype: DType) {
+        let shapes::Head { rows: n, width, vocab } = shape;
+        let hidden: Tensor<B, 2> = self.noise([n, width], dtype);
+        let weight = Matrix::Float(self.noise([vocab, width], dtype));
+        let targets = targets(n, vocab);
+        let flops = 6.0 * (n * vocab * width) as f64;
+        // The weight is read, its gradient written in f32.
+        let work = Work { flops, bytes: (vocab * width * (dtype.size() + size_of::<f32>())) as f64 };
+        let input = |hidden| {
+            let head = LinearWeights { weight: &weight, bias: None };
+            HeadInput { hidden, head, targets: &targets, temperature: 1.0 }
+        };
+        self.compare(
+            Case { op: "head_loss", case: format!("{n} rows of {width} to {vocab}"), dtype, work },
+            || hidden.clone(),
+            |hidden| B::head_loss(input(hidden), &mut |_, _| 1.0),
+            (PLAIN_LOGITS * n * vocab * size_of::<f32>()) as u64,
+            |hidden| unfused::loss(input(hidden), &mut |_, _| 1.0),
+        );
+    }
+
+    /// In f32 only.
+    pub(super) fn log_probs(&self, [n, vocab]: [usize; 2], dtype: DType) {
+        let logits: Tensor<B, 2> = self.noise([n, vocab], dtype);
+        let targets = targets(n, vocab);
+        let (coefficients, sums) = (vec![1.0; n], vec![(vocab as f32).ln(); n]);
+        // Logits are read by a forward; a backward writes as many as well.
+        let case = |op, tensors: usize| Case {
+            op,
+            case: format!("{n} rows of {vocab}"),
+            dtype,
+            work: Work { flops: 0.0, bytes: (tensors * n * vocab * size_of::<f32>()) as f64 },
+        };
+        self.compare(
+            case("log_probs", 1),
+            || (),
+            |()| B::log_probs(&logits, &targets),
+            0,
+            |()| log_prob::reference(&logits, &targets),
+        );
+        self.compare(
+            case("log_probs_backward", 2),
+            || copy(&logits),
+            |logits| B::log_probs_backward(logits, &targets, &sums, &coefficients),
+            0,
+            |logits| log_prob::reference_backward(logits, &targets, &sums, &coefficients),
+        );
+        self.compare(
+            case("log_sums", 1),
+            || copy(&logits),
+            |logits| B::log_sums(logits, &targets, 0, None),
+            0,
+            |logits| log_prob::reference_sums(&logits, &targets, 0, None),
+        );
+        self.compare(
+            case("log_sums_backward", 2),
+            || copy(&logits),
+            |logits| B::log_sums_backward(logits, &targets, 0, &sums, &coefficients),
+            0,
+            |logits| log_prob::reference_sums_backward(logits, &targets, 0, &sums, &coefficients),
+        );
+    }
+}

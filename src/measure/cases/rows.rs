@@ -1,0 +1,69 @@
+//! What goes over rows once: RMSNorm, SwiGLU, rotary embedding. Their backwards give f32.
+
+use burn::tensor::{DType, Tensor};
+
+use super::super::bench::{Bench, Case, Work};
+use super::copy;
+use crate::kernels::{KernelBackend, activation, norm, rotary};
+
+const EPS: f32 = 1e-6;
+
+/// An operation that reads and writes so many tensors `[n, d]` of `dtype`.
+fn over_rows(op: &'static str, [n, d]: [usize; 2], dtype: DType, tensors: usize) -> Case {
+    let work = Work { flops: 0.0, bytes: (tensors * n * d * dtype.size()) as f64 };
+    Case { op, case: format!("{n} rows of {d}"), dtype, work }
+}
+
+impl<B: KernelBackend> Bench<'_, B> {
+    pub(super) fn norm(&self, rows: [usize; 2], dtype: DType) {
+        let [x, dy]: [Tensor<B, 2>; 2] = [(); 2].map(|()| self.noise(rows, dtype));
+        let weight: Tensor<B, 1> = self.noise([rows[1]], dtype);
+        self.compare(
+            over_rows("rms_norm", rows, dtype, 2),
+            || x.clone(),
+            |x| B::rms_norm(x, &weight, EPS),
+            0,
+            |x| norm::reference::rms_norm(x, &weight, EPS),
+        );
+        self.compare(
+            over_rows("rms_norm_backward", rows, dtype, 3),
+            || (x.clone(), dy.clone()),
+            |(x, dy)| B::rms_norm_backward(x, &weight, EPS, dy),
+            0,
+            |(x, dy)| norm::backward::reference(x, &weight, EPS, dy),
+        );
+    }
+
+    pub(super) fn swiglu(&self, rows: [usize; 2], dtype: DType) {
+        let [gate, up, dy]: [Tensor<B, 2>; 3] = [(); 3].map(|()| self.noise(rows, dtype));
+        self.compare(
+            over_rows("swiglu", rows, dtype, 3),
+            || (copy(&gate), up.clone()),
+            |(gate, up)| B::swiglu(gate, up),
+            0,
+            |(gate, up)| activation::reference::swiglu(gate, up),
+        );
+        self.compare(
+            over_rows("swiglu_backward", rows, dtype, 5),
+            || (copy(&gate), copy(&up), dy.clone()),
+            |(gate, up, dy)| B::swiglu_backward(gate, up, dy),
+            0,
+            |(gate, up, dy)| activation::backward::reference(gate, up, dy),
+        );
+    }
+
+    pub(super) fn rotary(&self, [n, heads, head_dim]: [usize; 3], dtype: DType) {
+        let x: Tensor<B, 3> = self.noise([n, heads, head_dim], dtype);
+        let [cos, sin]: [Tensor<B, 2>; 2] = [(); 2].map(|()| self.noise([n, head_dim / 2], DType::F32));
+        let table = 2 * n * (head_dim / 2) * size_of::<f32>();
+        let bytes = (2 * n * heads * head_dim * dtype.size() + table) as f64;
+        let case = format!("{n} rows of {heads} heads of {head_dim}");
+        self.compare(
+            Case { op: "rotary", case, dtype, work: Work { flops: 0.0, bytes } },
+            || copy(&x),
+            |x| B::rotary(x, &cos, &sin),
+            0,
+            |x| rotary::reference::rotary(x, &cos, &sin),
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! What is measured: attention and the GRPO loss, forward and backward, on the CPU in f32.
+
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::{Flex, FlexDevice};
+
+use crate::kernels::attention::reference;
+use crate::kernels::head::HeadInput;
+use crate::kernels::{AttentionShape, KernelBackend, LinearWeights, Matrix, Segment};
+use crate::rl::objective::{Clip, token_loss};
+
+/// Bytes that are there whatever computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of the inputs, the output's gradient among them.
+    pub inputs_bytes: u64,
+    /// Of the gradients.
+    pub gradients_bytes: u64,
+}
+
+/// Values without a pattern between -0.5 and 0.5, and nothing allocated beside them.
+fn filled<const D: usize>(dims: [usize; D]) -> Tensor<Flex, D> {
+    let count = dims.iter().product::<usize>();
+    let values: Vec<f32> = (0..count).map(|i| (i * 7919 % 10_007) as f32 / 10_007.0 - 0.5).collect();
+    Tensor::from_data(TensorData::new(values, dims), &FlexDevice)
+}
+
+fn bytes<const D: usize>(x: &Tensor<Flex, D>) -> u64 {
+    (x.dims().iter().product::<usize>() * size_of::<f32>()) as u64
+}
+
+/// Causal attention of one sequence of `tokens` with as many key heads as query heads; `plain` materialises the scores, and
+/// keeps the probabilities for the backward. Inputs: queries, keys, values, the output's gradient, each
+/// `[tokens, heads, head_dim]`.
+pub fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> Sizes {
+    let [q, k, v] = [(); 3].map(|()| filled([tokens, heads, head_dim]));
+    let dout = filled([tokens, heads * head_dim]);
+    let shape = AttentionShape { heads, kv_heads: heads, head_dim, scale: (head_dim as f32).sqrt().recip() };
+    let own = || (q.clone(), k.clone(), v.clone());
+    let (_out, (dq, dk, dv)) = if plain {
+        let (q, k, v) = own();
+        reference::trained(q, k, v, shape, dout.clone())
+    } else {
+        let segments = [Segment::alone(tokens)];
+        let (q, k, v) = own();
+        let attended = Flex::attention_packed(q, k, v, &segments, shape);
+        let (q, k, v) = own();
+        let gradients = Flex::attention_packed_backward(q, k, v, &segments, shape, &attended, dout.clone());
+        (attended.out, gradients)
+    };
+    Sizes {
+        inputs_bytes: bytes(&q) + bytes(&k) + bytes(&v) + bytes(&dout),
+        gradients_bytes: bytes(&dq) + bytes(&dk) + bytes(&dv),
+    }
+}
+
+/// The GRPO loss of `rows` sampled tokens under an output head `[vocab, width]`: advantages of both signs, and log-probs from when
+/// they were sampled on both sides of those now. Inputs: hidden rows `[rows, width]` and the head.
+pub fn grpo_loss(rows: usize, width: usize, vocab: usize) -> Sizes {
+    let hidden = filled([rows, width]);
+    let head = filled([vocab, width]);
+    let inputs_bytes = bytes(&hidden) + bytes(&head);
+    let weight = Matrix::Float(head);
+    let targets: Vec<u32> = (0..rows).map(|i| (i * 7919 % vocab) as u32).collect();
+    let clip = Clip { low: 0.2, high: 0.28 };
+    // Both signs of the advantage meet ratios below, within and above the clip.
+    let mut derivative = |i: usize, log_prob: f32| {
+        let old = log_prob + (i % 5) as f32 * 0.2 - 0.4;
+        let advantage = if i % 2 == 0 { 1.0 } else { -1.0 };
+        token_loss(log_prob, old, advantage, clip).derivative / rows as f32
+    };
+    let input = HeadInput {
+        hidden: hidden.clone(),
+        head: LinearWeights { weight: &weight, bias: None },
+        targets: &targets,
+        temperature: 1.0,
+    };
+    let gradients = Flex::head_loss(input, &mut derivative);
+    Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + bytes(&gradients.weight) }
+}
