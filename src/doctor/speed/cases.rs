@@ -7,7 +7,7 @@ use crate::doctor::dtype_name;
 use crate::doctor::findings::Finding;
 use crate::doctor::report::Figure;
 use crate::engine::backend::caught;
-use crate::kernels::head::HeadInput;
+use crate::kernels::head::{Derivative, HeadInput};
 use crate::kernels::{
     AdamWStep, AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, LinearWeights, Matrix, Segment,
 };
@@ -160,7 +160,9 @@ impl<B: KernelBackend> Bench<'_, B> {
             || hidden.clone(),
             |hidden| {
                 let head = LinearWeights { weight: &weight, bias: None };
-                B::head_loss(HeadInput { hidden, head, targets: &targets, temperature: 1.0 }, &mut |_, _| 1.0)
+                let (targets, temperature, entropies) = (&targets[..], 1.0, false);
+                let input = HeadInput { hidden, head, targets, temperature, entropies };
+                B::head_loss(input, &mut Derivative::each(|_, _| 1.0))
             },
         );
         let (n, d) = (self.sizes.rows, self.sizes.width);

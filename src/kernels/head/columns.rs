@@ -69,13 +69,13 @@ pub fn loss<B: KernelBackend>(
     columns: usize,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
-    let HeadInput { hidden, head, targets, temperature } = input;
+    let HeadInput { hidden, head, targets, temperature, entropies: wanted } = input;
     let weight = floats(head.weight);
     let [vocab, width] = weight.dims();
     let device = hidden.device();
     let walk = Walk { hidden, weight, bias: head.bias, temperature, columns };
     if walk.columns >= vocab {
-        return whole(walk, targets, derivative);
+        return whole(walk, targets, wanted, derivative);
     }
     let mut state: Option<Running<B>> = None;
     for part in walk.parts() {
@@ -85,8 +85,9 @@ pub fn loss<B: KernelBackend>(
     let sums = host(peaks + sums.log());
     let log_probs: Vec<f32> = host(hits).iter().zip(&sums).map(|(hit, sum)| hit - sum).collect();
     let slopes: Vec<f32> =
-        log_probs.iter().enumerate().map(|(i, &p)| derivative(i, p) / temperature).collect();
+        derivative.of(0, &log_probs).into_iter().map(|slope| slope / temperature).collect();
 
+    let mut entropies = if wanted { vec![0.0; targets.len()] } else { Vec::new() };
     let float = (&device, DType::F32);
     let mut dweight = Tensor::<B, 2>::empty([vocab, width], float);
     let mut dbias = head.bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
@@ -94,7 +95,12 @@ pub fn loss<B: KernelBackend>(
     let own = walk.hidden.clone().cast(DType::F32);
     for part in walk.parts() {
         let (first, end) = part;
-        let dlogits = B::log_sums_backward(walk.logits(part), targets, first, &sums, &slopes);
+        let logits = walk.logits(part);
+        if wanted {
+            // The sum of all columns is at hand by now, so each part's share only has to be added.
+            entropies.iter_mut().zip(B::entropies(&logits, &sums)).for_each(|(all, part)| *all += part);
+        }
+        let dlogits = B::log_sums_backward(logits, targets, first, &sums, &slopes);
         dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
         let product = B::product(dlogits.clone(), walk.weights(part).cast(DType::F32));
         dhidden = Some(match dhidden {
@@ -105,6 +111,7 @@ pub fn loss<B: KernelBackend>(
     }
     HeadGradients {
         log_probs,
+        entropies,
         hidden: dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns")),
         weight: dweight,
         bias: dbias,
@@ -115,15 +122,18 @@ pub fn loss<B: KernelBackend>(
 fn whole<B: KernelBackend>(
     walk: Walk<'_, B>,
     targets: &[u32],
+    wanted: bool,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
     let logits = walk.logits((0, walk.weight.dims()[0]));
     let (log_probs, sums) = B::log_probs(&logits, targets);
     let slopes: Vec<f32> =
-        log_probs.iter().enumerate().map(|(i, &p)| derivative(i, p) / walk.temperature).collect();
+        derivative.of(0, &log_probs).into_iter().map(|slope| slope / walk.temperature).collect();
+    let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
     let dlogits = B::log_probs_backward(logits, targets, &sums, &slopes);
     HeadGradients {
         log_probs,
+        entropies,
         hidden: B::product(dlogits.clone(), walk.weight.clone().cast(DType::F32)),
         bias: walk.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0)),
         weight: B::product(dlogits.transpose(), walk.hidden.cast(DType::F32)),

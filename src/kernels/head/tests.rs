@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::kernels::linear::Matrix;
 
-/// A head's loss in f64: log-probs, and the gradients of hidden, weight and bias.
+/// A head's loss in f64: log-probs, entropies, and the gradients of hidden, weight and bias.
 struct Exact {
     log_probs: Vec<f64>,
+    entropies: Vec<f64>,
     hidden: Vec<f64>,
     weight: Vec<f64>,
     bias: Vec<f64>,
@@ -28,6 +29,7 @@ impl Case {
         let (n, width, vocab) = (self.targets.len(), self.width, self.weight.len() / self.width);
         let mut exact = Exact {
             log_probs: Vec::new(),
+            entropies: Vec::new(),
             hidden: vec![0.0; n * width],
             weight: vec![0.0; vocab * width],
             bias: vec![0.0; vocab],
@@ -46,6 +48,7 @@ impl Case {
             let sum = peak + logits.iter().map(|x| (x - peak).exp()).sum::<f64>().ln();
             let target = self.targets[i] as usize;
             exact.log_probs.push(logits[target] - sum);
+            exact.entropies.push(logits.iter().map(|x| (x - sum).exp() * (sum - x)).sum());
             for v in 0..vocab {
                 let hit = if v == target { 1.0 } else { 0.0 };
                 let slope = f64::from(self.slopes[i]) * (hit - (logits[v] - sum).exp()) / temperature;
@@ -59,8 +62,8 @@ impl Case {
         exact
     }
 
-    /// What `loss` finds in parts of `part` rows or columns.
-    fn found(&self, by_columns: bool, part: usize) -> HeadGradients<Flex> {
+    /// What `loss` finds in parts of `part` rows or columns, asked for derivatives `at_once` or one by one.
+    fn found(&self, by_columns: bool, at_once: bool, part: usize) -> HeadGradients<Flex> {
         let (n, width, vocab) = (self.targets.len(), self.width, self.weight.len() / self.width);
         let tensor = |x: &[f32], dims: [usize; 2]| {
             Tensor::<Flex, 2>::from_data(TensorData::new(x.to_vec(), dims), &FlexDevice)
@@ -72,13 +75,22 @@ impl Case {
             head: LinearWeights { weight: &weight, bias: bias.as_ref() },
             targets: &self.targets,
             temperature: self.temperature,
+            entropies: at_once,
         };
         let mut next = 0;
-        let mut derivative = |index: usize, log_prob: f32| {
+        let mut one = |index: usize, log_prob: f32| {
             assert_eq!(index, next, "asked for in order");
             assert!(log_prob <= 1e-4 && log_prob.is_finite(), "{log_prob} is no log-prob");
             next += 1;
             self.slopes[index]
+        };
+        let mut derivative = if at_once {
+            Derivative::all(move |log_probs| {
+                assert_eq!(log_probs.len(), n, "all at once");
+                log_probs.iter().enumerate().map(|(index, &log_prob)| one(index, log_prob)).collect()
+            })
+        } else {
+            Derivative::each(one)
         };
         if by_columns {
             columns::loss(input, part, &mut derivative)
@@ -139,16 +151,32 @@ proptest! {
     #[test]
     fn parts_of_rows_and_of_columns_give_the_exact_gradients(case in case(), part in 1usize..=40) {
         let exact = case.exact();
-        for by_columns in [false, true] {
-            let found = case.found(by_columns, part);
+        for (by_columns, at_once) in [(false, false), (false, true), (true, false), (true, true)] {
+            let found = case.found(by_columns, at_once, part);
             let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
             close("log-probs", &found.log_probs, &exact.log_probs)?;
+            if at_once {
+                close("entropies", &found.entropies, &exact.entropies)?;
+            } else {
+                prop_assert!(found.entropies.is_empty());
+            }
             close("hidden", &host(found.hidden), &exact.hidden)?;
             close("weight", &host(found.weight), &exact.weight)?;
             prop_assert_eq!(found.bias.is_some(), case.bias.is_some());
             if let Some(bias) = found.bias {
                 close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
             }
+        }
+    }
+    #[test]
+    fn asking_for_all_derivatives_at_once_changes_no_bit(case in case(), part in 1usize..=40) {
+        for by_columns in [false, true] {
+            let (one, all) = (case.found(by_columns, false, part), case.found(by_columns, true, part));
+            let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+            let host = |x: Tensor<Flex, 2>| bits(&x.into_data().to_vec::<f32>().unwrap());
+            prop_assert_eq!(bits(&one.log_probs), bits(&all.log_probs));
+            prop_assert_eq!(host(one.hidden), host(all.hidden));
+            prop_assert_eq!(host(one.weight), host(all.weight));
         }
     }
 }
