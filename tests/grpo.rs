@@ -142,8 +142,7 @@ fn step(
 ) -> Step {
     let tokens = traces.iter().map(|trace| trace.trained().len()).sum();
     let size = StepSize { replies: traces.len(), tokens };
-    let mut result =
-        Step { seen: Seen::default(), log_probs: Vec::new(), gradients: Gradients::default() };
+    let mut result = Step { seen: Seen::default(), log_probs: Vec::new(), gradients: Gradients::default() };
     for indices in micro_batches {
         let mut batch = PackedBatch::default();
         let mut loss = BatchLoss::new(loss, size, &mut result.seen);
@@ -182,7 +181,9 @@ impl Expected<'_> {
             traces.iter().flat_map(|t| t.trained().into_iter().map(|i| t.log_probs[i])).collect();
         assert!(max_diff(&found.log_probs, &expected) <= 1e-4, "{name}: log-probs");
         let count = expected.len() as f64;
-        for (clipped, expected) in [found.seen.clipped_low, found.seen.clipped_high].into_iter().zip(self.clipped) {
+        for (clipped, expected) in
+            [found.seen.clipped_low, found.seen.clipped_high].into_iter().zip(self.clipped)
+        {
             assert!(
                 (clipped as f64 / count - expected).abs() <= 1e-6,
                 "{name}: {clipped} of {count}, {expected}"

@@ -10,8 +10,8 @@ use osler::eval::{HeldOut, evaluate};
 use osler::model::config::{Architecture, ModelConfig, RopeScaling};
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::rl::{
-    Clip, Fragment, FragmentOptions, Fragments, NoiseFilter, Policy, PolicyLoss, ReplySampling, UpdateOptions, heldout,
-    update,
+    Clip, Fragment, FragmentOptions, Fragments, NoiseFilter, Policy, PolicyLoss, ReplySampling,
+    UpdateOptions, heldout, update,
 };
 use osler::rubric::{Generator, RuleJudge};
 use osler::sim::Limits;

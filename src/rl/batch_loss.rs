@@ -73,7 +73,8 @@ impl<'a> BatchLoss<'a> {
             let first = derivatives.len();
             let olds = self.tokens[first..first + count].iter().map(|token| token.old);
             let ratio = reply_ratio(log_probs[first..].iter().copied().zip(olds));
-            derivatives.extend((first..first + count).map(|index| self.token(index, log_probs[index], ratio)));
+            derivatives
+                .extend((first..first + count).map(|index| self.token(index, log_probs[index], ratio)));
         }
         derivatives
     }

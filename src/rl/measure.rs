@@ -180,7 +180,9 @@ fn step<B: KernelBackend>(
     let fragments = prompts
         .into_iter()
         .zip(&outputs)
-        .map(|(prompt, outputs)| fragment(&nobody, prompt, outputs, &texts, (&rewards, AdvantageScale::Mean), version))
+        .map(|(prompt, outputs)| {
+            fragment(&nobody, prompt, outputs, &texts, (&rewards, AdvantageScale::Mean), version)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let options = UpdateOptions {
         loss: PolicyLoss {
