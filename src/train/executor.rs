@@ -145,7 +145,14 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
     let (_, head) = head_of(decoder);
     let targets = wanted(&batch.targets);
     let (head, entropies) = (head.weights(), false);
-    head::rows::log_probs(&HeadInput { hidden, head, targets: &targets, temperature, entropies })
+    head::rows::log_probs(&HeadInput {
+        hidden,
+        head,
+        targets: &targets,
+        soft_cap: None,
+        temperature,
+        entropies,
+    })
 }
 
 /// The output head with its name: the embedding's where they are tied.
@@ -199,7 +206,7 @@ fn walk<B: KernelBackend>(
     let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
     let wanted = wanted(targets);
     let (head, entropies) = (head.weights(), objective.wants_entropies());
-    let input = HeadInput { hidden: normed, head, targets: &wanted, temperature, entropies };
+    let input = HeadInput { hidden: normed, head, targets: &wanted, soft_cap: None, temperature, entropies };
     let loss = B::head_loss(input, &mut objective.derivative());
     if entropies {
         objective.entropies(&loss.entropies);

@@ -63,7 +63,14 @@ impl<B: KernelBackend> Parity<'_, B> {
                     let bias: Tensor<B, 1> = tensor(&bias, [vocab], device, dtype);
                     let head = LinearWeights { weight: &matrix, bias: Some(&bias) };
                     let hidden = tensor(&hidden, [n, width], device, dtype);
-                    let input = HeadInput { hidden, head, targets: &targets, temperature, entropies: true };
+                    let input = HeadInput {
+                        hidden,
+                        head,
+                        targets: &targets,
+                        soft_cap: None,
+                        temperature,
+                        entropies: true,
+                    };
                     let found = B::head_loss(input, &mut Derivative::each(|index, _| slopes[index]));
                     let bias = found.bias.map(host).unwrap_or_default();
                     vec![found.log_probs, found.entropies, host(found.hidden), host(found.weight), bias]

@@ -161,7 +161,7 @@ impl<B: KernelBackend> Bench<'_, B> {
             |hidden| {
                 let head = LinearWeights { weight: &weight, bias: None };
                 let (targets, temperature, entropies) = (&targets[..], 1.0, false);
-                let input = HeadInput { hidden, head, targets, temperature, entropies };
+                let input = HeadInput { hidden, head, targets, soft_cap: None, temperature, entropies };
                 B::head_loss(input, &mut Derivative::each(|_, _| 1.0))
             },
         );

@@ -7,7 +7,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::rows::floats;
-use super::{Derivative, HeadGradients, HeadInput, PART};
+use super::{Derivative, HeadGradients, HeadInput, PART, cap};
 use crate::kernels::KernelBackend;
 
 /// Columns of a part are a multiple of this, so that products fill their tiles.
@@ -34,6 +34,7 @@ struct Walk<'a, B: KernelBackend> {
     hidden: Tensor<B, 2>,
     weight: &'a Tensor<B, 2>,
     bias: Option<&'a Tensor<B, 1>>,
+    soft_cap: Option<f32>,
     temperature: f32,
     columns: usize,
 }
@@ -56,7 +57,7 @@ impl<B: KernelBackend> Walk<'_, B> {
         if let Some(bias) = self.bias {
             logits = logits + bias.clone().slice([part.0..part.1]).cast(DType::F32).unsqueeze_dim(0);
         }
-        if self.temperature == 1.0 { logits } else { logits / self.temperature }
+        cap::scaled(logits, self.soft_cap, self.temperature)
     }
 }
 
@@ -69,11 +70,11 @@ pub fn loss<B: KernelBackend>(
     columns: usize,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
-    let HeadInput { hidden, head, targets, temperature, entropies: wanted } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
     let weight = floats(head.weight);
     let [vocab, width] = weight.dims();
     let device = hidden.device();
-    let walk = Walk { hidden, weight, bias: head.bias, temperature, columns };
+    let walk = Walk { hidden, weight, bias: head.bias, soft_cap, temperature, columns };
     if walk.columns >= vocab {
         return whole(walk, targets, wanted, derivative);
     }
@@ -100,7 +101,9 @@ pub fn loss<B: KernelBackend>(
             // The sum of all columns is at hand by now, so each part's share only has to be added.
             entropies.iter_mut().zip(B::entropies(&logits, &sums)).for_each(|(all, part)| *all += part);
         }
+        let bends = cap::slopes(&logits, soft_cap, temperature);
         let dlogits = B::log_sums_backward(logits, targets, first, &sums, &slopes);
+        let dlogits = cap::through(dlogits, bends);
         dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
         let product = B::product(dlogits.clone(), walk.weights(part).cast(DType::F32));
         dhidden = Some(match dhidden {
@@ -130,7 +133,8 @@ fn whole<B: KernelBackend>(
     let slopes: Vec<f32> =
         derivative.of(0, &log_probs).into_iter().map(|slope| slope / walk.temperature).collect();
     let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
-    let dlogits = B::log_probs_backward(logits, targets, &sums, &slopes);
+    let bends = cap::slopes(&logits, walk.soft_cap, walk.temperature);
+    let dlogits = cap::through(B::log_probs_backward(logits, targets, &sums, &slopes), bends);
     HeadGradients {
         log_probs,
         entropies,

@@ -3,6 +3,8 @@
 //! With `x_i = (h_i W^T + b) / temperature`, `p_i = x_i[t_i] - log sum_v exp x_iv` and the loss's derivatives `c_i` by `p_i`:
 //! `dx_iv = c_i (1[v = t_i] - exp(x_iv - log sum exp x_i)) / temperature`, `dh = dx W`, `dW = dx^T h`, `db = sum_i dx_i`.
 //!
+//! With a soft cap `c` the logits are `y = c tanh(x / c)` instead, and gradients are multiplied by `dy/dx = 1 - (y / c)^2`.
+//!
 //! Logits are made a part at a time: rows of all tokens where adding up `dW` is cheap next to making logits ([`rows`], the
 //! CPU), columns of all rows where it is not ([`columns`], GPUs), at the price of making them twice. A loss on whole sequences
 //! ([`Derivative::All`]) needs every log-prob first, so rows are then walked twice as well.
@@ -13,6 +15,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::linear::LinearWeights;
 
+mod cap;
 pub mod columns;
 pub mod rows;
 #[cfg(test)]
@@ -29,6 +32,8 @@ pub struct HeadInput<'a, B: Backend> {
     pub head: LinearWeights<'a, B>,
     /// The token that each row predicts, `[n]`.
     pub targets: &'a [u32],
+    /// The `c` of a soft cap `c tanh(x / c)` on the logits, before they are divided.
+    pub soft_cap: Option<f32>,
     /// What logits are divided by.
     pub temperature: f32,
     /// Whether the entropy of each row's distribution is wanted.

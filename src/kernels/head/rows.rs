@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{Derivative, HeadGradients, HeadInput, part_rows};
+use super::{Derivative, HeadGradients, HeadInput, cap, part_rows};
 use crate::kernels::KernelBackend;
 use crate::kernels::linear::{LinearWeights, Matrix};
 
@@ -10,11 +10,12 @@ use crate::kernels::linear::{LinearWeights, Matrix};
 fn logits<B: KernelBackend>(
     hidden: Tensor<B, 2>,
     head: &LinearWeights<'_, B>,
+    soft_cap: Option<f32>,
     temperature: f32,
 ) -> Tensor<B, 2> {
     let part = LinearWeights { weight: head.weight, bias: head.bias };
     let logits = B::linear_group(hidden, &[part]).swap_remove(0).cast(DType::F32);
-    if temperature == 1.0 { logits } else { logits / temperature }
+    cap::scaled(logits, soft_cap, temperature)
 }
 
 /// Log-probs of the targets `[n]`.
@@ -27,7 +28,7 @@ fn in_parts<B: KernelBackend>(input: &HeadInput<'_, B>, rows: usize) -> Vec<f32>
     let mut all = Vec::with_capacity(input.targets.len());
     for (part, first) in input.targets.chunks(rows).zip((0..).step_by(rows)) {
         let hidden = input.hidden.clone().slice([first..first + part.len()]);
-        all.extend(B::log_probs(&logits(hidden, &input.head, input.temperature), part).0);
+        all.extend(B::log_probs(&logits(hidden, &input.head, input.soft_cap, input.temperature), part).0);
     }
     all
 }
@@ -46,7 +47,7 @@ pub fn loss<B: KernelBackend>(
         Derivative::All(_) if several => Some(derivative.of(0, &in_parts(&input, rows))),
         _ => None,
     };
-    let HeadInput { hidden, head, targets, temperature, entropies: wanted } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
     let weight = floats(head.weight).clone().cast(DType::F32);
     let [vocab, width] = weight.dims();
     let mut log_probs = Vec::with_capacity(targets.len());
@@ -57,7 +58,7 @@ pub fn loss<B: KernelBackend>(
     for part in targets.chunks(rows) {
         let first = log_probs.len();
         let hidden = hidden.clone().slice([first..first + part.len()]);
-        let logits = logits(hidden.clone(), &head, temperature);
+        let logits = logits(hidden.clone(), &head, soft_cap, temperature);
         let (found, sums) = B::log_probs(&logits, part);
         let slopes = match &known {
             Some(known) => known[first..first + part.len()].to_vec(),
@@ -68,7 +69,8 @@ pub fn loss<B: KernelBackend>(
         if wanted {
             entropies.extend(B::entropies(&logits, &sums));
         }
-        let dlogits = B::log_probs_backward(logits, part, &sums, &slopes);
+        let bends = cap::slopes(&logits, soft_cap, temperature);
+        let dlogits = cap::through(B::log_probs_backward(logits, part, &sums, &slopes), bends);
         if head.bias.is_some() {
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));

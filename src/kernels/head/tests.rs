@@ -21,6 +21,7 @@ struct Case {
     targets: Vec<u32>,
     slopes: Vec<f32>,
     width: usize,
+    soft_cap: Option<f32>,
     temperature: f32,
 }
 
@@ -37,13 +38,22 @@ impl Case {
         let temperature = f64::from(self.temperature);
         for i in 0..n {
             let h = &self.hidden[i * width..][..width];
-            let logits: Vec<f64> = (0..vocab)
+            let cap = self.soft_cap.map(f64::from);
+            // Each logit with its derivative by what comes out of the matrix.
+            let logits: Vec<(f64, f64)> = (0..vocab)
                 .map(|v| {
                     let w = &self.weight[v * width..][..width];
                     let dot: f64 = h.iter().zip(w).map(|(&h, &w)| f64::from(h) * f64::from(w)).sum();
-                    (dot + self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[v]))) / temperature
+                    let x = dot + self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[v]));
+                    match cap {
+                        Some(cap) => {
+                            (cap * (x / cap).tanh() / temperature, (x / cap).cosh().powi(-2) / temperature)
+                        }
+                        None => (x / temperature, 1.0 / temperature),
+                    }
                 })
                 .collect();
+            let (logits, bends): (Vec<f64>, Vec<f64>) = logits.into_iter().unzip();
             let peak = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum = peak + logits.iter().map(|x| (x - peak).exp()).sum::<f64>().ln();
             let target = self.targets[i] as usize;
@@ -51,7 +61,7 @@ impl Case {
             exact.entropies.push(logits.iter().map(|x| (x - sum).exp() * (sum - x)).sum());
             for v in 0..vocab {
                 let hit = if v == target { 1.0 } else { 0.0 };
-                let slope = f64::from(self.slopes[i]) * (hit - (logits[v] - sum).exp()) / temperature;
+                let slope = f64::from(self.slopes[i]) * (hit - (logits[v] - sum).exp()) * bends[v];
                 exact.bias[v] += slope;
                 for d in 0..width {
                     exact.hidden[i * width + d] += slope * f64::from(self.weight[v * width + d]);
@@ -74,6 +84,7 @@ impl Case {
             hidden: tensor(&self.hidden, [n, width]),
             head: LinearWeights { weight: &weight, bias: bias.as_ref() },
             targets: &self.targets,
+            soft_cap: self.soft_cap,
             temperature: self.temperature,
             entropies: at_once,
         };
@@ -110,19 +121,14 @@ fn case() -> impl Strategy<Value = Case> {
             let bias = if bias { values(vocab, 3.0).prop_map(Some).boxed() } else { Just(None).boxed() };
             // Some slopes are exactly 0: rows that count for nothing.
             let slope = prop_oneof![1 => Just(0.0f32), 4 => -2.0f32..2.0];
-            let rest = (prop::collection::vec(0..vocab as u32, n), prop::collection::vec(slope, n));
+            let soft_cap = prop_oneof![2 => Just(None), 1 => (0.5f32..40.0).prop_map(Some)];
+            let rest = (prop::collection::vec(0..vocab as u32, n), prop::collection::vec(slope, n), soft_cap);
             // Now and then logits of some hundreds.
             let size = prop_oneof![3 => Just(1.5f32), 1 => Just(30.0)];
             let matrices =
                 size.prop_flat_map(move |size| (values(n * width, size), values(vocab * width, 2.0)));
-            (matrices, bias, rest).prop_map(move |((hidden, weight), bias, (targets, slopes))| Case {
-                hidden,
-                weight,
-                bias,
-                targets,
-                slopes,
-                width,
-                temperature,
+            (matrices, bias, rest).prop_map(move |((hidden, weight), bias, (targets, slopes, soft_cap))| {
+                Case { hidden, weight, bias, targets, slopes, width, soft_cap, temperature }
             })
         })
 }
