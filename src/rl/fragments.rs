@@ -84,7 +84,7 @@ pub struct MarkedReply {
     pub text: String,
     /// The reward, the length bonus included; `None` where nobody could judge.
     pub reward: Option<f64>,
-    /// `R - mean(R)`.
+    /// Of its reward in the group, by [`FragmentOptions::advantage`].
     pub advantage: f64,
 }
 

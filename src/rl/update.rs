@@ -118,3 +118,41 @@ fn micro_batches(fragments: &[Fragment], tokens: usize) -> Vec<Vec<Tree<'_>>> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::request::StopReason;
+    use crate::rl::fragments::MarkedReply;
+    use crate::rl::trace::{Group, TraceBuilder};
+
+    fn fragment(replies: &[(usize, f64)]) -> Fragment {
+        let prompt: Arc<[u32]> = vec![1, 2, 3].into();
+        let trace = |tokens: usize| {
+            let mut trace = TraceBuilder::new(prompt.clone(), 0).unwrap();
+            trace.sampled(&vec![5; tokens], &vec![-1.0; tokens]).unwrap();
+            trace.finish(StopReason::Eos).unwrap()
+        };
+        let marked = |advantage| MarkedReply { text: String::new(), reward: Some(0.0), advantage };
+        Fragment {
+            case: String::new(),
+            turn: 0,
+            heard: String::new(),
+            group: Group::new(replies.iter().map(|(tokens, _)| trace(*tokens)).collect()).unwrap(),
+            replies: replies.iter().map(|(_, advantage)| marked(*advantage)).collect(),
+        }
+    }
+
+    #[test]
+    fn replies_without_an_advantage_are_passed_over_but_count_in_what_a_step_is_divided_by() {
+        let fragments = [fragment(&[(4, 0.5), (6, -0.5)]), fragment(&[(3, 0.0), (5, 0.0)])];
+        assert_eq!(size(&fragments), StepSize { replies: 4, tokens: 18 });
+        for tokens in [1, 14, 1000] {
+            let micro = micro_batches(&fragments, tokens);
+            let replies: usize = micro.iter().flatten().map(|tree| tree.replies.len()).sum();
+            assert_eq!(replies, 2, "{tokens}");
+        }
+    }
+}

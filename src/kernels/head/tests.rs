@@ -140,13 +140,16 @@ impl std::fmt::Debug for Case {
 }
 
 fn close(what: &str, found: &[f32], exact: &[f64]) -> Result<(), TestCaseError> {
-    prop_assert_eq!(found.len(), exact.len(), "{}", what);
     // Logits of some hundreds are known to 3e-5 only, and so is what comes of their exponentials.
-    let largest = exact.iter().fold(1.0f64, |a, b| a.max(b.abs()));
+    within(2e-4 * exact.iter().fold(1.0f64, |a, b| a.max(b.abs())), what, found, exact)
+}
+
+fn within(bound: f64, what: &str, found: &[f32], exact: &[f64]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(found.len(), exact.len(), "{}", what);
     for (found, exact) in found.iter().zip(exact) {
         let apart = (f64::from(*found) - exact).abs();
         // Written so that NaN fails.
-        prop_assert!(apart <= 2e-4 * largest, "{what}: {found:e}, exactly {exact:e}");
+        prop_assert!(apart <= bound, "{what}: {found:e}, exactly {exact:e}");
     }
     Ok(())
 }
@@ -162,7 +165,8 @@ proptest! {
             let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
             close("log-probs", &found.log_probs, &exact.log_probs)?;
             if at_once {
-                close("entropies", &found.entropies, &exact.entropies)?;
+                // A small temperature makes more of the logits' rounding, and an entropy has no large entries beside it.
+                within(1e-3, "entropies", &found.entropies, &exact.entropies)?;
             } else {
                 prop_assert!(found.entropies.is_empty());
             }
