@@ -7,18 +7,18 @@ use super::part::named;
 use super::section::section;
 use super::stage::Update;
 
-/// Which loss the policy is trained by. [`crate::rl::objective`] has the formulas.
+/// Which loss the policy is trained by. `src/rl/objective.rs` has the formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PolicyObjective {
     /// The Baichuan-M2 report, eq (2).
     M2,
     /// DeepSeekMath, arXiv 2402.03300, without its KL term.
     Grpo,
-    /// Arxiv 2503.20783.
+    /// Dr. GRPO, arXiv 2503.20783.
     DrGrpo,
-    /// Arxiv 2503.14476.
+    /// DAPO, arXiv 2503.14476.
     Dapo,
-    /// Arxiv 2507.18071.
+    /// GSPO, arXiv 2507.18071.
     Gspo,
     /// MiniMax-M1, arXiv 2506.13585.
     Cispo,
