@@ -1,5 +1,5 @@
-//! The GRPO loss and its gradient against TRL (`fixtures/make_grpo_expected.py`), and that neither depends on how a step is
-//! cut into micro-batches.
+//! The losses of reinforcement learning and their gradients against TRL (`fixtures/make_grpo_expected.py` and
+//! `fixtures/make_objectives_expected.py`), and that neither depends on how a step is cut into micro-batches.
 
 mod support;
 
@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use burn::tensor::DType;
 use burn_flex::{Flex, FlexDevice};
 use osler::model::decoder::{Decoder, DecoderWeights};
-use osler::rl::{Advantages, Clip, token_loss};
+use osler::rl::{Advantages, BatchLoss, Clip, PolicyLoss, Seen, StepSize};
+use osler::train::config::{AdvantageScale, PolicyObjective};
 use osler::train::{Gradients, PackedBatch, forward_backward, log_probs};
 use serde::Deserialize;
 use support::{Formula, config, fixtures, max_diff};
@@ -41,6 +42,8 @@ struct Recorded {
     completion: Vec<u32>,
     mask: Vec<u8>,
     reward: f64,
+    /// The objectives' cases have one each.
+    #[serde(default)]
     advantage: f32,
     old_log_probs: Vec<f32>,
     log_probs: Vec<f32>,
@@ -52,6 +55,47 @@ struct Gradient {
     sum: f64,
     at: Vec<usize>,
     values: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Objectives {
+    model: String,
+    group_size: usize,
+    l_max: usize,
+    traces: Vec<Recorded>,
+    cases: Vec<ObjectiveCase>,
+}
+
+#[derive(Deserialize)]
+struct ObjectiveCase {
+    name: String,
+    epsilon_low: f32,
+    epsilon_high: f32,
+    advantages: Vec<f32>,
+    loss: f32,
+    clip_low: f64,
+    clip_high: f64,
+    grad_norm: f64,
+    grads: BTreeMap<String, Gradient>,
+}
+
+impl ObjectiveCase {
+    fn loss(&self, l_max: usize) -> PolicyLoss {
+        let objective = match self.name.as_str() {
+            "grpo" => PolicyObjective::Grpo,
+            "dr_grpo" => PolicyObjective::DrGrpo,
+            "dapo" => PolicyObjective::Dapo,
+            "gspo" => PolicyObjective::Gspo,
+            "cispo" => PolicyObjective::Cispo,
+            other => panic!("{other} is no objective"),
+        };
+        let clip = Clip { low: self.epsilon_low, high: self.epsilon_high };
+        PolicyLoss { objective, clip, l_max }
+    }
+}
+
+fn objectives() -> Objectives {
+    serde_json::from_slice(&std::fs::read(fixtures().join("objectives_expected.json")).unwrap()).unwrap()
 }
 
 fn fixture() -> Fixture {
@@ -75,45 +119,98 @@ impl Recorded {
     }
 }
 
+impl Case {
+    fn loss(&self) -> PolicyLoss {
+        let clip = Clip { low: self.epsilon_low, high: self.epsilon_high };
+        PolicyLoss { objective: PolicyObjective::M2, clip, l_max: self.l_max }
+    }
+}
+
 /// What a step of some micro-batches gives.
 struct Step {
-    loss: f64,
-    clipped: [usize; 2],
+    seen: Seen,
     log_probs: Vec<f32>,
     gradients: Gradients<Flex>,
 }
 
-fn step(decoder: &Decoder<Flex>, case: &Case, advantages: &[f32], micro_batches: &[&[usize]]) -> Step {
-    let clip = Clip { low: case.epsilon_low, high: case.epsilon_high };
-    let denominator = (case.traces.len() * case.l_max) as f32;
-    let mut result =
-        Step { loss: 0.0, clipped: [0; 2], log_probs: Vec::new(), gradients: Gradients::default() };
+/// A step on `traces` in `micro_batches`, the places of their traces.
+fn step(
+    decoder: &Decoder<Flex>,
+    (loss, temperature): (PolicyLoss, f32),
+    (traces, advantages): (&[Recorded], &[f32]),
+    micro_batches: &[&[usize]],
+) -> Step {
+    let tokens = traces.iter().map(|trace| trace.trained().len()).sum();
+    let size = StepSize { replies: traces.len(), tokens };
+    let mut result = Step { seen: Seen::default(), log_probs: Vec::new(), gradients: Gradients::default() };
     for indices in micro_batches {
         let mut batch = PackedBatch::default();
-        let mut tokens = Vec::new();
+        let mut loss = BatchLoss::new(loss, size, &mut result.seen);
         for &index in *indices {
-            let trace = &case.traces[index];
+            let trace = &traces[index];
             let trained = trace.trained();
             batch.push(&trace.tokens(), trained.iter().map(|i| trace.prompt.len() + i));
-            tokens.extend(trained.iter().map(|&i| (trace.old_log_probs[i], advantages[index])));
+            loss.push(trained.iter().map(|&i| trace.old_log_probs[i]), advantages[index]);
         }
-        let found = forward_backward(
-            decoder,
-            &batch,
-            case.temperature,
-            &mut |index: usize, log_prob: f32| {
-                let (old, advantage) = tokens[index];
-                let token = token_loss(log_prob, old, advantage, clip);
-                result.loss += f64::from(token.loss / denominator);
-                result.clipped[0] += usize::from(token.clipped_low);
-                result.clipped[1] += usize::from(token.clipped_high);
-                token.derivative / denominator
-            },
-            &mut result.gradients,
-        );
+        let found = forward_backward(decoder, &batch, temperature, &mut loss, &mut result.gradients);
         result.log_probs.extend(found);
     }
     result
+}
+
+/// [`step`] of a case.
+fn case_step(decoder: &Decoder<Flex>, case: &Case, advantages: &[f32], micro_batches: &[&[usize]]) -> Step {
+    step(decoder, (case.loss(), case.temperature), (&case.traces, advantages), micro_batches)
+}
+
+/// What TRL found.
+struct Expected<'a> {
+    name: &'a str,
+    loss: f32,
+    clipped: [f64; 2],
+    grad_norm: f64,
+    grads: &'a BTreeMap<String, Gradient>,
+}
+
+impl Expected<'_> {
+    fn check(&self, found: &Step, traces: &[Recorded], decoder: &mut Decoder<Flex>) {
+        let name = self.name;
+        let loss = found.seen.loss;
+        assert!((loss - f64::from(self.loss)).abs() <= 1e-5, "{name}: {loss} and {}", self.loss);
+        let expected: Vec<f32> =
+            traces.iter().flat_map(|t| t.trained().into_iter().map(|i| t.log_probs[i])).collect();
+        assert!(max_diff(&found.log_probs, &expected) <= 1e-4, "{name}: log-probs");
+        let count = expected.len() as f64;
+        for (clipped, expected) in
+            [found.seen.clipped_low, found.seen.clipped_high].into_iter().zip(self.clipped)
+        {
+            assert!(
+                (clipped as f64 / count - expected).abs() <= 1e-6,
+                "{name}: {clipped} of {count}, {expected}"
+            );
+        }
+        // Norms of some units carry more rounding than entries do.
+        let near = |found: f64, expected: f64| (found - expected).abs() <= 1e-5 * expected.abs().max(1.0);
+        assert!(near(found.gradients.norm(), self.grad_norm), "{name}: norm");
+        let mut parameters = 0;
+        decoder.visit_parameters(&mut |parameter, _| {
+            parameters += 1;
+            let expected = &self.grads[parameter];
+            let gradient = found.gradients.get(parameter).unwrap_or_else(|| panic!("{name}: no {parameter}"));
+            let gradient: Vec<f32> = gradient.to_data().to_vec().unwrap();
+            let at: Vec<f32> = expected.at.iter().map(|&i| gradient[i]).collect();
+            assert!(
+                max_diff(&at, &expected.values) <= 1e-5,
+                "{name}, {parameter}: {at:?}, {:?}",
+                expected.values
+            );
+            let norm = gradient.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let sum: f64 = gradient.iter().map(|&v| f64::from(v)).sum();
+            assert!(near(norm, expected.norm), "{name}, {parameter}: norm {norm}, {}", expected.norm);
+            assert!((sum - expected.sum).abs() <= 1e-4, "{name}, {parameter}: sum {sum}, {}", expected.sum);
+        });
+        assert_eq!(parameters, self.grads.len(), "{name}");
+    }
 }
 
 fn all(case: &Case) -> Vec<usize> {
@@ -139,50 +236,15 @@ fn loss_clips_and_gradients_are_trls() {
     let mut decoder = decoder(&fixture.model);
     for case in &fixture.cases {
         let advantages: Vec<f32> = case.traces.iter().map(|t| t.advantage).collect();
-        let found = step(&decoder, case, &advantages, &[&all(case)]);
-        let name = &case.name;
-        assert!(
-            (found.loss - f64::from(case.loss)).abs() <= 1e-5,
-            "{name}: {} and {}",
-            found.loss,
-            case.loss
-        );
-        let expected: Vec<f32> =
-            case.traces.iter().flat_map(|t| t.trained().into_iter().map(|i| t.log_probs[i])).collect();
-        assert!(max_diff(&found.log_probs, &expected) <= 1e-4, "{name}: log-probs");
-        let count = expected.len() as f64;
-        for (clipped, expected) in found.clipped.into_iter().zip([case.clip_low, case.clip_high]) {
-            assert!(
-                (clipped as f64 / count - expected).abs() <= 1e-6,
-                "{name}: {clipped} of {count}, {expected}"
-            );
-        }
-        assert!(
-            (found.gradients.norm() - case.grad_norm).abs() <= 1e-5 * case.grad_norm.max(1.0),
-            "{name}: norm"
-        );
-        let mut parameters = 0;
-        decoder.visit_parameters(&mut |parameter, _| {
-            parameters += 1;
-            let expected = &case.grads[parameter];
-            let gradient = found.gradients.get(parameter).unwrap_or_else(|| panic!("{name}: no {parameter}"));
-            let gradient: Vec<f32> = gradient.to_data().to_vec().unwrap();
-            let at: Vec<f32> = expected.at.iter().map(|&i| gradient[i]).collect();
-            assert!(
-                max_diff(&at, &expected.values) <= 1e-5,
-                "{name}, {parameter}: {at:?}, {:?}",
-                expected.values
-            );
-            let norm = gradient.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-            let sum: f64 = gradient.iter().map(|&v| f64::from(v)).sum();
-            assert!(
-                (norm - expected.norm).abs() <= 1e-5,
-                "{name}, {parameter}: norm {norm}, {}",
-                expected.norm
-            );
-            assert!((sum - expected.sum).abs() <= 1e-4, "{name}, {parameter}: sum {sum}, {}", expected.sum);
-        });
-        assert_eq!(parameters, case.grads.len(), "{name}");
+        let found = case_step(&decoder, case, &advantages, &[&all(case)]);
+        let expected = Expected {
+            name: &case.name,
+            loss: case.loss,
+            clipped: [case.clip_low, case.clip_high],
+            grad_norm: case.grad_norm,
+            grads: &case.grads,
+        };
+        expected.check(&found, &case.traces, &mut decoder);
     }
 }
 
@@ -194,8 +256,8 @@ fn a_group_of_equal_rewards_has_a_gradient_of_exactly_zero() {
     let rewards = vec![Some(0.7); case.traces.len()];
     let advantages: Vec<f32> =
         Advantages::mean_only(&rewards).unwrap().values().iter().map(|&a| a as f32).collect();
-    let found = step(&decoder, case, &advantages, &[&all(case)]);
-    assert_eq!(found.loss, 0.0);
+    let found = case_step(&decoder, case, &advantages, &[&all(case)]);
+    assert_eq!(found.seen.loss, 0.0);
     for (name, gradient) in found.gradients.iter() {
         let gradient: Vec<f32> = gradient.to_data().to_vec().unwrap();
         assert!(gradient.iter().all(|&v| v == 0.0), "{name}");
@@ -209,12 +271,12 @@ fn the_gradient_does_not_depend_on_how_a_step_is_cut() {
     for case in &fixture.cases {
         let advantages: Vec<f32> = case.traces.iter().map(|t| t.advantage).collect();
         let indices = all(case);
-        let whole = step(&decoder, case, &advantages, &[&indices]);
+        let whole = case_step(&decoder, case, &advantages, &[&indices]);
         for size in [1, 2, 3, 5] {
             let parts: Vec<&[usize]> = indices.chunks(size).collect();
-            let cut = step(&decoder, case, &advantages, &parts);
+            let cut = case_step(&decoder, case, &advantages, &parts);
             assert_eq!(cut.log_probs, whole.log_probs, "{}", case.name);
-            assert!((cut.loss - whole.loss).abs() <= 1e-7);
+            assert!((cut.seen.loss - whole.seen.loss).abs() <= 1e-7);
             for (name, gradient) in whole.gradients.iter() {
                 let values = |g: &Gradients<Flex>| g.get(name).unwrap().to_data().to_vec::<f32>().unwrap();
                 let diff = max_diff(&values(&cut.gradients), &gradient.to_data().to_vec::<f32>().unwrap());
@@ -234,7 +296,39 @@ fn log_probs_without_a_gradient_are_the_same_bits() {
             batch.push(&trace.tokens(), trace.trained().iter().map(|i| trace.prompt.len() + i));
         }
         let advantages = vec![0.0; case.traces.len()];
-        let trained = step(&decoder, case, &advantages, &[&all(case)]);
+        let trained = case_step(&decoder, case, &advantages, &[&all(case)]);
         assert_eq!(log_probs(&decoder, &batch, case.temperature), trained.log_probs, "{}", case.name);
     }
+}
+
+#[test]
+fn the_other_objectives_are_trls_however_a_step_is_cut() {
+    let fixture = objectives();
+    let mut decoder = decoder(&fixture.model);
+    let indices: Vec<usize> = (0..fixture.traces.len()).collect();
+    for case in &fixture.cases {
+        let loss = case.loss(fixture.l_max);
+        let rewards: Vec<Option<f64>> = fixture.traces.iter().map(|t| Some(t.reward)).collect();
+        let scale = loss.objective.advantage_scale();
+        let advantages: Vec<f32> = rewards
+            .chunks(fixture.group_size)
+            .flat_map(|group| Advantages::scaled(group, scale).unwrap().values().to_vec())
+            .map(|advantage| advantage as f32)
+            .collect();
+        assert!(max_diff(&advantages, &case.advantages) <= 2e-6, "{}: {advantages:?}", case.name);
+        let expected = Expected {
+            name: &case.name,
+            loss: case.loss,
+            clipped: [case.clip_low, case.clip_high],
+            grad_norm: case.grad_norm,
+            grads: &case.grads,
+        };
+        for size in [fixture.traces.len(), 5, 1] {
+            let parts: Vec<&[usize]> = indices.chunks(size).collect();
+            let found = step(&decoder, (loss, 1.0), (&fixture.traces, &case.advantages), &parts);
+            expected.check(&found, &fixture.traces, &mut decoder);
+        }
+    }
+    let scales = fixture.cases.iter().map(|case| case.loss(fixture.l_max).objective.advantage_scale());
+    assert_eq!(scales.filter(|scale| *scale == AdvantageScale::Mean).count(), 1, "dr_grpo alone");
 }

@@ -10,12 +10,13 @@ use osler::eval::{HeldOut, evaluate};
 use osler::model::config::{Architecture, ModelConfig, RopeScaling};
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::rl::{
-    Clip, Fragment, FragmentOptions, Fragments, NoiseFilter, Policy, ReplySampling, UpdateOptions, heldout,
-    update,
+    Clip, Fragment, FragmentOptions, Fragments, NoiseFilter, Policy, PolicyLoss, ReplySampling,
+    UpdateOptions, heldout, update,
 };
 use osler::rubric::{Generator, RuleJudge};
 use osler::sim::Limits;
 use osler::sim::dialogue::{Demonstrations, Mixture};
+use osler::train::config::{AdvantageScale, PolicyObjective};
 use osler::train::init::InitialWeights;
 use osler::train::{AdamW, AdamWOptions, sft};
 
@@ -103,23 +104,28 @@ impl School {
             limits: LIMITS,
             noise: NoiseFilter::default(),
             length_reward: None,
+            advantage: AdvantageScale::Mean,
             seed: 11,
         };
         let generator = Generator::bundled(LIMITS.turns);
         let mut fragments = Fragments::new(&self.split.train, generator, &judge, options);
         let mut optimizer = AdamW::new(OPTIONS);
         let step = UpdateOptions {
-            clip: Clip { low: 0.2, high: 0.28 },
-            l_max: SAMPLING.max_new_tokens,
+            loss: PolicyLoss {
+                objective: PolicyObjective::M2,
+                clip: Clip { low: 0.2, high: 0.28 },
+                l_max: SAMPLING.max_new_tokens,
+            },
             temperature: SAMPLING.temperature,
             micro_batch_tokens,
             lr: 1e-3,
+            entropy: true,
         };
         (0..rounds)
             .map(|_| {
                 let (groups, _) = fragments.round(policy).unwrap();
                 let report = update(policy, &mut optimizer, &groups, &step);
-                for (sampled, trained) in report.pairs {
+                for (sampled, trained) in report.seen.pairs {
                     assert_eq!(sampled.to_bits(), trained.to_bits(), "sampler and trainer differ");
                 }
                 groups

@@ -144,6 +144,12 @@ pub trait KernelBackend: Backend {
         softmax::log_prob::reference_backward(logits, targets, sums, coefficients)
     }
 
+    /// Each row's share of the entropy in `logits` `[n, columns]` in f32, which may be some of the columns; `log_sums` `[n]` are of
+    /// all of them.
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[f32]) -> Vec<f32> {
+        softmax::entropy::reference(logits, log_sums)
+    }
+
     /// Joins the columns `logits` `[n, columns]` from `first` on of a wider matrix to what those before them gave.
     fn log_sums(
         logits: Tensor<Self, 2>,

@@ -291,6 +291,10 @@ impl KernelBackend for Flex {
         softmax::log_prob::cpu(dense(logits.clone()).storage(), targets)
     }
 
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[f32]) -> Vec<f32> {
+        softmax::entropy::cpu(dense(logits.clone()).storage(), log_sums)
+    }
+
     fn log_probs_backward(
         logits: Tensor<Self, 2>,
         targets: &[u32],

@@ -9,7 +9,7 @@ use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
     Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, LengthReward, NoiseFilter,
-    ReplySampling, UpdateOptions, UpdateReport, update,
+    PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
 };
 use crate::rubric::{Generator, RuleJudge};
 use crate::train::config::{CarryOn, Noise, Rl, Stage};
@@ -65,6 +65,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 threshold: it.threshold,
                 scale: it.scale,
             }),
+            advantage: grpo.advantage.unwrap_or_else(|| grpo.objective.advantage_scale()),
             seed: seed_of(prepared.config.seed, Draws::Rollouts(self.place.stage)),
         };
         let generator = Generator::bundled(limits.turns);
@@ -85,11 +86,15 @@ impl<B: KernelBackend> Run<'_, B> {
             let mut reports = Vec::new();
             for (number, share) in (0..).zip(shares(&groups, grpo.updates as usize)) {
                 let options = UpdateOptions {
-                    clip: Clip { low: grpo.epsilon_low as f32, high: grpo.epsilon_high as f32 },
-                    l_max: grpo.max_new_tokens,
+                    loss: PolicyLoss {
+                        objective: grpo.objective,
+                        clip: Clip { low: grpo.epsilon_low as f32, high: grpo.epsilon_high as f32 },
+                        l_max: grpo.max_new_tokens,
+                    },
                     temperature: grpo.temperature as f32,
                     micro_batch_tokens: grpo.update.micro_batch_tokens.unwrap_or(positions),
                     lr: rates.rate(self.place.stage_step * grpo.updates + number),
+                    entropy: grpo.entropy,
                 };
                 let report = update(&mut self.policy, &mut self.optimizer, share, &options);
                 add(&mut clock, Phase::ForwardBackward, report.forward_backward);
@@ -177,13 +182,14 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)]) -> StepMetrics 
     let replies = || groups.iter().flat_map(|group| group.group.traces().iter().zip(&group.replies));
     let judged = |group: &&Fragment| group.replies.iter().any(|reply| reply.reward.is_some());
     let equal = |group: &&Fragment| group.replies.iter().all(|reply| reply.advantage == 0.0);
-    let tokens: usize = reports.iter().map(|(_, report)| report.pairs.len()).sum();
+    let tokens: usize = reports.iter().map(|(_, report)| report.seen.pairs.len()).sum();
     let share = |count: usize| if tokens > 0 { count as f64 / tokens as f64 } else { 0.0 };
     // Later updates move away from the sampler, which is no fault of the numbers; the first must not.
-    let first = reports.first().map(|(_, report)| report.pairs.as_slice()).unwrap_or_default();
+    let first = reports.first().map(|(_, report)| report.seen.pairs.as_slice()).unwrap_or_default();
     let parts = reports.len().max(1) as f64;
+    let entropies = || reports.iter().filter_map(|(_, report)| report.seen.entropies.as_ref());
     StepMetrics {
-        loss: reports.iter().map(|(_, report)| report.loss).sum::<f64>() / parts,
+        loss: reports.iter().map(|(_, report)| report.seen.loss).sum::<f64>() / parts,
         grad_norm: reports.iter().map(|(_, report)| report.grad_norm).sum::<f64>() / parts,
         learning_rate: reports.last().map_or(0.0, |(lr, _)| *lr),
         tokens: tokens as u64,
@@ -196,10 +202,11 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)]) -> StepMetrics 
             groups: groups.iter().filter(judged).count() as u64,
             equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
+            entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
             gap: Gap::of(first.iter().copied()),
             clipped: Clipped {
-                low: share(reports.iter().map(|(_, report)| report.clipped_low).sum()),
-                high: share(reports.iter().map(|(_, report)| report.clipped_high).sum()),
+                low: share(reports.iter().map(|(_, report)| report.seen.clipped_low).sum()),
+                high: share(reports.iter().map(|(_, report)| report.seen.clipped_high).sum()),
             },
         }),
         ..StepMetrics::default()

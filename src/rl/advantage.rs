@@ -3,8 +3,12 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::train::config::AdvantageScale;
+
 /// Rewards of a group nearer to each other than this are equal: what is left is rounding, not a preference.
 const FLAT: f64 = 1e-9;
+/// What TRL adds to a deviation before it divides by it.
+const STD_FLOOR: f64 = 1e-4;
 
 /// Why advantages or length rewards could not be made.
 #[derive(Debug, Error, PartialEq)]
@@ -67,6 +71,33 @@ impl Advantages {
         let flat = high - low <= FLAT;
         let value = |r: &Option<f64>| if flat { 0.0 } else { r.map_or(0.0, |r| r - mean) };
         Ok(Self { values: rewards.iter().map(value).collect(), mean, flat })
+    }
+
+    /// Standardised advantages (GRPO, arXiv 2402.03300, 4.1.2), with the deviation and the floor that TRL takes:
+    ///
+    /// ```text
+    /// A_i = (R_i - mean_j R_j) / (s + 1e-4),   s^2 = sum_j (R_j - mean)^2 / (n - 1)
+    /// ```
+    ///
+    /// over the `n` judged replies. Equal rewards and replies that nobody could judge are as in [`Advantages::mean_only`].
+    pub fn standardised(rewards: &[Option<f64>]) -> Result<Self, AdvantageError> {
+        let mut found = Self::mean_only(rewards)?;
+        if !found.flat {
+            // Those not judged have a 0 here, which adds nothing.
+            let squares: f64 = found.values.iter().map(|a| a * a).sum();
+            let judged = rewards.iter().flatten().count();
+            let deviation = (squares / (judged - 1) as f64).sqrt();
+            found.values.iter_mut().for_each(|a| *a /= deviation + STD_FLOOR);
+        }
+        Ok(found)
+    }
+
+    /// As `scale` says.
+    pub fn scaled(rewards: &[Option<f64>], scale: AdvantageScale) -> Result<Self, AdvantageError> {
+        match scale {
+            AdvantageScale::Mean => Self::mean_only(rewards),
+            AdvantageScale::Std => Self::standardised(rewards),
+        }
     }
 
     /// One a reply, in their order.
@@ -255,6 +286,22 @@ mod tests {
             assert!(got.is_flat() && got.values().iter().all(|a| *a == 0.0), "{rewards:?}");
         }
         assert!(!Advantages::mean_only(&some(&[0.3, 0.3001])).unwrap().is_flat());
+    }
+
+    #[test]
+    fn standardised_advantages_worked_by_hand() {
+        let got = Advantages::standardised(&[Some(1.0), None, Some(0.0)]).unwrap();
+        let want = 0.5 / (0.5f64.sqrt() + 1e-4);
+        assert!((got.values()[0] - want).abs() < 1e-15 && (got.values()[2] + want).abs() < 1e-15, "{got:?}");
+        assert_eq!((got.values()[1], got.mean()), (0.0, 0.5));
+        for flat in [&[Some(0.7); 4][..], &[None, Some(0.7)]] {
+            let got = Advantages::standardised(flat).unwrap();
+            assert!(got.is_flat() && got.values().iter().all(|a| *a == 0.0));
+        }
+        let rewards = some(&[0.1, 0.9]);
+        let scaled = |scale| Advantages::scaled(&rewards, scale).unwrap();
+        assert_eq!(scaled(AdvantageScale::Mean), Advantages::mean_only(&rewards).unwrap());
+        assert_eq!(scaled(AdvantageScale::Std), Advantages::standardised(&rewards).unwrap());
     }
 
     #[test]

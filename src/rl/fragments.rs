@@ -32,6 +32,7 @@ use crate::rl::prospect::Prospect;
 use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
 use crate::rubric::{Criterion, Generator, Judge, Judgement, Reward};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
+use crate::train::config::AdvantageScale;
 
 /// What went wrong while replies were sampled and marked.
 #[derive(Debug, Error)]
@@ -70,6 +71,8 @@ pub struct FragmentOptions {
     pub noise: NoiseFilter,
     /// The bonus for short replies.
     pub length_reward: Option<LengthReward>,
+    /// What advantages are made of.
+    pub advantage: AdvantageScale,
     /// Where all chance comes from.
     pub seed: u64,
 }
@@ -81,7 +84,7 @@ pub struct MarkedReply {
     pub text: String,
     /// The reward, the length bonus included; `None` where nobody could judge.
     pub reward: Option<f64>,
-    /// `R - mean(R)`.
+    /// Of its reward in the group, by [`FragmentOptions::advantage`].
     pub advantage: f64,
 }
 
@@ -246,7 +249,7 @@ impl<'a> Fragments<'a> {
                 prompt,
                 outputs,
                 &texts[index],
-                &rewards,
+                (&rewards, self.options.advantage),
                 policy.version(),
             )?;
             chosen.push(self.choose(&fragment, &mut rng));
@@ -396,7 +399,7 @@ pub(super) fn fragment(
     prompt: Vec<u32>,
     outputs: &[Output],
     texts: &[String],
-    rewards: &[Option<f64>],
+    (rewards, scale): (&[Option<f64>], AdvantageScale),
     version: u64,
 ) -> Result<Fragment, FragmentError> {
     let prompt: Arc<[u32]> = prompt.into();
@@ -408,7 +411,7 @@ pub(super) fn fragment(
             trace.finish(output.stop)
         })
         .collect::<Result<Vec<_>, TraceError>>()?;
-    let advantages = Advantages::mean_only(rewards)?;
+    let advantages = Advantages::scaled(rewards, scale)?;
     let replies = texts.iter().zip(rewards).zip(advantages.values());
     Ok(Fragment {
         case: consultation.case_id.clone(),

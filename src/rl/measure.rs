@@ -15,9 +15,10 @@ use crate::kernels::{BLOCK_TOKENS, KernelBackend};
 use crate::model::config::ModelConfig;
 use crate::model::decoder::{Decoder, DecoderWeights};
 use crate::rl::fragments::{FragmentError, fragment};
-use crate::rl::objective::Clip;
+use crate::rl::objective::{Clip, PolicyLoss};
 use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::update::{UpdateOptions, update};
+use crate::train::config::{AdvantageScale, PolicyObjective};
 use crate::train::init::InitialWeights;
 use crate::train::{AdamW, AdamWOptions};
 
@@ -179,14 +180,20 @@ fn step<B: KernelBackend>(
     let fragments = prompts
         .into_iter()
         .zip(&outputs)
-        .map(|(prompt, outputs)| fragment(&nobody, prompt, outputs, &texts, &rewards, version))
+        .map(|(prompt, outputs)| {
+            fragment(&nobody, prompt, outputs, &texts, (&rewards, AdvantageScale::Mean), version)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let options = UpdateOptions {
-        clip: Clip { low: 0.2, high: 0.28 },
-        l_max: shape.new_tokens,
+        loss: PolicyLoss {
+            objective: PolicyObjective::M2,
+            clip: Clip { low: 0.2, high: 0.28 },
+            l_max: shape.new_tokens,
+        },
         temperature: 1.0,
         micro_batch_tokens: shape.micro_batch_tokens,
         lr: 1e-6,
+        entropy: false,
     };
     let report = update(policy, optimizer, &fragments, &options);
     let step = start.elapsed().as_secs_f64();

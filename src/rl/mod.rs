@@ -1,6 +1,7 @@
 //! Reinforcement learning: what was sampled, what it earned, and what may be learned from it.
 
 pub mod advantage;
+pub mod batch_loss;
 pub mod filter;
 pub mod fragments;
 pub mod heldout;
@@ -12,11 +13,12 @@ pub mod trace;
 pub mod update;
 
 pub use advantage::{AdvantageError, Advantages, LengthReward, quantile};
+pub use batch_loss::{BatchLoss, Seen};
 pub use filter::{FilterError, Noise, NoiseFilter, repetition};
 pub use fragments::{
     Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, MarkedReply, RoundSeconds,
 };
-pub use objective::{Clip, TokenLoss, token_loss};
+pub use objective::{Clip, PolicyLoss, StepSize, TokenLoss, reply_ratio, token_ratio};
 pub use policy::{Policy, ReplySampling};
 pub use prospect::Prospect;
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};

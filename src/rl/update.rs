@@ -1,8 +1,9 @@
 //! One optimizer step on groups of replies.
 
 use crate::kernels::KernelBackend;
+use crate::rl::batch_loss::{BatchLoss, Seen};
 use crate::rl::fragments::Fragment;
-use crate::rl::objective::{Clip, token_loss};
+use crate::rl::objective::{PolicyLoss, StepSize};
 use crate::rl::policy::Policy;
 use crate::rl::trace::Trace;
 use crate::train::{AdamW, Gradients, PackedBatch, forward_backward};
@@ -10,31 +11,25 @@ use crate::train::{AdamW, Gradients, PackedBatch, forward_backward};
 /// Numbers of an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UpdateOptions {
-    /// The clip of the ratio.
-    pub clip: Clip,
-    /// The constant that divides the loss, the longest reply.
-    pub l_max: usize,
+    /// The loss.
+    pub loss: PolicyLoss,
     /// Temperature of sampling and training.
     pub temperature: f32,
     /// Tokens of one micro-batch; a longer sequence is one of its own.
     pub micro_batch_tokens: usize,
     /// Learning rate.
     pub lr: f64,
+    /// Whether the entropy of the trained tokens' distributions is wanted.
+    pub entropy: bool,
 }
 
 /// What an update saw.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateReport {
-    /// The loss, divided as it is trained.
-    pub loss: f64,
+    /// Of the trained tokens.
+    pub seen: Seen,
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// `(sampler, trainer)` log-probs of every trained token.
-    pub pairs: Vec<(f32, f32)>,
-    /// Tokens the clip held from below.
-    pub clipped_low: usize,
-    /// Tokens the clip held from above.
-    pub clipped_high: usize,
     /// Tokens of all sequences that went through.
     pub tokens: usize,
     /// Seconds of forward and backward.
@@ -43,7 +38,7 @@ pub struct UpdateReport {
     pub optimizer: f64,
 }
 
-/// Trains `policy` on `fragments` by one step. The loss has one denominator, replies times `l_max`, over all micro-batches.
+/// Trains `policy` on `fragments` by one step. What the loss is divided by belongs to the step and not to a micro-batch.
 /// Replies without an advantage add exactly nothing and are passed over.
 pub fn update<B: KernelBackend>(
     policy: &mut Policy<B>,
@@ -51,40 +46,37 @@ pub fn update<B: KernelBackend>(
     fragments: &[Fragment],
     options: &UpdateOptions,
 ) -> UpdateReport {
-    let replies: usize = fragments.iter().map(|f| f.replies.len()).sum();
-    let denominator = (replies * options.l_max) as f32;
     let mut report = UpdateReport::default();
+    report.seen.entropies = options.entropy.then(Vec::new);
+    let size = size(fragments);
     let mut gradients = Gradients::default();
     let start = std::time::Instant::now();
     for micro in micro_batches(fragments, options.micro_batch_tokens) {
         let mut batch = PackedBatch::default();
-        let mut tokens = Vec::new();
+        let mut loss = BatchLoss::new(options.loss, size, &mut report.seen);
         for Tree { prompt, replies } in micro {
             // Replies to one prompt share it: it is computed once for all of them.
             let parent = batch.push(prompt, []);
             for (trace, advantage) in replies {
                 let ids: Vec<u32> = trace.ids().skip(prompt.len()).collect();
                 batch.push_after(parent, &ids, trace.trainable().map(|token| token.position - prompt.len()));
-                tokens.extend(trace.trainable().map(|token| (token.log_prob, advantage)));
+                loss.push(trace.trainable().map(|token| token.log_prob), advantage);
             }
         }
         report.tokens += batch.tokens.len();
-        let mut objective = |index: usize, log_prob: f32| {
-            let (old, advantage) = tokens[index];
-            let token = token_loss(log_prob, old, advantage, options.clip);
-            report.loss += f64::from(token.loss / denominator);
-            report.clipped_low += usize::from(token.clipped_low);
-            report.clipped_high += usize::from(token.clipped_high);
-            report.pairs.push((old, log_prob));
-            token.derivative / denominator
-        };
-        forward_backward(policy.decoder(), &batch, options.temperature, &mut objective, &mut gradients);
+        forward_backward(policy.decoder(), &batch, options.temperature, &mut loss, &mut gradients);
     }
     report.forward_backward = start.elapsed().as_secs_f64();
     let start = std::time::Instant::now();
     report.grad_norm = policy.update(|decoder| optimizer.step(decoder, gradients, options.lr));
     report.optimizer = start.elapsed().as_secs_f64();
     report
+}
+
+/// The replies of a step and their tokens, those that are passed over included.
+fn size(fragments: &[Fragment]) -> StepSize {
+    let traces = || fragments.iter().flat_map(|fragment| fragment.group.traces());
+    StepSize { replies: traces().count(), tokens: traces().map(Trace::trainable_len).sum() }
 }
 
 /// A prompt with some of the replies to it and their advantages.
@@ -125,4 +117,42 @@ fn micro_batches(fragments: &[Fragment], tokens: usize) -> Vec<Vec<Tree<'_>>> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::request::StopReason;
+    use crate::rl::fragments::MarkedReply;
+    use crate::rl::trace::{Group, TraceBuilder};
+
+    fn fragment(replies: &[(usize, f64)]) -> Fragment {
+        let prompt: Arc<[u32]> = vec![1, 2, 3].into();
+        let trace = |tokens: usize| {
+            let mut trace = TraceBuilder::new(prompt.clone(), 0).unwrap();
+            trace.sampled(&vec![5; tokens], &vec![-1.0; tokens]).unwrap();
+            trace.finish(StopReason::Eos).unwrap()
+        };
+        let marked = |advantage| MarkedReply { text: String::new(), reward: Some(0.0), advantage };
+        Fragment {
+            case: String::new(),
+            turn: 0,
+            heard: String::new(),
+            group: Group::new(replies.iter().map(|(tokens, _)| trace(*tokens)).collect()).unwrap(),
+            replies: replies.iter().map(|(_, advantage)| marked(*advantage)).collect(),
+        }
+    }
+
+    #[test]
+    fn replies_without_an_advantage_are_passed_over_but_count_in_what_a_step_is_divided_by() {
+        let fragments = [fragment(&[(4, 0.5), (6, -0.5)]), fragment(&[(3, 0.0), (5, 0.0)])];
+        assert_eq!(size(&fragments), StepSize { replies: 4, tokens: 18 });
+        for tokens in [1, 14, 1000] {
+            let micro = micro_batches(&fragments, tokens);
+            let replies: usize = micro.iter().flatten().map(|tree| tree.replies.len()).sum();
+            assert_eq!(replies, 2, "{tokens}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use crate::kernels::head::{self, HeadInput};
+use crate::kernels::head::{self, Derivative, HeadInput};
 use crate::kernels::parallel::on_pool;
 use crate::kernels::{KernelBackend, Segment};
 use crate::model::config::ModelConfig;
@@ -116,13 +116,21 @@ pub fn keeps_inside(config: &ModelConfig, tokens: usize) -> bool {
 
 /// A decoder's loss on one batch: the log-prob of each target, and what its gradient is to be.
 pub trait Objective: Send {
-    /// The derivative of the loss by the log-prob `log_prob` of target `index`.
-    fn derivative(&mut self, index: usize, log_prob: f32) -> f32;
+    /// How it is asked for the derivatives by the batch's log-probs. One that looks at whole sequences is asked with all at once.
+    fn derivative(&mut self) -> Derivative<'_>;
+
+    /// Whether it is to be told [`Objective::entropies`].
+    fn wants_entropies(&self) -> bool {
+        false
+    }
+
+    /// Takes the entropy of each target's distribution in nats, after the derivatives.
+    fn entropies(&mut self, _: &[f32]) {}
 }
 
 impl<F: FnMut(usize, f32) -> f32 + Send> Objective for F {
-    fn derivative(&mut self, index: usize, log_prob: f32) -> f32 {
-        self(index, log_prob)
+    fn derivative(&mut self) -> Derivative<'_> {
+        Derivative::each(self)
     }
 }
 
@@ -136,7 +144,15 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
     let hidden = B::rms_norm(rows, &decoder.norm, decoder.config.rms_norm_eps as f32);
     let (_, head) = head_of(decoder);
     let targets = wanted(&batch.targets);
-    head::rows::log_probs(HeadInput { hidden, head: head.weights(), targets: &targets, temperature })
+    let (head, entropies) = (head.weights(), false);
+    head::rows::log_probs(&HeadInput {
+        hidden,
+        head,
+        targets: &targets,
+        soft_cap: None,
+        temperature,
+        entropies,
+    })
 }
 
 /// The output head with its name: the embedding's where they are tied.
@@ -189,8 +205,12 @@ fn walk<B: KernelBackend>(
     let residual = x.select(0, index.clone());
     let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
     let wanted = wanted(targets);
-    let input = HeadInput { hidden: normed, head: head.weights(), targets: &wanted, temperature };
-    let loss = B::head_loss(input, &mut |i, p| objective.derivative(i, p));
+    let (head, entropies) = (head.weights(), objective.wants_entropies());
+    let input = HeadInput { hidden: normed, head, targets: &wanted, soft_cap: None, temperature, entropies };
+    let loss = B::head_loss(input, &mut objective.derivative());
+    if entropies {
+        objective.entropies(&loss.entropies);
+    }
     gradients.add(format!("{name}.weight"), loss.weight);
     if let Some(bias) = loss.bias {
         gradients.add(format!("{name}.bias"), bias);

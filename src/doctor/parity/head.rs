@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use super::sums::{add, product};
 use super::{Expected, Parity, rounded_sum};
 use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
-use crate::kernels::head::HeadInput;
+use crate::kernels::head::{Derivative, HeadInput};
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
 impl<B: KernelBackend> Parity<'_, B> {
@@ -33,13 +33,14 @@ impl<B: KernelBackend> Parity<'_, B> {
             let slopes = noise.values(n, 2.0, Grain::Fine);
             let targets = noise.below(n, vocab);
             let mut logits = product(&hidden, &weight, width);
-            let (mut log_probs, mut dbias) = (Vec::new(), vec![0.0; vocab]);
+            let (mut log_probs, mut entropies, mut dbias) = (Vec::new(), Vec::new(), vec![0.0; vocab]);
             let (mut dhidden, mut dweight) = (vec![0.0; n * width], vec![0.0; vocab * width]);
             let (wide_hidden, wide_weight, wide_bias) = (wide(&hidden), wide(&weight), wide(&bias));
             for (i, row) in logits.chunks_exact_mut(vocab).enumerate() {
                 row.iter_mut().zip(&wide_bias).for_each(|(x, b)| *x = (*x + b) / f64::from(temperature));
                 let (sum, target) = (log_sum_exp(row), targets[i] as usize);
                 log_probs.push(row[target] - sum);
+                entropies.push(row.iter().map(|x| (x - sum).exp() * (sum - x)).sum());
                 let h = &wide_hidden[i * width..][..width];
                 for (v, x) in row.iter().enumerate() {
                     let hit = if v == target { 1.0 } else { 0.0 };
@@ -51,6 +52,7 @@ impl<B: KernelBackend> Parity<'_, B> {
             }
             let expected = [
                 Expected::whole("log p", log_probs),
+                Expected::whole("entropy", entropies),
                 Expected::rows("dhidden", dhidden, width),
                 Expected::rows("dweight", dweight, width),
                 Expected::whole("dbias", dbias),
@@ -61,10 +63,17 @@ impl<B: KernelBackend> Parity<'_, B> {
                     let bias: Tensor<B, 1> = tensor(&bias, [vocab], device, dtype);
                     let head = LinearWeights { weight: &matrix, bias: Some(&bias) };
                     let hidden = tensor(&hidden, [n, width], device, dtype);
-                    let input = HeadInput { hidden, head, targets: &targets, temperature };
-                    let found = B::head_loss(input, &mut |index, _| slopes[index]);
+                    let input = HeadInput {
+                        hidden,
+                        head,
+                        targets: &targets,
+                        soft_cap: None,
+                        temperature,
+                        entropies: true,
+                    };
+                    let found = B::head_loss(input, &mut Derivative::each(|index, _| slopes[index]));
                     let bias = found.bias.map(host).unwrap_or_default();
-                    vec![found.log_probs, host(found.hidden), host(found.weight), bias]
+                    vec![found.log_probs, found.entropies, host(found.hidden), host(found.weight), bias]
                 });
             }
         }

@@ -7,7 +7,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::rows::floats;
-use super::{Derivative, HeadGradients, HeadInput, PART};
+use super::{Derivative, HeadGradients, HeadInput, PART, cap};
 use crate::kernels::KernelBackend;
 
 /// Columns of a part are a multiple of this, so that products fill their tiles.
@@ -34,6 +34,7 @@ struct Walk<'a, B: KernelBackend> {
     hidden: Tensor<B, 2>,
     weight: &'a Tensor<B, 2>,
     bias: Option<&'a Tensor<B, 1>>,
+    soft_cap: Option<f32>,
     temperature: f32,
     columns: usize,
 }
@@ -56,7 +57,7 @@ impl<B: KernelBackend> Walk<'_, B> {
         if let Some(bias) = self.bias {
             logits = logits + bias.clone().slice([part.0..part.1]).cast(DType::F32).unsqueeze_dim(0);
         }
-        if self.temperature == 1.0 { logits } else { logits / self.temperature }
+        cap::scaled(logits, self.soft_cap, self.temperature)
     }
 }
 
@@ -69,13 +70,13 @@ pub fn loss<B: KernelBackend>(
     columns: usize,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
-    let HeadInput { hidden, head, targets, temperature } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
     let weight = floats(head.weight);
     let [vocab, width] = weight.dims();
     let device = hidden.device();
-    let walk = Walk { hidden, weight, bias: head.bias, temperature, columns };
+    let walk = Walk { hidden, weight, bias: head.bias, soft_cap, temperature, columns };
     if walk.columns >= vocab {
-        return whole(walk, targets, derivative);
+        return whole(walk, targets, wanted, derivative);
     }
     let mut state: Option<Running<B>> = None;
     for part in walk.parts() {
@@ -85,15 +86,23 @@ pub fn loss<B: KernelBackend>(
     let sums = host(peaks + sums.log());
     let log_probs: Vec<f32> = host(hits).iter().zip(&sums).map(|(hit, sum)| hit - sum).collect();
     let slopes: Vec<f32> =
-        log_probs.iter().enumerate().map(|(i, &p)| derivative(i, p) / temperature).collect();
+        derivative.of(0, &log_probs).into_iter().map(|slope| slope / temperature).collect();
 
+    let mut entropies = if wanted { vec![0.0; targets.len()] } else { Vec::new() };
     let float = (&device, DType::F32);
     let mut dweight = Tensor::<B, 2>::empty([vocab, width], float);
     let mut dbias = head.bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
     let mut dhidden: Option<Tensor<B, 2>> = None;
     for part in walk.parts() {
         let (first, end) = part;
-        let dlogits = B::log_sums_backward(walk.logits(part), targets, first, &sums, &slopes);
+        let logits = walk.logits(part);
+        if wanted {
+            // The sum of all columns is at hand by now, so each part's share only has to be added.
+            entropies.iter_mut().zip(B::entropies(&logits, &sums)).for_each(|(all, part)| *all += part);
+        }
+        let bends = cap::slopes(&logits, soft_cap, temperature);
+        let dlogits = B::log_sums_backward(logits, targets, first, &sums, &slopes);
+        let dlogits = cap::through(dlogits, bends);
         dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
         // In the type of the hidden rows, so that tensor cores take them.
         let dlogits = dlogits.cast(walk.hidden.dtype());
@@ -107,6 +116,7 @@ pub fn loss<B: KernelBackend>(
     }
     HeadGradients {
         log_probs,
+        entropies,
         hidden: dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns")),
         weight: dweight,
         bias: dbias,
@@ -117,17 +127,21 @@ pub fn loss<B: KernelBackend>(
 fn whole<B: KernelBackend>(
     walk: Walk<'_, B>,
     targets: &[u32],
+    wanted: bool,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
     let logits = walk.logits((0, walk.weight.dims()[0]));
     let (log_probs, sums) = B::log_probs(&logits, targets);
     let slopes: Vec<f32> =
-        log_probs.iter().enumerate().map(|(i, &p)| derivative(i, p) / walk.temperature).collect();
-    let dlogits = B::log_probs_backward(logits, targets, &sums, &slopes);
+        derivative.of(0, &log_probs).into_iter().map(|slope| slope / walk.temperature).collect();
+    let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
+    let bends = cap::slopes(&logits, walk.soft_cap, walk.temperature);
+    let dlogits = cap::through(B::log_probs_backward(logits, targets, &sums, &slopes), bends);
     let bias = walk.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
     let dlogits = dlogits.cast(walk.hidden.dtype());
     HeadGradients {
         log_probs,
+        entropies,
         hidden: B::wide_product(dlogits.clone(), walk.weight.clone().cast(walk.hidden.dtype())),
         weight: B::wide_product(dlogits.transpose(), walk.hidden),
         bias,

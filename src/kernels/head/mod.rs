@@ -3,13 +3,19 @@
 //! With `x_i = (h_i W^T + b) / temperature`, `p_i = x_i[t_i] - log sum_v exp x_iv` and the loss's derivatives `c_i` by `p_i`:
 //! `dx_iv = c_i (1[v = t_i] - exp(x_iv - log sum exp x_i)) / temperature`, `dh = dx W`, `dW = dx^T h`, `db = sum_i dx_i`.
 //!
+//! With a soft cap `c` the logits are `y = c tanh(x / c)` instead, and gradients are multiplied by `dy/dx = 1 - (y / c)^2`.
+//!
 //! Logits are made a part at a time: rows of all tokens where adding up `dW` is cheap next to making logits ([`rows`], the
-//! CPU), columns of all rows where it is not ([`columns`], GPUs), at the price of making them twice.
+//! CPU), columns of all rows where it is not ([`columns`], GPUs), at the price of making them twice. A loss on whole sequences
+//! ([`Derivative::All`]) needs every log-prob first, so rows are then walked twice as well.
+//!
+//! The entropy of a row, where it is wanted, is `H_i = -sum_v p_iv log p_iv` with `log p_iv = x_iv - log sum exp x_i`.
 
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::linear::LinearWeights;
 
+mod cap;
 pub mod columns;
 pub mod rows;
 #[cfg(test)]
@@ -27,8 +33,12 @@ pub struct HeadInput<'a, B: Backend> {
     pub head: LinearWeights<'a, B>,
     /// The token that each row predicts, `[n]`.
     pub targets: &'a [u32],
+    /// The `c` of a soft cap `c tanh(x / c)` on the logits, before they are divided.
+    pub soft_cap: Option<f32>,
     /// What logits are divided by.
     pub temperature: f32,
+    /// Whether the entropy of each row's distribution is wanted.
+    pub entropies: bool,
 }
 
 /// Log-probs, and the gradients of a loss on them.
@@ -36,6 +46,8 @@ pub struct HeadInput<'a, B: Backend> {
 pub struct HeadGradients<B: Backend> {
     /// Of the targets, `[n]`.
     pub log_probs: Vec<f32>,
+    /// `-sum_v p_v log p_v` of each row, `[n]`; empty where it was not asked for.
+    pub entropies: Vec<f32>,
     /// `[n, hidden]` in f32.
     pub hidden: Tensor<B, 2>,
     /// `[vocab, hidden]` in f32.
@@ -44,8 +56,46 @@ pub struct HeadGradients<B: Backend> {
     pub bias: Option<Tensor<B, 1>>,
 }
 
-/// A loss's derivative by the log-prob of target `index`, asked for once each, in order.
-pub type Derivative<'a> = dyn FnMut(usize, f32) -> f32 + 'a;
+/// A loss's derivative by the log-prob of one target, given its index.
+type OfOne<'a> = dyn FnMut(usize, f32) -> f32 + 'a;
+/// A loss's derivatives by the log-probs of all targets.
+type OfAll<'a> = dyn FnMut(&[f32]) -> Vec<f32> + 'a;
+
+/// How a loss is asked for its derivatives by the log-probs.
+pub enum Derivative<'a> {
+    /// For each target with its index, once and in order: a part of the logits is enough.
+    Each(Box<OfOne<'a>>),
+    /// Once, with the log-probs of all targets: for a loss that looks at whole sequences. Where logits do not fit in one part
+    /// they are made twice.
+    All(Box<OfAll<'a>>),
+}
+
+impl<'a> Derivative<'a> {
+    /// Of a loss that is a sum over tokens.
+    pub fn each(one: impl FnMut(usize, f32) -> f32 + 'a) -> Self {
+        Self::Each(Box::new(one))
+    }
+
+    /// Of a loss that is not.
+    pub fn all(all: impl FnMut(&[f32]) -> Vec<f32> + 'a) -> Self {
+        Self::All(Box::new(all))
+    }
+
+    /// The derivatives by `log_probs`, those of the targets from `first` on; for [`Self::All`] they must be all there are.
+    ///
+    /// # Panics
+    /// If the loss does not give one for each.
+    fn of(&mut self, first: usize, log_probs: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Each(one) => log_probs.iter().enumerate().map(|(i, &p)| one(first + i, p)).collect(),
+            Self::All(all) => {
+                let found = all(log_probs);
+                assert_eq!(found.len(), log_probs.len(), "derivatives and log-probs");
+                found
+            }
+        }
+    }
+}
 
 /// Logits of one part: 64 MiB of f32.
 pub const PART: usize = 16 << 20;

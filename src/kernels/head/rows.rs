@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{Derivative, HeadGradients, HeadInput, part_rows};
+use super::{Derivative, HeadGradients, HeadInput, cap, part_rows};
 use crate::kernels::KernelBackend;
 use crate::kernels::linear::{LinearWeights, Matrix};
 
@@ -10,21 +10,25 @@ use crate::kernels::linear::{LinearWeights, Matrix};
 fn logits<B: KernelBackend>(
     hidden: Tensor<B, 2>,
     head: &LinearWeights<'_, B>,
+    soft_cap: Option<f32>,
     temperature: f32,
 ) -> Tensor<B, 2> {
     let part = LinearWeights { weight: head.weight, bias: head.bias };
     let logits = B::linear_group(hidden, &[part]).swap_remove(0).cast(DType::F32);
-    if temperature == 1.0 { logits } else { logits / temperature }
+    cap::scaled(logits, soft_cap, temperature)
 }
 
 /// Log-probs of the targets `[n]`.
-pub fn log_probs<B: KernelBackend>(input: HeadInput<'_, B>) -> Vec<f32> {
-    let HeadInput { hidden, head, targets, temperature } = input;
-    let rows = part_rows(head.weight.dims()[0]);
-    let mut all = Vec::with_capacity(targets.len());
-    for (part, first) in targets.chunks(rows).zip((0..).step_by(rows)) {
-        let hidden = hidden.clone().slice([first..first + part.len()]);
-        all.extend(B::log_probs(&logits(hidden, &head, temperature), part).0);
+pub fn log_probs<B: KernelBackend>(input: &HeadInput<'_, B>) -> Vec<f32> {
+    in_parts(input, part_rows(input.head.weight.dims()[0]))
+}
+
+/// [`log_probs`] in parts of `rows`.
+fn in_parts<B: KernelBackend>(input: &HeadInput<'_, B>, rows: usize) -> Vec<f32> {
+    let mut all = Vec::with_capacity(input.targets.len());
+    for (part, first) in input.targets.chunks(rows).zip((0..).step_by(rows)) {
+        let hidden = input.hidden.clone().slice([first..first + part.len()]);
+        all.extend(B::log_probs(&logits(hidden, &input.head, input.soft_cap, input.temperature), part).0);
     }
     all
 }
@@ -38,22 +42,35 @@ pub fn loss<B: KernelBackend>(
     rows: usize,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
-    let HeadInput { hidden, head, targets, temperature } = input;
+    let several = input.targets.len() > rows;
+    let known = match derivative {
+        Derivative::All(_) if several => Some(derivative.of(0, &in_parts(&input, rows))),
+        _ => None,
+    };
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
     let weight = floats(head.weight).clone().cast(DType::F32);
     let [vocab, width] = weight.dims();
     let mut log_probs = Vec::with_capacity(targets.len());
+    let mut entropies = Vec::new();
     let mut dhidden = Vec::new();
     let mut dweight: Option<Tensor<B, 2>> = None;
     let mut dbias: Option<Tensor<B, 2>> = None;
     for part in targets.chunks(rows) {
         let first = log_probs.len();
         let hidden = hidden.clone().slice([first..first + part.len()]);
-        let logits = logits(hidden.clone(), &head, temperature);
+        let logits = logits(hidden.clone(), &head, soft_cap, temperature);
         let (found, sums) = B::log_probs(&logits, part);
-        let slopes: Vec<f32> =
-            found.iter().enumerate().map(|(i, &p)| derivative(first + i, p) / temperature).collect();
+        let slopes = match &known {
+            Some(known) => known[first..first + part.len()].to_vec(),
+            None => derivative.of(first, &found),
+        };
+        let slopes: Vec<f32> = slopes.into_iter().map(|slope| slope / temperature).collect();
         log_probs.extend(found);
-        let dlogits = B::log_probs_backward(logits, part, &sums, &slopes);
+        if wanted {
+            entropies.extend(B::entropies(&logits, &sums));
+        }
+        let bends = cap::slopes(&logits, soft_cap, temperature);
+        let dlogits = cap::through(B::log_probs_backward(logits, part, &sums, &slopes), bends);
         if head.bias.is_some() {
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
@@ -64,6 +81,7 @@ pub fn loss<B: KernelBackend>(
     }
     HeadGradients {
         log_probs,
+        entropies,
         hidden: Tensor::cat(dhidden, 0),
         weight: dweight.unwrap_or_else(|| unreachable!("there are targets")),
         bias: dbias.map(|sum| sum.squeeze_dim(0)),

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::kernels::linear::Matrix;
 
-/// A head's loss in f64: log-probs, and the gradients of hidden, weight and bias.
+/// A head's loss in f64: log-probs, entropies, and the gradients of hidden, weight and bias.
 struct Exact {
     log_probs: Vec<f64>,
+    entropies: Vec<f64>,
     hidden: Vec<f64>,
     weight: Vec<f64>,
     bias: Vec<f64>,
@@ -31,6 +32,7 @@ struct Case {
     targets: Vec<u32>,
     slopes: Vec<f32>,
     width: usize,
+    soft_cap: Option<f32>,
     temperature: f32,
 }
 
@@ -39,6 +41,7 @@ impl Case {
         let (n, width, vocab) = (self.targets.len(), self.width, self.weight.len() / self.width);
         let mut exact = Exact {
             log_probs: Vec::new(),
+            entropies: Vec::new(),
             hidden: vec![0.0; n * width],
             weight: vec![0.0; vocab * width],
             bias: vec![0.0; vocab],
@@ -46,20 +49,30 @@ impl Case {
         let temperature = f64::from(self.temperature);
         for i in 0..n {
             let h = &self.hidden[i * width..][..width];
-            let logits: Vec<f64> = (0..vocab)
+            let cap = self.soft_cap.map(f64::from);
+            // Each logit with its derivative by what comes out of the matrix.
+            let logits: Vec<(f64, f64)> = (0..vocab)
                 .map(|v| {
                     let w = &self.weight[v * width..][..width];
                     let dot: f64 = h.iter().zip(w).map(|(&h, &w)| f64::from(h) * f64::from(w)).sum();
-                    (dot + self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[v]))) / temperature
+                    let x = dot + self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[v]));
+                    match cap {
+                        Some(cap) => {
+                            (cap * (x / cap).tanh() / temperature, (x / cap).cosh().powi(-2) / temperature)
+                        }
+                        None => (x / temperature, 1.0 / temperature),
+                    }
                 })
                 .collect();
+            let (logits, bends): (Vec<f64>, Vec<f64>) = logits.into_iter().unzip();
             let peak = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum = peak + logits.iter().map(|x| (x - peak).exp()).sum::<f64>().ln();
             let target = self.targets[i] as usize;
             exact.log_probs.push(logits[target] - sum);
+            exact.entropies.push(logits.iter().map(|x| (x - sum).exp() * (sum - x)).sum());
             for v in 0..vocab {
                 let hit = if v == target { 1.0 } else { 0.0 };
-                let slope = f64::from(self.slopes[i]) * (hit - (logits[v] - sum).exp()) / temperature;
+                let slope = f64::from(self.slopes[i]) * (hit - (logits[v] - sum).exp()) * bends[v];
                 exact.bias[v] += slope;
                 for d in 0..width {
                     exact.hidden[i * width + d] += slope * f64::from(self.weight[v * width + d]);
@@ -70,8 +83,8 @@ impl Case {
         exact
     }
 
-    /// What one way of computing it finds.
-    fn found(&self, way: Way) -> HeadGradients<Flex> {
+    /// What one way of computing it finds, asked for derivatives `at_once` or one by one.
+    fn found(&self, way: Way, at_once: bool) -> HeadGradients<Flex> {
         let (n, width, vocab) = (self.targets.len(), self.width, self.weight.len() / self.width);
         let tensor = |x: &[f32], dims: [usize; 2]| {
             Tensor::<Flex, 2>::from_data(TensorData::new(x.to_vec(), dims), &FlexDevice)
@@ -82,14 +95,24 @@ impl Case {
             hidden: tensor(&self.hidden, [n, width]),
             head: LinearWeights { weight: &weight, bias: bias.as_ref() },
             targets: &self.targets,
+            soft_cap: self.soft_cap,
             temperature: self.temperature,
+            entropies: at_once,
         };
         let mut next = 0;
-        let mut derivative = |index: usize, log_prob: f32| {
+        let mut one = |index: usize, log_prob: f32| {
             assert_eq!(index, next, "asked for in order");
             assert!(log_prob <= 1e-4 && log_prob.is_finite(), "{log_prob} is no log-prob");
             next += 1;
             self.slopes[index]
+        };
+        let mut derivative = if at_once {
+            Derivative::all(move |log_probs| {
+                assert_eq!(log_probs.len(), n, "all at once");
+                log_probs.iter().enumerate().map(|(index, &log_prob)| one(index, log_prob)).collect()
+            })
+        } else {
+            Derivative::each(one)
         };
         match way {
             Way::Rows(part) => rows::loss(input, part, &mut derivative),
@@ -109,19 +132,14 @@ fn case() -> impl Strategy<Value = Case> {
             let bias = if bias { values(vocab, 3.0).prop_map(Some).boxed() } else { Just(None).boxed() };
             // Some slopes are exactly 0: rows that count for nothing.
             let slope = prop_oneof![1 => Just(0.0f32), 4 => -2.0f32..2.0];
-            let rest = (prop::collection::vec(0..vocab as u32, n), prop::collection::vec(slope, n));
+            let soft_cap = prop_oneof![2 => Just(None), 1 => (0.5f32..40.0).prop_map(Some)];
+            let rest = (prop::collection::vec(0..vocab as u32, n), prop::collection::vec(slope, n), soft_cap);
             // Now and then logits of some hundreds.
             let size = prop_oneof![3 => Just(1.5f32), 1 => Just(30.0)];
             let matrices =
                 size.prop_flat_map(move |size| (values(n * width, size), values(vocab * width, 2.0)));
-            (matrices, bias, rest).prop_map(move |((hidden, weight), bias, (targets, slopes))| Case {
-                hidden,
-                weight,
-                bias,
-                targets,
-                slopes,
-                width,
-                temperature,
+            (matrices, bias, rest).prop_map(move |((hidden, weight), bias, (targets, slopes, soft_cap))| {
+                Case { hidden, weight, bias, targets, slopes, width, soft_cap, temperature }
             })
         })
 }
@@ -133,13 +151,16 @@ impl std::fmt::Debug for Case {
 }
 
 fn close(what: &str, found: &[f32], exact: &[f64]) -> Result<(), TestCaseError> {
-    prop_assert_eq!(found.len(), exact.len(), "{}", what);
     // Logits of some hundreds are known to 3e-5 only, and so is what comes of their exponentials.
-    let largest = exact.iter().fold(1.0f64, |a, b| a.max(b.abs()));
+    within(2e-4 * exact.iter().fold(1.0f64, |a, b| a.max(b.abs())), what, found, exact)
+}
+
+fn within(bound: f64, what: &str, found: &[f32], exact: &[f64]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(found.len(), exact.len(), "{}", what);
     for (found, exact) in found.iter().zip(exact) {
         let apart = (f64::from(*found) - exact).abs();
         // Written so that NaN fails.
-        prop_assert!(apart <= 2e-4 * largest, "{what}: {found:e}, exactly {exact:e}");
+        prop_assert!(apart <= bound, "{what}: {found:e}, exactly {exact:e}");
     }
     Ok(())
 }
@@ -150,16 +171,35 @@ proptest! {
     #[test]
     fn parts_of_rows_or_columns_and_all_at_once_give_the_exact_gradients(case in case(), part in 1usize..=40) {
         let exact = case.exact();
-        for way in [Way::Rows(part), Way::Columns(part), Way::Unfused] {
-            let found = case.found(way);
+        let ways = [Way::Rows(part), Way::Columns(part), Way::Unfused];
+        for (way, at_once) in ways.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+            let found = case.found(way, at_once);
             let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
             close("log-probs", &found.log_probs, &exact.log_probs)?;
+            if at_once {
+                // A small temperature makes more of the logits' rounding, and an entropy has no large entries beside it.
+                within(1e-3, "entropies", &found.entropies, &exact.entropies)?;
+            } else {
+                prop_assert!(found.entropies.is_empty());
+            }
             close("hidden", &host(found.hidden), &exact.hidden)?;
             close("weight", &host(found.weight), &exact.weight)?;
             prop_assert_eq!(found.bias.is_some(), case.bias.is_some());
             if let Some(bias) = found.bias {
                 close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
             }
+        }
+    }
+
+    #[test]
+    fn asking_for_all_derivatives_at_once_changes_no_bit(case in case(), part in 1usize..=40) {
+        for way in [Way::Rows(part), Way::Columns(part), Way::Unfused] {
+            let (one, all) = (case.found(way, false), case.found(way, true));
+            let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+            let host = |x: Tensor<Flex, 2>| bits(&x.into_data().to_vec::<f32>().unwrap());
+            prop_assert_eq!(bits(&one.log_probs), bits(&all.log_probs));
+            prop_assert_eq!(host(one.hidden), host(all.hidden));
+            prop_assert_eq!(host(one.weight), host(all.weight));
         }
     }
 }

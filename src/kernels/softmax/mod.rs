@@ -3,4 +3,5 @@
 pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
+pub mod entropy;
 pub mod log_prob;

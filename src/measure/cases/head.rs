@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use super::super::bench::{Bench, Case, Work};
 use super::super::shapes;
 use super::copy;
-use crate::kernels::head::{HeadInput, unfused};
+use crate::kernels::head::{Derivative, HeadInput, unfused};
 use crate::kernels::softmax::log_prob;
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
@@ -29,14 +29,14 @@ impl<B: KernelBackend> Bench<'_, B> {
         let work = Work { flops, bytes: (vocab * width * (dtype.size() + size_of::<f32>())) as f64 };
         let input = |hidden| {
             let head = LinearWeights { weight: &weight, bias: None };
-            HeadInput { hidden, head, targets: &targets, temperature: 1.0 }
+            HeadInput { hidden, head, targets: &targets, soft_cap: None, temperature: 1.0, entropies: false }
         };
         self.compare(
             Case { op: "head_loss", case: format!("{n} rows of {width} to {vocab}"), dtype, work },
             || hidden.clone(),
-            |hidden| B::head_loss(input(hidden), &mut |_, _| 1.0),
+            |hidden| B::head_loss(input(hidden), &mut Derivative::each(|_, _| 1.0)),
             (PLAIN_LOGITS * n * vocab * size_of::<f32>()) as u64,
-            |hidden| unfused::loss(input(hidden), &mut |_, _| 1.0),
+            |hidden| unfused::loss(input(hidden), &mut Derivative::each(|_, _| 1.0)),
         );
     }
 

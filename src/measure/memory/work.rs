@@ -4,9 +4,10 @@ use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 
 use crate::kernels::attention::reference;
-use crate::kernels::head::HeadInput;
+use crate::kernels::head::{Derivative, HeadInput};
 use crate::kernels::{AttentionShape, KernelBackend, LinearWeights, Matrix, Segment};
-use crate::rl::objective::{Clip, token_loss};
+use crate::rl::objective::{Clip, PolicyLoss, StepSize, token_ratio};
+use crate::train::config::PolicyObjective;
 
 /// Bytes that are there whatever computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,16 +64,20 @@ pub fn grpo_loss(rows: usize, width: usize, vocab: usize) -> Sizes {
     let targets: Vec<u32> = (0..rows).map(|i| (i * 7919 % vocab) as u32).collect();
     let clip = Clip { low: 0.2, high: 0.28 };
     // Both signs of the advantage meet ratios below, within and above the clip.
-    let mut derivative = |i: usize, log_prob: f32| {
+    let loss = PolicyLoss { objective: PolicyObjective::M2, clip, l_max: rows };
+    let divisor = loss.divisor(StepSize { replies: 1, tokens: rows }, rows);
+    let mut derivative = Derivative::each(|i: usize, log_prob: f32| {
         let old = log_prob + (i % 5) as f32 * 0.2 - 0.4;
         let advantage = if i % 2 == 0 { 1.0 } else { -1.0 };
-        token_loss(log_prob, old, advantage, clip).derivative / rows as f32
-    };
+        loss.token(log_prob, token_ratio(log_prob, old), advantage).derivative / divisor
+    });
     let input = HeadInput {
         hidden: hidden.clone(),
         head: LinearWeights { weight: &weight, bias: None },
         targets: &targets,
+        soft_cap: None,
         temperature: 1.0,
+        entropies: false,
     };
     let gradients = Flex::head_loss(input, &mut derivative);
     Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + bytes(&gradients.weight) }

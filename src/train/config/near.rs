@@ -1,7 +1,7 @@
 //! What somebody may have meant by a name that does not exist.
 
 /// Names that other trainers have for fields of ours.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("learning_rate", "lr"),
     ("num_generations", "group_size"),
     ("max_grad_norm", "grad_clip"),
@@ -11,6 +11,8 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("clip_ratio_low", "epsilon_low"),
     ("clip_ratio_high", "epsilon_high"),
     ("num_train_epochs", "epochs"),
+    ("loss_type", "objective"),
+    ("scale_rewards", "advantage"),
 ];
 
 /// Up to three of `candidates` that look like `name` or are what others call so, the nearest first.

@@ -7,10 +7,54 @@ use super::part::named;
 use super::section::section;
 use super::stage::Update;
 
+/// Which loss the policy is trained by. `src/rl/objective.rs` has the formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PolicyObjective {
+    /// The Baichuan-M2 report, eq (2).
+    M2,
+    /// DeepSeekMath, arXiv 2402.03300, without its KL term.
+    Grpo,
+    /// Dr. GRPO, arXiv 2503.20783.
+    DrGrpo,
+    /// DAPO, arXiv 2503.14476.
+    Dapo,
+    /// GSPO, arXiv 2507.18071.
+    Gspo,
+    /// MiniMax-M1, arXiv 2506.13585.
+    Cispo,
+}
+
+named!(
+    PolicyObjective, OBJECTIVES:
+    "m2" => PolicyObjective::M2, "grpo" => PolicyObjective::Grpo, "dr_grpo" => PolicyObjective::DrGrpo,
+    "dapo" => PolicyObjective::Dapo, "gspo" => PolicyObjective::Gspo, "cispo" => PolicyObjective::Cispo,
+);
+
+impl PolicyObjective {
+    /// What its source makes of a group's rewards.
+    pub fn advantage_scale(self) -> AdvantageScale {
+        match self {
+            Self::M2 | Self::DrGrpo => AdvantageScale::Mean,
+            Self::Grpo | Self::Dapo | Self::Gspo | Self::Cispo => AdvantageScale::Std,
+        }
+    }
+}
+
+/// What a reply's advantage is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AdvantageScale {
+    /// Its reward less the group's mean.
+    Mean,
+    /// That, divided by the group's standard deviation.
+    Std,
+}
+
+named!(AdvantageScale, ADVANTAGES: "mean" => AdvantageScale::Mean, "std" => AdvantageScale::Std);
+
 section! {
     /// GRPO as the Baichuan-M2 report changes it (3.3, eq (2)): no KL term, a clip that is wider above than below, a loss
     /// divided by the constant `max_new_tokens` and not by each reply's length, and advantages `R_i - mean(R)` that are not
-    /// divided by a deviation.
+    /// divided by a deviation. `objective` and `advantage` choose its relatives instead.
     pub struct Grpo {
         /// Steps; each samples anew.
         steps: u64, Legal::COUNT, "steps", "no default";
@@ -19,9 +63,22 @@ section! {
         /// The longest reply, l_max, which also divides the loss. In consultation a reply that is cut off there earns nothing.
         max_new_tokens: usize = 512, Legal::Whole { least: 1, most: 1 << 24 }, "tokens",
             "TRL's GRPO default; not disclosed in the report";
+        /// The loss: `m2` and `dr_grpo` divide by `max_new_tokens`, `grpo` by each reply's length, `dapo` and `cispo` by the trained
+        /// tokens of the step; `gspo` clips the ratio of whole replies, `cispo` the weight of a token and never its gradient.
+        /// They differ in the clip that their authors found, which is not chosen for you: `grpo` and `dr_grpo` 0.2 and 0.2, `gspo`
+        /// 3e-4 and 4e-4, `cispo` only the upper one.
+        objective: PolicyObjective = PolicyObjective::M2, Legal::Choice(OBJECTIVES), "",
+            "the Baichuan-M2 report, eq (2)";
+        /// A reply's advantage: its reward less the group's mean (`mean`), or that divided by the group's deviation (`std`). Where
+        /// absent, as the objective's authors have it: `mean` for `m2` and `dr_grpo`, `std` for the others.
+        advantage: Option<AdvantageScale>, Legal::Choice(ADVANTAGES), "", "the objective's";
+        /// Whether `metrics.jsonl` has the entropy of the distributions that trained tokens are drawn from. It costs a further walk
+        /// over their logits.
+        entropy: bool = false, Legal::Switch, "", "chosen here";
         /// Temperature that replies are sampled at. What is trained is the distribution at this temperature.
         temperature: f64 = 1.0, Legal::POSITIVE, "", "DAPO (arXiv 2503.14476)";
-        /// How far a token's probability may fall, as a share, before its gradient is cut.
+        /// How far a token's probability, a reply's in `gspo`, may fall, as a share, before its gradient is cut. `cispo` does not
+        /// use it.
         epsilon_low: f64 = 0.2, Legal::BETWEEN, "", "DAPO (arXiv 2503.14476)";
         /// How far it may rise.
         epsilon_high: f64 = 0.28, Legal::POSITIVE, "", "DAPO (arXiv 2503.14476)";

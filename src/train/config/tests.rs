@@ -53,6 +53,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((sft.epochs, sft.steps, sft.consultations), (Some(1), None, 2000));
     let rl = rl(&config);
     assert_eq!((rl.grpo.epsilon_low, rl.grpo.epsilon_high, rl.grpo.lr), (0.2, 0.28, 1e-6));
+    assert_eq!((rl.grpo.objective, rl.grpo.advantage, rl.grpo.entropy), (PolicyObjective::M2, None, false));
     assert_eq!((rl.grpo.group_size, rl.fragments, rl.carry_on), (16, 1, CarryOn::Random));
     assert_eq!(rl.noise.role_marks.len(), 7);
     assert!(rl.length_reward.is_none());
@@ -261,6 +262,34 @@ fn overrides_of_nothing_name_what_was_meant() {
             .contains("the kind of stages 1 and 2; legal: stage.1 or stage.2")
     );
     assert!(parse(&twice, &["stage.2.lr=1"]).is_ok());
+}
+
+#[test]
+fn an_objective_has_its_advantage_unless_the_file_says_otherwise() {
+    let scale = |given: &[&str]| {
+        let config = parse(LEAST, given).unwrap_or_else(|error| panic!("{error}"));
+        let grpo = &rl(&config).grpo;
+        grpo.advantage.unwrap_or_else(|| grpo.objective.advantage_scale())
+    };
+    for (objective, want) in [
+        ("m2", AdvantageScale::Mean),
+        ("dr_grpo", AdvantageScale::Mean),
+        ("grpo", AdvantageScale::Std),
+        ("dapo", AdvantageScale::Std),
+        ("gspo", AdvantageScale::Std),
+        ("cispo", AdvantageScale::Std),
+    ] {
+        let set = format!("stage.rl.objective={objective}");
+        assert_eq!(scale(&[&set]), want, "{objective}");
+        assert_eq!(scale(&[&set, "stage.rl.advantage=mean"]), AdvantageScale::Mean, "{objective}");
+        assert_eq!(scale(&[&set, "stage.rl.advantage=std"]), AdvantageScale::Std, "{objective}");
+    }
+    let problems = refused(LEAST, &["stage.rl.objective=ppo", "stage.rl.advantage=batch"]);
+    assert!(
+        problems[0].contains(r#"legal: "m2", "grpo", "dr_grpo", "dapo", "gspo", "cispo""#)
+            && problems[1].contains(r#"legal: "mean", "std""#),
+        "{problems:?}"
+    );
 }
 
 #[test]

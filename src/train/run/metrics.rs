@@ -51,6 +51,10 @@ pub struct RlMetrics {
     pub equal_groups: u64,
     /// Replies cut off at the length limit.
     pub truncated: u64,
+    /// Entropy in nats of the distributions that trained tokens are drawn from, as the trainer has them before each update;
+    /// where the configuration asks for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entropy: Option<Spread>,
     /// How far sampler and trainer are apart before the update.
     pub gap: Gap,
     /// Which part of the tokens the loss clipped.

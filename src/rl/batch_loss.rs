@@ -1,0 +1,103 @@
+//! The loss of the replies of one micro-batch, as the executor asks for it.
+
+use crate::kernels::head::Derivative;
+use crate::rl::objective::{PolicyLoss, StepSize, TokenLoss, reply_ratio, token_ratio};
+use crate::train::Objective;
+
+/// What was seen of the tokens that went through.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// The loss, divided as it is trained.
+    pub loss: f64,
+    /// `(sampler, trainer)` log-probs of every trained token.
+    pub pairs: Vec<(f32, f32)>,
+    /// Tokens the clip held from below.
+    pub clipped_low: usize,
+    /// Tokens the clip held from above.
+    pub clipped_high: usize,
+    /// The entropy in nats of every trained token's distribution, where it was asked for.
+    pub entropies: Option<Vec<f32>>,
+}
+
+/// A trained token.
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    old: f32,
+    advantage: f32,
+    divisor: f32,
+}
+
+/// The loss of some replies of a step, whose tokens stand in the order in which they were pushed.
+#[derive(Debug)]
+pub struct BatchLoss<'a> {
+    loss: PolicyLoss,
+    size: StepSize,
+    tokens: Vec<Token>,
+    /// Trained tokens of each reply.
+    replies: Vec<usize>,
+    seen: &'a mut Seen,
+}
+
+impl<'a> BatchLoss<'a> {
+    /// Of no replies yet, of a step of `size`; what is seen is added to `seen`.
+    pub fn new(loss: PolicyLoss, size: StepSize, seen: &'a mut Seen) -> Self {
+        Self { loss, size, tokens: Vec::new(), replies: Vec::new(), seen }
+    }
+
+    /// Adds a reply: the log-probs its trained tokens were sampled at, and its advantage.
+    pub fn push(&mut self, old: impl IntoIterator<Item = f32>, advantage: f32) {
+        let first = self.tokens.len();
+        self.tokens.extend(old.into_iter().map(|old| Token { old, advantage, divisor: 1.0 }));
+        let count = self.tokens.len() - first;
+        let divisor = self.loss.divisor(self.size, count);
+        self.tokens[first..].iter_mut().for_each(|token| token.divisor = divisor);
+        self.replies.push(count);
+    }
+
+    /// The derivative by one token's log-prob.
+    fn token(&mut self, index: usize, log_prob: f32, ratio: f32) -> f32 {
+        let Token { old, advantage, divisor } = self.tokens[index];
+        let TokenLoss { loss, derivative, clipped_low, clipped_high, .. } =
+            self.loss.token(log_prob, ratio, advantage);
+        self.seen.loss += f64::from(loss / divisor);
+        self.seen.clipped_low += usize::from(clipped_low);
+        self.seen.clipped_high += usize::from(clipped_high);
+        self.seen.pairs.push((old, log_prob));
+        derivative / divisor
+    }
+
+    /// The derivatives by all log-probs, with one ratio for each reply.
+    fn whole(&mut self, log_probs: &[f32]) -> Vec<f32> {
+        let mut derivatives = Vec::with_capacity(log_probs.len());
+        for count in std::mem::take(&mut self.replies) {
+            let first = derivatives.len();
+            let olds = self.tokens[first..first + count].iter().map(|token| token.old);
+            let ratio = reply_ratio(log_probs[first..].iter().copied().zip(olds));
+            derivatives
+                .extend((first..first + count).map(|index| self.token(index, log_probs[index], ratio)));
+        }
+        derivatives
+    }
+}
+
+impl Objective for BatchLoss<'_> {
+    fn derivative(&mut self) -> Derivative<'_> {
+        if self.loss.whole_replies() {
+            return Derivative::all(move |log_probs| self.whole(log_probs));
+        }
+        Derivative::each(move |index, log_prob| {
+            let ratio = token_ratio(log_prob, self.tokens[index].old);
+            self.token(index, log_prob, ratio)
+        })
+    }
+
+    fn wants_entropies(&self) -> bool {
+        self.seen.entropies.is_some()
+    }
+
+    fn entropies(&mut self, entropies: &[f32]) {
+        if let Some(all) = &mut self.seen.entropies {
+            all.extend_from_slice(entropies);
+        }
+    }
+}
