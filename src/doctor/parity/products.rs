@@ -4,8 +4,8 @@
 use burn::tensor::{DType, Tensor};
 use bytes::Bytes;
 
-use super::sums::product;
 use super::{Expected, HALF, Parity};
+use crate::doctor::exact::sums::product;
 use crate::doctor::inputs::{Grain, Noise, host, tensor};
 use crate::kernels::quantised::{Activations, BlockType, QuantisedMatrix};
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};

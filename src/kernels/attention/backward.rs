@@ -23,6 +23,9 @@ const BLOCK_ROWS: usize = 96;
 
 /// In plain tensor operations: `q` `[n, heads, head_dim]`, `k` and `v` `[n, kv_heads, head_dim]`, `dout`
 /// `[n, heads * head_dim]`; `(dq, dk, dv)` in the shapes of `q`, `k`, `v`.
+///
+/// # Panics
+/// If there are no tokens.
 pub fn reference<B: Backend>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -32,8 +35,15 @@ pub fn reference<B: Backend>(
     dout: Tensor<B, 2>,
 ) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
     let placed = place(segments);
-    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dq = Vec::new();
+    // One a segment, so that a continuation finds what it continues; none for those without tokens.
+    let (mut dk, mut dv) = (Vec::new(), Vec::new());
     for (segment, at) in segments.iter().zip(&placed) {
+        if at.rows.is_empty() {
+            dk.push(None);
+            dv.push(None);
+            continue;
+        }
         let float = |x: Tensor<B, 3>| x.cast(DType::F32);
         let (own_k, own_v) = (float(seen(&k, at)), float(seen(&v, at)));
         let own_q = float(q.clone().slice([at.rows.clone()]));
@@ -42,13 +52,14 @@ pub fn reference<B: Backend>(
         dq.push(parts.0);
         for (all, part) in [(&mut dk, parts.1), (&mut dv, parts.2)] {
             let before = at.before.len();
-            all.push(part.clone().slice([before..before + at.rows.len()]));
-            if let Some(parent) = segment.after {
-                all[parent] = all[parent].clone() + part.slice([0..before]);
+            all.push(Some(part.clone().slice([before..before + at.rows.len()])));
+            if let Some(Some(sum)) = segment.after.map(|parent| &mut all[parent]) {
+                *sum = sum.clone() + part.slice([0..before]);
             }
         }
     }
-    (Tensor::cat(dq, 0), Tensor::cat(dk, 0), Tensor::cat(dv, 0))
+    let whole = |parts: Vec<Option<Tensor<B, 3>>>| Tensor::cat(parts.into_iter().flatten().collect(), 0);
+    (Tensor::cat(dq, 0), whole(dk), whole(dv))
 }
 
 /// The last `queries` of `keys` tokens.
@@ -417,6 +428,8 @@ fn product(height: usize, depth: usize, a: Matrix<'_>, b: Matrix<'_>, to: Dest<'
 
 /// From scores and `dp` in rows of `keys` to probabilities and `ds`. Row `r` sees the first `first + r / group + 1` keys;
 /// the rest become 0.
+///
+/// Probabilities are made to sum to 1, which those of a log-sum-exp of thousands, rounded to f32, do to three digits only.
 struct Soften<'a> {
     p: &'a mut [f32],
     ds: &'a mut [f32],
@@ -438,8 +451,16 @@ impl WithSimd for Soften<'_> {
             let visible = (first + row / group + 1).min(keys);
             p[visible..].fill(0.0);
             ds[visible..].fill(0.0);
+            let mut lanes = [0.0f32; 16];
+            for p in p[..visible].chunks_mut(16) {
+                for (lane, p) in lanes.iter_mut().zip(p) {
+                    *p = simd::exp(*p * scale - sum);
+                    *lane += *p;
+                }
+            }
+            let factor = 1.0 / lanes.iter().sum::<f32>();
             for (p, ds) in p[..visible].iter_mut().zip(&mut ds[..visible]) {
-                *p = simd::exp(*p * scale - sum);
+                *p *= factor;
                 *ds = scale * *p * (*ds - dot);
             }
         }

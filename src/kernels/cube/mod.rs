@@ -172,8 +172,9 @@ where
     fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
         let Running { peaks, sums, hits } = Self::log_sums(logits.clone(), targets, 0, None);
         let host = |x: Tensor<Self, 1>| x.into_data().iter::<f32>().collect::<Vec<f32>>();
-        let sums = host(peaks + sums.log());
-        (host(hits).iter().zip(&sums).map(|(hit, sum)| hit - sum).collect(), sums)
+        let rest = sums.log();
+        // In this order digits of a log-prob are not lost to a large peak.
+        (host(hits - peaks.clone() - rest.clone()), host(peaks + rest))
     }
 
     fn log_probs_backward(
