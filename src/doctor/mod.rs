@@ -2,8 +2,8 @@
 //! host, and the time of each beside what the device can do at best.
 
 pub mod compare;
-mod examination;
 pub mod exact;
+mod examination;
 mod features;
 mod findings;
 mod hardware;
