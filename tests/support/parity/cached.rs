@@ -8,7 +8,7 @@ use osler::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend, Segment};
 use proptest::prelude::*;
 
 use super::attention::{Case, Inputs, Limits, Results, cases};
-use super::{Wanted, bound, rows};
+use super::{Wanted, rows};
 
 /// What earlier tenants left in a block: large in every type, so that reading it shows.
 const STALE: f32 = 3e4;
@@ -34,7 +34,8 @@ pub fn cached(limits: &Limits) -> impl Strategy<Value = Cached> + use<> {
                 end += segment.len;
                 end - queries.min(segment.len)..end
             });
-            Cached { queries: newest.collect(), packed: packed.clone() }
+            let queries = newest.collect();
+            Cached { packed, queries }
         },
     )
 }
@@ -82,9 +83,9 @@ impl Cached {
     }
 
     /// That `found` of [`Self::attend`] is right.
-    pub fn check(&self, found: &[f32], exact: &Results, dtype: DType) -> Result<(), TestCaseError> {
+    pub fn check(&self, found: &[f32], exact: &Results, bound: f64) -> Result<(), TestCaseError> {
         let out = self.take(&exact.out);
         let width = self.packed.shape.heads * self.packed.shape.head_dim;
-        Wanted::new("out", &out, rows(out.len() / width, width)).check("cached", found, bound(dtype))
+        Wanted::new("out", &out, rows(out.len() / width, width)).check("cached", found, bound)
     }
 }

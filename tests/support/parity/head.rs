@@ -7,7 +7,7 @@ use osler::kernels::head::{Derivative, HeadGradients, HeadInput};
 use osler::kernels::{KernelBackend, LinearWeights, Matrix};
 use proptest::prelude::*;
 
-use super::{Sums, Wanted, bound, rows};
+use super::{Held, Wanted, rows};
 
 /// One batch.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Case {
         let factor = power_of_two(size / (46.0 * (width as f32).sqrt()));
         for (row, first) in hidden.chunks_exact_mut(width).zip(noise.integers(n, 2)) {
             row.iter_mut().for_each(|x| *x *= factor);
-            row[0] = first;
+            row[0] = first * factor.min(1.0);
         }
         let mut weight = noise.integers(vocab * width, 16);
         for pair in weight.chunks_exact_mut(2 * width) {
@@ -125,18 +125,18 @@ impl Case {
     }
 }
 
-/// `inputs` through a head in `dtype`: `loss` is given what a kernel takes.
+/// `inputs` through a head that is held in `dtype`, from hidden rows in `rows`: `loss` is given what a kernel takes.
 pub fn found<B: KernelBackend>(
     inputs: &Inputs,
     device: &B::Device,
-    dtype: DType,
+    [rows, dtype]: [DType; 2],
     loss: impl FnOnce(HeadInput<'_, B>, &mut Derivative<'_>) -> HeadGradients<B>,
 ) -> HeadGradients<B> {
     let (n, width, vocab) = inputs.dims();
     let weight = Matrix::Float(tensor(&inputs.weight, [vocab, width], device, dtype));
     let bias: Option<Tensor<B, 1>> = inputs.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
     let input = HeadInput {
-        hidden: tensor(&inputs.hidden, [n, width], device, dtype),
+        hidden: tensor(&inputs.hidden, [n, width], device, rows),
         head: LinearWeights { weight: &weight, bias: bias.as_ref() },
         targets: &inputs.targets,
         temperature: inputs.temperature,
@@ -150,11 +150,11 @@ pub fn check<B: KernelBackend>(
     inputs: &Inputs,
     exact: &Results,
     found: HeadGradients<B>,
-    (dtype, sums): (DType, Sums),
+    held: Held,
 ) -> Result<(), TestCaseError> {
     let (n, width, vocab) = inputs.dims();
-    Wanted::logarithms("log p", &exact.log_probs).check(by, &found.log_probs, bound(dtype))?;
-    let bound = sums.bound(dtype, exact.peak);
+    Wanted::logarithms("log p", &exact.log_probs).check(by, &found.log_probs, held.bound)?;
+    let bound = held.gradients(exact.peak);
     let (hidden, weight) = (host(found.hidden), host(found.weight));
     for (row, &slope) in hidden.chunks_exact(width).zip(&inputs.slopes) {
         prop_assert!(slope != 0.0 || row.iter().all(|&x| x == 0.0), "{by}: a row that counts for nothing");

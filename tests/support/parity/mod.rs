@@ -3,7 +3,7 @@
 //! An error is the distance from the f64 result in the Euclidean norm, relative to that result's: of a whole tensor, and of each
 //! segment or row with at least its share of the whole ([`relative_error`]). Two kinds of results need not be right to the last
 //! digits of their own size. Logarithms count as at least 1 an element: what is made of them is their exponential. Gradients count
-//! as at least a tenth of the terms that they are the sum of ([`attention::exact::Terms`]): one that cancels to nothing, as
+//! as at least a tenth of the terms that they are sums of (`Terms` in `osler::doctor::exact`): one that cancels to nothing, as
 //! that of a query with a single key, is right to the last digits of what cancels. Where a value is no number no bound holds.
 #![allow(dead_code)]
 
@@ -24,6 +24,29 @@ pub fn bound(dtype: DType) -> f64 {
     if dtype == DType::F32 { 1e-5 } else { 1e-2 }
 }
 
+/// A way to hold tensors, and what may be expected of results then.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    pub dtype: DType,
+    pub bound: f64,
+    pub sums: Sums,
+}
+
+impl Held {
+    /// In a type that is computed in, too.
+    pub fn new(dtype: DType, sums: Sums) -> Self {
+        Self { dtype, bound: bound(dtype), sums }
+    }
+
+    /// The bound of gradients where logits reach `peak`.
+    pub fn gradients(&self, peak: f64) -> f64 {
+        match self.sums {
+            Sums::Corrected => self.bound,
+            Sums::Rounded => self.bound.max(peak * f64::from(f32::EPSILON)),
+        }
+    }
+}
+
 /// How a device keeps the log-sum-exp of a row between forward and backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sums {
@@ -32,16 +55,6 @@ pub enum Sums {
     /// In one f32, and every probability is as wrong as the last digit of that: `peak` times its epsilon, which is more than
     /// [`bound`] of f32 from logits of 84 on.
     Rounded,
-}
-
-impl Sums {
-    /// The bound of gradients where logits reach `peak`.
-    pub fn bound(self, dtype: DType, peak: f64) -> f64 {
-        match self {
-            Self::Corrected => bound(dtype),
-            Self::Rounded => bound(dtype).max(peak * f64::from(f32::EPSILON)),
-        }
-    }
 }
 
 /// What a result should be, and how it is measured.
