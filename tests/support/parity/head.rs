@@ -7,7 +7,7 @@ use osler::kernels::head::{Derivative, HeadGradients, HeadInput};
 use osler::kernels::{KernelBackend, LinearWeights, Matrix};
 use proptest::prelude::*;
 
-use super::{Held, Wanted, rows};
+use super::{Held, Sums, Wanted, rows};
 
 /// One batch.
 #[derive(Debug, Clone)]
@@ -36,9 +36,9 @@ pub struct Limits {
 pub fn cases(limits: &Limits) -> impl Strategy<Value = Case> + use<> {
     let select = |values: &Vec<usize>| prop::sample::select(values.clone());
     let dims = (select(&limits.rows), select(&limits.widths), select(&limits.vocabs));
-    let share = if limits.extreme { 0.4 } else { 0.0 };
-    let size = prop::sample::select(vec![4000.0f32, 4000.0, 500.0, 30.0, 1.0, 1e-2]);
-    let exactly = prop::option::weighted(share, size);
+    let extreme = limits.extreme;
+    let size = prop::sample::select(vec![1e4f32, 1e4, 1e4, 500.0, 1.0, 1e-2]);
+    let exactly = prop::option::weighted(0.5, size).prop_map(move |size| size.filter(|_| extreme));
     let temperature =
         (prop::sample::select(vec![0.5f32, 1.0, 2.0]), prop_oneof![Just(None), (0.5f32..2.0).prop_map(Some)]);
     (dims, any::<bool>(), temperature, exactly, any::<u64>()).prop_map(
@@ -159,13 +159,18 @@ pub fn check<B: KernelBackend>(
     for (row, &slope) in hidden.chunks_exact(width).zip(&inputs.slopes) {
         prop_assert!(slope != 0.0 || row.iter().all(|&x| x == 0.0), "{by}: a row that counts for nothing");
     }
-    Wanted::gradient("dhidden", &exact.hidden, rows(n, width), exact.terms.hidden)
-        .check(by, &hidden, bound)?;
-    Wanted::gradient("dweight", &exact.weight, rows(vocab, width), exact.terms.weight)
-        .check(by, &weight, bound)?;
+    // Where rounding of the log-sum-exp shows, it is `c p_v` that is wrong by that much, whatever is left of it beside `c`.
+    let rounded = held.sums == Sums::Rounded && 10.0 * exact.peak * f64::from(f32::EPSILON) > held.bound;
+    let wanted = |name, values, parts, terms| {
+        let wanted = Wanted::gradient(name, values, parts, terms);
+        if rounded { Wanted { parts: Vec::new(), least: terms, ..wanted } } else { wanted }
+    };
+    let terms = exact.terms;
+    wanted("dhidden", &exact.hidden, rows(n, width), terms.hidden).check(by, &hidden, bound)?;
+    wanted("dweight", &exact.weight, rows(vocab, width), terms.weight).check(by, &weight, bound)?;
     prop_assert_eq!(found.bias.is_some(), inputs.bias.is_some(), "{}", by);
     if let Some(bias) = found.bias {
-        Wanted::gradient("dbias", &exact.bias, Vec::new(), exact.terms.bias).check(by, &host(bias), bound)?;
+        wanted("dbias", &exact.bias, Vec::new(), terms.bias).check(by, &host(bias), bound)?;
     }
     Ok(())
 }
