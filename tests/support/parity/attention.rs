@@ -48,7 +48,7 @@ fn lengths(longest: usize) -> impl Strategy<Value = usize> {
 }
 
 /// Segments, of which some continue an earlier one that continues none; at least one has a token.
-fn segments(limits: &Limits) -> impl Strategy<Value = Vec<Segment>> {
+fn segments(limits: &Limits) -> impl Strategy<Value = Vec<Segment>> + use<> {
     let segment = (lengths(limits.longest), prop::option::weighted(0.4, any::<Index>()));
     prop::collection::vec(segment, 1..=limits.segments).prop_map(|drawn| {
         let mut segments: Vec<Segment> = Vec::new();
