@@ -59,6 +59,8 @@ pub struct Terms {
     pub bias: f64,
 }
 
+/// Log-probs, and the gradients of a loss whose derivatives by them are the slopes.
+///
 /// # Panics
 /// If there are no targets, or the lengths do not agree.
 pub fn head(inputs: &Inputs) -> Results {

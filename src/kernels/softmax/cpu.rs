@@ -43,16 +43,36 @@ impl WithSimd for LogSumExp<'_> {
     }
 }
 
-/// `log(sum(exp(x)))`, `-inf` for a row without a finite element.
-pub fn log_sum_exp(x: &[f32]) -> f32 {
-    let (peak, rest) = peak_and_rest(x);
-    peak + rest
+/// `log(sum(exp(x)))` of a row in two parts, which keep the digits that a peak of thousands leaves no room for in one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogSum {
+    /// The largest element, `-inf` for a row without a finite one.
+    pub peak: f32,
+    /// `log(sum(exp(x - peak)))`.
+    pub rest: f32,
 }
 
-/// The largest element and `log(sum(exp(x - largest)))`, whose sum is the log-sum-exp: apart they keep the digits that a peak of
-/// thousands leaves no room for.
-pub fn peak_and_rest(x: &[f32]) -> (f32, f32) {
-    simd::dispatch(LogSumExp(x))
+impl LogSum {
+    /// Of the row `x`.
+    pub fn of(x: &[f32]) -> Self {
+        let (peak, rest) = simd::dispatch(LogSumExp(x));
+        Self { peak, rest }
+    }
+
+    /// The log-sum-exp, rounded.
+    pub fn total(self) -> f32 {
+        self.peak + self.rest
+    }
+
+    /// The log-probability of an element of the row. The sampler's and the trainer's are both this, and so the same bits.
+    pub fn log_prob(self, x: f32) -> f32 {
+        (x - self.peak) - self.rest
+    }
+}
+
+/// `log(sum(exp(x)))`, `-inf` for a row without a finite element.
+pub fn log_sum_exp(x: &[f32]) -> f32 {
+    LogSum::of(x).total()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::cpu::peak_and_rest;
+use super::cpu::LogSum;
 use crate::kernels::KernelBackend;
 use crate::kernels::head::Running;
 use crate::kernels::simd;
@@ -100,8 +100,8 @@ pub fn cpu(logits: &[f32], targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
         .par_chunks(width.max(1))
         .zip(targets)
         .map(|(row, &target)| {
-            let (peak, rest) = peak_and_rest(row);
-            ((row[target as usize] - peak) - rest, peak + rest)
+            let sum = LogSum::of(row);
+            (sum.log_prob(row[target as usize]), sum.total())
         })
         .unzip()
 }
