@@ -1,5 +1,6 @@
 //! `osler bench`
 
+mod ceilings;
 mod grpo;
 mod kernels;
 
@@ -14,7 +15,7 @@ use crate::cli::{CommandResult, output};
 use crate::engine::measure::{Ceilings, MadeUpWeights, Measurement, Workload, measure};
 use crate::engine::open::{check_activations, engine, precision};
 use crate::engine::{EngineOptions, ModelBundle, TextEngine};
-use crate::kernels::{ceiling, quantised, simd};
+use crate::kernels::{quantised, simd};
 use crate::model::config::{FloatType, ModelConfig};
 use crate::model::load::{KeptType, kept_bytes};
 
@@ -31,8 +32,9 @@ use crate::model::load::{KeptType, kept_bytes};
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
   osler bench --model ./model.Q4_1.gguf --dtype auto --activations exact,q8
 
-JSON: {\"model\", \"device\", \"threads\", \"instruction_set\", \"ceilings\": {\"gigabytes_per_second\", \"gigaflops\"},
-       \"runs\": [{\"dtype\", \"activations\", \"weight_bytes\", \"results\": [{\"phase\", \"batch\", \"tokens_per_second\",
+JSON: {\"model\", \"device\", \"threads\", \"instruction_set\",
+       \"runs\": [{\"dtype\", \"activations\", \"ceilings\": {\"gigabytes_per_second\", \"gigaflops\"}, \"weight_bytes\",
+                 \"results\": [{\"phase\", \"batch\", \"tokens_per_second\",
                  \"slowest\", \"fastest\", \"gigabytes_per_second\", \"gigaflops\", \"share_of_bound\"}, ..]}, ..]}")]
 pub struct Arguments {
     #[command(subcommand)]
@@ -87,7 +89,6 @@ struct Report {
     device: String,
     threads: usize,
     instruction_set: String,
-    ceilings: Ceilings,
     runs: Vec<Run>,
 }
 
@@ -95,6 +96,7 @@ struct Report {
 struct Run {
     dtype: String,
     activations: String,
+    ceilings: Ceilings,
     weight_bytes: u64,
     results: Vec<Measurement>,
 }
@@ -118,11 +120,6 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     let workload = Workload { prefill, context, decode, batches, repeats };
     let progress = Progress::spinner();
-    progress.say("measuring the machine");
-    let ceilings = Ceilings {
-        gigabytes_per_second: ceiling::read_bandwidth() / 1e9,
-        gigaflops: ceiling::arithmetic_rate() / 1e9,
-    };
     let (cache_tokens, batch_tokens) = (workload.cache_tokens(), workload.batch_tokens());
     let options =
         EngineOptions { cache_tokens, batch_tokens, memory_limit: available_memory(runtime.device) };
@@ -131,17 +128,32 @@ pub fn run(arguments: Arguments) -> CommandResult {
         device: runtime.device.to_string(),
         threads: rayon::current_num_threads(),
         instruction_set: simd::instruction_set(),
-        ceilings,
         runs: Vec::new(),
     };
     let each = dtype.iter().flat_map(|&dtype| activations.iter().map(move |&how| (dtype, how.into())));
+    let mut known: Vec<(DType, Ceilings)> = Vec::new();
     for (dtype, activations) in each {
-        let Subject { name, mut engine, weight_bytes, dtype } =
+        let Subject { name, mut engine, weight_bytes, dtype, compute } =
             subject(model.as_deref(), dtype, activations, &runtime, options)?;
+        let ceilings = match known.iter().find(|(it, _)| *it == compute) {
+            Some((_, ceilings)) => *ceilings,
+            None => {
+                progress.say("measuring the machine");
+                let ceilings = ceilings::ceilings(runtime.device, compute)?;
+                known.push((compute, ceilings));
+                ceilings
+            }
+        };
         let say = &mut |step: &str| progress.say(&format!("{dtype}, {activations} activations: {step}"));
         let results = measure(engine.as_mut(), weight_bytes, &workload, ceilings, say)?;
         report.model = name;
-        report.runs.push(Run { dtype, activations: activations.to_string(), weight_bytes, results });
+        report.runs.push(Run {
+            dtype,
+            activations: activations.to_string(),
+            ceilings,
+            weight_bytes,
+            results,
+        });
     }
     progress.finish();
     if runtime.json {
@@ -158,6 +170,8 @@ struct Subject {
     engine: Box<dyn TextEngine>,
     weight_bytes: u64,
     dtype: String,
+    /// The type of activations.
+    compute: DType,
 }
 
 fn subject(
@@ -180,7 +194,7 @@ fn subject(
         let weight_bytes = config.num_parameters() * float.bytes() as u64;
         let mut weights = MadeUpWeights { matrices: float };
         let engine = engine(config, &mut weights, weight_bytes, None, device, compute, options)?;
-        return Ok(Subject { name, engine, weight_bytes, dtype: float.to_string() });
+        return Ok(Subject { name, engine, weight_bytes, dtype: float.to_string(), compute });
     };
     let bundle = ModelBundle::open(path)?;
     let chosen = precision(device, dtype.float(), bundle.files.config().dtype)?;
@@ -191,8 +205,8 @@ fn subject(
         KeptType::All(float) | KeptType::Matrices(float) => float.to_string(),
     };
     let name = path.display().to_string();
-    let compute = if chosen.compute == DType::F32 { "" } else { ", bf16 activations" };
-    Ok(Subject { name, engine, weight_bytes, dtype: format!("{dtype}{compute}") })
+    let rounded = if chosen.compute == DType::F32 { "" } else { ", bf16 activations" };
+    Ok(Subject { name, engine, weight_bytes, dtype: format!("{dtype}{rounded}"), compute: chosen.compute })
 }
 
 /// Whether a folder describes a model without holding its weights.
@@ -213,16 +227,15 @@ fn smollm2_135m() -> Result<ModelConfig, Box<dyn std::error::Error>> {
 }
 
 fn describe(report: &Report, workload: &Workload) -> String {
-    let Ceilings { gigabytes_per_second, gigaflops } = report.ceilings;
-    let mut text = format!(
-        "{} on {}, {} x {}\nmachine: {gigabytes_per_second:.1} GB/s read, {gigaflops:.0} GFLOP/s f32\n",
-        report.model, report.device, report.threads, report.instruction_set
-    );
+    let mut text =
+        format!("{} on {}, {} x {}\n", report.model, report.device, report.threads, report.instruction_set);
     for run in &report.runs {
         let rounded = if run.activations == "exact" { "" } else { ", q8 act." };
         let title = format!("{}{rounded}, {}", run.dtype, output::bytes(run.weight_bytes));
+        let Ceilings { gigabytes_per_second, gigaflops } = run.ceilings;
+        text.push_str(&format!("\nat best {gigabytes_per_second:.1} GB/s, {gigaflops:.0} GFLOP/s\n"));
         text.push_str(&format!(
-            "\n{title:<30} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
+            "{title:<30} {:>10} {:>17} {:>8} {:>9} {:>9}\n",
             "tok/s", "(slowest-fastest)", "GB/s", "GFLOP/s", "of bound"
         ));
         for r in &run.results {

@@ -3,11 +3,12 @@
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
 /// Numbers without a pattern: the same seed gives the same ones.
-pub(super) struct Noise(pub u64);
+#[derive(Debug, Clone)]
+pub struct Noise(pub u64);
 
 /// Which numbers are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Grain {
+pub enum Grain {
     /// All 24 bits of an f32's significand.
     Fine,
     /// 8 bits, which f16 and bf16 hold exactly: what is expected is that of the very numbers the device is given.
@@ -22,6 +23,7 @@ impl Grain {
 }
 
 impl Noise {
+    /// 64 bits.
     pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -56,7 +58,7 @@ impl Noise {
 }
 
 /// `values` on `device`.
-pub(super) fn tensor<B: Backend, const D: usize>(
+pub fn tensor<B: Backend, const D: usize>(
     values: &[f32],
     dims: [usize; D],
     device: &B::Device,
@@ -66,11 +68,11 @@ pub(super) fn tensor<B: Backend, const D: usize>(
 }
 
 /// The tensor's values in f32.
-pub(super) fn host<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<f32> {
+pub fn host<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<f32> {
     x.into_data().iter::<f32>().collect()
 }
 
 /// The values in f64.
-pub(super) fn wide(values: &[f32]) -> Vec<f64> {
+pub fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }

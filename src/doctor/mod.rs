@@ -1,12 +1,13 @@
 //! Whether a device computes what it should, and how fast: every operation of [`KernelBackend`] beside f64 arithmetic on the
 //! host, and the time of each beside what the device can do at best.
 
-mod compare;
+pub mod compare;
+pub mod exact;
 mod examination;
 mod features;
 mod findings;
 mod hardware;
-mod inputs;
+pub mod inputs;
 mod parity;
 pub mod report;
 

@@ -19,7 +19,7 @@ use crate::engine::request::{Event, Output, Request, RequestId};
 use crate::engine::sample::{Sample, TextState};
 use crate::engine::sampling::{Sampled, Sampler};
 use crate::kernels::parallel::on_pool;
-use crate::kernels::softmax::cpu::log_sum_exp;
+use crate::kernels::softmax::cpu::LogSum;
 use crate::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
 use crate::model::cache::{CacheBatch, KvCache};
 use crate::model::decoder::Decoder;
@@ -317,7 +317,7 @@ impl<B: KernelBackend> Engine<B> {
             .zip(logits.par_chunks_exact(vocab))
             .with_max_len(1)
             .map(|(samplers, row)| {
-                let normaliser = log_sum_exp(row);
+                let normaliser = LogSum::of(row);
                 samplers.iter_mut().flatten().map(|sampler| sampler.sample(row, normaliser)).collect()
             })
             .collect();

@@ -82,12 +82,12 @@ pub struct Measurement {
     pub share_of_bound: f64,
 }
 
-/// The machine's measured ceilings.
+/// The measured ceilings of what a model runs on.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Ceilings {
-    /// Memory read bandwidth, GB/s.
+    /// Memory bandwidth, GB/s.
     pub gigabytes_per_second: f64,
-    /// f32 multiply-add rate, GFLOP/s.
+    /// Rate of multiply-adds in the type of the activations, GFLOP/s.
     pub gigaflops: f64,
 }
 

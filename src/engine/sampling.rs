@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::error::RequestError;
-use crate::kernels::softmax::cpu::log_sum_exp;
+use crate::kernels::softmax::cpu::{LogSum, log_sum_exp};
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -89,22 +89,22 @@ impl Sampler {
         Self { params, rng, seen }
     }
 
-    /// Draws from one row of logits `[vocab]`. `log_normaliser` is the row's log-sum-exp.
-    pub fn sample(&mut self, logits: &[f32], log_normaliser: f32) -> Sampled {
+    /// Draws from one row of logits `[vocab]`, whose log-sum-exp is `normaliser`.
+    pub fn sample(&mut self, logits: &[f32], normaliser: LogSum) -> Sampled {
         let mut scores = logits.to_vec();
         penalise(&mut scores, &self.seen, self.params.repetition_penalty);
         let (id, sampling_logprob) = if self.params.temperature == 0.0 {
             (argmax(&scores), 0.0)
         } else {
             filter(&mut scores, &self.params);
-            let normaliser = log_sum_exp(&scores);
-            let id = draw(&scores, normaliser, uniform(&mut self.rng));
-            (id, scores[id as usize] - normaliser)
+            let drawn_from = LogSum::of(&scores);
+            let id = draw(&scores, drawn_from.total(), uniform(&mut self.rng));
+            (id, drawn_from.log_prob(scores[id as usize]))
         };
         if self.params.repetition_penalty != 1.0 {
             self.seen.insert(id);
         }
-        Sampled { id, logprob: logits[id as usize] - log_normaliser, sampling_logprob }
+        Sampled { id, logprob: normaliser.log_prob(logits[id as usize]), sampling_logprob }
     }
 }
 
@@ -265,10 +265,10 @@ mod tests {
     fn draws_follow_the_distribution_and_report_it() {
         let (params, case) = cases().swap_remove(8);
         let mut sampler = Sampler::new(params, 0, &[]);
-        let normaliser = log_sum_exp(&case.logits);
+        let normaliser = LogSum::of(&case.logits);
         let mut scores = case.logits.clone();
         filter(&mut scores, &params);
-        let filtered = log_sum_exp(&scores);
+        let filtered = LogSum::of(&scores);
         let n = 20_000;
         let mut counts = vec![0usize; scores.len()];
         for _ in 0..n {
@@ -277,10 +277,10 @@ mod tests {
             let sampled = sampler.sample(&case.logits, normaliser);
             let id = sampled.id as usize;
             counts[id] += 1;
-            assert!((sampled.sampling_logprob - (scores[id] - filtered)).abs() < 1e-6);
-            assert!((sampled.logprob - (case.logits[id] - normaliser)).abs() < 1e-6);
+            assert!((sampled.sampling_logprob - filtered.log_prob(scores[id])).abs() < 1e-6);
+            assert!((sampled.logprob - normaliser.log_prob(case.logits[id])).abs() < 1e-6);
         }
-        let expected = scores.iter().map(|s| f64::from(s - filtered).exp() * f64::from(n));
+        let expected = scores.iter().map(|s| f64::from(filtered.log_prob(*s)).exp() * f64::from(n));
         let chi_squared: f64 = counts
             .iter()
             .zip(expected)
@@ -294,11 +294,11 @@ mod tests {
     #[test]
     fn greedy_takes_the_first_of_equals_and_seeds_repeat() {
         let row = [0.5, 2.0, 2.0, -1.0];
-        let greedy = Sampler::new(SamplingParams::greedy(), 0, &[]).sample(&row, log_sum_exp(&row));
+        let greedy = Sampler::new(SamplingParams::greedy(), 0, &[]).sample(&row, LogSum::of(&row));
         assert_eq!((greedy.id, greedy.sampling_logprob), (1, 0.0));
         let run = |stream| {
             let mut sampler = Sampler::new(SamplingParams { seed: 3, ..Default::default() }, stream, &[]);
-            (0..50).map(|_| sampler.sample(&row, log_sum_exp(&row)).id).collect::<Vec<_>>()
+            (0..50).map(|_| sampler.sample(&row, LogSum::of(&row)).id).collect::<Vec<_>>()
         };
         assert_eq!(run(0), run(0));
         assert_ne!(run(0), run(1));

@@ -7,7 +7,7 @@ use crate::engine::error::RequestError;
 use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
 use crate::engine::request::{Event, Output, Request, RequestId};
 use crate::kernels::KernelBackend;
-use crate::kernels::softmax::cpu::log_sum_exp;
+use crate::kernels::softmax::cpu::LogSum;
 use crate::model::config::ModelConfig;
 
 /// Generates and scores text with one model on one device.
@@ -77,7 +77,7 @@ impl<B: KernelBackend> TextEngine for Engine<B> {
                 logits
                     .chunks_exact(config.vocab_size)
                     .zip(targets)
-                    .map(|(row, &id)| Some(row[id as usize] - log_sum_exp(row))),
+                    .map(|(row, &id)| Some(LogSum::of(row).log_prob(row[id as usize]))),
             );
         }
         // The first id has none, and is no mistake.

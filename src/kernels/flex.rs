@@ -261,7 +261,7 @@ impl KernelBackend for Flex {
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
         if selection::plain() {
-            return attention::backward::reference(q, k, v, segments, shape, dout);
+            return attention::reference::packed_backward(q, k, v, segments, shape, dout);
         }
         let (query, key) = (q.dims(), k.dims());
         let (q, k, v, dout) = (dense(q), dense(k), dense(v), dense(dout));
@@ -292,6 +292,9 @@ impl KernelBackend for Flex {
     }
 
     fn entropies(logits: &Tensor<Self, 2>, log_sums: &[f32]) -> Vec<f32> {
+        if selection::plain() {
+            return softmax::entropy::reference(logits, log_sums);
+        }
         softmax::entropy::cpu(dense(logits.clone()).storage(), log_sums)
     }
 

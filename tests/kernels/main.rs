@@ -2,8 +2,12 @@
 //! themselves: a row's bits must not depend on the rows beside it.
 
 mod attending;
+#[path = "../support/parity/mod.rs"]
+mod parity;
 mod pointwise;
+mod precision;
 mod products;
+mod torch;
 
 use std::ops::Range;
 

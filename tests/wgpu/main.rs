@@ -3,6 +3,9 @@
 #![cfg(feature = "wgpu")]
 
 mod operations;
+#[path = "../support/parity/mod.rs"]
+mod parity;
+mod precision;
 #[path = "../support/mod.rs"]
 mod support;
 

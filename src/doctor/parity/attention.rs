@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use burn::tensor::{DType, Tensor};
 
-use super::exact::{self, Inputs, places};
 use super::{Expected, Parity, rounded_sum};
+use crate::doctor::exact::attention::{self as exact, Inputs, places};
 use crate::doctor::inputs::{host, tensor};
 use crate::kernels::{Attended, AttentionShape, KernelBackend, Segment};
 

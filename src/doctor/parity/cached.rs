@@ -2,8 +2,8 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::exact::{self, Inputs, places};
 use super::{Expected, Parity};
+use crate::doctor::exact::attention::{self as exact, Inputs, places};
 use crate::doctor::inputs::{host, tensor};
 use crate::kernels::{AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, Segment};
 

@@ -3,6 +3,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::{Expected, Parity, rounded_sum};
+use crate::doctor::exact::log_probs;
 use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
 use crate::kernels::{AdamWStep, KernelBackend};
 
@@ -26,17 +27,8 @@ impl<B: KernelBackend> Parity<'_, B> {
         // The first and the last of the vocabulary.
         targets[n - 1] = vocab as u32 - 1;
         targets[0] = 0;
-        let (mut log_probs, mut sums, mut gradient) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, (&target, &c)) in logits.chunks_exact(vocab).zip(targets.iter().zip(&coefficients)) {
-            let (row, c) = (wide(row), f64::from(c));
-            let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum = most + row.iter().map(|x| (x - most).exp()).sum::<f64>().ln();
-            log_probs.push(row[target as usize] - sum);
-            let at = gradient.len() + target as usize;
-            gradient.extend(row.iter().map(|x| -c * (x - sum).exp()));
-            gradient[at] += c;
-            sums.push(sum);
-        }
+        let log_probs::Results { log_probs, sums, gradient, .. } =
+            log_probs::log_probs(&logits, &targets, &coefficients);
         let case = format!("{n} rows of {vocab}, logits to {largest}");
         // A difference of numbers in f32 is known to a unit of their last place.
         let rounded = rounded_sum(f64::from(largest));

@@ -4,14 +4,15 @@
 use burn::tensor::{DType, Tensor};
 use bytes::Bytes;
 
-use super::sums::product;
 use super::{Expected, HALF, Parity};
+use crate::doctor::exact::sums::product;
 use crate::doctor::inputs::{Grain, Noise, host, tensor};
 use crate::kernels::quantised::{Activations, BlockType, QuantisedMatrix};
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
-/// Rows, inputs, and outputs of two layers of a group.
-const SHAPES: [(usize, usize, [usize; 2]); 2] = [(1, 64, [33, 7]), (67, 192, [130, 64])];
+/// Rows, inputs, and outputs of two layers of a group: few rows, some, and enough for whole tiles.
+const SHAPES: [(usize, usize, [usize; 2]); 5] =
+    [(1, 64, [33, 7]), (5, 72, [35, 300]), (16, 128, [65, 48]), (67, 192, [130, 64]), (257, 264, [384, 256])];
 
 impl<B: KernelBackend> Parity<'_, B> {
     pub(super) fn products(&mut self) {

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use gemm::Parallelism;
 use pulp::{Simd, WithSimd};
 
+use super::product::{Dest, Matrix, product};
 use super::{AttentionShape, Placed, Segment, place};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
@@ -254,95 +254,10 @@ struct Known {
     dot: f32,
 }
 
-/// A matrix that is read; `rows` and `columns` are the strides.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    data: &'a [f32],
-    width: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// `[data / width, width]`, row after row.
-    fn rows(data: &'a [f32], width: usize) -> Self {
-        Self { data, width, row_stride: width, column_stride: 1 }
-    }
-
-    /// The transpose of `[data / height, height]`.
-    fn columns(data: &'a [f32], height: usize) -> Self {
-        Self { data, width: data.len() / height.max(1), row_stride: 1, column_stride: height }
-    }
-
-    /// `width` columns from `column` of `[data / stride, stride]`.
-    fn part(data: &'a [f32], stride: usize, column: usize, width: usize) -> Self {
-        Self { data: &data[column.min(data.len())..], width, row_stride: stride, column_stride: 1 }
-    }
-
-    /// Of a matrix of rows. Its width is then not known and not asked for: it stands on the left of a product.
-    fn transposed(self) -> Self {
-        Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
-    }
-}
-
-/// A matrix of rows that a product is written to.
-struct Dest<'a> {
-    data: &'a mut [f32],
-    row_stride: usize,
-    add: bool,
-}
-
-impl<'a> Dest<'a> {
-    fn new(data: &'a mut [f32], row_stride: usize, column: usize) -> Self {
-        let from = column.min(data.len());
-        Self { data: &mut data[from..], row_stride, add: false }
-    }
-
-    fn add(data: &'a mut [f32], row_stride: usize) -> Self {
-        Self { data, row_stride, add: true }
-    }
-}
-
-/// `to = a b`, or `to += a b`: `a` has `height` rows of `depth` values, `b` `depth` rows of its width.
-fn product(height: usize, depth: usize, a: Matrix<'_>, b: Matrix<'_>, to: Dest<'_>) {
-    let width = b.width;
-    if height == 0 || width == 0 || depth == 0 {
-        return;
-    }
-    let last = |rows: usize, row_stride: usize, columns: usize, column_stride: usize| {
-        (rows - 1) * row_stride + (columns - 1) * column_stride
-    };
-    assert!(last(height, a.row_stride, depth, a.column_stride) < a.data.len());
-    assert!(last(depth, b.row_stride, width, b.column_stride) < b.data.len());
-    assert!(last(height, to.row_stride, width, 1) < to.data.len());
-    // SAFETY: all elements lie within the slices, as was asserted, and `to` is borrowed alone.
-    unsafe {
-        gemm::gemm(
-            height,
-            width,
-            depth,
-            to.data.as_mut_ptr(),
-            1,
-            to.row_stride as isize,
-            to.add,
-            a.data.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
-}
-
 /// From scores and `dp` in rows of `keys` to probabilities and `ds`. Row `r` sees the first `first + r / group + 1` keys;
 /// the rest become 0.
+///
+/// Probabilities are made to sum to 1, which those of a log-sum-exp of thousands, rounded to f32, do to three digits only.
 struct Soften<'a> {
     p: &'a mut [f32],
     ds: &'a mut [f32],
@@ -364,8 +279,16 @@ impl WithSimd for Soften<'_> {
             let visible = (first + row / group + 1).min(keys);
             p[visible..].fill(0.0);
             ds[visible..].fill(0.0);
+            let mut lanes = [0.0f32; 16];
+            for p in p[..visible].chunks_mut(16) {
+                for (lane, p) in lanes.iter_mut().zip(p) {
+                    *p = simd::exp(*p * scale - sum);
+                    *lane += *p;
+                }
+            }
+            let factor = 1.0 / lanes.iter().sum::<f32>();
             for (p, ds) in p[..visible].iter_mut().zip(&mut ds[..visible]) {
-                *p = simd::exp(*p * scale - sum);
+                *p *= factor;
                 *ds = scale * *p * (*ds - dot);
             }
         }

@@ -10,6 +10,7 @@ pub mod backward;
 pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
+mod product;
 pub mod reference;
 
 /// Tokens a cache block holds.

@@ -106,21 +106,29 @@ pub fn packed_backward<B: Backend>(
     dout: Tensor<B, 2>,
 ) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
     let placed = place(segments);
-    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dq = Vec::new();
+    // One a segment, so that a continuation finds what it continues; none for those without tokens.
+    let (mut dk, mut dv) = (Vec::new(), Vec::new());
     for (segment, at) in segments.iter().zip(&placed) {
+        if at.rows.is_empty() {
+            dk.push(None);
+            dv.push(None);
+            continue;
+        }
         let own_q = q.clone().slice([at.rows.clone()]);
         let own_dout = dout.clone().slice([at.rows.clone()]);
         let parts = Softened::new(own_q, seen(&k, at), seen(&v, at), shape).gradients(own_dout);
         dq.push(parts.0);
         for (all, part) in [(&mut dk, parts.1), (&mut dv, parts.2)] {
             let before = at.before.len();
-            all.push(part.clone().slice([before..before + at.rows.len()]));
-            if let Some(parent) = segment.after {
-                all[parent] = all[parent].clone() + part.slice([0..before]);
+            all.push(Some(part.clone().slice([before..before + at.rows.len()])));
+            if let Some(Some(sum)) = segment.after.map(|parent| &mut all[parent]) {
+                *sum = sum.clone() + part.slice([0..before]);
             }
         }
     }
-    (Tensor::cat(dq, 0), Tensor::cat(dk, 0), Tensor::cat(dv, 0))
+    let whole = |parts: Vec<Option<Tensor<B, 3>>>| Tensor::cat(parts.into_iter().flatten().collect(), 0);
+    (Tensor::cat(dq, 0), whole(dk), whole(dv))
 }
 
 /// One sequence forward and backward as autodiff of the plain operations goes: the forward's probabilities are kept for the

@@ -175,7 +175,7 @@ where
         dout: Tensor<Self, 2>,
     ) -> (Tensor<Self, 3>, Tensor<Self, 3>, Tensor<Self, 3>) {
         if selection::plain() {
-            return attention::backward::reference(q, k, v, segments, shape, dout);
+            return attention::reference::packed_backward(q, k, v, segments, shape, dout);
         }
         let operands = Operands::new(primitive(q), primitive(k), primitive(v), shape);
         let Attended { out, sums } = attended.clone();
@@ -221,8 +221,9 @@ where
         }
         let Running { peaks, sums, hits } = Self::log_sums(logits.clone(), targets, 0, None);
         let host = |x: Tensor<Self, 1>| x.into_data().iter::<f32>().collect::<Vec<f32>>();
-        let sums = host(peaks + sums.log());
-        (host(hits).iter().zip(&sums).map(|(hit, sum)| hit - sum).collect(), sums)
+        let rest = sums.log();
+        // In this order digits of a log-prob are not lost to a large peak.
+        (host(hits - peaks.clone() - rest.clone()), host(peaks + rest))
     }
 
     fn log_probs_backward(

@@ -83,8 +83,10 @@ pub fn loss<B: KernelBackend>(
         state = Some(B::log_sums(walk.logits(part), targets, part.0, state));
     }
     let Running { peaks, sums, hits } = state.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
-    let sums = host(peaks + sums.log());
-    let log_probs: Vec<f32> = host(hits).iter().zip(&sums).map(|(hit, sum)| hit - sum).collect();
+    let rest = sums.log();
+    // In this order digits of a log-prob are not lost to a large peak.
+    let log_probs = host(hits - peaks.clone() - rest.clone());
+    let sums = host(peaks + rest);
     let slopes: Vec<f32> =
         derivative.of(0, &log_probs).into_iter().map(|slope| slope / temperature).collect();
 

@@ -3,16 +3,8 @@ use burn_flex::{Flex, FlexDevice};
 use proptest::prelude::*;
 
 use super::*;
+use crate::doctor::exact::head::{Inputs, Results, head};
 use crate::kernels::linear::Matrix;
-
-/// A head's loss in f64: log-probs, entropies, and the gradients of hidden, weight and bias.
-struct Exact {
-    log_probs: Vec<f64>,
-    entropies: Vec<f64>,
-    hidden: Vec<f64>,
-    weight: Vec<f64>,
-    bias: Vec<f64>,
-}
 
 /// How the loss is computed.
 #[derive(Clone, Copy)]
@@ -37,50 +29,16 @@ struct Case {
 }
 
 impl Case {
-    fn exact(&self) -> Exact {
-        let (n, width, vocab) = (self.targets.len(), self.width, self.weight.len() / self.width);
-        let mut exact = Exact {
-            log_probs: Vec::new(),
-            entropies: Vec::new(),
-            hidden: vec![0.0; n * width],
-            weight: vec![0.0; vocab * width],
-            bias: vec![0.0; vocab],
-        };
-        let temperature = f64::from(self.temperature);
-        for i in 0..n {
-            let h = &self.hidden[i * width..][..width];
-            let cap = self.soft_cap.map(f64::from);
-            // Each logit with its derivative by what comes out of the matrix.
-            let logits: Vec<(f64, f64)> = (0..vocab)
-                .map(|v| {
-                    let w = &self.weight[v * width..][..width];
-                    let dot: f64 = h.iter().zip(w).map(|(&h, &w)| f64::from(h) * f64::from(w)).sum();
-                    let x = dot + self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[v]));
-                    match cap {
-                        Some(cap) => {
-                            (cap * (x / cap).tanh() / temperature, (x / cap).cosh().powi(-2) / temperature)
-                        }
-                        None => (x / temperature, 1.0 / temperature),
-                    }
-                })
-                .collect();
-            let (logits, bends): (Vec<f64>, Vec<f64>) = logits.into_iter().unzip();
-            let peak = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum = peak + logits.iter().map(|x| (x - peak).exp()).sum::<f64>().ln();
-            let target = self.targets[i] as usize;
-            exact.log_probs.push(logits[target] - sum);
-            exact.entropies.push(logits.iter().map(|x| (x - sum).exp() * (sum - x)).sum());
-            for v in 0..vocab {
-                let hit = if v == target { 1.0 } else { 0.0 };
-                let slope = f64::from(self.slopes[i]) * (hit - (logits[v] - sum).exp()) * bends[v];
-                exact.bias[v] += slope;
-                for d in 0..width {
-                    exact.hidden[i * width + d] += slope * f64::from(self.weight[v * width + d]);
-                    exact.weight[v * width + d] += slope * f64::from(h[d]);
-                }
-            }
-        }
-        exact
+    fn exact(&self) -> Results {
+        head(&Inputs {
+            hidden: self.hidden.clone(),
+            weight: self.weight.clone(),
+            bias: self.bias.clone(),
+            targets: self.targets.clone(),
+            slopes: self.slopes.clone(),
+            soft_cap: self.soft_cap,
+            temperature: self.temperature,
+        })
     }
 
     /// What one way of computing it finds, asked for derivatives `at_once` or one by one.

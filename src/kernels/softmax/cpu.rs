@@ -1,4 +1,4 @@
-//! `log(sum(exp(x)))` of one row, vectorised.
+//! `log(sum(exp(x)))` of one row and what it is made of, vectorised.
 
 use pulp::{Simd, WithSimd};
 
@@ -7,10 +7,10 @@ use crate::kernels::simd;
 struct LogSumExp<'a>(&'a [f32]);
 
 impl WithSimd for LogSumExp<'_> {
-    type Output = f32;
+    type Output = (f32, f32);
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> f32 {
+    fn with_simd<S: Simd>(self, _: S) -> (f32, f32) {
         let mut peaks = [f32::NEG_INFINITY; 16];
         let chunks = self.0.chunks_exact(16);
         let rest = chunks.remainder();
@@ -21,7 +21,7 @@ impl WithSimd for LogSumExp<'_> {
         }
         let peak = peaks.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| a.max(*b));
         if peak == f32::NEG_INFINITY {
-            return peak;
+            return (peak, 0.0);
         }
         // 49k terms of about 1 in 16 f32 lanes lose at most 3e-4 of a unit in the last place each; f64 at the end.
         let mut lanes = [0.0f32; 16];
@@ -39,13 +39,40 @@ impl WithSimd for LogSumExp<'_> {
             sum += lanes.iter().map(|&l| f64::from(l)).sum::<f64>();
             lanes = [0.0; 16];
         }
-        peak + sum.ln() as f32
+        (peak, sum.ln() as f32)
+    }
+}
+
+/// `log(sum(exp(x)))` of a row in two parts, which keep the digits that a peak of thousands leaves no room for in one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogSum {
+    /// The largest element, `-inf` for a row without a finite one.
+    pub peak: f32,
+    /// `log(sum(exp(x - peak)))`.
+    pub rest: f32,
+}
+
+impl LogSum {
+    /// Of the row `x`.
+    pub fn of(x: &[f32]) -> Self {
+        let (peak, rest) = simd::dispatch(LogSumExp(x));
+        Self { peak, rest }
+    }
+
+    /// The log-sum-exp, rounded.
+    pub fn total(self) -> f32 {
+        self.peak + self.rest
+    }
+
+    /// The log-probability of an element of the row. The sampler's and the trainer's are both this, and so the same bits.
+    pub fn log_prob(self, x: f32) -> f32 {
+        (x - self.peak) - self.rest
     }
 }
 
 /// `log(sum(exp(x)))`, `-inf` for a row without a finite element.
 pub fn log_sum_exp(x: &[f32]) -> f32 {
-    simd::dispatch(LogSumExp(x))
+    LogSum::of(x).total()
 }
 
 #[cfg(test)]

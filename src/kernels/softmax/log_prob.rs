@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::cpu::log_sum_exp;
+use super::cpu::LogSum;
 use crate::kernels::KernelBackend;
 use crate::kernels::head::Running;
 use crate::kernels::simd;
@@ -15,12 +15,16 @@ use crate::kernels::simd;
 pub fn reference<B: Backend>(logits: &Tensor<B, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
     let host = |x: Tensor<B, 2>| x.into_data().iter::<f32>().collect::<Vec<f32>>();
     let peak = logits.clone().max_dim(1);
-    let sums = host((logits.clone() - peak.clone()).exp().sum_dim(1).log() + peak);
-    let picked = host(logits.clone().gather(1, indices(targets, &logits.device())));
-    (picked.iter().zip(&sums).map(|(x, sum)| x - sum).collect(), sums)
+    let rest = (logits.clone() - peak.clone()).exp().sum_dim(1).log();
+    let picked = logits.clone().gather(1, indices(targets, &logits.device()));
+    // In this order digits of a log-prob are not lost to a large peak.
+    let log_probs = host(picked - peak.clone() - rest.clone());
+    (log_probs, host(rest + peak))
 }
 
 /// Gradients `[n, vocab]` of the logits from those of the log-probs `[n]`.
+///
+/// Probabilities are made to sum to 1, which those of a log-sum-exp of thousands, rounded to f32, do to three digits only.
 pub fn reference_backward<B: Backend>(
     logits: Tensor<B, 2>,
     targets: &[u32],
@@ -32,6 +36,7 @@ pub fn reference_backward<B: Backend>(
     let column =
         |values: &[f32]| Tensor::<B, 2>::from_data(TensorData::new(values.to_vec(), [n, 1]), &device);
     let probabilities = (logits - column(sums)).exp();
+    let probabilities = probabilities.clone() / probabilities.sum_dim(1);
     let coefficients = column(coefficients);
     let dx = probabilities * coefficients.clone().neg();
     dx.scatter(1, indices(targets, &device), coefficients, burn::tensor::IndexingUpdateOp::Add)
@@ -95,8 +100,8 @@ pub fn cpu(logits: &[f32], targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
         .par_chunks(width.max(1))
         .zip(targets)
         .map(|(row, &target)| {
-            let sum = log_sum_exp(row);
-            (row[target as usize] - sum, sum)
+            let sum = LogSum::of(row);
+            (sum.log_prob(row[target as usize]), sum.total())
         })
         .unzip()
 }
@@ -112,8 +117,25 @@ impl WithSimd for Row<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
+        let mut total = 0.0f64;
+        for block in self.row.chunks_mut(16 * 64) {
+            let mut lanes = [0.0f32; 16];
+            let mut chunks = block.chunks_exact_mut(16);
+            for chunk in &mut chunks {
+                for (lane, x) in lanes.iter_mut().zip(chunk) {
+                    *x = simd::exp(*x - self.sum);
+                    *lane += *x;
+                }
+            }
+            for x in chunks.into_remainder() {
+                *x = simd::exp(*x - self.sum);
+                total += f64::from(*x);
+            }
+            total += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>();
+        }
+        let factor = (-f64::from(self.coefficient) / total) as f32;
         for x in self.row {
-            *x = -self.coefficient * simd::exp(*x - self.sum);
+            *x *= factor;
         }
     }
 }

@@ -2,20 +2,26 @@
 
 use rayon::prelude::*;
 
+use super::norm;
 use super::sums::{add, dot};
 use crate::doctor::inputs::{Grain, Noise, wide};
 use crate::kernels::{AttentionShape, Segment};
 
 /// Inputs: `q` and `dout` `[n, heads, head_dim]`, `k` and `v` `[n, kv_heads, head_dim]`.
-pub(super) struct Inputs {
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Queries.
     pub q: Vec<f32>,
+    /// Keys.
     pub k: Vec<f32>,
+    /// Values.
     pub v: Vec<f32>,
+    /// Gradient of the output.
     pub dout: Vec<f32>,
 }
 
 impl Inputs {
-    /// Scores around 1.
+    /// Scores around 1 where `scale` is `head_dim^-1/2`.
     pub fn plain(rows: usize, shape: AttentionShape, grain: Grain, seed: u64) -> Self {
         let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
         let mut noise = Noise(seed);
@@ -51,18 +57,37 @@ impl Inputs {
 }
 
 /// Results, in the shapes of [`Inputs`]; `sums` `[n, heads]`.
-pub(super) struct Results {
+#[derive(Debug)]
+pub struct Results {
+    /// Output.
     pub out: Vec<f64>,
+    /// Log-sum-exp of each query's scores.
     pub sums: Vec<f64>,
+    /// Gradient of the queries.
     pub dq: Vec<f64>,
+    /// Gradient of the keys.
     pub dk: Vec<f64>,
+    /// Gradient of the values.
     pub dv: Vec<f64>,
+    /// Of the gradients of queries and of keys, the Euclidean norm of the terms that they are sums of.
+    pub terms: Terms,
     /// The largest magnitude of a score.
     pub peak: f64,
 }
 
+/// The sizes of what cancels in a gradient. `ds_j = scale p_j (dp_j - mean)` is 0 for a query that sees one key only, or gives it
+/// all: what arithmetic leaves of it is then to be measured by `dp_j` and `mean`, each of which is as large as the Euclidean
+/// norm of the products that it is the sum of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// Of `dq`.
+    pub dq: f64,
+    /// Of `dk`.
+    pub dk: f64,
+}
+
 /// Rows of each segment, and rows of the segment that it continues.
-pub(super) fn places(segments: &[Segment]) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+pub fn places(segments: &[Segment]) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
     let mut ends = 0;
     let rows: Vec<_> = segments
         .iter()
@@ -83,12 +108,13 @@ struct Part {
     dq: Vec<f64>,
     dk: Vec<f64>,
     dv: Vec<f64>,
+    terms: [f64; 2],
     peak: f64,
 }
 
 /// For query `i`: `p_j = softmax_j(scale q_i . k_j)` over the keys it sees, `out_i = sum_j p_j v_j`, `dp_j = dout_i . v_j`,
 /// `ds_j = scale p_j (dp_j - sum_l p_l dp_l)`, `dq_i = sum_j ds_j k_j`, `dk_j += ds_j q_i`, `dv_j += p_j dout_i`.
-pub(super) fn attention(inputs: &Inputs, segments: &[Segment], shape: AttentionShape) -> Results {
+pub fn attention(inputs: &Inputs, segments: &[Segment], shape: AttentionShape) -> Results {
     let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
     let places = places(segments);
     let n: usize = segments.iter().map(|segment| segment.len).sum();
@@ -103,17 +129,20 @@ pub(super) fn attention(inputs: &Inputs, segments: &[Segment], shape: AttentionS
         })
         .collect();
     let zeros = |heads: usize| vec![0.0; n * heads * head_dim];
+    let mut terms = [0.0; 2];
     let mut all = Results {
         out: zeros(heads),
         sums: vec![0.0; n * heads],
         dq: zeros(heads),
         dk: zeros(kv_heads),
         dv: zeros(kv_heads),
+        terms: Terms::default(),
         peak: 0.0,
     };
     for (&(segment, head), part) in tasks.iter().zip(&parts) {
         let (own, before) = &places[segment];
         all.peak = all.peak.max(part.peak);
+        terms.iter_mut().zip(part.terms).for_each(|(all, part)| *all += part);
         for (i, row) in own.clone().enumerate() {
             let (to, from) = ((row * heads + head) * head_dim, i * head_dim);
             all.out[to..to + head_dim].copy_from_slice(&part.out[from..from + head_dim]);
@@ -127,6 +156,8 @@ pub(super) fn attention(inputs: &Inputs, segments: &[Segment], shape: AttentionS
             add(&mut all.dv[to..to + head_dim], 1.0, &part.dv[from..from + head_dim]);
         }
     }
+    let [dq, dk] = terms.map(f64::sqrt);
+    all.terms = Terms { dq, dk };
     all
 }
 
@@ -149,8 +180,11 @@ fn part(inputs: &Inputs, rows: &[usize], queries: usize, head: usize, shape: Att
         dq: vec![0.0; queries * head_dim],
         dk: vec![0.0; keys * head_dim],
         dv: vec![0.0; keys * head_dim],
+        terms: [0.0; 2],
         peak: 0.0,
     };
+    let squares = |x: &[f64]| x.iter().map(|x| x * x).collect::<Vec<f64>>();
+    let (squared_v, lengths) = (squares(&v), k.chunks_exact(head_dim).map(norm).collect::<Vec<f64>>());
     for i in 0..queries {
         let at = i * head_dim..(i + 1) * head_dim;
         let (q, dout) = (&q[at.clone()], &dout[at.clone()]);
@@ -172,6 +206,14 @@ fn part(inputs: &Inputs, rows: &[usize], queries: usize, head: usize, shape: Att
             add(&mut it.dq[at.clone()], ds, &k[key.clone()]);
             add(&mut it.dk[key.clone()], ds, q);
             add(&mut it.dv[key], p, dout);
+        }
+        let squared_dout = squares(dout);
+        let mean = dot(&squared_dout, &squares(&it.out[at]));
+        let length = norm(q);
+        for (j, (p, v)) in p.iter().zip(squared_v.chunks_exact(head_dim)).enumerate() {
+            let square = (scale * p).powi(2) * (dot(&squared_dout, v) + mean);
+            it.terms[0] += square * lengths[j].powi(2);
+            it.terms[1] += square * length.powi(2);
         }
     }
     it

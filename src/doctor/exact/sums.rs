@@ -45,7 +45,7 @@ impl WithSimd for Add<'_> {
 ///
 /// # Panics
 /// If the lengths differ.
-pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
+pub(in crate::doctor) fn dot(x: &[f64], y: &[f64]) -> f64 {
     assert_eq!(x.len(), y.len());
     simd::dispatch(Dot(x, y))
 }
@@ -54,13 +54,13 @@ pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
 ///
 /// # Panics
 /// If the lengths differ.
-pub(super) fn add(to: &mut [f64], factor: f64, x: &[f64]) {
+pub(in crate::doctor) fn add(to: &mut [f64], factor: f64, x: &[f64]) {
     assert_eq!(to.len(), x.len());
     simd::dispatch(Add(to, factor, x));
 }
 
 /// `x W^T`: `x` `[n, k]`, `weight` `[out, k]`, result `[n, out]`.
-pub(super) fn product(x: &[f32], weight: &[f32], k: usize) -> Vec<f64> {
+pub(in crate::doctor) fn product(x: &[f32], weight: &[f32], k: usize) -> Vec<f64> {
     let (x, weight) = (wide(x), wide(weight));
     x.chunks_exact(k).flat_map(|x| weight.chunks_exact(k).map(move |w| dot(x, w))).collect()
 }

@@ -1,0 +1,178 @@
+//! The output head's loss.
+
+use burn::tensor::{DType, Tensor};
+pub use osler::doctor::exact::head::{self as exact, Inputs, Results};
+use osler::doctor::inputs::{Grain, Noise, host, tensor};
+use osler::kernels::head::{Derivative, HeadGradients, HeadInput};
+use osler::kernels::{KernelBackend, LinearWeights, Matrix};
+use proptest::prelude::*;
+
+use super::{Held, Sums, Wanted, rows};
+
+/// One batch.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub rows: usize,
+    pub width: usize,
+    pub vocab: usize,
+    pub bias: bool,
+    pub temperature: f32,
+    /// Logits of about this size, made of numbers whose sums are exact in f32; otherwise any numbers, of logits up to 10.
+    pub exactly: Option<f32>,
+    pub seed: u64,
+}
+
+/// What cases are made of.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub rows: Vec<usize>,
+    pub widths: Vec<usize>,
+    pub vocabs: Vec<usize>,
+    /// Whether logits of up to 1e4 and more occur.
+    pub extreme: bool,
+}
+
+/// Batches within `limits`.
+pub fn cases(limits: &Limits) -> impl Strategy<Value = Case> + use<> {
+    let select = |values: &Vec<usize>| prop::sample::select(values.clone());
+    let dims = (select(&limits.rows), select(&limits.widths), select(&limits.vocabs));
+    let extreme = limits.extreme;
+    let size = prop::sample::select(vec![1e4f32, 1e4, 1e4, 500.0, 1.0, 1e-2]);
+    let exactly = prop::option::weighted(0.5, size).prop_map(move |size| size.filter(|_| extreme));
+    let temperature =
+        (prop::sample::select(vec![0.5f32, 1.0, 2.0]), prop_oneof![Just(None), (0.5f32..2.0).prop_map(Some)]);
+    (dims, any::<bool>(), temperature, exactly, any::<u64>()).prop_map(
+        |((rows, width, vocab), bias, (power, other), exactly, seed)| {
+            // A power of two keeps exact logits exact.
+            let temperature = other.filter(|_| exactly.is_none()).unwrap_or(power);
+            Case { rows, width, vocab, bias, temperature, exactly, seed }
+        },
+    )
+}
+
+/// The power of two next to `x`.
+fn power_of_two(x: f32) -> f32 {
+    x.log2().round().exp2()
+}
+
+impl Case {
+    /// Inputs whose hidden rows, weights and bias are numbers that `dtype` holds exactly.
+    pub fn inputs(&self, dtype: DType) -> Inputs {
+        let Self { rows: n, width, vocab, temperature, .. } = *self;
+        let grain = Grain::of(dtype);
+        let mut noise = Noise(self.seed);
+        let root = (width as f32).sqrt();
+        let (hidden, weight, bias);
+        match self.exactly {
+            None => {
+                // Logits vary by 0.01, 0.3 or 1.3.
+                let size = [0.03, 1.0, 4.0][noise.below(1, 3)[0] as usize];
+                hidden = noise.values(n * width, 1.0, grain);
+                weight = noise.values(vocab * width, power_of_two(size / root), grain);
+                bias = noise.values(vocab, 1.0, grain);
+            }
+            Some(size) => (hidden, weight, bias) = self.exact_logits(size, &mut noise),
+        }
+        let mut slopes = noise.values(n, 2.0, Grain::Fine);
+        // Rows that count for nothing.
+        for (slope, draw) in slopes.iter_mut().zip(noise.below(n, 4)) {
+            if draw == 0 {
+                *slope = 0.0;
+            }
+        }
+        let targets = self.targets(&hidden, &weight, &mut noise);
+        let bias = self.bias.then_some(bias);
+        Inputs { hidden, weight, bias, targets, slopes, soft_cap: None, temperature }
+    }
+
+    /// Whole numbers times a power of two. Each second token of the vocabulary has the weights of the one before it but for one
+    /// unit in the first column, so that the largest logit of a row is nearly shared by two: probabilities are not only 0 and 1.
+    fn exact_logits(&self, size: f32, noise: &mut Noise) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        let Self { rows: n, width, vocab, .. } = *self;
+        let mut hidden = noise.integers(n * width, 8);
+        // Products of numbers up to 8 and up to 16 vary by 46.
+        let factor = power_of_two(size / (46.0 * (width as f32).sqrt()));
+        for (row, first) in hidden.chunks_exact_mut(width).zip(noise.integers(n, 2)) {
+            row.iter_mut().for_each(|x| *x *= factor);
+            row[0] = first * factor.min(1.0);
+        }
+        let mut weight = noise.integers(vocab * width, 16);
+        for pair in weight.chunks_exact_mut(2 * width) {
+            let (first, second) = pair.split_at_mut(width);
+            second.copy_from_slice(first);
+            second[0] += 1.0;
+        }
+        (hidden, weight, noise.integers(vocab, 1))
+    }
+
+    /// Any token, the likeliest, or the one beside that.
+    fn targets(&self, hidden: &[f32], weight: &[f32], noise: &mut Noise) -> Vec<u32> {
+        let drawn = noise.below(self.rows, self.vocab).into_iter().zip(noise.below(self.rows, 4));
+        let target = |(h, (any, kind)): (&[f32], (u32, u32))| {
+            if kind > 1 {
+                return any;
+            }
+            let mut best = (0u32, f32::NEG_INFINITY);
+            for (token, w) in (0..).zip(weight.chunks_exact(self.width)) {
+                let logit = h.iter().zip(w).map(|(h, w)| h * w).sum::<f32>();
+                if logit > best.1 {
+                    best = (token, logit);
+                }
+            }
+            (best.0 ^ kind).min(self.vocab as u32 - 1)
+        };
+        hidden.chunks_exact(self.width).zip(drawn).map(target).collect()
+    }
+}
+
+/// `inputs` through a head that is held in `dtype`, from hidden rows in `rows`: `loss` is given what a kernel takes.
+pub fn found<B: KernelBackend>(
+    inputs: &Inputs,
+    device: &B::Device,
+    [rows, dtype]: [DType; 2],
+    loss: impl FnOnce(HeadInput<'_, B>, &mut Derivative<'_>) -> HeadGradients<B>,
+) -> HeadGradients<B> {
+    let (n, width, vocab) = inputs.dims();
+    let weight = Matrix::Float(tensor(&inputs.weight, [vocab, width], device, dtype));
+    let bias: Option<Tensor<B, 1>> = inputs.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
+    let input = HeadInput {
+        hidden: tensor(&inputs.hidden, [n, width], device, rows),
+        head: LinearWeights { weight: &weight, bias: bias.as_ref() },
+        targets: &inputs.targets,
+        soft_cap: inputs.soft_cap,
+        temperature: inputs.temperature,
+        entropies: false,
+    };
+    loss(input, &mut Derivative::each(|index, _| inputs.slopes[index]))
+}
+
+/// That what `by` found is right.
+pub fn check<B: KernelBackend>(
+    by: &str,
+    inputs: &Inputs,
+    exact: &Results,
+    found: HeadGradients<B>,
+    held: Held,
+) -> Result<(), TestCaseError> {
+    let (n, width, vocab) = inputs.dims();
+    Wanted::logarithms("log p", &exact.log_probs).check(by, &found.log_probs, held.bound)?;
+    let bound = held.gradients(exact.peak);
+    let (hidden, weight) = (host(found.hidden), host(found.weight));
+    for (row, &slope) in hidden.chunks_exact(width).zip(&inputs.slopes) {
+        prop_assert!(slope != 0.0 || row.iter().all(|&x| x == 0.0), "{by}: a row that counts for nothing");
+    }
+    // Where rounding of the log-sum-exp shows, it is `c p_v` that is wrong by that much, whatever is left of it beside `c`.
+    let rounded = held.sums == Sums::Rounded && 10.0 * exact.peak * f64::from(f32::EPSILON) > held.bound;
+    let wanted = |name, values, parts, terms| {
+        let wanted = Wanted::gradient(name, values, parts, terms);
+        if rounded { Wanted { parts: Vec::new(), least: terms, ..wanted } } else { wanted }
+    };
+    let terms = exact.terms;
+    wanted("dhidden", &exact.hidden, rows(n, width), terms.hidden).check(by, &hidden, bound)?;
+    wanted("dweight", &exact.weight, rows(vocab, width), terms.weight).check(by, &weight, bound)?;
+    prop_assert_eq!(found.bias.is_some(), inputs.bias.is_some(), "{}", by);
+    if let Some(bias) = found.bias {
+        wanted("dbias", &exact.bias, Vec::new(), terms.bias).check(by, &host(bias), bound)?;
+    }
+    Ok(())
+}

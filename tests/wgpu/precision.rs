@@ -1,0 +1,103 @@
+//! Attention and the head's loss on a GPU, or a software one, against f64 arithmetic on the host: generated cases, the same in
+//! every run, from few head dimensions and widths, because each is a shader that a software adapter takes seconds to compile.
+
+use burn::tensor::{DType, backend::Backend};
+use burn_wgpu::Wgpu;
+use osler::kernels::KernelBackend;
+
+use super::device;
+use super::parity::{Held, Seen, Sums, attention, bound, cached, head, run};
+
+/// GPUs keep a row's log-sum-exp in one f32.
+fn held(dtype: DType) -> Held {
+    Held::new(dtype, Sums::Rounded)
+}
+
+/// Whether the adapter computes in f16.
+fn has_f16() -> bool {
+    let has = <Wgpu as Backend>::supports_dtype(&device(), DType::F16);
+    if !has {
+        eprintln!("this adapter has no f16: nothing is checked in it");
+    }
+    has
+}
+
+fn limits(head_dims: &[usize]) -> attention::Limits {
+    attention::Limits {
+        segments: 4,
+        longest: 68,
+        kv_heads: 2,
+        groups: (1..=7).collect(),
+        head_dims: head_dims.to_vec(),
+        tiny_scales: true,
+    }
+}
+
+#[test]
+fn attention_and_its_gradients_are_those_in_f64() {
+    let [empty, continued, extreme]: [Seen; 3] = Default::default();
+    run(70, attention::cases(&limits(&[16, 20, 72])), |case| {
+        let inputs = case.inputs(DType::F32);
+        let exact = case.exact(&inputs);
+        empty.add(case.segments.iter().any(|it| it.len == 0));
+        continued.add(case.segments.iter().any(|it| it.len > 0 && it.after.is_some()));
+        extreme.add(exact.peak >= 1e4);
+        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), held(DType::F32))
+    });
+    empty.at_least(10, "an empty segment");
+    continued.at_least(10, "a continuation");
+    extreme.at_least(2, "scores of 1e4");
+}
+
+#[test]
+fn attention_in_f16_is_that_in_f64() {
+    if !has_f16() {
+        return;
+    }
+    let limits = attention::Limits { tiny_scales: false, ..limits(&[20]) };
+    run(30, attention::cases(&limits), |case| {
+        let inputs = case.inputs(DType::F16);
+        let exact = case.exact(&inputs);
+        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), held(DType::F16))
+    });
+}
+
+#[test]
+fn cached_attention_is_that_in_f64() {
+    // Compiled for the number of heads that share keys, too.
+    let limits = attention::Limits { groups: vec![3], ..limits(&[20]) };
+    let dtypes = [(DType::F32, 20), (DType::F16, 10)];
+    for (dtype, count) in dtypes.into_iter().filter(|&(dtype, _)| dtype == DType::F32 || has_f16()) {
+        run(count, cached::cached(&limits), |case| {
+            let inputs = case.packed.inputs(dtype);
+            let exact = case.packed.exact(&inputs);
+            let found = case.attend::<Wgpu>(&inputs, &device(), dtype);
+            case.check(&found, &exact, bound(dtype))
+        });
+    }
+}
+
+fn check_head(count: u32, limits: &head::Limits, dtype: DType) {
+    run(count, head::cases(limits), |case| {
+        let inputs = case.inputs(dtype);
+        let exact = head::exact::head(&inputs);
+        let found = head::found::<Wgpu>(&inputs, &device(), [dtype; 2], Wgpu::head_loss);
+        head::check("kernel", &inputs, &exact, found, held(dtype))
+    });
+}
+
+#[test]
+fn the_heads_loss_and_its_gradients_are_those_in_f64() {
+    let limits =
+        head::Limits { rows: vec![1, 7, 40], widths: vec![8, 33], vocabs: vec![5, 300], extreme: true };
+    check_head(40, &limits, DType::F32);
+}
+
+/// Logits of thousands are rounded to whole numbers in f16, so there are none here.
+#[test]
+fn the_heads_loss_in_f16_is_that_in_f64() {
+    if has_f16() {
+        let limits = head::Limits { rows: vec![7], widths: vec![33], vocabs: vec![5, 300], extreme: false };
+        check_head(15, &limits, DType::F16);
+    }
+}
