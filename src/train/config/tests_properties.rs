@@ -86,8 +86,33 @@ fn key() -> impl Strategy<Value = String> {
 #[test]
 fn every_field_is_read_and_resolved() {
     let values = [
-        "1", "2", "3", "7", "96", "512", "0.5", "0.25", "true", "false", "cpu", "wgpu", "linear", "lora",
-        "f32", "bf16", "cosine", "constant", "best", "redact", "qwen3", "['x']", "a", "3GB",
+        "1",
+        "2",
+        "3",
+        "7",
+        "96",
+        "512",
+        "0.5",
+        "0.25",
+        "true",
+        "false",
+        "cpu",
+        "wgpu",
+        "linear",
+        "lora",
+        "f32",
+        "bf16",
+        "cosine",
+        "constant",
+        "best",
+        "redact",
+        "qwen3",
+        "reference",
+        "gspo",
+        "std",
+        "['x']",
+        "a",
+        "3GB",
     ];
     let mut taken = 0;
     for path in reference::paths() {
