@@ -72,6 +72,24 @@ fn generate_gives_the_greedy_tokens_of_transformers() {
 }
 
 #[test]
+fn the_reference_kernels_give_the_same_tokens() {
+    for name in ["qwen2_tiny", "qwen3_tiny", "llama_tiny"] {
+        let model = Model::new(name);
+        let prompt = &model.expected()[1];
+        let given = list(&prompt.ids);
+        let plain = ["--model", model.path(), "--ids", &given, "--json", "--kernels", "reference"];
+        let report = json_of(&[&["score"], &plain[..]].concat(), "");
+        let found = numbers(&json!(report["logprobs"].as_array().unwrap()[1..]));
+        assert!(max_diff(&found, &prompt.prompt_logprobs) <= 1e-4, "{name}");
+        let greedy = ["generate", "--max-new-tokens", "16", "--temperature", "0", "--ignore-eos"];
+        let report = json_of(&[&greedy[..], &plain].concat(), "");
+        assert_eq!(ids(&report["outputs"][0]["ids"]), prompt.greedy_ids[..16], "{name}");
+    }
+    let error = refused(2, &["score", "--model", "m", "--ids", "1", "--kernels", "plain"]);
+    assert!(error.contains("fused") && error.contains("reference"), "{error}");
+}
+
+#[test]
 fn samples_repeat_with_their_seed_and_report_both_distributions() {
     let model = Model::new("qwen3_tiny");
     let sample = |seed: &str, threads: &str| {

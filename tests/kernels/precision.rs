@@ -189,7 +189,8 @@ fn a_head_of_bf16_is_exact_for_its_weights_and_near_for_those_it_was_rounded_fro
         let inputs = case.inputs(DType::F32);
         let exact = head::exact::head(&inputs);
         let found = head::found::<Flex>(&inputs, &FlexDevice, types, Flex::head_loss);
-        let whole = |name, values, terms| Wanted::gradient(name, values, Vec::new(), terms);
+        // Rounding changes each term by up to 2^-9 of its own, however much of them cancels afterwards.
+        let whole = |name, values, terms| Wanted { least: terms, ..Wanted::new(name, values, Vec::new()) };
         let half = bound(DType::BF16);
         Wanted::logarithms("log p", &exact.log_probs).check("rounding", &found.log_probs, half)?;
         whole("dhidden", &exact.hidden, exact.terms.hidden).check("rounding", &host(found.hidden), half)?;

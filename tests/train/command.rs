@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use osler::train::run::Summary;
+use osler::train::run::{Summary, read_metrics};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -163,4 +163,33 @@ fn what_cannot_be_run_is_said_before_a_folder_is_made() {
     assert_eq!(fs::read_to_string(files.at("full/mine.txt")).unwrap(), "mine");
     // A file where a folder should be.
     files.refused(&["tiny.toml", "--out", "full/mine.txt/run"], &["full/mine.txt"]);
+}
+
+/// Plain operations take the same steps as the kernels, but for rounding.
+#[test]
+fn the_reference_kernels_take_the_same_steps() {
+    let files = Files::new();
+    let steps = [
+        "tiny.toml",
+        "--set",
+        "stage.sft.steps=3",
+        "--set",
+        "stage.rl.steps=1",
+        "--set",
+        "stage.rl.updates=1",
+    ];
+    let losses = |out: &str, kernels: &str| {
+        let output = files.run(&[&steps[..], &["--kernels", kernels, "--out", out]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let steps = read_metrics(&files.at(out).join("metrics.jsonl")).unwrap();
+        steps.iter().map(|step| (step.loss, step.grad_norm)).collect::<Vec<_>>()
+    };
+    let (own, plain) = (losses("own", "fused"), losses("plain", "reference"));
+    assert_eq!(own.len(), 4);
+    for (own, plain) in own.iter().zip(&plain) {
+        assert!((own.0 - plain.0).abs() <= 1e-4, "{own:?} {plain:?}");
+        assert!((own.1 - plain.1).abs() <= 1e-3 * own.1.max(1.0), "{own:?} {plain:?}");
+    }
+    // They are not the same bits, so it is not the same kernels that ran.
+    assert_ne!(own, plain);
 }

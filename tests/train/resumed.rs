@@ -45,6 +45,7 @@ fn a_damaged_run_is_refused_with_the_file_named_and_nothing_is_changed() {
         bytes[at + 10] = b'X';
     };
     damage(files.at("run/heldout-before.json"), &other_words, &["heldout-before.json", "checksum"]);
+    files.refused(&["--resume", "run/checkpoints/step-000007/state.json"], &["state.json", "run's folder"]);
     files.refused(&["tiny.toml", "--out", "run"], &["holds a run already"]);
     fs::write(files.at("tiny.toml"), CONFIG.replace("seed = 5", "seed = 6")).unwrap();
     files.refused(&["tiny.toml", "--resume", "run"], &["is not the configuration"]);
