@@ -21,7 +21,8 @@ use osler::train::init::InitialWeights;
 use osler::train::{AdamW, AdamWOptions, sft};
 
 const LIMITS: Limits = Limits { turns: 4, patience: 3 };
-const SAMPLING: ReplySampling = ReplySampling { samples: 4, max_new_tokens: 24, temperature: 1.0 };
+/// At the quickstart's temperature: dividing by it rounds, and has to round alike in the sampler and in the trainer.
+const SAMPLING: ReplySampling = ReplySampling { samples: 4, max_new_tokens: 24, temperature: 0.7 };
 const OPTIONS: AdamWOptions =
     AdamWOptions { betas: (0.9, 0.99), eps: 1e-8, weight_decay: 0.01, clip: Some(1.0) };
 

@@ -145,7 +145,7 @@ impl Arguments {
     /// The run to go on with, where one is asked for.
     fn resumed(&self) -> Result<Option<(PathBuf, ResumeFrom)>, Box<dyn std::error::Error>> {
         let Some(given) = &self.resume else { return Ok(None) };
-        if given.is_file() && given.extension().is_some_and(|extension| extension != "toml") {
+        if given.is_file() && given.extension().is_none_or(|extension| extension != "toml") {
             return Err(UsageError::NoFolder(given.to_owned()).into());
         }
         if given.as_path() != Path::new(RUNS) && !given.is_file() {

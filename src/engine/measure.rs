@@ -158,7 +158,8 @@ pub fn measure(
     }
     for &batch in &workload.batches {
         let mut seconds = Vec::new();
-        for repeat in 0..workload.repeats {
+        // The first compiles kernels on a GPU and is not counted.
+        for repeat in 0..=workload.repeats {
             progress(&format!("decode at batch {batch}, {repeat} of {}", workload.repeats));
             let ids = (0..batch)
                 .map(|i| {
@@ -178,6 +179,7 @@ pub fn measure(
                 engine.take(id);
             }
         }
+        seconds.remove(0);
         let work = work(&config, weight_bytes, batch, workload.context + workload.decode / 2, 1);
         results.push(finish("decode", batch, work, batch as f64, seconds));
     }

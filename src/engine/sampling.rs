@@ -134,9 +134,14 @@ fn argmax(scores: &[f32]) -> u32 {
 /// Applies temperature, top-k, top-p and min-p in place; dropped tokens become `-inf`.
 pub(crate) fn filter(scores: &mut [f32], params: &SamplingParams) {
     if params.temperature != 1.0 {
-        // From the peak, so that a very low temperature gives 0 and -inf, not inf less inf.
         let peak = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        scores.iter_mut().for_each(|s| *s = (*s - peak) / params.temperature);
+        if (peak / params.temperature).is_finite() {
+            // As the trainer divides, so that its log-probs are the same bits.
+            scores.iter_mut().for_each(|s| *s /= params.temperature);
+        } else {
+            // From the peak, so that a very low temperature gives 0 and -inf, not inf less inf.
+            scores.iter_mut().for_each(|s| *s = (*s - peak) / params.temperature);
+        }
     }
     if params.top_k > 0 && params.top_k < scores.len() {
         let mut sorted = scores.to_vec();

@@ -14,6 +14,7 @@ use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, figures, output};
 use crate::engine::Device;
 use crate::engine::backend::{OnBackend, on_device};
+use crate::kernels::selection::Kernels;
 use crate::kernels::{KernelBackend, simd};
 use crate::measure::figure::{Ceiling, Figure, Reference};
 use crate::measure::floats::{UnsupportedFloat, chosen};
@@ -124,6 +125,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     runtime.start()?;
     if let Some(subject) = memory_of {
         return memory::measure_one(subject);
+    }
+    if runtime.kernels == Kernels::Reference {
+        return Err("--kernels reference is what every kernel is compared with here already".into());
     }
     if memory {
         return memory::run(&runtime);

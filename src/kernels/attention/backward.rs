@@ -280,13 +280,18 @@ impl WithSimd for Soften<'_> {
             p[visible..].fill(0.0);
             ds[visible..].fill(0.0);
             let mut lanes = [0.0f32; 16];
-            for p in p[..visible].chunks_mut(16) {
+            let mut exponential = |p: &mut [f32]| {
                 for (lane, p) in lanes.iter_mut().zip(p) {
                     *p = simd::exp(*p * scale - sum);
                     *lane += *p;
                 }
-            }
-            let factor = 1.0 / lanes.iter().sum::<f32>();
+            };
+            let mut chunks = p[..visible].chunks_exact_mut(16);
+            (&mut chunks).for_each(&mut exponential);
+            exponential(chunks.into_remainder());
+            let total = lanes.iter().sum::<f32>();
+            // Scores that differ from the forward's by more than f32 reaches leave nothing.
+            let factor = if total > 0.0 { 1.0 / total } else { 0.0 };
             for (p, ds) in p[..visible].iter_mut().zip(&mut ds[..visible]) {
                 *p *= factor;
                 *ds = scale * *p * (*ds - dot);

@@ -219,11 +219,7 @@ where
         if selection::plain() {
             return softmax::log_prob::reference(logits, targets);
         }
-        let Running { peaks, sums, hits } = Self::log_sums(logits.clone(), targets, 0, None);
-        let host = |x: Tensor<Self, 1>| x.into_data().iter::<f32>().collect::<Vec<f32>>();
-        let rest = sums.log();
-        // In this order digits of a log-prob are not lost to a large peak.
-        (host(hits - peaks.clone() - rest.clone()), host(peaks + rest))
+        Self::log_sums(logits.clone(), targets, 0, None).finish()
     }
 
     fn log_probs_backward(
@@ -318,13 +314,12 @@ where
         return linear::reference::linear(x, part);
     }
     let [out, _] = part.weight.dims();
-    let x = into_contiguous(primitive(x));
     // CUDA's buffers have rows padded to 512 bytes: a copy without would cost more than the product.
-    let weight = match weight.meta.strides()[..] {
-        [pitch, 1] if pitch >= k => weight,
-        _ => into_contiguous(weight),
+    let pitch = match weight.meta.strides()[..] {
+        [pitch, 1] if pitch >= k => pitch,
+        _ => return linear::reference::linear(x, part),
     };
-    let pitch = weight.meta.strides()[0];
+    let x = into_contiguous(primitive(x));
     let bias = part.bias.map(|bias| into_contiguous(primitive(bias.clone().cast(x.dtype))));
     let bias = bias.as_ref().map(|bias| &bias.handle);
     let y = linear::cube::few_rows(

@@ -1,6 +1,6 @@
 //! Products of matrices on a GPU, by cubek's kernels.
 //!
-//! Which kernel runs follows from the type and the device alone. burn's autotune would compile and time every kernel at each new
+//! Which kernel runs follows from the type, the shape, its layout and the device. burn's autotune would compile and time every kernel at each new
 //! shape: the first training step of a small model took 226 s so on an H100, and what is picked, and with it the rounding,
 //! varies from run to run. f32 stays f32: the tensor cores' tf32 has 10 bits of mantissa.
 
@@ -33,11 +33,13 @@ fn strategies<R: CubeRuntime>(lhs: &CubeTensor<R>, rhs: &CubeTensor<R>) -> Vec<S
 
 /// Whether the copy engine, where there is one, can take tiles of `x`, and they are worth it.
 fn copied_whole<R: CubeRuntime>(x: &CubeTensor<R>) -> bool {
-    let aligned = match x.meta.strides()[..] {
-        [pitch, 1] | [1, pitch] => (pitch * x.dtype.size()).is_multiple_of(ALIGNMENT),
-        _ => false,
+    let [rows, columns] = x.meta.shape()[..] else { return false };
+    let pitch = match x.meta.strides()[..] {
+        [pitch, 1] if pitch >= columns => pitch,
+        [1, pitch] if pitch >= rows => pitch,
+        _ => return false,
     };
-    aligned && x.meta.shape().iter().all(|&side| side >= LARGE)
+    (pitch * x.dtype.size()).is_multiple_of(ALIGNMENT) && rows.min(columns) >= LARGE
 }
 
 /// `lhs` `[m, k]` times `rhs` `[k, n]`, which are of one type, in `dtype`; either may be transposed in memory.

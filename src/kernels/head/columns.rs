@@ -29,6 +29,16 @@ pub struct Running<B: KernelBackend> {
     pub hits: Tensor<B, 1>,
 }
 
+impl<B: KernelBackend> Running<B> {
+    /// Once all columns were seen: `(log p, log sum exp)` of the rows, `[n]`, on the host.
+    pub fn finish(self) -> (Vec<f32>, Vec<f32>) {
+        let Self { peaks, sums, hits } = self;
+        let rest = sums.log();
+        // In this order digits of a log-prob are not lost to a large peak.
+        (host(hits - peaks.clone() - rest.clone()), host(peaks + rest))
+    }
+}
+
 /// The head in parts of columns.
 struct Walk<'a, B: KernelBackend> {
     hidden: Tensor<B, 2>,
@@ -82,13 +92,9 @@ pub fn loss<B: KernelBackend>(
     for part in walk.parts() {
         state = Some(B::log_sums(walk.logits(part), targets, part.0, state));
     }
-    let Running { peaks, sums, hits } = state.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
-    let rest = sums.log();
-    // In this order digits of a log-prob are not lost to a large peak.
-    let log_probs = host(hits - peaks.clone() - rest.clone());
-    let sums = host(peaks + rest);
-    let slopes: Vec<f32> =
-        derivative.of(0, &log_probs).into_iter().map(|slope| slope / temperature).collect();
+    let state = state.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
+    let (log_probs, sums) = state.finish();
+    let slopes = derivative.divided(0, &log_probs, temperature);
 
     let mut entropies = if wanted { vec![0.0; targets.len()] } else { Vec::new() };
     let float = (&device, DType::F32);
@@ -134,8 +140,7 @@ fn whole<B: KernelBackend>(
 ) -> HeadGradients<B> {
     let logits = walk.logits((0, walk.weight.dims()[0]));
     let (log_probs, sums) = B::log_probs(&logits, targets);
-    let slopes: Vec<f32> =
-        derivative.of(0, &log_probs).into_iter().map(|slope| slope / walk.temperature).collect();
+    let slopes = derivative.divided(0, &log_probs, walk.temperature);
     let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
     let bends = cap::slopes(&logits, walk.soft_cap, walk.temperature);
     let dlogits = cap::through(B::log_probs_backward(logits, targets, &sums, &slopes), bends);

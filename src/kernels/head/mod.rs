@@ -81,10 +81,15 @@ impl<'a> Derivative<'a> {
         Self::All(Box::new(all))
     }
 
-    /// The derivatives by `log_probs`, those of the targets from `first` on; for [`Self::All`] they must be all there are.
+    /// The derivatives by `log_probs`, those of the targets from `first` on, divided by `temperature`; for [`Self::All`] they must be
+    /// all there are.
     ///
     /// # Panics
     /// If the loss does not give one for each.
+    fn divided(&mut self, first: usize, log_probs: &[f32], temperature: f32) -> Vec<f32> {
+        self.of(first, log_probs).into_iter().map(|slope| slope / temperature).collect()
+    }
+
     fn of(&mut self, first: usize, log_probs: &[f32]) -> Vec<f32> {
         match self {
             Self::Each(one) => log_probs.iter().enumerate().map(|(i, &p)| one(first + i, p)).collect(),

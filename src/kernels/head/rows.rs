@@ -44,7 +44,9 @@ pub fn loss<B: KernelBackend>(
 ) -> HeadGradients<B> {
     let several = input.targets.len() > rows;
     let known = match derivative {
-        Derivative::All(_) if several => Some(derivative.of(0, &in_parts(&input, rows))),
+        Derivative::All(_) if several => {
+            Some(derivative.divided(0, &in_parts(&input, rows), input.temperature))
+        }
         _ => None,
     };
     let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
@@ -62,9 +64,8 @@ pub fn loss<B: KernelBackend>(
         let (found, sums) = B::log_probs(&logits, part);
         let slopes = match &known {
             Some(known) => known[first..first + part.len()].to_vec(),
-            None => derivative.of(first, &found),
+            None => derivative.divided(first, &found, temperature),
         };
-        let slopes: Vec<f32> = slopes.into_iter().map(|slope| slope / temperature).collect();
         log_probs.extend(found);
         if wanted {
             entropies.extend(B::entropies(&logits, &sums));

@@ -22,8 +22,7 @@ pub fn loss<B: KernelBackend>(input: HeadInput<'_, B>, derivative: &mut Derivati
     }
     let logits = cap::scaled(logits, soft_cap, temperature);
     let (log_probs, sums) = log_prob::reference(&logits, targets);
-    let slopes: Vec<f32> =
-        derivative.of(0, &log_probs).into_iter().map(|slope| slope / temperature).collect();
+    let slopes = derivative.divided(0, &log_probs, temperature);
     let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
     let bends = cap::slopes(&logits, soft_cap, temperature);
     let dlogits = cap::through(log_prob::reference_backward(logits, targets, &sums, &slopes), bends);

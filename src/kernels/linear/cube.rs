@@ -19,7 +19,7 @@ const MOST_ROWS: usize = 16;
 /// Sizes of a launch.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 struct Sizes {
-    /// Rows of `x`.
+    /// Rows of `x`, or a few more: a kernel for each count up to 16 would be compiled while a batch empties.
     rows: usize,
     /// Rows of weights that a group takes.
     outputs: usize,
@@ -30,7 +30,7 @@ struct Sizes {
 }
 
 #[cube(launch_unchecked)]
-fn rows<F: Float, N: Size>(
+fn few<F: Float, N: Size>(
     x: &Array<Vector<F, N>>,
     weight: &Array<Vector<F, N>>,
     bias: &Array<F>,
@@ -38,6 +38,7 @@ fn rows<F: Float, N: Size>(
     vectors: u32,
     pitch: u32,
     outs: u32,
+    n: u32,
     #[comptime] s: Sizes,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -45,6 +46,7 @@ fn rows<F: Float, N: Size>(
     let vectors = vectors as usize;
     let pitch = pitch as usize;
     let outs = outs as usize;
+    let n = n as usize;
     let unit = UNIT_POS as usize;
     let lane = unit % LANES;
     let group = unit / LANES;
@@ -66,7 +68,8 @@ fn rows<F: Float, N: Size>(
             let w = weight[min(first + o, outs - 1) * pitch + at];
             #[unroll]
             for r in 0..s.rows {
-                let loaded = x[r * vectors + at];
+                // Rows beyond the end are the last one again, and stored by nobody.
+                let loaded = x[min(r, n - 1) * vectors + at];
                 #[unroll]
                 for e in 0..s.load {
                     sums[r * s.outputs + o] += f32::cast_from(w[e]) * f32::cast_from(loaded[e]);
@@ -85,7 +88,7 @@ fn rows<F: Float, N: Size>(
     while sum < comptime!(GROUPS * count) {
         let r = sum % count / s.outputs;
         let out = cube_first + sum / count * s.outputs + sum % s.outputs;
-        if out < outs {
+        if out < outs && r < n {
             let mut total = 0.0f32;
             for l in 0..LANES {
                 total += parts[sum * PITCH + l];
@@ -106,7 +109,7 @@ fn fits<R: Runtime>(client: &ComputeClient<R>, count: usize) -> bool {
 
 /// Whether [`few_rows`] takes `n` rows.
 pub(in crate::kernels) fn takes<R: Runtime>(client: &ComputeClient<R>, n: usize) -> bool {
-    (1..=MOST_ROWS).contains(&n) && fits(client, n)
+    (1..=MOST_ROWS).contains(&n) && fits(client, n.next_power_of_two())
 }
 
 /// `x W^T + b` in `dtype`: `x` `[n, k]`, `weight` `[out, k]` whose rows begin `pitch` elements apart, `bias` `[out]`, for an `n` that
@@ -125,11 +128,12 @@ pub(in crate::kernels) fn few_rows<R: Runtime>(
     }
     let load = load(client, dtype, k).min(load(client, dtype, pitch));
     // One row of weights a group spreads a narrow layer over more cubes; two read `x` half as often.
-    let outputs = if n > 1 && fits(client, 2 * n) { 2 } else { 1 };
-    let sizes = Sizes { rows: n, outputs, load, bias: bias.is_some() };
+    let rows = n.next_power_of_two();
+    let outputs = if n > 1 && fits(client, 2 * rows) { 2 } else { 1 };
+    let sizes = Sizes { rows, outputs, load, bias: bias.is_some() };
     // SAFETY: groups beyond the end read the last row of weights and store nothing; a bias that is none is not read.
     unsafe {
-        rows::launch_unchecked::<R>(
+        few::launch_unchecked::<R>(
             client,
             cubes(client, out.div_ceil(GROUPS * outputs)),
             CubeDim::new_1d((GROUPS * LANES) as u32),
@@ -141,6 +145,7 @@ pub(in crate::kernels) fn few_rows<R: Runtime>(
             (k / load) as u32,
             (pitch / load) as u32,
             out as u32,
+            n as u32,
             sizes,
             dtype,
         );

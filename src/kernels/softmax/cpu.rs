@@ -64,7 +64,8 @@ impl LogSum {
         self.peak + self.rest
     }
 
-    /// The log-probability of an element of the row. The sampler's and the trainer's are both this, and so the same bits.
+    /// The log-probability of an element of the row. On the CPU the sampler's and the trainer's are both this, and so
+    /// the same bits.
     pub fn log_prob(self, x: f32) -> f32 {
         (x - self.peak) - self.rest
     }

@@ -63,10 +63,10 @@ pub fn grpo_loss(rows: usize, width: usize, vocab: usize) -> Sizes {
     let weight = Matrix::Float(head);
     let targets: Vec<u32> = (0..rows).map(|i| (i * 7919 % vocab) as u32).collect();
     let clip = Clip { low: 0.2, high: 0.28 };
-    // Both signs of the advantage meet ratios below, within and above the clip.
     let loss = PolicyLoss { objective: PolicyObjective::M2, clip, l_max: rows };
     let divisor = loss.divisor(StepSize { replies: 1, tokens: rows }, rows);
     let mut derivative = Derivative::each(|i: usize, log_prob: f32| {
+        // Both signs of the advantage meet ratios below, within and above the clip.
         let old = log_prob + (i % 5) as f32 * 0.2 - 0.4;
         let advantage = if i % 2 == 0 { 1.0 } else { -1.0 };
         loss.token(log_prob, token_ratio(log_prob, old), advantage).derivative / divisor

@@ -106,9 +106,11 @@ pub(super) fn check(path: &Path, expected: Checksum, checkpoint: &Path) -> Resul
             let mut file = file.take(expected.bytes);
             let mut part = vec![0; PART];
             loop {
-                match file.read(&mut part).map_err(failed())? {
-                    0 => break,
-                    read => begin = begin.followed_by(&part[..read]),
+                match file.read(&mut part) {
+                    Ok(0) => break,
+                    Ok(read) => begin = begin.followed_by(&part[..read]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(failed()(error).into()),
                 }
             }
         }
