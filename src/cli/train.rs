@@ -19,7 +19,8 @@ use crate::kernels::selection::{self, Kernels};
 use crate::pipeline::{Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train};
 use crate::train::config::{Plan, RunConfig};
 use crate::train::run::{
-    ResumeFrom, Resumed, RunDirectory, RunOptions, Summary, last_attempt, locate, read_summary,
+    ResumeFrom, Resumed, RunDirectory, RunError, RunOptions, Summary, last_attempt, locate, read_metrics,
+    read_summary,
 };
 
 /// Where runs go that are given no folder.
@@ -98,7 +99,11 @@ pub struct StoppedEarly {
 
 #[derive(Debug, Error)]
 enum UsageError {
-    #[error("there is no run in {}: nothing to resume", .0.display())]
+    #[error(
+        "there is no run in {}: nothing to resume. Only folders NAME/001, 002 .. are looked for there; name any other, as \
+         --out made it",
+        .0.display()
+    )]
     NoRun(PathBuf),
     #[error(
         "{} is not the configuration that {} began with. A run goes on under its own: undo the change, or begin a new run \
@@ -113,6 +118,14 @@ enum UsageError {
     TwoFolders { resume: PathBuf, out: PathBuf },
     #[error("--resume takes a run's folder, one of its checkpoints' folders or a configuration (.toml), and {} is none", .0.display())]
     NoFolder(PathBuf),
+    #[error(
+        "{} has no checkpoint, though its metrics.jsonl has {logged} steps and one is saved every {every}: put the folder \
+         `checkpoints` back as it was, or start a new run",
+        .run.display()
+    )]
+    CheckpointsGone { run: PathBuf, logged: usize, every: u64 },
+    #[error("{source}. Remove that file: --resume then makes it again")]
+    Summary { source: RunError },
     #[error("the run cannot be started: {0}")]
     CannotRun(String),
 }
@@ -205,7 +218,7 @@ impl Arguments {
 
     fn resume(&self, folder: &Path, from: ResumeFrom) -> CommandResult {
         if from == ResumeFrom::Newest
-            && let Some(summary) = read_summary(folder)?
+            && let Some(summary) = read_summary(folder).map_err(|source| UsageError::Summary { source })?
         {
             let Some(gone) = missing(folder) else {
                 terminal::line(&format!("{} is finished already", folder.display()));
@@ -233,6 +246,7 @@ impl Arguments {
             let other = UsageError::OtherConfig { config: path.to_owned(), run: folder.to_owned() };
             return Err(other.into());
         }
+        checkpoints_are_there(folder, &resumed, &config)?;
         can_run(&config, &plan(&config)?)?;
         start(&config, self.threads)?;
         let mut bars = Bars::new(Interrupt::watch()?);
@@ -280,6 +294,25 @@ fn missing(folder: &Path) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// That a run without a checkpoint has not come as far as its first.
+fn checkpoints_are_there(
+    run: &Path,
+    resumed: &Resumed,
+    config: &RunConfig,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let every = config.checkpoint.every;
+    if resumed.checkpoint().is_some() {
+        return Ok(());
+    }
+    let path = run.join("metrics.jsonl");
+    let logged = if path.exists() { read_metrics(&path)?.len() } else { 0 };
+    if logged as u64 > every {
+        let run = run.to_owned();
+        return Err(UsageError::CheckpointsGone { run, logged, every }.into());
+    }
+    Ok(())
 }
 
 fn run_options(config: &RunConfig) -> RunOptions {

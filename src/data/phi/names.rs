@@ -69,9 +69,13 @@ fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
             let lead = Lead { parts, ..Lead::person(at + 2, "after words for a person") };
             return report(words, lead, hits, |_| true);
         }
-        let preposition = matches!(next.as_str(), "in" | "at" | "of" | "near" | "from" | "to" | "is" | "up");
-        if lists.place_verbs.contains(lower) && preposition {
-            let from = at + 2 + usize::from(next == "up");
+        let preposition =
+            |word: &str| matches!(word, "in" | "at" | "of" | "near" | "from" | "to" | "is" | "up");
+        // `grew up in`, `moved here from`.
+        let filled = matches!(next.as_str(), "up" | "here" | "there" | "back" | "over" | "away");
+        let goes_on = words.get(at + 2).is_some_and(|word| preposition(&word.text.to_lowercase()));
+        if lists.place_verbs.contains(lower) && (preposition(next) || (filled && goes_on)) {
+            let from = at + 2 + usize::from(filled);
             let lead =
                 Lead { class: PhiClass::Geography, ..Lead::person(from, "where somebody lives or was") };
             return report(words, lead, hits, |run| !is_wide(run));
@@ -102,6 +106,7 @@ fn is_short_title(word: &str) -> bool {
 fn is_titled(title: &str, name: &str) -> bool {
     let lists = NameLists::bundled();
     let lower = name.to_lowercase();
+    let bare = lower.trim_end_matches("'s").trim_end_matches("’s");
     let letters = name.chars().count();
     if !name.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-')) || letters < 3 {
         return false;
@@ -115,7 +120,7 @@ fn is_titled(title: &str, name: &str) -> bool {
         && name.chars().all(|c| !c.is_lowercase());
     // `MR SMITH`: magnetic resonance and multiple sclerosis have no surname, unless it is a word like another.
     let known = lists.titles.contains(&title.to_lowercase())
-        && lists.surnames.contains(lower.trim_end_matches("'s").trim_end_matches("’s"))
+        && (lists.surnames.contains(bare) || (is_name(name) && lists.given.contains(bare)))
         && !lists.ordinary.contains(&lower);
     short || loud || known
 }

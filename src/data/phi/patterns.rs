@@ -88,6 +88,11 @@ fn mixed_run(found: &str, _: &str, _: &str) -> bool {
     digits >= 6 && letters >= 1 && !public.iter().any(|name| found.to_ascii_uppercase().starts_with(name))
 }
 
+/// More digits than names of tests and of markers have: `serial CA125`.
+fn four_digits(found: &str, _: &str, _: &str) -> bool {
+    found.bytes().filter(u8::is_ascii_digit).count() >= 4
+}
+
 fn has_digit(found: &str, _: &str, _: &str) -> bool {
     found.bytes().any(|b| b.is_ascii_digit())
 }
@@ -240,6 +245,12 @@ fn records() -> Vec<Source> {
         ),
         (
             HealthPlan,
+            "policy",
+            r"(?i-u)\b(?:insurance|health)[ ]policy[ ](?:is )?[#:]?[ ]*([A-Z]{0,4}-?[0-9][A-Z0-9-]{4,})\b".into(),
+            four_digits,
+        ),
+        (
+            HealthPlan,
             "Medicare number",
             r"(?i-u)\b[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9][ -]?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9][ -]?[AC-HJKMNP-RT-Y]{2}[0-9]{2}\b".into(),
             always,
@@ -284,6 +295,8 @@ fn records() -> Vec<Source> {
         (Vehicle, "seventeen characters", r"(?-u)\b[A-HJ-NPR-Z0-9]{17}\b".into(), vin),
         (Device, "labelled", numbered("serial|device|UDI|lot|implant|pacemaker|IMEI|SN|S/N"), has_digit),
         (Device, "serial number", r"(?i-u)\bserial(?: is)?[ ]?[:#]?[ ]*([A-Z]{0,6}-?[0-9]{5,}[A-Z0-9-]*)\b".into(), no_unit),
+        (Device, "serial number", r"(?i-u)\bserial(?: is)?[ ]?[:#]?[ ]*([A-Z0-9][A-Z0-9-]{5,})\b".into(), four_digits),
+        (Device, "serial number", r"(?i-u)\bS/N[ ]?[:#]?[ ]*([A-Z0-9][A-Z0-9-]{3,})\b".into(), four_digits),
         (Device, "hardware address", r"(?i-u)\b(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}\b".into(), always),
         (
             Biometric,
@@ -314,6 +327,15 @@ fn ages_and_places() -> Vec<Source> {
             always,
         ),
         (Age, "aged", r"(?i-u)\bage[ds]?(?: of| is)?[: ]+((?:9[0-9]|1[0-4][0-9]))\b".into(), no_unit_but_years),
+        (Age, "aged, in words", r"(?i-u)\baged (?:ninety|(?:one|a) hundred)\b(?:[ -](?:one|two|three|four|five|six|seven|eight|nine)\b)?".into(), always),
+        (Age, "an age turned", r"(?i-u)\bturn(?:ed|s|ing)[ ]((?:9[0-9]|1[0-4][0-9]))\b".into(), no_angle),
+        (
+            Age,
+            "decade of life",
+            r"(?i-u)\b(?:his|her|their|my|your)[ ](?:(?:early|mid|late)[ -])?(?:nineties|hundreds|90'?s|100'?s)\b".into(),
+            no_unit,
+        ),
+        (Age, "word for an age", r"(?i-u)\b(?:nonagenarian|centenarian|supercentenarian)s?\b".into(), always),
         (Age, "in words", r"(?i-u)\b(?:ninety(?:[ -][A-Z]+)?|(?:one|a) hundred(?: and)?(?:[ -][A-Z]+)?)[ -]years?[ -](?:old|of age)".into(), always),
         (Geography, "ZIP code", r"(?-u)\b[0-9]{5}-[0-9]{4}\b".into(), always),
         (Geography, "ZIP code after its name", r"(?i-u)\b(?:zip(?: code)?|postal code|postcode)[: ]+([A-Z0-9][A-Z0-9 -]{2,8})".into(), has_digit),
@@ -339,6 +361,12 @@ fn ages_and_places() -> Vec<Source> {
         ),
         (Geography, "post box", r"(?i-u)\bP[.]?[ ]?O[.]?[ ]?box[ #]*[0-9]+".into(), always),
         (Geography, "apartment", r"(?i-u)\b(?:apt|apartment|suite)[.]? #?[0-9]+[A-Z]?\b".into(), always),
+        (
+            OtherId,
+            "number of an employee",
+            r"(?i-u)\b(?:employee|badge|staff|student|personnel)[ ](?:(?:no|num|number|id|code)[.]?[ ])?(?:is )?[#:]?[ ]*([A-Z]{0,3}-?[0-9]{4,})\b".into(),
+            no_unit,
+        ),
         (OtherId, "unique identifier", r"(?i-u)\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b".into(), always),
     ]
 }
@@ -356,6 +384,11 @@ fn runs() -> Vec<Source> {
 fn no_unit_but_years(_: &str, _: &str, after: &str) -> bool {
     let after = after.trim_start().to_ascii_lowercase();
     !after.starts_with('%') && !after.starts_with("percentile") && !after.starts_with("th percentile")
+}
+
+/// `turned 93`, not `turned 90 degrees`.
+fn no_angle(_: &str, _: &str, after: &str) -> bool {
+    !starts_with_unit(after) && !after.trim_start().to_ascii_lowercase().starts_with("deg")
 }
 
 /// A ZIP code, unless it is a height or a size: `lives at 10000 feet`, `born at 12000 g`.

@@ -23,6 +23,8 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("signed: J. Smith", "J. Smith"),
             ("signed J. Smith", "J. Smith"),
             ("referred by T. Ng", "T. Ng"),
+            ("Mary née Jones", "Jones"),
+            ("seen by nurse Betty", "Betty"),
         ],
     ),
     (
@@ -39,6 +41,10 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
         PhiClass::Date,
         &[
             ("in 2018-12", "2018-12"),
+            ("Jun-14-2020", "Jun-14-2020"),
+            ("Jun/14/2020", "Jun/14/2020"),
+            ("Jun.14.2020", "Jun.14.2020"),
+            ("seen 14.Jun.2020", "14.Jun.2020"),
             ("in 12.2018", "12.2018"),
             ("since 3.2018", "3.2018"),
             ("Q3/2019", "Q3/2019"),
@@ -64,6 +70,8 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
         PhiClass::OtherId,
         &[
             ("@drsmith", "@drsmith"),
+            ("employee number 44213", "44213"),
+            ("badge 99213", "99213"),
             ("Twitter: @jane", "@jane"),
             ("tiktok @mary.k", "@mary.k"),
             ("ring 5 5 5 0 1 9 9", "5 5 5 0 1 9 9"),
@@ -95,13 +103,33 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("tel 123456", "123456"),
         ],
     ),
-    (PhiClass::HealthPlan, &[("medicare 1EG4-TE5-MK73", "1EG4-TE5-MK73")]),
+    (
+        PhiClass::HealthPlan,
+        &[("medicare 1EG4-TE5-MK73", "1EG4-TE5-MK73"), ("insurance policy AX-99-1231", "AX-99-1231")],
+    ),
     (
         PhiClass::SocialSecurity,
         &[("NINO QQ 12 34 56 C", "QQ 12 34 56 C"), ("CPF 111.444.777-35", "111.444.777-35")],
     ),
-    (PhiClass::Device, &[("pacemaker serial PZX12345", "PZX12345")]),
-    (PhiClass::Geography, &[("lives in 90210", "90210")]),
+    (
+        PhiClass::Device,
+        &[
+            ("pacemaker serial PZX12345", "PZX12345"),
+            ("pacemaker serial 8F4421A", "8F4421A"),
+            ("device S/N 8F4421A", "8F4421A"),
+        ],
+    ),
+    (PhiClass::Geography, &[("lives in 90210", "90210"), ("moved here from Boise, Idaho", "Boise")]),
+    (
+        PhiClass::Age,
+        &[
+            ("patient is aged ninety-four", "aged ninety-four"),
+            ("he turned 93 last week", "93"),
+            ("she is in her late nineties", "her late nineties"),
+            ("in his 90s", "his 90s"),
+            ("a nonagenarian", "nonagenarian"),
+        ],
+    ),
 ];
 
 /// Finds a record with `text` refused, a place of which covers `what`; returns the classes of those that do.
@@ -155,6 +183,8 @@ fn what_looks_like_them_passes() {
         "CD10 CD19 CD20 CD22 CD34 CD38",
         "T cell 120000, cell 1200, mobile on day 3, tel: none",
         "moved to 10 cm, born at 32 weeks, lives at 10000 feet",
+        "turned 90 degrees, sats in the 90s, heart rate in the 90s, his 90 minute class, moved back to bed",
+        "S/N ratio 4, serial CT 2021, staff of 12, student nurse, nurse practitioner, nurse Said she",
     ] {
         let found = text::scan(text, &Known::default());
         let shown: Vec<_> = found.iter().map(|hit| (&text[hit.span.clone()], hit.rule)).collect();

@@ -99,7 +99,7 @@ impl JsonLog {
 pub(super) fn check(path: &Path, expected: Checksum, checkpoint: &Path) -> Result<(), RunError> {
     let failed = || DiskError::on(path, "read");
     let mut begin = Checksum::default();
-    let mut found = 0;
+    let (mut found, mut missing) = (0, false);
     match File::open(path) {
         Ok(file) => {
             found = file.metadata().map_err(failed())?.len();
@@ -114,11 +114,12 @@ pub(super) fn check(path: &Path, expected: Checksum, checkpoint: &Path) -> Resul
                 }
             }
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => missing = true,
         Err(error) => return Err(failed()(error).into()),
     }
     let what = match begin {
         begin if begin == expected => return Ok(()),
+        _ if missing => "it is missing",
         begin if begin.bytes < expected.bytes => "it is too short",
         _ => "they were changed since",
     };
@@ -186,7 +187,7 @@ mod tests {
                 .map_err(|error| error.to_string())
         };
         check(b"").unwrap();
-        assert!(check(b"1").unwrap_err().contains("too short"));
+        assert!(check(b"1").unwrap_err().contains("missing"));
         let text = b"12\n34\n5";
         fs::write(&path, text).unwrap();
         for end in 0..=text.len() {

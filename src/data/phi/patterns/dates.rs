@@ -169,6 +169,13 @@ pub(super) fn sources() -> Vec<Source> {
         ),
         (
             Date,
+            "month, day and year",
+            format!(r"(?-u)\b{MONTH}[./-][0-9]{{1,2}}(?:st|nd|rd|th)?[./-](?:{YEAR}|[0-9]{{2}})\b"),
+            always,
+        ),
+        (Date, "day, month and year", format!(r"(?-u)\b[0-9]{{1,2}}[./]{MONTH}[./](?:{YEAR}|[0-9]{{2}})\b"), always),
+        (
+            Date,
             "day and month",
             format!(r"(?-u)\b[0-9]{{1,2}}(?:st|nd|rd|th)?[ -](?:of )?{MONTH}\b(?:[,-]? ?[0-9]{{2,4}}\b)?"),
             month_word,
