@@ -131,6 +131,9 @@ pub fn packed_backward<B: Backend>(
     (Tensor::cat(dq, 0), whole(dk), whole(dv))
 }
 
+/// `(dq, dk, dv)`, in the shapes of `q`, `k`, `v`.
+pub type Gradients<B> = (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>);
+
 /// One sequence forward and backward as autodiff of the plain operations goes: the forward's probabilities are kept for the
 /// backward. The output `[n, heads * head_dim]`, and `(dq, dk, dv)`; shapes as in [`packed_backward`].
 pub fn trained<B: Backend>(
@@ -139,7 +142,7 @@ pub fn trained<B: Backend>(
     v: Tensor<B, 3>,
     shape: AttentionShape,
     dout: Tensor<B, 2>,
-) -> (Tensor<B, 2>, (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>)) {
+) -> (Tensor<B, 2>, Gradients<B>) {
     let dtype = q.dtype();
     let kept = Softened::new(q, k, v, shape);
     let out = kept.out().cast(dtype);

@@ -68,7 +68,7 @@ pub fn grpo_loss(rows: usize, width: usize, vocab: usize) -> Sizes {
     let mut derivative = Derivative::each(|i: usize, log_prob: f32| {
         // Both signs of the advantage meet ratios below, within and above the clip.
         let old = log_prob + (i % 5) as f32 * 0.2 - 0.4;
-        let advantage = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let advantage = if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         loss.token(log_prob, token_ratio(log_prob, old), advantage).derivative / divisor
     });
     let input = HeadInput {
