@@ -159,7 +159,7 @@ impl Case {
         &self,
         by: &str,
         exact: &Results,
-        (Attended { out, sums }, (dq, dk, dv)): (Attended<B>, (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>)),
+        (Attended { out, sums }, (dq, dk, dv)): (Attended<B>, attention::reference::Gradients<B>),
         held: Held,
     ) -> Result<(), TestCaseError> {
         let found = [host(out), host(sums), host(dq), host(dk), host(dv)];
