@@ -19,8 +19,7 @@ use crate::kernels::selection::{self, Kernels};
 use crate::pipeline::{Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train};
 use crate::train::config::{Plan, RunConfig};
 use crate::train::run::{
-    ResumeFrom, Resumed, RunDirectory, RunError, RunOptions, Summary, last_attempt, locate, read_metrics,
-    read_summary,
+    ResumeFrom, Resumed, RunDirectory, RunError, RunOptions, Summary, last_attempt, locate, read_summary,
 };
 
 /// Where runs go that are given no folder.
@@ -246,7 +245,7 @@ impl Arguments {
             let other = UsageError::OtherConfig { config: path.to_owned(), run: folder.to_owned() };
             return Err(other.into());
         }
-        checkpoints_are_there(folder, &resumed, &config)?;
+        checkpoints_are_there(&resumed, &config)?;
         can_run(&config, &plan(&config)?)?;
         start(&config, self.threads)?;
         let mut bars = Bars::new(Interrupt::watch()?);
@@ -297,19 +296,14 @@ fn missing(folder: &Path) -> Option<&'static str> {
 }
 
 /// That a run without a checkpoint has not come as far as its first.
-fn checkpoints_are_there(
-    run: &Path,
-    resumed: &Resumed,
-    config: &RunConfig,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn checkpoints_are_there(resumed: &Resumed, config: &RunConfig) -> Result<(), Box<dyn std::error::Error>> {
     let every = config.checkpoint.every;
     if resumed.checkpoint().is_some() {
         return Ok(());
     }
-    let path = run.join("metrics.jsonl");
-    let logged = if path.exists() { read_metrics(&path)?.len() } else { 0 };
+    let logged = resumed.logged_steps()?;
     if logged as u64 > every {
-        let run = run.to_owned();
+        let run = resumed.dir().to_owned();
         return Err(UsageError::CheckpointsGone { run, logged, every }.into());
     }
     Ok(())

@@ -104,7 +104,7 @@ pub fn packed_backward<B: Backend>(
     segments: &[Segment],
     shape: AttentionShape,
     dout: Tensor<B, 2>,
-) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
+) -> Gradients<B> {
     let placed = place(segments);
     let mut dq = Vec::new();
     // One a segment, so that a continuation finds what it continues; none for those without tokens.
@@ -181,7 +181,7 @@ impl<B: Backend> Softened<B> {
     }
 
     /// From the output's gradient `[queries, heads * head_dim]`.
-    fn gradients(self, dout: Tensor<B, 2>) -> (Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) {
+    fn gradients(self, dout: Tensor<B, 2>) -> Gradients<B> {
         let Self { q, k, v, p, shape } = self;
         let AttentionShape { heads, head_dim, scale, .. } = shape;
         let n = dout.dims()[0];

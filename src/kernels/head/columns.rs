@@ -7,6 +7,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::rows::floats;
+use super::unfused::{self, Operations};
 use super::{Derivative, HeadGradients, HeadInput, PART, cap};
 use crate::kernels::KernelBackend;
 
@@ -80,14 +81,15 @@ pub fn loss<B: KernelBackend>(
     columns: usize,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
+    let [vocab, width] = input.head.weight.dims();
+    if columns >= vocab {
+        // Logits that fit in one part are kept in between.
+        return unfused::by(&Operations::OWN, input, derivative);
+    }
     let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
     let weight = floats(head.weight);
-    let [vocab, width] = weight.dims();
     let device = hidden.device();
     let walk = Walk { hidden, weight, bias: head.bias, soft_cap, temperature, columns };
-    if walk.columns >= vocab {
-        return whole(walk, targets, wanted, derivative);
-    }
     let mut state: Option<Running<B>> = None;
     for part in walk.parts() {
         state = Some(B::log_sums(walk.logits(part), targets, part.0, state));
@@ -128,30 +130,6 @@ pub fn loss<B: KernelBackend>(
         hidden: dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns")),
         weight: dweight,
         bias: dbias,
-    }
-}
-
-/// [`loss`] of all columns at once, whose logits are kept in between.
-fn whole<B: KernelBackend>(
-    walk: Walk<'_, B>,
-    targets: &[u32],
-    wanted: bool,
-    derivative: &mut Derivative<'_>,
-) -> HeadGradients<B> {
-    let logits = walk.logits((0, walk.weight.dims()[0]));
-    let (log_probs, sums) = B::log_probs(&logits, targets);
-    let slopes = derivative.divided(0, &log_probs, walk.temperature);
-    let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
-    let bends = cap::slopes(&logits, walk.soft_cap, walk.temperature);
-    let dlogits = cap::through(B::log_probs_backward(logits, targets, &sums, &slopes), bends);
-    let bias = walk.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
-    let dlogits = dlogits.cast(walk.hidden.dtype());
-    HeadGradients {
-        log_probs,
-        entropies,
-        hidden: B::wide_product(dlogits.clone(), walk.weight.clone().cast(walk.hidden.dtype())),
-        weight: B::wide_product(dlogits.transpose(), walk.hidden),
-        bias,
     }
 }
 

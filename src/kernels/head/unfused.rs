@@ -1,5 +1,7 @@
-//! The head's loss as plain tensor operations have it: all logits `[n, vocab]` at once. Nothing trains with it; it is what the
-//! other ways are measured against.
+//! The head's loss with all logits `[n, vocab]` at once.
+//!
+//! In plain tensor operations nothing trains with it: it is what the other ways are measured against. With a backend's own kernels
+//! it is what [`columns`](super::columns) does where all columns fit in one part.
 
 use burn::tensor::{DType, Tensor};
 
@@ -8,31 +10,70 @@ use super::{Derivative, HeadGradients, HeadInput, cap};
 use crate::kernels::KernelBackend;
 use crate::kernels::softmax::log_prob;
 
-/// The loss's gradients. Products are in the type of the hidden rows, as autodiff has them; the softmax is in f32.
+/// `(log p, log sum exp)` of the targets `[n]` under rows of logits.
+type LogProbs<B> = fn(&Tensor<B, 2>, &[u32]) -> (Vec<f32>, Vec<f32>);
+/// Gradients of the logits, from targets, log-sum-exps and those of the log-probs.
+type LogProbsBackward<B> = fn(Tensor<B, 2>, &[u32], &[f32], &[f32]) -> Tensor<B, 2>;
+
+/// What the loss is made of.
+pub(super) struct Operations<B: KernelBackend> {
+    /// `a b` of matrices of one type, in f32.
+    product: fn(Tensor<B, 2>, Tensor<B, 2>) -> Tensor<B, 2>,
+    /// As [`KernelBackend::log_probs`].
+    log_probs: LogProbs<B>,
+    /// As [`KernelBackend::log_probs_backward`].
+    log_probs_backward: LogProbsBackward<B>,
+}
+
+impl<B: KernelBackend> Operations<B> {
+    /// The backend's kernels.
+    pub const OWN: Self =
+        Self { product: B::wide_product, log_probs: B::log_probs, log_probs_backward: B::log_probs_backward };
+
+    /// Plain ones: products in the type of the hidden rows, as autodiff has them, the softmax in f32.
+    const PLAIN: Self = Self {
+        product: |a, b| B::product(a, b).cast(DType::F32),
+        log_probs: log_prob::reference,
+        log_probs_backward: log_prob::reference_backward,
+    };
+}
+
+/// The loss's gradients in plain tensor operations.
 ///
 /// # Panics
 /// If there are no targets, or the head is quantised.
 pub fn loss<B: KernelBackend>(input: HeadInput<'_, B>, derivative: &mut Derivative<'_>) -> HeadGradients<B> {
+    by(&Operations::PLAIN, input, derivative)
+}
+
+/// [`loss`] by other operations.
+pub(super) fn by<B: KernelBackend>(
+    operations: &Operations<B>,
+    input: HeadInput<'_, B>,
+    derivative: &mut Derivative<'_>,
+) -> HeadGradients<B> {
+    let Operations { product, log_probs, log_probs_backward } = operations;
     let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
     let dtype = hidden.dtype();
     let weight = floats(head.weight).clone().cast(dtype);
-    let mut logits = B::product(hidden.clone(), weight.clone().transpose()).cast(DType::F32);
+    let mut logits = product(hidden.clone(), weight.clone().transpose());
     if let Some(bias) = head.bias {
         logits = logits + bias.clone().cast(DType::F32).unsqueeze_dim::<2>(0);
     }
     let logits = cap::scaled(logits, soft_cap, temperature);
-    let (log_probs, sums) = log_prob::reference(&logits, targets);
+    let (log_probs, sums) = log_probs(&logits, targets);
     let slopes = derivative.divided(0, &log_probs, temperature);
     let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
     let bends = cap::slopes(&logits, soft_cap, temperature);
-    let dlogits = cap::through(log_prob::reference_backward(logits, targets, &sums, &slopes), bends);
+    let dlogits = cap::through(log_probs_backward(logits, targets, &sums, &slopes), bends);
     let bias: Option<Tensor<B, 1>> = head.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
+    // In the type of the hidden rows, so that tensor cores take them.
     let dlogits = dlogits.cast(dtype);
     HeadGradients {
         log_probs,
         entropies,
-        hidden: B::product(dlogits.clone(), weight).cast(DType::F32),
-        weight: B::product(dlogits.transpose(), hidden).cast(DType::F32),
+        hidden: product(dlogits.clone(), weight),
+        weight: product(dlogits.transpose(), hidden),
         bias,
     }
 }

@@ -33,22 +33,7 @@ impl WithSimd for Row<'_> {
             let gap = (self.log_sum - x).min(f32::MAX);
             gap * simd::exp(-gap)
         };
-        let mut sum = 0.0f64;
-        // Lanes in f32 for some terms, then f64, as in the log-sum-exp.
-        for block in self.row.chunks(16 * 64) {
-            let mut lanes = [0.0f32; 16];
-            let chunks = block.chunks_exact(16);
-            for x in chunks.remainder() {
-                sum += f64::from(share(*x));
-            }
-            for chunk in chunks {
-                for (lane, x) in lanes.iter_mut().zip(chunk) {
-                    *lane += share(*x);
-                }
-            }
-            sum += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>();
-        }
-        sum as f32
+        simd::sum(self.row, share) as f32
     }
 }
 

@@ -10,6 +10,7 @@ use super::directory::{
 use super::error::RunError;
 use super::lock::RunLock;
 use super::log;
+use super::read::read_metrics;
 use super::summary::SUMMARY;
 use crate::train::checkpoint::disk::read_at_most;
 use crate::train::checkpoint::{
@@ -88,6 +89,12 @@ impl Resumed {
     /// Where it goes on; `None` where it ended before its first checkpoint, so that it begins again.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
+    }
+
+    /// Steps that its log has, whether a checkpoint covers them or not.
+    pub fn logged_steps(&self) -> Result<usize, RunError> {
+        let path = self.dir.join(METRICS);
+        if path.exists() { Ok(read_metrics(&path)?.len()) } else { Ok(0) }
     }
 
     /// Takes it up: it is no longer finished, later checkpoints are removed and the logs are cut back to what its
