@@ -219,6 +219,9 @@ impl Arguments {
         if from == ResumeFrom::Newest
             && let Some(summary) = read_summary(folder).map_err(|source| UsageError::Summary { source })?
         {
+            if let Ok(resolved) = std::fs::read_to_string(folder.join("config.toml")) {
+                self.same_config(folder, &resolved)?;
+            }
             let Some(gone) = missing(folder) else {
                 terminal::line(&format!("{} is finished already", folder.display()));
                 // Where it is now, should it have been moved.
@@ -239,12 +242,7 @@ impl Arguments {
         };
         let resumed = Resumed::hold(folder, from, options)?;
         let config = RunConfig::parse(resumed.config(), &resolved, &[])?;
-        if let Some(path) = self.config()
-            && RunConfig::load(path, &[])?.resolved() != resumed.config()
-        {
-            let other = UsageError::OtherConfig { config: path.to_owned(), run: folder.to_owned() };
-            return Err(other.into());
-        }
+        self.same_config(folder, resumed.config())?;
         checkpoints_are_there(&resumed, &config)?;
         can_run(&config, &plan(&config)?)?;
         start(&config, self.threads)?;
@@ -257,6 +255,17 @@ impl Arguments {
         });
         let prepared = prepare(config, &mut bars)?;
         self.go(&prepared, Start::Again(resumed), bars)
+    }
+
+    /// That the configuration which was named, if any, is `resolved`, that of the run in `folder`.
+    fn same_config(&self, folder: &Path, resolved: &str) -> Result<(), Box<dyn std::error::Error>> {
+        match self.config() {
+            Some(path) if RunConfig::load(path, &[])?.resolved() != resolved => {
+                let (config, run) = (path.to_owned(), folder.to_owned());
+                Err(UsageError::OtherConfig { config, run }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn go(&self, prepared: &Prepared, start: Start, mut bars: Bars) -> CommandResult {

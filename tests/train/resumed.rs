@@ -54,6 +54,8 @@ fn a_damaged_run_is_refused_with_the_file_named_and_nothing_is_changed() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     whole(&files.at("whole"));
     same(&files.at("whole"), &files.at("run"));
+    // Nor is a finished one told to be another configuration's.
+    files.refused(&["tiny.toml", "--resume", "run"], &["is not the configuration"]);
 }
 
 /// Cases of the bank as a file.

@@ -81,7 +81,7 @@ impl ImportAccount {
         skip(self.fields.entry(field.to_owned()).or_default(), reason);
     }
 
-    /// A record was read and was good.
+    /// A record was read and was good. What of it went into a case is told by kind.
     pub fn record_mapped(&mut self) {
         map(&mut self.records);
     }
@@ -116,7 +116,7 @@ impl fmt::Display for ImportAccount {
         writeln!(f, "{} cases from {} files", self.cases, self.files)?;
         let widest = self.kinds.keys().chain(self.fields.keys()).map(|key| key.chars().count()).max();
         let width = widest.unwrap_or(0).clamp(40, 56);
-        table(f, "records", width, [("records", &self.records)].into_iter())?;
+        table(f, "records (mapped: read and good)", width, [("records", &self.records)].into_iter())?;
         table(f, "by kind", width, self.kinds.iter().map(|(name, tally)| (name.as_str(), tally)))?;
         table(
             f,

@@ -46,7 +46,7 @@ pub enum ImportError {
         /// The most that is held.
         limit: u64,
     },
-    /// Not JSON, or not UTF-8, or nested too deeply.
+    /// Not JSON, or not UTF-8, or nested too deeply, or with a field twice.
     #[error("{place}: not JSON: {problem}")]
     NotJson {
         /// File and line or entry.

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::ImportError;
+use super::strict::Strict;
 use crate::data::phi::Place;
 
 /// Reads a file line by line.
@@ -58,7 +59,7 @@ impl<R: BufRead> Lines<R> {
             if trimmed.is_empty() {
                 continue;
             }
-            let value = serde_json::from_slice(trimmed)
+            let Strict(value) = serde_json::from_slice(trimmed)
                 .map_err(|error| ImportError::NotJson { place: place.clone(), problem: error.to_string() })?;
             return Ok(Some((place, value)));
         }

@@ -22,6 +22,7 @@ mod lines;
 mod osce;
 pub mod sentence;
 mod specialty;
+mod strict;
 pub mod voice;
 
 #[cfg(test)]
@@ -222,9 +223,13 @@ impl Run<'_> {
             match lines.next() {
                 Ok(None) => return Ok(()),
                 Ok(Some((place, value))) => {
-                    let made = self.line(place, value, number, format);
-                    match made {
-                        Ok(()) => self.imported.account.record_mapped(),
+                    let told = place.to_string();
+                    match self.line(place, value, number, format) {
+                        Ok(true) => self.imported.account.record_mapped(),
+                        Ok(false) => {
+                            let problem = format!("{told}: no case can be made of it");
+                            self.imported.account.record_skipped("no case can be made of it", problem);
+                        }
                         Err(error) => self.file(Err(error))?,
                     }
                 }
@@ -233,13 +238,14 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the line made a case.
     fn line(
         &mut self,
         place: crate::data::phi::Place,
         value: serde_json::Value,
         number: u64,
         format: Format,
-    ) -> Result<(), ImportError> {
+    ) -> Result<bool, ImportError> {
         let raw = match format {
             Format::Osce => osce::record(place.clone(), value, number)?,
             _ => jsonl::record(place.clone(), value, number)?,
@@ -252,25 +258,24 @@ impl Run<'_> {
             Format::Osce => osce::case(&record, id, &self.context, account),
             _ => Some(jsonl::case(&record, &place, id, &self.context, account)?),
         };
-        if let Some(case) = made {
-            // The text of an id may identify somebody, so it is not repeated.
-            let wrong = |found: &str, legal: &str| ImportError::Shape {
-                place: place.clone(),
-                field: "id".to_owned(),
-                found: found.to_owned(),
-                legal: legal.to_owned(),
-            };
-            if !is_legal_id(&case.id) {
-                let found = format!("a text of {} bytes with other characters", case.id.len());
-                return Err(wrong(&found, LEGAL_ID));
-            }
-            if !self.ids.insert(case.id.clone()) {
-                return Err(wrong("that of an earlier case", "an id of its own"));
-            }
-            self.serial += 1;
-            self.imported.cases.push(case);
+        let Some(case) = made else { return Ok(false) };
+        // The text of an id may identify somebody, so it is not repeated.
+        let wrong = |found: &str, legal: &str| ImportError::Shape {
+            place: place.clone(),
+            field: "id".to_owned(),
+            found: found.to_owned(),
+            legal: legal.to_owned(),
+        };
+        if !is_legal_id(&case.id) {
+            let found = format!("a text of {} bytes with other characters", case.id.len());
+            return Err(wrong(&found, LEGAL_ID));
         }
-        Ok(())
+        if !self.ids.insert(case.id.clone()) {
+            return Err(wrong("that of an earlier case", "an id of its own"));
+        }
+        self.serial += 1;
+        self.imported.cases.push(case);
+        Ok(true)
     }
 
     fn admit(&mut self, record: RawRecord) -> Result<Deidentified<RawRecord>, ImportError> {

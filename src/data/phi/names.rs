@@ -61,6 +61,11 @@ fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
             return report(words, lead, hits, |_| true);
         }
     }
+    if let Some(surname) = initialled(words, at) {
+        let span = word.span.start..words[surname].span.end;
+        hits.push(Hit { span, class: PhiClass::Name, rule: "initials and surname" });
+        return surname + 1;
+    }
     let next = words.get(at + 1).map(|next| next.text.to_lowercase());
     if let Some(next) = &next {
         if lists.lead(lower, next) {
@@ -89,6 +94,24 @@ fn hit_at(words: &[Word<'_>], at: usize, hits: &mut Vec<Hit>) -> usize {
         return report(words, lead, hits, |_| true);
     }
     at + 1
+}
+
+/// The surname after the initials that begin at word `at`: `J. Smith`, `A. B. Jones`. After one initial a surname that is a
+/// word like another is none: `A. Brown sputum`.
+fn initialled(words: &[Word<'_>], at: usize) -> Option<usize> {
+    let lists = NameLists::bundled();
+    let joined = |word: &&Word<'_>| word.joined;
+    let initials =
+        1 + words.get(at + 1..)?.iter().take_while(|word| word.joined && is_initial(word.text)).count();
+    let written = words.get(at..at + initials)?.iter().all(|word| is_initial(word.text) && word.pointed);
+    let surname = words.get(at + initials).filter(joined)?;
+    let lower = surname.text.to_lowercase();
+    let bare = lower.trim_end_matches("'s").trim_end_matches("’s");
+    let known = is_name(surname.text) && lists.surnames.contains(bare);
+    let plain = initials == 1 && lists.ordinary.contains(bare);
+    let next = words.get(at + initials + 1).map(|next| next.text.to_lowercase());
+    let eponym = next.is_some_and(|next| lists.clinical.contains(&next));
+    (written && initials <= 3 && known && !plain && !eponym).then_some(at + initials)
 }
 
 /// A title as it is written, or a short one in small or large letters.

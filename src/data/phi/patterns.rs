@@ -4,6 +4,7 @@
 mod dates;
 mod mail;
 mod phones;
+mod places;
 mod units;
 
 use std::sync::LazyLock;
@@ -110,11 +111,6 @@ fn vin(found: &str, _: &str, _: &str) -> bool {
     found.bytes().filter(u8::is_ascii_digit).count() >= 3 && found.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
-/// A British postcode that is no dose or interval.
-fn postcode(found: &str, _: &str, _: &str) -> bool {
-    !found.ends_with("HR") && !found.ends_with("AB")
-}
-
 /// The shapes, compiled once.
 ///
 /// # Panics
@@ -144,7 +140,7 @@ fn sources() -> Vec<Source> {
         phones::labelled(),
         records(),
         dates::sources(),
-        ages_and_places(),
+        places::sources(),
         mail::handles(),
         phones::apart(),
         runs(),
@@ -154,10 +150,17 @@ fn sources() -> Vec<Source> {
     all
 }
 
-/// Web addresses, and numbers by which people are known and called.
+/// Names in letters apart, web addresses, and numbers by which people are known and called.
 fn people() -> Vec<Source> {
     use PhiClass::*;
     vec![
+        (
+            Name,
+            "title in letters apart",
+            r"(?-u)\b(?:M r s|M r|M s|D r)[.]? +([A-Z][A-Za-z'-]+)".into(),
+            always,
+        ),
+        (Name, "letters apart", r"(?-u)\b[A-Z](?: [a-z]){2,}(?: {1,3}[A-Z](?: [a-z]){2,})+\b".into(), always),
         (Url, "web address", r"(?i-u)\b(?:https?|ftp)://[!-~]+|\bwww[.][A-Z0-9-]+[.][!-~]+".into(), always),
         (
             Url,
@@ -315,62 +318,6 @@ fn records() -> Vec<Source> {
     ]
 }
 
-/// Ages over 89, and places.
-fn ages_and_places() -> Vec<Source> {
-    use PhiClass::{Age, Geography, OtherId};
-    let states = super::geography::STATES.map(|(_, code)| code).join("|");
-    vec![
-        (
-            Age,
-            "years",
-            r"(?i-u)\b(?:9[0-9]|1[0-4][0-9])[ -]?(?:years?|yrs?|y)[ -]?(?:old|o\b|of age)|\b(?:9[0-9]|1[0-4][0-9]) ?(?:y/o|yo|y[.]o[.])".into(),
-            always,
-        ),
-        (Age, "aged", r"(?i-u)\bage[ds]?(?: of| is)?[: ]+((?:9[0-9]|1[0-4][0-9]))\b".into(), no_unit_but_years),
-        (Age, "aged, in words", r"(?i-u)\baged (?:ninety|(?:one|a) hundred)\b(?:[ -](?:one|two|three|four|five|six|seven|eight|nine)\b)?".into(), always),
-        (Age, "an age turned", r"(?i-u)\bturn(?:ed|s|ing)[ ]((?:9[0-9]|1[0-4][0-9]))\b".into(), no_angle),
-        (
-            Age,
-            "decade of life",
-            r"(?i-u)\b(?:his|her|their|my|your)[ ](?:(?:early|mid|late)[ -])?(?:nineties|hundreds|90'?s|100'?s)\b".into(),
-            no_unit,
-        ),
-        (Age, "word for an age", r"(?i-u)\b(?:nonagenarian|centenarian|supercentenarian)s?\b".into(), always),
-        (Age, "in words", r"(?i-u)\b(?:ninety(?:[ -][A-Z]+)?|(?:one|a) hundred(?: and)?(?:[ -][A-Z]+)?)[ -]years?[ -](?:old|of age)".into(), always),
-        (Geography, "ZIP code", r"(?-u)\b[0-9]{5}-[0-9]{4}\b".into(), always),
-        (Geography, "ZIP code after its name", r"(?i-u)\b(?:zip(?: code)?|postal code|postcode)[: ]+([A-Z0-9][A-Z0-9 -]{2,8})".into(), has_digit),
-        (
-            Geography,
-            "ZIP code where somebody lives",
-            r"(?i-u)\b(?:lived?s?|living|resid(?:es?|ed|ing|ent)|moved|relocated|born|raised|grew up)[ ](?:in|at|to|of|near)[ ]+([0-9]{5})\b".into(),
-            no_height,
-        ),
-        (Geography, "state and ZIP code", format!(r"(?-u)\b(?:{states}),?[ ]+[0-9]{{5}}\b"), no_unit),
-        (Geography, "town and state", format!(r"(?-u)\b(?:[A-Z][a-z]+ )?[A-Z][a-z]+, (?:{states})\b"), always),
-        (
-            Geography,
-            "postcode",
-            r"(?-u)\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}\b".into(),
-            postcode,
-        ),
-        (
-            Geography,
-            "street",
-            r"(?-u)\b[0-9]{1,5}[A-Za-z]?,? (?:[NSEW][.]? )?(?:[A-Z0-9][A-Za-z0-9'.-]* ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Way|Terrace|Ter|Circle|Cir|Highway|Hwy|Square|Sq|Parkway|Pkwy|Trail|Alley|Row|Close|Crescent)\b".into(),
-            always,
-        ),
-        (Geography, "post box", r"(?i-u)\bP[.]?[ ]?O[.]?[ ]?box[ #]*[0-9]+".into(), always),
-        (Geography, "apartment", r"(?i-u)\b(?:apt|apartment|suite)[.]? #?[0-9]+[A-Z]?\b".into(), always),
-        (
-            OtherId,
-            "number of an employee",
-            r"(?i-u)\b(?:employee|badge|staff|student|personnel)[ ](?:(?:no|num|number|id|code)[.]?[ ])?(?:is )?[#:]?[ ]*([A-Z]{0,3}-?[0-9]{4,})\b".into(),
-            no_unit,
-        ),
-        (OtherId, "unique identifier", r"(?i-u)\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b".into(), always),
-    ]
-}
-
 /// Runs of digits and letters that nothing says the meaning of.
 fn runs() -> Vec<Source> {
     use PhiClass::OtherId;
@@ -378,24 +325,6 @@ fn runs() -> Vec<Source> {
         (OtherId, "long run of digits", r"(?-u)\b[0-9](?:[ -]?[0-9]){6,}\b".into(), long_run_or_spaced),
         (OtherId, "letters and digits", r"(?-u)\b[A-Za-z0-9]{7,}\b".into(), mixed_run),
     ]
-}
-
-/// `aged 95` is an age; `age 95 percentile` is not.
-fn no_unit_but_years(_: &str, _: &str, after: &str) -> bool {
-    let after = after.trim_start().to_ascii_lowercase();
-    !after.starts_with('%') && !after.starts_with("percentile") && !after.starts_with("th percentile")
-}
-
-/// `turned 93`, not `turned 90 degrees`.
-fn no_angle(_: &str, _: &str, after: &str) -> bool {
-    !starts_with_unit(after) && !after.trim_start().to_ascii_lowercase().starts_with("deg")
-}
-
-/// A ZIP code, unless it is a height or a size: `lives at 10000 feet`, `born at 12000 g`.
-fn no_height(_: &str, _: &str, after: &str) -> bool {
-    let words = ["feet", "ft", "metre", "meter", "people", "inhabitant", "souls"];
-    let next = after.trim_start().to_ascii_lowercase();
-    !starts_with_unit(after) && !words.iter().any(|word| next.starts_with(word))
 }
 
 /// Digits in one run, or in groups as card and account numbers are written; values in a list are shorter than that.

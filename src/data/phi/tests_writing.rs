@@ -170,6 +170,42 @@ fn accounts_plates_and_loose_dates_are_found() {
 }
 
 #[test]
+fn initials_letters_apart_rooms_and_weekdays_are_found() {
+    for (text, class) in [
+        ("J. Smith told me", PhiClass::Name),
+        ("A. B. Jones reported", PhiClass::Name),
+        ("as A. B. Brown reported", PhiClass::Name),
+        ("M r s Okonkwo", PhiClass::Name),
+        ("saw J o h n  S m i t h today", PhiClass::Name),
+        ("room 412B bed 2", PhiClass::Geography),
+        ("moved to Ward 7, bed 12 overnight", PhiClass::Geography),
+        ("last Tuesday the 14th", PhiClass::Date),
+        ("on Friday 3rd he fell", PhiClass::Date),
+    ] {
+        let found = text::scan(text, &Known::default());
+        assert!(found.iter().any(|hit| hit.class == class), "{text}: {found:?}");
+        let left = text::redact(text, &found);
+        for word in ["Smith", "Jones", "Brown", "Okonkwo", "S m i t h", "412B", "bed 2", "12", "14th", "3rd"]
+        {
+            assert!(!text.contains(word) || !left.contains(word), "{left}");
+        }
+    }
+    for text in [
+        "A. Brown sputum, B. Green stool",
+        "E. Coli and H. Pylori grew; S. Cole test",
+        "emergency room 2 times, room 20 C, operating room 3 hours, emergency room 2x",
+        "98% on room air; ward rounds at 8",
+        "gets out of bed 3 times a night",
+        "on Monday the 2nd dose, Sunday 3rd attempt",
+        "Monday 2 tablets, every Friday 10 mg",
+        "options A b c",
+    ] {
+        let found = text::scan(text, &Known::default());
+        assert!(found.is_empty(), "{text}: {found:?}");
+    }
+}
+
+#[test]
 fn a_name_in_an_id_is_found() {
     for field in ["id", "presentation"] {
         for name in ["john-smith", "john_smith", "Smith_John", "john.smith-2", "case-maria-garcia"] {

@@ -49,7 +49,7 @@ pub fn latest(dir: &Path) -> Result<Option<PathBuf>, DiskError> {
 }
 
 /// The newest checkpoint older than `checkpoint` in the same folder that `is_sound`.
-pub(super) fn previous(checkpoint: &Path, is_sound: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+pub(in crate::train) fn previous(checkpoint: &Path, is_sound: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let step = step_of(checkpoint.file_name()?.to_str()?)?;
     // This is asked for to advise on another error; one of its own would only hide that.
     let older = list(checkpoint.parent()?).ok()?;

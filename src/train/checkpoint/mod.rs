@@ -30,6 +30,7 @@ pub use checksums::Checksum;
 pub use disk::{Disk, DiskError, Durability};
 pub use error::{CheckpointError, TensorProblem};
 pub(crate) use folder::LATEST;
+pub(super) use folder::previous;
 pub use folder::{folder_name, latest, list, step_of};
 pub use layout::TensorSpec;
 pub use load::{Checkpoint, StoredValues};

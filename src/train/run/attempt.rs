@@ -36,8 +36,8 @@ pub fn last_attempt(base: &Path, name: &str) -> Result<Option<PathBuf>, RunError
     Ok(numbers(&run)?.pop().map(|number| run.join(folder_name(number))))
 }
 
-/// What is meant by a path to resume from: a run's folder, one of its checkpoints (`.../checkpoints/step-000123`), or
-/// the folder of a run's attempts, of which the last is taken.
+/// What is meant by a path to resume from: a run's folder, one of its checkpoints (`.../checkpoints/step-000123`), the
+/// folder of all of them, of which the newest is meant, or the folder of a run's attempts, of which the last is.
 pub fn locate(path: &Path) -> (PathBuf, ResumeFrom) {
     // A path such as `step-000123` does not show where it lies. One that cannot be resolved is refused when opened.
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -47,6 +47,11 @@ pub fn locate(path: &Path) -> (PathBuf, ResumeFrom) {
         && let Some(run) = parent.parent()
     {
         return (run.to_owned(), ResumeFrom::Step(step));
+    }
+    if name(&full).as_deref() == Some(CHECKPOINTS)
+        && let Some(run) = full.parent().filter(|run| run.join(CONFIG).exists())
+    {
+        return (run.to_owned(), ResumeFrom::Newest);
     }
     let run = match numbers(path).unwrap_or_default().pop() {
         Some(last) if !path.join(CONFIG).exists() => path.join(folder_name(last)),
@@ -122,6 +127,21 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(made.len(), 8);
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_checkpoints() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = create(&RealDisk, Durability::Process, dir.path(), "a").unwrap();
+        fs::write(run.join(CONFIG), "").unwrap();
+        let folder = run.join(CHECKPOINTS);
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(locate(&folder), (run.clone(), ResumeFrom::Newest));
+        assert_eq!(locate(&folder.join("step-000012")), (run.clone(), ResumeFrom::Step(12)));
+        assert_eq!(locate(&dir.path().join("a")), (run.clone(), ResumeFrom::Newest));
+        // Beside no run the name means nothing.
+        let other = dir.path().join(CHECKPOINTS);
+        assert_eq!(locate(&other), (other.clone(), ResumeFrom::Newest));
     }
 
     #[test]

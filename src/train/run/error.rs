@@ -73,9 +73,10 @@ pub enum RunError {
     /// A log does not hold what the checkpoint says it does.
     #[error(
         "{} has {found} bytes, and the first {expected} of them should be what {} covers: {what}. Put the file back as \
-         it was, or resume from an earlier checkpoint.",
+         it was, or {}.",
         .file.display(),
-        .checkpoint.display()
+        .checkpoint.display(),
+        instead(.earlier)
     )]
     Log {
         /// The log.
@@ -88,6 +89,8 @@ pub enum RunError {
         checkpoint: PathBuf,
         /// What is wrong.
         what: &'static str,
+        /// The newest earlier checkpoint that covers what is there.
+        earlier: Option<PathBuf>,
     },
     /// A line of a log that is not what was written there.
     #[error("{} line {line} is not as it was written: {reason}", .file.display())]
@@ -107,6 +110,15 @@ pub enum RunError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+}
+
+fn instead(earlier: &Option<PathBuf>) -> String {
+    match earlier {
+        Some(path) => {
+            format!("resume from the earlier checkpoint whose part of it is whole: {}", path.display())
+        }
+        None => "start a new run: no earlier checkpoint covers what it holds".to_owned(),
+    }
 }
 
 fn process(pid: &Option<u32>) -> String {

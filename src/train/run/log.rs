@@ -124,7 +124,7 @@ pub(super) fn check(path: &Path, expected: Checksum, checkpoint: &Path) -> Resul
         _ => "they were changed since",
     };
     let (file, checkpoint) = (path.to_owned(), checkpoint.to_owned());
-    Err(RunError::Log { file, found, expected: expected.bytes, checkpoint, what })
+    Err(RunError::Log { file, found, expected: expected.bytes, checkpoint, what, earlier: None })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::read::read_metrics;
 use super::summary::SUMMARY;
 use crate::train::checkpoint::disk::read_at_most;
 use crate::train::checkpoint::{
-    Checkpoint, CheckpointError, Covered, DiskError, LATEST, folder_name, latest,
+    Checkpoint, CheckpointError, Covered, DiskError, LATEST, folder_name, latest, previous,
 };
 
 /// Names of checkpoints are shorter.
@@ -54,6 +54,13 @@ impl Resumed {
             let what = format!("its folder {CHECKPOINTS} is missing; put it back, or start a new run");
             return Err(RunError::NotARun { folder: dir.to_owned(), what });
         }
+        if dir.join(CHECKPOINTS).join(LATEST).is_dir() {
+            let what = format!(
+                "{CHECKPOINTS}/{LATEST} is a folder, where a file names the newest checkpoint; remove it, and it is written \
+                 again"
+            );
+            return Err(RunError::NotARun { folder: dir.to_owned(), what });
+        }
         let lock = RunLock::take(dir)?;
         let config = fs::read_to_string(&path).map_err(DiskError::on(&path, "read"))?;
         let writer = checkpoint_writer(dir, &options);
@@ -71,7 +78,13 @@ impl Resumed {
         }
         let checkpoint = folder.as_deref().map(Checkpoint::load).transpose()?;
         if let Some(checkpoint) = &checkpoint {
-            check_covers(dir, &config, checkpoint)?;
+            check_covers(dir, &config, checkpoint).map_err(|error| match error {
+                RunError::Log { file, found, expected, checkpoint, what, .. } => {
+                    let earlier = earlier(dir, &config, &checkpoint);
+                    RunError::Log { file, found, expected, checkpoint, what, earlier }
+                }
+                other => other,
+            })?;
         }
         Ok(Self { dir: dir.to_owned(), lock, options, config, checkpoint })
     }
@@ -126,6 +139,14 @@ impl Resumed {
 fn named_latest(checkpoints: &Path) -> Option<String> {
     let text = read_at_most(&checkpoints.join(LATEST), LONGEST_NAME).ok()?;
     Some(String::from_utf8(text).ok()?.trim().to_owned())
+}
+
+/// The newest checkpoint older than `checkpoint` whose logs are as it covers them.
+fn earlier(dir: &Path, config: &str, checkpoint: &Path) -> Option<PathBuf> {
+    previous(checkpoint, &|path| {
+        Checkpoint::is_sound(path)
+            && Checkpoint::load(path).is_ok_and(|older| check_covers(dir, config, &older).is_ok())
+    })
 }
 
 /// That the checkpoint was made under this configuration, and the logs hold what it covers.

@@ -129,13 +129,27 @@ fn a_log_that_lost_lines_is_refused_before_anything_is_changed() {
         let other = fs::read(run.path().join("rollouts.jsonl")).unwrap();
         let error = Resumed::hold(run.path(), ResumeFrom::Newest, plain()).unwrap_err();
         assert!(matches!(&error, RunError::Log { file, .. } if *file == path), "{error}");
-        assert!(error.to_string().contains("too short"), "{error}");
+        let message = error.to_string();
+        assert!(message.contains("too short") && message.contains("step-000004"), "{message}");
         assert_eq!(fs::read(run.path().join("rollouts.jsonl")).unwrap(), other);
         // What an earlier checkpoint covers is still there.
         Resumed::hold(run.path(), ResumeFrom::Step(4), plain()).unwrap().take_up().unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(Resumed::hold(run.path(), ResumeFrom::Newest, plain()).is_err());
+        let message = Resumed::hold(run.path(), ResumeFrom::Newest, plain()).unwrap_err().to_string();
+        assert!(message.contains("no earlier checkpoint covers"), "{message}");
     }
+}
+
+#[test]
+fn a_folder_where_the_newest_checkpoint_is_named_is_refused() {
+    let run = finished();
+    let latest = run.path().join("checkpoints/latest");
+    fs::remove_file(&latest).unwrap();
+    fs::create_dir(&latest).unwrap();
+    let message = Resumed::hold(run.path(), ResumeFrom::Newest, plain()).unwrap_err().to_string();
+    assert!(message.contains("latest is a folder"), "{message}");
+    fs::remove_dir(&latest).unwrap();
+    Resumed::hold(run.path(), ResumeFrom::Newest, plain()).unwrap();
 }
 
 #[test]

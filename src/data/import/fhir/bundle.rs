@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Patients;
 use crate::data::import::error::found;
+use crate::data::import::strict::Strict;
 use crate::data::import::{ImportAccount, ImportError, ImportOptions};
 use crate::data::phi::Place;
 
@@ -142,7 +143,7 @@ impl<'de> Visitor<'de> for EntriesSeed<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(entry) = seq.next_element::<Value>()? {
+        while let Some(Strict(entry)) = seq.next_element()? {
             if !self.0.take(entry) {
                 return Err(serde::de::Error::custom("stopped"));
             }

@@ -92,6 +92,25 @@ fn no_tumble(_: &str, before: &str, after: &str) -> bool {
     !had.contains(&last.as_str()) && !starts_with_unit(after)
 }
 
+/// A day of the month, not the how-manieth time: `on Monday the 2nd dose`.
+fn no_turn(_: &str, _: &str, after: &str) -> bool {
+    let nouns = [
+        "dose",
+        "time",
+        "attempt",
+        "day",
+        "week",
+        "visit",
+        "episode",
+        "cycle",
+        "injection",
+        "course",
+        "session",
+    ];
+    let next = after.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    !nouns.contains(&next.to_ascii_lowercase().as_str())
+}
+
 /// The shapes of dates.
 pub(super) fn sources() -> Vec<Source> {
     vec![
@@ -166,6 +185,12 @@ pub(super) fn sources() -> Vec<Source> {
             "month and day or year",
             format!(r"(?-u)\b{MONTH}[.]?,?[ ](?:of )?(?:[0-9]{{1,2}}(?:st|nd|rd|th)?\b(?:,? [0-9]{{4}}\b)?|(?:18|19|20)[0-9]{{2}}\b)"),
             month_word,
+        ),
+        (
+            Date,
+            "weekday and day of a month",
+            r"(?i-u)\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,? (?:the )?(?:[12][0-9]|3[01]|[1-9])(?:st|nd|rd|th)\b".into(),
+            no_turn,
         ),
         (
             Date,
