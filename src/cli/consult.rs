@@ -274,7 +274,8 @@ impl Session<'_> {
 
     fn finish(&self) -> CommandResult {
         let marks = self.marks();
-        let (who, capital) = if self.doctor.is_some() { ("the doctor", "The doctor") } else { ("you", "You") };
+        let (who, capital) =
+            if self.doctor.is_some() { ("the doctor", "The doctor") } else { ("you", "You") };
         let mut text = format!("\n{}\n", ending(self.consultation.ending, who));
         if self.consultation.turns.is_empty() {
             text.push_str(&format!("{capital} said nothing, so there is nothing to mark.\n"));

@@ -42,7 +42,10 @@ fn chat_streams_a_served_model() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "頭痛Ça fait mal 🤒\n");
     let body = server.request().body;
-    assert_eq!((&body["stream"], &body["temperature"], &body["seed"]), (&json!(true), &json!(0.7), &json!(0)));
+    assert_eq!(
+        (&body["stream"], &body["temperature"], &body["seed"]),
+        (&json!(true), &json!(0.7), &json!(0))
+    );
 }
 
 #[test]
@@ -78,7 +81,11 @@ fn chat_answers_as_a_schema_says() {
 
 #[test]
 fn a_failure_is_a_status_and_no_answer() {
-    let server = Scripted::saying(vec![answer("400 Bad Request", "", "{\"error\": {\"message\": \"no such model\"}}")]);
+    let server = Scripted::saying(vec![answer(
+        "400 Bad Request",
+        "",
+        "{\"error\": {\"message\": \"no such model\"}}",
+    )]);
     let output = run(&[&served("chat", &server)[..], &["--json"]].concat(), "Where?\n");
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
     let expected = format!("error: {}/chat/completions: status 400: no such model\n", server.url);
@@ -113,7 +120,15 @@ fn options_that_a_server_cannot_follow_are_refused() {
     let output = run(&[&base[..], &["--server-key-env", "OSLER_NO_SUCH_KEY"]].concat(), "");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("OSLER_NO_SUCH_KEY"), "{}", text(&output.stderr));
-    let far = ["chat", "--server", "http://192.0.2.1/v1", "--server-model", "m", "--server-key-env", "OSLER_TEST_KEY"];
+    let far = [
+        "chat",
+        "--server",
+        "http://192.0.2.1/v1",
+        "--server-model",
+        "m",
+        "--server-key-env",
+        "OSLER_TEST_KEY",
+    ];
     assert!(text(&run(&far, "").stderr).contains("neither https nor on this machine"));
 }
 
@@ -129,7 +144,10 @@ fn a_served_model_is_the_doctor() {
     let said: Vec<&str> = turns.iter().map(|turn| turn["doctor"].as_str().unwrap()).collect();
     assert_eq!(said, ["When did it start?", "Do you have any allergies?", "Goodbye."]);
     assert_eq!(report["consultation"]["ending"], "goodbye");
-    assert_eq!(report["doctor"], json!({"model": "tiny", "usage": {"prompt_tokens": 27, "completion_tokens": 12}}));
+    assert_eq!(
+        report["doctor"],
+        json!({"model": "tiny", "usage": {"prompt_tokens": 27, "completion_tokens": 12}})
+    );
     assert!(text(&output.stderr).contains("the doctor said goodbye"), "{}", text(&output.stderr));
     // The same words from stdin lead to the same consultation and marks.
     let typed = run(&[&["consult", "--json"][..], &case].concat(), &(said.join("\n") + "\n"));

@@ -202,7 +202,10 @@ fn a_stream_is_the_same_however_it_is_cut() {
 #[test]
 fn a_stream_may_have_other_line_ends_comments_and_no_last_empty_line() {
     let text = format!(": hello\n\n{}", stream()).replace('\n', "\r\n");
-    let server = Scripted::new(vec![events(&[text.as_bytes(), b": after\r\n"]), events(&[text.trim_end().as_bytes()])]);
+    let server = Scripted::new(vec![
+        events(&[text.as_bytes(), b": after\r\n"]),
+        events(&[text.trim_end().as_bytes()]),
+    ]);
     let (client, _) = client(&server);
     for _ in 0..2 {
         let mut ear = Ear::default();
@@ -224,7 +227,11 @@ fn a_server_that_does_not_stream_is_read_all_the_same() {
 fn what_may_pass_is_asked_again_after_growing_waits() {
     let whole = saying("Here.");
     let server = Scripted::new(vec![
-        Act::Say(vec![answer("429 Too Many Requests", "Retry-After: 7\r\n", "{\"error\": {\"message\": \"slow down\"}}")]),
+        Act::Say(vec![answer(
+            "429 Too Many Requests",
+            "Retry-After: 7\r\n",
+            "{\"error\": {\"message\": \"slow down\"}}",
+        )]),
         Act::Say(vec![answer("500 Internal Server Error", "", "oh no")]),
         Act::Drop,
         Act::Say(vec![whole[..whole.len() - 20].to_vec()]),
@@ -274,14 +281,14 @@ fn a_key_goes_into_the_header_and_nowhere_else() {
     let cache = folder.path().join("cache");
     let wrong = answer("401 Unauthorized", "", "{\"error\": {\"message\": \"sk-very-secret is no key\"}}");
     let server = Scripted::saying(vec![wrong, saying("Here.")]);
-    let settings = ClientSettings {
-        key: Some(key(folder.path())),
-        cache: Some(cache.clone()),
-        ..settings(&server.url)
-    };
+    let settings =
+        ClientSettings { key: Some(key(folder.path())), cache: Some(cache.clone()), ..settings(&server.url) };
     let client = Client::with_clock(settings.clone(), Quick::new()).unwrap();
     let error = server_error(asked(&client));
-    assert_eq!(error.failure, Failure::Status { status: 401, message: "[key] is no key".into(), retry_after: None });
+    assert_eq!(
+        error.failure,
+        Failure::Status { status: 401, message: "[key] is no key".into(), retry_after: None }
+    );
     assert_eq!(error.tries, 1);
     asked(&client).unwrap();
     let request = server.request();
@@ -338,9 +345,7 @@ fn every_silence_ends() {
 #[test]
 fn the_listener_stops_it_at_any_moment() {
     let part = chunk(delta(json!({"content": "Ça fait"}), json!(null)).as_bytes());
-    let server = Scripted::new(vec![
-        Act::Hang([chunked_head("text/event-stream"), part].concat()),
-    ]);
+    let server = Scripted::new(vec![Act::Hang([chunked_head("text/event-stream"), part].concat())]);
     let (patient, _) = client(&server);
     let mut ear = Ear { enough: Some(1), ..Ear::default() };
     let reply = ask(&patient, &streamed(), &mut ear).unwrap();
@@ -361,7 +366,11 @@ fn the_listener_stops_it_at_any_moment() {
             self.0 > 30
         }
     }
-    let waits = Retries { first_wait: Duration::from_secs(1000), longest_wait: Duration::from_secs(1000), ..Retries::default() };
+    let waits = Retries {
+        first_wait: Duration::from_secs(1000),
+        longest_wait: Duration::from_secs(1000),
+        ..Retries::default()
+    };
     let slow = ClientSettings { retries: waits, ..settings(&server.url) };
     let slow = Client::with_clock(slow, clock.clone()).unwrap();
     let result = slow.reply(&[Message::user("Hi")], &ChatOptions::default(), &mut Second(0));
@@ -375,10 +384,13 @@ fn nonsense_is_told_apart_and_never_an_answer() {
     let said = |body: &str| {
         let server = Scripted::saying(vec![answer("200 OK", "Content-Type: application/json\r\n", body)]);
         let retries = Retries { most: 0, ..Retries::default() };
-        let client = Client::with_clock(ClientSettings { retries, ..settings(&server.url) }, Quick::new()).unwrap();
+        let client =
+            Client::with_clock(ClientSettings { retries, ..settings(&server.url) }, Quick::new()).unwrap();
         failure(asked(&client))
     };
-    assert!(matches!(said("<html>Welcome</html>"), Failure::NotJson { found, .. } if found.contains("Welcome")));
+    assert!(
+        matches!(said("<html>Welcome</html>"), Failure::NotJson { found, .. } if found.contains("Welcome"))
+    );
     assert!(matches!(said(""), Failure::Truncated { .. }));
     let whole = completion("Here.").to_string();
     assert!(matches!(said(&whole[..whole.len() / 2]), Failure::Truncated { .. }));
@@ -386,11 +398,17 @@ fn nonsense_is_told_apart_and_never_an_answer() {
         Failure::Malformed { field, .. } if field == "choices[0].message.content"));
     assert!(matches!(said("{\"id\": 1}"), Failure::Malformed { .. }));
     assert!(matches!(said("{\"choices\": []}"), Failure::Malformed { .. }));
-    assert_eq!(said("{\"error\": {\"message\": \"no GPU\"}}"), Failure::Reported { message: "no GPU".into() });
+    assert_eq!(
+        said("{\"error\": {\"message\": \"no GPU\"}}"),
+        Failure::Reported { message: "no GPU".into() }
+    );
     let nothing = json!({"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}).to_string();
     assert!(matches!(said(&nothing), Failure::NothingSaid { .. }));
     let server = Scripted::saying(vec![b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()]);
-    assert!(matches!(failure(asked(&client(&server).0)), Failure::Protocol { .. } | Failure::Connection { .. }));
+    assert!(matches!(
+        failure(asked(&client(&server).0)),
+        Failure::Protocol { .. } | Failure::Connection { .. }
+    ));
 }
 
 #[test]
@@ -417,7 +435,11 @@ fn a_stream_that_breaks_is_no_answer_and_is_not_said_twice() {
     let half = delta(json!({"content": "Ça"}), json!(null));
     let error = data(json!({"error": {"message": "out of memory"}}));
     let cut = [chunked_head("text/event-stream"), chunk(half.as_bytes())].concat();
-    let server = Scripted::new(vec![events(&[half.as_bytes(), error.as_bytes()]), Act::Say(vec![cut]), events(&[half.as_bytes()])]);
+    let server = Scripted::new(vec![
+        events(&[half.as_bytes(), error.as_bytes()]),
+        Act::Say(vec![cut]),
+        events(&[half.as_bytes()]),
+    ]);
     let (client, _) = client(&server);
     let mut broken = || {
         let mut ear = Ear::default();
@@ -438,7 +460,10 @@ fn a_stream_that_breaks_is_no_answer_and_is_not_said_twice() {
 
 fn verdict() -> ChatOptions {
     let schema = json!({"type": "object", "properties": {"met": {"type": "boolean"}}, "required": ["met"]});
-    ChatOptions { schema: Some(Arc::new(ReplySchema::new("verdict", schema).unwrap())), ..ChatOptions::default() }
+    ChatOptions {
+        schema: Some(Arc::new(ReplySchema::new("verdict", schema).unwrap())),
+        ..ChatOptions::default()
+    }
 }
 
 #[test]
@@ -454,8 +479,15 @@ fn a_schema_goes_to_servers_that_hold_replies_to_it() {
 
 #[test]
 fn other_servers_are_told_in_words_and_asked_again() {
-    let unknown = answer("400 Bad Request", "", "{\"error\": {\"message\": \"unknown field response_format\"}}");
-    let server = Scripted::saying(vec![unknown, saying("Yes!"), saying("{\"met\": 1}"), saying("{\"met\": false}"), saying("{\"met\": true}")]);
+    let unknown =
+        answer("400 Bad Request", "", "{\"error\": {\"message\": \"unknown field response_format\"}}");
+    let server = Scripted::saying(vec![
+        unknown,
+        saying("Yes!"),
+        saying("{\"met\": 1}"),
+        saying("{\"met\": false}"),
+        saying("{\"met\": true}"),
+    ]);
     let (client, _) = client(&server);
     let met = || structured::ask(&client, &[Message::user("Met?")], &verdict(), 2, &mut ());
     assert_eq!(met().unwrap().value, json!({"met": false}));
@@ -523,7 +555,8 @@ fn requests_keep_their_pace() {
     let server = Scripted::saying(vec![saying("Here."); 3]);
     let clock = Quick::new();
     let limits = Limits { requests_per_minute: Some(1), ..Limits::default() };
-    let client = Client::with_clock(ClientSettings { limits, ..settings(&server.url) }, clock.clone()).unwrap();
+    let client =
+        Client::with_clock(ClientSettings { limits, ..settings(&server.url) }, clock.clone()).unwrap();
     for minutes in 0..3 {
         asked(&client).unwrap();
         assert_eq!(clock.waited(), Duration::from_secs(60 * minutes));
@@ -532,7 +565,8 @@ fn requests_keep_their_pace() {
     let server = Scripted::saying(vec![saying("Here."); 3]);
     let clock = Quick::new();
     let limits = Limits { tokens_per_minute: Some(60), ..Limits::default() };
-    let client = Client::with_clock(ClientSettings { limits, ..settings(&server.url) }, clock.clone()).unwrap();
+    let client =
+        Client::with_clock(ClientSettings { limits, ..settings(&server.url) }, clock.clone()).unwrap();
     for _ in 0..3 {
         asked(&client).unwrap();
     }

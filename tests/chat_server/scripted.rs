@@ -148,7 +148,8 @@ fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
 /// A whole answer with a content length.
 pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// The head of an answer in chunks, of this type.

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn this_machine_is_known() {
-        for here in ["http://localhost:1", "http://LOCALHOST", "http://127.9.0.1/v1", "http://[::1]:8080/v1"] {
+        for here in ["http://localhost:1", "http://LOCALHOST", "http://127.9.0.1/v1", "http://[::1]:8080/v1"]
+        {
             assert!(url(here).unwrap().is_here(), "{here}");
         }
         for far in ["http://192.168.0.2", "http://localhost.example.org", "https://127.example.org"] {

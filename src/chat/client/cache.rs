@@ -62,9 +62,7 @@ impl Cache {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(folder)
-            .map_err(|source| ChatError::Cache { path: folder.to_owned(), source })?;
+        builder.create(folder).map_err(|source| ChatError::Cache { path: folder.to_owned(), source })?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -120,7 +118,8 @@ fn digest(value: &impl Serialize) -> Result<String, serde_json::Error> {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            let mut fields: Vec<_> =
+                fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
             fields.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(fields.into_iter().collect())
         }
@@ -150,15 +149,30 @@ mod tests {
     fn a_reply_is_found_by_its_exact_request_in_any_order() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(&folder.path().join("a/b")).unwrap();
-        let asked = Asked::new("http://a", &json!({"model": "m", "seed": 1, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}}));
+        let asked = Asked::new(
+            "http://a",
+            &json!({"model": "m", "seed": 1, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}}),
+        );
         assert_eq!(cache.find(&asked), None);
         cache.keep(&asked, &said("Hi")).unwrap();
-        let same = Asked::new("http://a", &json!({"x": {"a": 2, "b": [1, {"c": 2, "d": 1}]}, "seed": 1, "model": "m"}));
+        let same = Asked::new(
+            "http://a",
+            &json!({"x": {"a": 2, "b": [1, {"c": 2, "d": 1}]}, "seed": 1, "model": "m"}),
+        );
         assert_eq!(cache.find(&same), Some(said("Hi")));
         for other in [
-            Asked::new("http://b", &json!({"model": "m", "seed": 1, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}})),
-            Asked::new("http://a", &json!({"model": "m", "seed": 2, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}})),
-            Asked::new("http://a", &json!({"model": "m", "seed": 1, "x": {"b": [{"d": 1, "c": 2}, 1], "a": 2}})),
+            Asked::new(
+                "http://b",
+                &json!({"model": "m", "seed": 1, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}}),
+            ),
+            Asked::new(
+                "http://a",
+                &json!({"model": "m", "seed": 2, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}}),
+            ),
+            Asked::new(
+                "http://a",
+                &json!({"model": "m", "seed": 1, "x": {"b": [{"d": 1, "c": 2}, 1], "a": 2}}),
+            ),
         ] {
             assert_eq!(cache.find(&other), None, "{other:?}");
         }
@@ -193,7 +207,8 @@ mod tests {
         let cache = Cache::open(folder.path()).unwrap();
         let (asked, other) = (Asked::new("http://a", &json!(1)), Asked::new("http://a", &json!(2)));
         cache.keep(&other, &said("Hi")).unwrap();
-        fs::rename(folder.path().join(other.name().unwrap()), folder.path().join(asked.name().unwrap())).unwrap();
+        fs::rename(folder.path().join(other.name().unwrap()), folder.path().join(asked.name().unwrap()))
+            .unwrap();
         assert_eq!(cache.find(&asked), None);
     }
 
@@ -223,6 +238,9 @@ mod tests {
     /// Against coreutils: `printf '{"url":"u","body":1}' | sha256sum`.
     #[test]
     fn names_are_the_digest_of_the_canonical_request() {
-        assert_eq!(Asked::new("u", &json!(1)).name().unwrap(), "cb6dfcef72bff44b11576bb83b55cde8530c1c59317f50355969afaff514ac50.json");
+        assert_eq!(
+            Asked::new("u", &json!(1)).name().unwrap(),
+            "cb6dfcef72bff44b11576bb83b55cde8530c1c59317f50355969afaff514ac50.json"
+        );
     }
 }

@@ -200,8 +200,11 @@ mod tests {
 
     #[test]
     fn an_error_names_where_how_often_and_what() {
-        let failure =
-            Failure::Status { status: 429, message: "slow down".into(), retry_after: Some(Duration::from_secs(90)) };
+        let failure = Failure::Status {
+            status: 429,
+            message: "slow down".into(),
+            retry_after: Some(Duration::from_secs(90)),
+        };
         let error = ServerError { url: "http://host/v1/chat/completions".into(), tries: 3, failure };
         assert_eq!(
             error.to_string(),

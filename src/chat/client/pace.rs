@@ -112,12 +112,14 @@ impl Pace {
             Some(most) => {
                 let mut sum = recent.iter().fold(tokens, |sum, begun| sum.saturating_add(begun.tokens));
                 // A request that is beyond the limit by itself has the minute to itself.
-                recent.iter().take_while(|begun| {
-                    let over = sum > most;
-                    sum = sum.saturating_sub(begun.tokens);
-                    over
-                })
-                .count()
+                recent
+                    .iter()
+                    .take_while(|begun| {
+                        let over = sum > most;
+                        sum = sum.saturating_sub(begun.tokens);
+                        over
+                    })
+                    .count()
             }
             None => 0,
         };

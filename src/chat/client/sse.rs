@@ -47,7 +47,8 @@ impl Events {
     /// Reads the line; an empty one completes an event.
     fn end_line(&mut self) -> Result<Option<String>, Failure> {
         let bytes = std::mem::take(&mut self.line);
-        let bytes = if self.begun { &bytes[..] } else { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) };
+        let bytes =
+            if self.begun { &bytes[..] } else { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) };
         self.begun = true;
         if bytes.is_empty() {
             return Ok(self.data.take());
@@ -87,7 +88,8 @@ mod tests {
     fn streams_are_cut_as_the_standard_says() {
         let text = "data: YHOO\ndata: +2\ndata: 10\n\n";
         assert_eq!(events(&[text.as_bytes()]), ["YHOO\n+2\n10"]);
-        let text = ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n";
+        let text =
+            ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n";
         assert_eq!(events(&[text.as_bytes()]), ["first event", "second event", " third event"]);
         let text = "data\n\ndata\ndata\n\ndata:";
         assert_eq!(events(&[text.as_bytes()]), ["", "\n", ""]);

@@ -126,7 +126,8 @@ mod tests {
             part(json!({"reasoning_content": "hm"}), json!(null)),
             part(json!({"content": ""}), json!(null)),
             part(json!({"content": "Hel"}), json!(null)),
-            json!({"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": null}]}).to_string(),
+            json!({"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": null}]})
+                .to_string(),
             part(json!({"content": "lo"}), json!(null)),
             part(json!({}), json!("stop")),
             usage,

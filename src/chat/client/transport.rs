@@ -138,9 +138,7 @@ fn run(
 fn before_answer(error: ureq::Error, timeouts: Timeouts) -> Failure {
     match error {
         ureq::Error::Timeout(timeout) => timed_out(timeout, timeouts),
-        ureq::Error::Io(error) if is_lost(error.kind()) => {
-            Failure::Connection { problem: error.to_string() }
-        }
+        ureq::Error::Io(error) if is_lost(error.kind()) => Failure::Connection { problem: error.to_string() },
         ureq::Error::ConnectionFailed => Failure::Connection { problem: "it was not made".to_owned() },
         error => Failure::Protocol { problem: error.to_string() },
     }
@@ -193,7 +191,9 @@ impl Incoming {
             Arrived::Bytes(bytes) => Ok(Some(bytes)),
             Arrived::End => Ok(None),
             Arrived::Failed(failure) => Err(failure.into()),
-            Arrived::Head(_) => Err(Failure::Protocol { problem: "an answer with two heads".to_owned() }.into()),
+            Arrived::Head(_) => {
+                Err(Failure::Protocol { problem: "an answer with two heads".to_owned() }.into())
+            }
         }
     }
 

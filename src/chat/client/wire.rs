@@ -241,7 +241,8 @@ mod tests {
         assert_eq!(reply.message, Message::assistant("Hi"));
         assert_eq!((reply.finish, reply.usage.unwrap().total()), (Finish::Stop, 15));
         // vLLM sends both names of thinking.
-        let thought = json!({"role": "assistant", "content": null, "reasoning": "hm", "reasoning_content": "hm"});
+        let thought =
+            json!({"role": "assistant", "content": null, "reasoning": "hm", "reasoning_content": "hm"});
         let reply = read(answer(thought, json!("length"))).unwrap();
         assert_eq!((reply.message.thinking.as_deref(), reply.finish), (Some("hm"), Finish::Length));
         // An empty content is what the model said; that it is missing is not.
@@ -268,10 +269,13 @@ mod tests {
                 matches!(said(json!({"content": "Hi"}), finish), Failure::Malformed { field, .. } if field.ends_with("finish_reason"))
             );
         }
-        assert!(matches!(read(json!({"choices": []})), Err(Failure::Malformed { field, .. }) if field == "choices"));
+        assert!(
+            matches!(read(json!({"choices": []})), Err(Failure::Malformed { field, .. }) if field == "choices")
+        );
         assert!(matches!(read(json!({"object": "list"})), Err(Failure::Malformed { .. })));
         assert!(matches!(read(json!([1])), Err(Failure::Malformed { .. })));
-        for error in [json!({"error": {"message": "overloaded", "code": 1}}), json!({"error": "overloaded"})] {
+        for error in [json!({"error": {"message": "overloaded", "code": 1}}), json!({"error": "overloaded"})]
+        {
             assert_eq!(read(error).unwrap_err(), Failure::Reported { message: "overloaded".into() });
         }
         let half = answer(json!({"content": "Hi"}), json!("stop")).to_string();

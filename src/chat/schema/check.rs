@@ -116,9 +116,7 @@ fn same(a: &Value, b: &Value) -> bool {
             // Whole numbers are compared exactly, beyond what an f64 holds too.
             a == b || ((a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64())
         }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
         }

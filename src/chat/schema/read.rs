@@ -142,7 +142,8 @@ impl Node {
                 "minimum" => node.minimum = Some(number(value, &here)?),
                 "maximum" => node.maximum = Some(number(value, &here)?),
                 "anyOf" => {
-                    let choices = array(value, &here, "an array of schemas, one at least")?.iter().enumerate();
+                    let choices =
+                        array(value, &here, "an array of schemas, one at least")?.iter().enumerate();
                     let choices = choices.map(|(index, it)| Self::read(it, &format!("{here}[{index}]")));
                     node.any_of = Some(choices.collect::<Result<_, _>>()?);
                 }

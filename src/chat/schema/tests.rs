@@ -19,11 +19,23 @@ fn each_keyword_means_what_the_specification_says() {
         (json!({"type": "array"}), json!([[], [1, "a"]]), json!([{}, "[]"])),
         (json!({"type": "object"}), json!([{}, {"a": 1}]), json!([[], "{}"])),
         (json!({"type": ["string", "null"]}), json!(["a", null]), json!([1])),
-        (json!({"enum": ["a", 1, {"b": 2, "c": 3}]}), json!(["a", 1, 1.0, {"c": 3, "b": 2.0}]), json!(["b", 2, true, {"b": 2}])),
+        (
+            json!({"enum": ["a", 1, {"b": 2, "c": 3}]}),
+            json!(["a", 1, 1.0, {"c": 3, "b": 2.0}]),
+            json!(["b", 2, true, {"b": 2}]),
+        ),
         (json!({"const": [1]}), json!([[1], [1.0]]), json!([1, [2], [1, 1]])),
-        (json!({"properties": {"a": {"type": "string"}}}), json!([{}, {"a": "x"}, {"b": 1}, 5]), json!([{"a": 1}])),
+        (
+            json!({"properties": {"a": {"type": "string"}}}),
+            json!([{}, {"a": "x"}, {"b": 1}, 5]),
+            json!([{"a": 1}]),
+        ),
         (json!({"required": ["a"]}), json!([{"a": null}, "no object"]), json!([{}, {"b": 1}])),
-        (json!({"properties": {"a": {}}, "additionalProperties": false}), json!([{}, {"a": 1}]), json!([{"b": 1}])),
+        (
+            json!({"properties": {"a": {}}, "additionalProperties": false}),
+            json!([{}, {"a": 1}]),
+            json!([{"b": 1}]),
+        ),
         (json!({"additionalProperties": {"type": "integer"}}), json!([{}, {"a": 1}]), json!([{"a": "x"}])),
         (json!({"items": {"type": "integer"}}), json!([[], [1, 2], "no array"]), json!([[1, "x"]])),
         (json!({"minItems": 1, "maxItems": 2}), json!([[1], [1, 2], 7]), json!([[], [1, 2, 3]])),
@@ -44,8 +56,10 @@ fn each_keyword_means_what_the_specification_says() {
 
 #[test]
 fn a_mismatch_names_place_found_and_legal() {
-    let schema = schema(json!({"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object",
-        "properties": {"points": {"type": "integer", "minimum": -10}}}}}}));
+    let schema = schema(
+        json!({"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object",
+        "properties": {"points": {"type": "integer", "minimum": -10}}}}}}),
+    );
     let mismatch = schema.check(&json!({"items": [{"points": 3}, {"points": -11}]})).unwrap_err();
     assert_eq!(mismatch.to_string(), "$.items[1].points: found -11, legal is at least -10");
     let mismatch = schema.check(&json!({"items": {}})).unwrap_err();
@@ -56,7 +70,10 @@ fn a_mismatch_names_place_found_and_legal() {
 fn what_cannot_be_checked_is_refused_with_its_place() {
     let problem = |json| ReplySchema::new("reply", json).unwrap_err().to_string();
     let found = problem(json!({"properties": {"a": {"pattern": "^x"}}}));
-    assert!(found.starts_with("$.properties.a: keyword `pattern` is not supported; legal are: type, enum"), "{found}");
+    assert!(
+        found.starts_with("$.properties.a: keyword `pattern` is not supported; legal are: type, enum"),
+        "{found}"
+    );
     for (json, place) in [
         (json!(true), "$: found true"),
         (json!({"type": "text"}), "$.type: found \"text\""),

@@ -62,7 +62,9 @@ impl Session<'_> {
             let message = split_thinking(&reply.message.content).1.trim();
             if message.len() > LONGEST {
                 let bytes = message.len();
-                return Err(format!("the doctor's message has {bytes} bytes, at most {LONGEST} are read").into());
+                return Err(
+                    format!("the doctor's message has {bytes} bytes, at most {LONGEST} are read").into()
+                );
             }
             self.show(&format!("doctor: {message}\n"))?;
             if self.say(message)? == Goes::Out {
