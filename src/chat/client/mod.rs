@@ -207,7 +207,8 @@ impl<C: Clock> Client<C> {
             message = format!("it points to {}, which is not followed: name that server", excerpt(place));
         }
         // Servers name the field that they do not know.
-        if options.schema.is_some() && ["response_format", "json_schema"].iter().any(|it| text.contains(it)) {
+        let named = ["response_format", "json_schema"].iter().any(|it| text.contains(it));
+        if options.schema.is_some() && named && matches!(head.status, 400 | 404 | 422 | 500 | 501) {
             return Ok(Failure::SchemaUnsupported { message });
         }
         let retry_after =
