@@ -36,7 +36,8 @@ pub enum KeyError {
     },
     /// What is there is no key.
     #[error(
-        "the server's key in {place} {problem}; legal is one line of 1 to {LONGEST} visible ASCII characters"
+        "the server's key in {place} {problem}; legal is one line of 1 to {} visible ASCII characters",
+        LONGEST
     )]
     NoKey {
         /// The variable or file.
