@@ -415,7 +415,13 @@ impl<B: KernelBackend> Run<'_, B> {
         if let Some(pool) = pool {
             progress.extra.insert(POOL.to_owned(), json(serde_json::to_value(pool.state())));
         }
-        match state::save(&mut self.dir, &mut self.policy, self.reference.as_mut(), &self.optimizer, progress)? {
+        match state::save(
+            &mut self.dir,
+            &mut self.policy,
+            self.reference.as_mut(),
+            &self.optimizer,
+            progress,
+        )? {
             None => Ok(()),
             Some(NoNumber { tensor, found }) => {
                 // The step that is not saved is the last one taken.

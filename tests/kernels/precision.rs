@@ -91,8 +91,7 @@ fn results(case: &Case, inputs: &Inputs, segments: &[Segment]) -> Vec<Vec<u32>> 
     let dout = dout.reshape([case.tokens() as i32, -1]);
     let attended = Flex::attention_packed(q.clone(), k.clone(), v.clone(), segments, case.shape);
     let (dq, dk, dv) = Flex::attention_packed_backward(q, k, v, segments, case.shape, &attended, dout);
-    let results =
-        [host(attended.out), host::<Flex, 3>(attended.sums), host(dq), host(dk), host(dv)];
+    let results = [host(attended.out), host::<Flex, 3>(attended.sums), host(dq), host(dk), host(dv)];
     results.iter().map(|it| bits(it)).collect()
 }
 

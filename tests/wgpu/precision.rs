@@ -105,7 +105,13 @@ fn head_limits(compared: bool) -> head::Limits {
 fn the_heads_loss_in_f16_is_that_in_f64() {
     if has_f16() {
         for compared in [false, true] {
-            let limits = head::Limits { rows: vec![7], widths: vec![33], vocabs: vec![5, 300], extreme: false, compared };
+            let limits = head::Limits {
+                rows: vec![7],
+                widths: vec![33],
+                vocabs: vec![5, 300],
+                extreme: false,
+                compared,
+            };
             check_head(15, &limits, DType::F16);
         }
     }

@@ -176,7 +176,8 @@ pub fn head(inputs: &Inputs) -> Results {
             } else {
                 own * own
             };
-            let square = square + divergence.as_ref().map_or(0.0, |it| it.squares[i * vocab + v] * bend * bend);
+            let square =
+                square + divergence.as_ref().map_or(0.0, |it| it.squares[i * vocab + v] * bend * bend);
             it.terms.hidden += square * lengths[v] * lengths[v];
             it.terms.weight += square * length * length;
             it.terms.bias += square;

@@ -88,10 +88,8 @@ impl<B: KernelBackend> Parity<'_, B> {
                     let parts = places(segments).into_iter().map(|(own, _)| part(own)).collect();
                     Expected { output, values, parts }
                 };
-                let forward = [
-                    expected("out", exact.out, heads * head_dim),
-                    expected("sums", exact.sums, heads),
-                ];
+                let forward =
+                    [expected("out", exact.out, heads * head_dim), expected("sums", exact.sums, heads)];
                 let backward = [
                     expected("dq", exact.dq, heads * head_dim),
                     expected("dk", exact.dk, kv_heads * head_dim),

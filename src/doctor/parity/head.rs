@@ -153,8 +153,7 @@ impl<B: KernelBackend> Parity<'_, B> {
             vec![log_probs, sums.into_iter().map(LogSum::total).collect()]
         });
         self.check("log_sums_backward", &case, DType::F32, &backward, |device| {
-            let part =
-                |at| B::log_sums_backward(part(at, device), &targets, cuts[at], &kept, &coefficients);
+            let part = |at| B::log_sums_backward(part(at, device), &targets, cuts[at], &kept, &coefficients);
             vec![host(Tensor::cat((0..3).map(part).collect(), 1))]
         });
     }

@@ -171,8 +171,7 @@ mod tests {
     use super::*;
 
     fn verdicts(found: Result<Vec<Vec<f32>>, String>) -> Vec<Check> {
-        let expected =
-            [Expected::rows("y", vec![1.0, 2.0, 3.0, 4.0], 2), Expected::whole("sum", vec![10.0])];
+        let expected = [Expected::rows("y", vec![1.0, 2.0, 3.0, 4.0], 2), Expected::whole("sum", vec![10.0])];
         judge(found, &expected, F32, ("op", "case", DType::F32))
     }
 

@@ -82,13 +82,7 @@ fn sums(
 /// Replaces a row of logits by its gradient: `c (1[v = t] - exp((x_v - peak) - rest))`, and by zeros where `c` is 0. `rows` is
 /// `[3, n]`: peaks and rests of the log-sum-exps, and `c`.
 #[cube(launch_unchecked)]
-fn gradients(
-    logits: &mut Array<f32>,
-    targets: &Array<u32>,
-    rows: &Array<f32>,
-    width: u32,
-    first: u32,
-) {
+fn gradients(logits: &mut Array<f32>, targets: &Array<u32>, rows: &Array<f32>, width: u32, first: u32) {
     let row = CUBE_POS;
     if row >= targets.len() {
         terminate!();

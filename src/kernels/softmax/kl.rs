@@ -136,9 +136,10 @@ pub fn reference_running<B: Backend>(
             // How far each part's peak is below that of all.
             let (down, other_down) = (old(0) - top.clone(), old(3) - other_top.clone());
             let (new_down, new_other_down) = (peak - top.clone(), other_peak - other_top.clone());
-            let moved = |cross: Tensor<B, 2>, sum: Tensor<B, 2>, down: &Tensor<B, 2>, other: &Tensor<B, 2>| {
-                down.clone().exp() * (cross + sum * (down.clone() - other.clone()))
-            };
+            let moved =
+                |cross: Tensor<B, 2>, sum: Tensor<B, 2>, down: &Tensor<B, 2>, other: &Tensor<B, 2>| {
+                    down.clone().exp() * (cross + sum * (down.clone() - other.clone()))
+                };
             let joined = moved(old(6), old(1), &down, &other_down)
                 + moved(cross, sum.clone(), &new_down, &new_other_down);
             let sum = old(1) * down.exp() + sum * new_down.exp();

@@ -83,7 +83,8 @@ fn sums(
             crosses[unit] = moved(crosses[unit], parts[unit], down, other_down)
                 + moved(crosses[other], parts[other], down_b, other_down_b);
             parts[unit] = parts[unit] * down.exp() + parts[other] * down_b.exp();
-            other_parts[unit] = other_parts[unit] * other_down.exp() + other_parts[other] * other_down_b.exp();
+            other_parts[unit] =
+                other_parts[unit] * other_down.exp() + other_parts[other] * other_down_b.exp();
             peaks[unit] = new;
             other_peaks[unit] = other_new;
         }

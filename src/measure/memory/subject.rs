@@ -33,7 +33,9 @@ pub enum Subject {
 
 /// Not a subject's name.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, grpo-loss, grpo-kl-loss")]
+#[error(
+    "unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, grpo-loss, grpo-kl-loss"
+)]
 pub struct UnknownSubject(pub String);
 
 impl Subject {

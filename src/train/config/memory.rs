@@ -40,8 +40,7 @@ pub struct Memory {
 impl Memory {
     /// All of it.
     pub fn total(&self) -> u64 {
-        let parts =
-            [self.gradients, self.optimizer, self.reference, self.activations, self.cache, self.data];
+        let parts = [self.gradients, self.optimizer, self.reference, self.activations, self.cache, self.data];
         parts.into_iter().fold(self.weights, u64::saturating_add)
     }
 }

@@ -120,7 +120,8 @@ impl Case {
             (Compared::Near, None) => {
                 // A sixteenth of each value, which 8 bits hold where they held the value itself.
                 let moved = |x: &f32| x - x / 16.0;
-                let rounded = |x: f32| if grain == Grain::Fine { x } else { half::bf16::from_f32(x).to_f32() };
+                let rounded =
+                    |x: f32| if grain == Grain::Fine { x } else { half::bf16::from_f32(x).to_f32() };
                 let weight = weight.iter().enumerate();
                 let weight = weight.map(|(i, x)| if i % 3 == 0 { rounded(moved(x)) } else { *x }).collect();
                 with(hidden.to_vec(), weight, None)
@@ -195,12 +196,13 @@ pub fn found<B: KernelBackend>(
     let (n, width, vocab) = inputs.dims();
     let weight = Matrix::Float(tensor(&inputs.weight, [vocab, width], device, dtype));
     let bias: Option<Tensor<B, 1>> = inputs.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
-    let other: Option<(Matrix<B>, Option<Tensor<B, 1>>, Tensor<B, 2>)> = inputs.reference.as_ref().map(|it| {
-        let width = it.hidden.len() / n;
-        let weight = Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype));
-        let bias = it.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
-        (weight, bias, tensor(&it.hidden, [n, width], device, rows))
-    });
+    let other: Option<(Matrix<B>, Option<Tensor<B, 1>>, Tensor<B, 2>)> =
+        inputs.reference.as_ref().map(|it| {
+            let width = it.hidden.len() / n;
+            let weight = Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype));
+            let bias = it.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
+            (weight, bias, tensor(&it.hidden, [n, width], device, rows))
+        });
     let pair = inputs.reference.as_ref().zip(other.as_ref());
     let reference = pair.map(|(it, (weight, bias, hidden))| kernel::Reference {
         hidden: hidden.clone(),

@@ -120,7 +120,8 @@ pub(super) fn walk<R: Runtime>(
 ) {
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let Inputs { q, k, v, dtype, rows, key_rows } = inputs;
-    let (queries, sums_len, keys) = (heads * head_dim * rows, 2 * heads * rows, kv_heads * head_dim * key_rows);
+    let (queries, sums_len, keys) =
+        (heads * head_dim * rows, 2 * heads * rows, kv_heads * head_dim * key_rows);
     let count = CubeCount::Static((tiles.len() / QUERY_TILE) as u32, heads as u32, 1);
     if tiles.is_empty() {
         return;

@@ -269,8 +269,7 @@ pub(super) fn forward<F: Float>(
             for j in 0..per {
                 let key = from + x + j * SIDE;
                 let visible = key <= position + y + i * SIDE && key < seen;
-                scores[(y + i * SIDE) * pitch + x + j * SIDE] =
-                    select(visible, product[i * per + j], HIDDEN);
+                scores[(y + i * SIDE) * pitch + x + j * SIDE] = select(visible, product[i * per + j], HIDDEN);
             }
         }
         sync_cube();
