@@ -87,7 +87,7 @@ section! {
         /// checkpoints, and goes forward over every reply, those without an advantage too. 0 keeps none. TRL calls it `beta`.
         kl: f64 = 0.0, Legal::NOT_NEGATIVE, "", "the Baichuan-M2 report, 3.3: no KL term";
         /// Which divergence: over the whole vocabulary, exact and with the gradient of just that (`full`), or estimated from each
-        /// sampled token, as TRL and DeepSeekMath have it (`k3`). Where `kl` is 0 it has no effect.
+        /// sampled token, as DeepSeekMath has it and TRL without `use_bias_correction_kl` (`k3`). Where `kl` is 0 it has no effect.
         kl_form: KlForm = KlForm::Full, Legal::Choice(KL_FORMS), "", "chosen here";
         /// Whether `metrics.jsonl` has the entropy of the distributions that trained tokens are drawn from. It costs a further walk
         /// over their logits.
