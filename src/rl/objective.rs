@@ -20,8 +20,10 @@
 //! k3       exp(y - x) - (y - x) - 1, with y = log q of the token; its derivative by x is 1 - exp(y - x)
 //! ```
 //!
-//! `k3` (J. Schulman, "Approximating KL divergence", 2020; arXiv 2402.03300, eq (4); TRL's `beta` with `use_bias_correction_kl=False`) estimates the other from the tokens
-//! at hand. It is exact on average only where these are drawn from the policy itself, and its gradient is that of `KL(q || p)`.
+//! `k3` (J. Schulman, "Approximating KL divergence", 2020; arXiv 2402.03300, eq (4); TRL's `beta` with
+//! `use_bias_correction_kl=False`) estimates the other from the tokens at hand. It is exact on average only where these are drawn
+//! from the policy itself, and its gradient is then that of `KL(q || p)`; multiplied by the ratio, as TRL has it otherwise, the
+//! gradient would estimate that of `full`.
 //!
 //! Summed over the tokens, `gspo` is the mean over replies of `f(s_i)`. Since `ds_i/dx = s_i / |o_i|`, the derivative by each `x` is
 //! `-s_i A / (B |o_i|)`: that of a token whose ratio is `s_i`. All divisors belong to the whole step, replies without an advantage

@@ -83,8 +83,8 @@ section! {
         /// A reply's advantage: its reward less the group's mean (`mean`), or that divided by the group's deviation (`std`). Where
         /// absent, as the objective's authors have it: `mean` for `m2` and `dr_grpo`, `std` for the others.
         advantage: Option<AdvantageScale>, Legal::Choice(ADVANTAGES), "", "the objective's";
-        /// What the loss has the divergence from the model at the stage's start times: a copy of it is kept, in memory and in
-        /// checkpoints, and goes forward over every reply, those without an advantage too. 0 keeps none. TRL calls it `beta`.
+        /// Coefficient of the divergence from the model at the stage's start in the loss. Above 0 a copy of it is kept, in memory and in
+        /// checkpoints, and goes forward over every reply, those without an advantage too. TRL calls it `beta`.
         kl: f64 = 0.0, Legal::NOT_NEGATIVE, "", "the Baichuan-M2 report, 3.3: no KL term";
         /// Which divergence: over the whole vocabulary, exact and with the gradient of just that (`full`), or estimated from each
         /// sampled token, as DeepSeekMath has it and TRL without `use_bias_correction_kl` (`k3`). Where `kl` is 0 it has no effect.
