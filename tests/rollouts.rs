@@ -116,6 +116,7 @@ impl School {
                 objective: PolicyObjective::M2,
                 clip: Clip { low: 0.2, high: 0.28 },
                 l_max: SAMPLING.max_new_tokens,
+                kl: None,
             },
             temperature: SAMPLING.temperature,
             micro_batch_tokens,
@@ -125,7 +126,7 @@ impl School {
         (0..rounds)
             .map(|_| {
                 let (groups, _) = fragments.round(policy).unwrap();
-                let report = update(policy, &mut optimizer, &groups, &step);
+                let report = update(policy, None, &mut optimizer, &groups, &step);
                 for (sampled, trained) in report.seen.pairs {
                     assert_eq!(sampled.to_bits(), trained.to_bits(), "sampler and trainer differ");
                 }

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor, backend::Backend};
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::LinearWeights;
+use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 /// A burn backend with the operations of this crate. Defaults are the plain references, right on every
@@ -129,7 +130,7 @@ pub trait KernelBackend: Backend {
     }
 
     /// `(log p, log sum exp)` of the `targets` `[n]` under rows of `logits` `[n, vocab]` in f32.
-    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<LogSum>) {
         softmax::log_prob::reference(logits, targets)
     }
 
@@ -138,7 +139,7 @@ pub trait KernelBackend: Backend {
     fn log_probs_backward(
         logits: Tensor<Self, 2>,
         targets: &[u32],
-        sums: &[f32],
+        sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         softmax::log_prob::reference_backward(logits, targets, sums, coefficients)
@@ -146,7 +147,7 @@ pub trait KernelBackend: Backend {
 
     /// Each row's share of the entropy in `logits` `[n, columns]` in f32, which may be some of the columns; `log_sums` `[n]` are of
     /// all of them.
-    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[f32]) -> Vec<f32> {
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Vec<f32> {
         softmax::entropy::reference(logits, log_sums)
     }
 
@@ -166,10 +167,43 @@ pub trait KernelBackend: Backend {
         logits: Tensor<Self, 2>,
         targets: &[u32],
         first: usize,
-        log_sums: &[f32],
+        log_sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         softmax::log_prob::reference_sums_backward(logits, targets, first, log_sums, coefficients)
+    }
+
+    /// KL divergence of each row of `logits` from that of `reference`, both `[n, vocab]` in f32, with their log-sum-exps `[n]`;
+    /// see [`kl`].
+    fn kls(
+        logits: &Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        sums: &[LogSum],
+        reference_sums: &[LogSum],
+    ) -> Vec<f32> {
+        kl::reference(logits, reference, sums, reference_sums)
+    }
+
+    /// Joins the columns `logits` and `reference` `[n, columns]` from `first` on of wider matrices to what those before them gave.
+    fn kl_sums(
+        logits: &Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        before: Option<kl::Running<Self>>,
+    ) -> kl::Running<Self> {
+        kl::reference_running(logits, reference, targets, first, before)
+    }
+
+    /// Gradients of such columns of `logits`, of a loss on the targets' log-probs and on the divergences.
+    fn kl_backward(
+        logits: Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        rows: &kl::Rows<'_>,
+    ) -> Tensor<Self, 2> {
+        kl::reference_backward(logits, reference, targets, first, rows)
     }
 
     /// `to + a^T b`, in place where `to` is not shared: `a` `[n, out]`, `b` `[n, in]`, `to` `[out, in]`.

@@ -13,8 +13,8 @@ use crate::model::config::{ModelConfig, RopeFrequencies};
 use crate::model::layer::{DecoderLayer, Linear, Projected};
 use crate::model::rotary::RotaryTables;
 
-/// A decoder-only transformer with its weights.
-#[derive(Debug)]
+/// A decoder-only transformer with its weights. A clone shares them until one of both is changed.
+#[derive(Debug, Clone)]
 pub struct Decoder<B: Backend> {
     /// Sizes and switches.
     pub config: ModelConfig,

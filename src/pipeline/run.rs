@@ -134,6 +134,8 @@ pub(super) enum Flow {
 pub(super) struct Run<'a, B: KernelBackend> {
     pub prepared: &'a Prepared,
     pub policy: Policy<B>,
+    /// The model that the stage started with, where its loss holds the policy to it.
+    pub reference: Option<Decoder<B>>,
     pub optimizer: AdamW<B>,
     pub dir: RunDirectory,
     pub place: Place,
@@ -176,9 +178,11 @@ fn go<B: KernelBackend>(
     finish::check_model(start.dir())?;
     let mut policy = policy::<B>(prepared, device, watch)?;
     let options = options(config, place.stage);
-    let optimizer = match start.checkpoint() {
-        Some(checkpoint) => state::restore(checkpoint, &mut policy, options)?,
-        None => AdamW::new(options),
+    // One that has not begun has its start in the policy itself.
+    let keeps = place.stage_step > 0 && config.stage.get(place.stage).is_some_and(Stage::keeps_reference);
+    let (optimizer, reference) = match start.checkpoint() {
+        Some(checkpoint) => state::restore(checkpoint, &mut policy, options, keeps)?,
+        None => (AdamW::new(options), None),
     };
     policy.resume_at(place.step);
     let dir = start.take_up()?;
@@ -186,6 +190,7 @@ fn go<B: KernelBackend>(
     let mut run = Run {
         prepared,
         policy,
+        reference,
         optimizer,
         dir,
         place,
@@ -353,6 +358,7 @@ impl<B: KernelBackend> Run<'_, B> {
             self.place.stage += 1;
             self.place.stage_step = 0;
             self.optimizer = AdamW::new(options(&self.prepared.config, self.place.stage));
+            self.reference = None;
         }
         if last || stop || self.place.step.is_multiple_of(self.prepared.config.checkpoint.every) {
             self.save(pool.filter(|_| !last))?;
@@ -409,7 +415,13 @@ impl<B: KernelBackend> Run<'_, B> {
         if let Some(pool) = pool {
             progress.extra.insert(POOL.to_owned(), json(serde_json::to_value(pool.state())));
         }
-        match state::save(&mut self.dir, &mut self.policy, &self.optimizer, progress)? {
+        match state::save(
+            &mut self.dir,
+            &mut self.policy,
+            self.reference.as_mut(),
+            &self.optimizer,
+            progress,
+        )? {
             None => Ok(()),
             Some(NoNumber { tensor, found }) => {
                 // The step that is not saved is the last one taken.

@@ -1,4 +1,4 @@
-//! What a checkpoint holds: the weights and AdamW's moments, and where the run stands.
+//! What a checkpoint holds: the weights and AdamW's moments, the reference where the stage keeps one, and where the run stands.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,8 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use super::error::PipelineError;
 use crate::kernels::KernelBackend;
+use crate::model::decoder::Decoder;
+use crate::model::parameters::Parameter;
 use crate::rl::Policy;
 use crate::train::checkpoint::{Checkpoint, PendingCheckpoint, Progress, TensorSpec};
 use crate::train::run::{RunDirectory, RunError};
@@ -13,6 +15,9 @@ use crate::train::{AdamW, AdamWOptions};
 
 /// Prefixes of the moments' names.
 const MOMENTS: [&str; 2] = ["adamw.first.", "adamw.second."];
+
+/// Prefix of the reference's names.
+const REFERENCE: &str = "reference.";
 
 /// A value among the weights or moments that is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,16 +32,19 @@ pub(super) struct NoNumber {
 pub(super) fn save<B: KernelBackend>(
     run: &mut RunDirectory,
     policy: &mut Policy<B>,
+    mut reference: Option<&mut Decoder<B>>,
     optimizer: &AdamW<B>,
     progress: Progress,
 ) -> Result<Option<NoNumber>, PipelineError> {
     let weights = weight_specs(policy);
+    let compared = if reference.is_some() { reference_specs(&weights) } else { Vec::new() };
     let moments = optimizer.moments().iter().flat_map(|(name, pair)| {
         MOMENTS.iter().zip(pair).map(move |(prefix, moment)| (format!("{prefix}{name}"), moment))
     });
     let moments: Vec<(String, &Tensor<B, 1>)> = moments.collect();
     let mut specs = weights;
     specs.extend(moments.iter().map(|(name, moment)| TensorSpec::new(name.as_str(), moment.dims())));
+    specs.extend(compared);
     let mut pending = run.begin_save(progress.step, &specs)?;
     let mut pushed = Ok(None);
     policy.visit_parameters(&mut |name, parameter| {
@@ -48,6 +56,13 @@ pub(super) fn save<B: KernelBackend>(
         if matches!(pushed, Ok(None)) {
             pushed = push(&mut pending, &name, moment.clone());
         }
+    }
+    if let Some(reference) = &mut reference {
+        reference.visit_parameters(&mut |name, parameter| {
+            if matches!(pushed, Ok(None)) {
+                pushed = push(&mut pending, &format!("{REFERENCE}{name}"), parameter.flat());
+            }
+        });
     }
     let found = pushed?;
     if found.is_none() {
@@ -78,12 +93,21 @@ fn weight_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
     specs
 }
 
-/// Puts the weights of `checkpoint` into `policy` and returns its optimizer.
+/// The reference's tensors: as many as the policy's.
+fn reference_specs(weights: &[TensorSpec]) -> Vec<TensorSpec> {
+    weights
+        .iter()
+        .map(|spec| TensorSpec::new(format!("{REFERENCE}{}", spec.name), spec.shape.clone()))
+        .collect()
+}
+
+/// Puts the weights of `checkpoint` into `policy` and returns its optimizer, and the reference where the stage `keeps` one.
 pub(super) fn restore<B: KernelBackend>(
     checkpoint: &Checkpoint,
     policy: &mut Policy<B>,
     options: AdamWOptions,
-) -> Result<AdamW<B>, PipelineError> {
+    keeps: bool,
+) -> Result<(AdamW<B>, Option<Decoder<B>>), PipelineError> {
     let mut expected = weight_specs(policy);
     // A tensor has both moments once it has had a gradient.
     let moments: Vec<TensorSpec> = expected
@@ -96,7 +120,9 @@ pub(super) fn restore<B: KernelBackend>(
             MOMENTS.map(|prefix| TensorSpec::new(format!("{prefix}{}", spec.name), vec![values]))
         })
         .collect();
+    let compared = if keeps { reference_specs(&expected) } else { Vec::new() };
     expected.extend(moments);
+    expected.extend(compared);
     checkpoint.check(&expected)?;
     let device = policy.decoder().device().clone();
     let read = |name: &str| {
@@ -115,5 +141,14 @@ pub(super) fn restore<B: KernelBackend>(
             moments.insert(name.to_owned(), [first, second]);
         }
     });
-    Ok(AdamW::resume(options, checkpoint.state().progress.optimizer_step, moments))
+    let mut reference = keeps.then(|| policy.decoder().clone());
+    if let Some(reference) = &mut reference {
+        reference.visit_parameters(&mut |name, mut parameter: Parameter<'_, B>| {
+            if let Some(values) = read(&format!("{REFERENCE}{name}")) {
+                parameter.update(|_| values);
+            }
+        });
+    }
+    let optimizer = AdamW::resume(options, checkpoint.state().progress.optimizer_step, moments);
+    Ok((optimizer, reference))
 }

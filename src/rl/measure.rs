@@ -189,13 +189,14 @@ fn step<B: KernelBackend>(
             objective: PolicyObjective::M2,
             clip: Clip { low: 0.2, high: 0.28 },
             l_max: shape.new_tokens,
+            kl: None,
         },
         temperature: 1.0,
         micro_batch_tokens: shape.micro_batch_tokens,
         lr: 1e-6,
         entropy: false,
     };
-    let report = update(policy, optimizer, &fragments, &options);
+    let report = update(policy, None, optimizer, &fragments, &options);
     let step = start.elapsed().as_secs_f64();
     let (forward_backward, optimizer) = (report.forward_backward, report.optimizer);
     Ok(StepSeconds { step, rollout, forward_backward, optimizer })

@@ -112,7 +112,11 @@ pub struct Kept<B: Backend> {
 /// Values that [`Kept`] holds a token.
 pub fn kept_values(config: &ModelConfig) -> usize {
     let (query, key) = (config.query_size(), config.key_value_size());
-    3 * config.hidden_size + 3 * query + 3 * key + config.num_attention_heads + 2 * config.intermediate_size
+    3 * config.hidden_size
+        + 3 * query
+        + 3 * key
+        + 2 * config.num_attention_heads
+        + 2 * config.intermediate_size
 }
 
 /// A layer's output `[n, hidden]` for its input `x` `[n, hidden]`, with what its backward needs. The bits are those of

@@ -70,8 +70,8 @@ pub fn write_cache(
     }
 }
 
-/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; the log-sum-exp of each
-/// query's scores goes to `sums` `[n, heads]`.
+/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; each query's largest score and
+/// the rest of its log-sum-exp go to `sums` `[n, heads, 2]`, as [`Attended`](super::Attended) has them.
 ///
 /// # Panics
 /// If a span's rows or blocks lie outside the buffers.
@@ -88,7 +88,10 @@ pub fn attention(
     let group = heads / kv_heads;
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
     assert_eq!(q.len(), out.len());
-    assert!(sums.as_ref().is_none_or(|sums| sums.len() * head_dim == out.len()), "one sum a query and head");
+    assert!(
+        sums.as_ref().is_none_or(|sums| sums.len() * head_dim == 2 * out.len()),
+        "two sums a query and head"
+    );
     let mut tasks = Vec::new();
     let mut work = 0;
     for (index, span) in spans.iter().enumerate() {
@@ -217,7 +220,7 @@ impl Task<'_> {
 
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&self, simd: S, first: usize, sums: &mut [f32], width: usize) {
-        let head_dim = self.shape.head_dim;
+        let AttentionShape { head_dim, scale, .. } = self.shape;
         let mut at = [0; R];
         let mut visible = [0; R];
         for r in 0..R {
@@ -242,12 +245,12 @@ impl Task<'_> {
                     }
                 }
                 let peak = peaks.iter().fold(max[r], |a, b| a.max(*b));
-                rescale[r] = simd::exp(max[r] - peak);
+                rescale[r] = simd::exp((max[r] - peak) * scale);
                 max[r] = peak;
                 let mut lanes = [0.0f32; 16];
                 for chunk in scores[r].chunks_exact_mut(16) {
                     for (lane, s) in lanes.iter_mut().zip(chunk) {
-                        *s = simd::exp(*s - peak);
+                        *s = simd::exp((*s - peak) * scale);
                         *lane += *s;
                     }
                 }
@@ -257,18 +260,22 @@ impl Task<'_> {
         }
         for r in 0..R {
             if let Some(to) = self.sums {
-                // SAFETY: this task alone owns these rows of `sums`, which has one for each head of `out`.
-                unsafe { *to.get().add(at[r] / head_dim) = max[r] + total[r].ln() };
+                // SAFETY: this task alone owns these rows of `sums`, which has two numbers for each head of `out`.
+                unsafe {
+                    let to = to.get().add(2 * (at[r] / head_dim));
+                    *to = max[r];
+                    *to.add(1) = total[r].ln();
+                }
             }
-            let scale = 1.0 / total[r];
+            let share = 1.0 / total[r];
             for d in 0..head_dim {
                 // SAFETY: this task alone owns these rows of `out`.
-                unsafe { *self.out.get().add(at[r] + d) = sums[r * width + d] * scale };
+                unsafe { *self.out.get().add(at[r] + d) = sums[r * width + d] * share };
             }
         }
     }
 
-    /// `scores[r][j] = scale * q[r] . k[base + j]`; columns past the last block repeat it and are masked later.
+    /// `scores[r][j] = q[r] . k[base + j]`; columns past the last block repeat it and are masked later.
     #[inline(always)]
     fn scores<S: Simd, const R: usize>(
         &self,
@@ -278,11 +285,10 @@ impl Task<'_> {
         at: &[usize; R],
         scores: &mut [[f32; TILE_KEYS]; R],
     ) {
-        let AttentionShape { kv_heads, head_dim, scale, .. } = self.shape;
+        let AttentionShape { kv_heads, head_dim, .. } = self.shape;
         let (key_block, _) = block_elements(kv_heads, head_dim);
         let blocks = &self.span.blocks[base / BLOCK_TOKENS..];
         let live = (keys - base).div_ceil(BLOCK_TOKENS).min(TILE_BLOCKS);
-        let scale = simd.splat_f32s(scale);
         let per_pass = TILE_VECTORS * S::F32_LANES;
         for pass in 0..(live * BLOCK_TOKENS).div_ceil(per_pass) {
             let mut columns = [self.keys.as_ptr(); TILE_VECTORS];
@@ -311,8 +317,7 @@ impl Task<'_> {
                 for v in 0..TILE_VECTORS {
                     let column = pass * per_pass + v * S::F32_LANES;
                     if column < TILE_KEYS {
-                        let scaled = simd.mul_f32s(acc[r][v], scale);
-                        simd.partial_store_f32s(&mut scores[r][column..column + S::F32_LANES], scaled);
+                        simd.partial_store_f32s(&mut scores[r][column..column + S::F32_LANES], acc[r][v]);
                     }
                 }
             }

@@ -12,6 +12,7 @@ use super::attention::{self, Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
+use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, linear, norm, rotary, selection, softmax};
 
 pub(in crate::kernels) mod launch;
@@ -215,7 +216,7 @@ where
         wrap(paged::attention(primitive(q), keys, values, spans, shape))
     }
 
-    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<LogSum>) {
         if selection::plain() {
             return softmax::log_prob::reference(logits, targets);
         }
@@ -225,7 +226,7 @@ where
     fn log_probs_backward(
         logits: Tensor<Self, 2>,
         targets: &[u32],
-        sums: &[f32],
+        sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         if selection::plain() {
@@ -263,7 +264,7 @@ where
         logits: Tensor<Self, 2>,
         targets: &[u32],
         first: usize,
-        log_sums: &[f32],
+        log_sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         if selection::plain() {
@@ -280,6 +281,51 @@ where
         let columns = softmax::cube::Columns { width, first };
         let client = &logits.client;
         softmax::cube::log_sums_backward(client, &logits.handle, targets, columns, log_sums, coefficients);
+        wrap(logits)
+    }
+
+    fn kl_sums(
+        logits: &Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        before: Option<kl::Running<Self>>,
+    ) -> kl::Running<Self> {
+        if selection::plain() {
+            return kl::reference_running(logits, reference, targets, first, before);
+        }
+        let [n, width] = logits.dims();
+        let (logits, reference) = (dense(logits.clone()), dense(reference.clone()));
+        let fresh = before.is_none();
+        let client = &logits.client;
+        let state = match before {
+            Some(kl::Running { state }) => owned(dense(state)),
+            None => {
+                let dims = [softmax::kl_cube::STATE, n];
+                like(&logits, client.empty(dims[0] * n * size_of::<f32>()), dims)
+            }
+        };
+        let columns = softmax::cube::Columns { width, first };
+        let both = [&logits.handle, &reference.handle];
+        softmax::kl_cube::kl_sums(client, both, targets, columns, &state.handle, fresh);
+        kl::Running { state: wrap(state) }
+    }
+
+    fn kl_backward(
+        logits: Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        rows: &kl::Rows<'_>,
+    ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return kl::reference_backward(logits, reference, targets, first, rows);
+        }
+        let [_, width] = logits.dims();
+        let (logits, reference) = (owned(dense(logits)), dense(reference.clone()));
+        let columns = softmax::cube::Columns { width, first };
+        let both = [&logits.handle, &reference.handle];
+        softmax::kl_cube::kl_backward(&logits.client, both, targets, columns, rows);
         wrap(logits)
     }
 

@@ -26,6 +26,8 @@ pub struct Memory {
     pub gradients: u64,
     /// Both moments of what is trained, f32, and f32 master weights where the weights are not.
     pub optimizer: u64,
+    /// The frozen model that a stage with a KL term is held to, as large as the weights without adapters.
+    pub reference: u64,
     /// What backward needs, an estimate: each layer's input, one layer's graph, and a block of logits.
     pub activations: u64,
     /// Keys and values of everything that is sampled at once.
@@ -38,7 +40,7 @@ pub struct Memory {
 impl Memory {
     /// All of it.
     pub fn total(&self) -> u64 {
-        let parts = [self.gradients, self.optimizer, self.activations, self.cache, self.data];
+        let parts = [self.gradients, self.optimizer, self.reference, self.activations, self.cache, self.data];
         parts.into_iter().fold(self.weights, u64::saturating_add)
     }
 }
@@ -95,6 +97,7 @@ pub(super) fn of_stage(config: &RunConfig, model: &ModelConfig, stage: &Stage) -
         weights: share(all * float + adapters),
         gradients: share(4 * trained),
         optimizer: share(8 * trained + master),
+        reference: if stage.keeps_reference() { share(all * float) } else { 0 },
         activations: activations(config, model, stage),
         cache: share(
             cache_tokens(model, stage)
@@ -115,7 +118,9 @@ fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
     let longest = longest_sequence(model, stage);
     let tokens = stage.update().micro_batch_tokens.map_or(longest, |tokens| longest.max(tokens as u64));
     let kept = (layers + 1).saturating_mul(hidden);
-    let logits = LOGIT_ROWS.min(tokens).saturating_mul(2 * 4 * model.vocab_size as u64);
+    // Logits and their gradient, and a reference's.
+    let matrices = if stage.keeps_reference() { 3 } else { 2 };
+    let logits = LOGIT_ROWS.min(tokens).saturating_mul(matrices * 4 * model.vocab_size as u64);
     // A split model gathers one layer's weights before it runs and has its gradients before they are split again.
     let gathered =
         if config.ranks > 1 { (model.num_parameters() / layers.max(1)).saturating_mul(float + 4) } else { 0 };

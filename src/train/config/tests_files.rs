@@ -115,6 +115,12 @@ fn memory_follows_its_formulas() {
     let half = self::plan(&load("quickstart.toml", &["model.dtype=bf16", "ranks=2"]));
     assert_eq!(half.stages[0].memory.weights, plan.parameters);
     assert_eq!(half.stages[0].memory.optimizer, 6 * plan.parameters);
+    assert_eq!(plan.stages[1].memory.reference, 0);
+    let held = self::plan(&load("quickstart.toml", &["stage.rl.kl=0.1"]));
+    let references: Vec<u64> = held.stages.iter().map(|stage| stage.memory.reference).collect();
+    assert_eq!(references, [0, 4 * plan.parameters], "a copy of the weights in the stage that is held to it");
+    let more = held.stages[1].memory.total() - plan.stages[1].memory.total();
+    assert!(more > 4 * plan.parameters && held.to_string().contains(", reference "), "{held}");
     let tight = self::plan(&load("quickstart.toml", &["limits.memory=1MB"]));
     assert!(tight.over_memory() && !tight.can_run());
     assert!(tight.to_string().contains("over limits.memory"), "{tight}");
