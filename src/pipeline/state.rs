@@ -1,4 +1,5 @@
-//! What a checkpoint holds: the weights and AdamW's moments, and where the run stands.
+//! What a checkpoint holds: what is trained (the weights, or the adapters) and AdamW's moments, and where the run stands.
+//! Frozen weights are not in it.
 
 use std::collections::BTreeMap;
 
@@ -30,16 +31,15 @@ pub(super) fn save<B: KernelBackend>(
     optimizer: &AdamW<B>,
     progress: Progress,
 ) -> Result<Option<NoNumber>, PipelineError> {
-    let weights = weight_specs(policy);
+    let mut specs = trained_specs(policy);
     let moments = optimizer.moments().iter().flat_map(|(name, pair)| {
         MOMENTS.iter().zip(pair).map(move |(prefix, moment)| (format!("{prefix}{name}"), moment))
     });
     let moments: Vec<(String, &Tensor<B, 1>)> = moments.collect();
-    let mut specs = weights;
     specs.extend(moments.iter().map(|(name, moment)| TensorSpec::new(name.as_str(), moment.dims())));
     let mut pending = run.begin_save(progress.step, &specs)?;
     let mut pushed = Ok(None);
-    policy.visit_parameters(&mut |name, parameter| {
+    policy.visit_trained(&mut |name, parameter| {
         if matches!(pushed, Ok(None)) {
             pushed = push(&mut pending, name, parameter.flat());
         }
@@ -72,19 +72,19 @@ fn push<B: KernelBackend>(
     Ok(None)
 }
 
-fn weight_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
+fn trained_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
     let mut specs = Vec::new();
-    policy.visit_parameters(&mut |name, parameter| specs.push(TensorSpec::new(name, parameter.dims())));
+    policy.visit_trained(&mut |name, parameter| specs.push(TensorSpec::new(name, parameter.dims())));
     specs
 }
 
-/// Puts the weights of `checkpoint` into `policy` and returns its optimizer.
+/// Puts what `checkpoint` holds into `policy` and returns its optimizer.
 pub(super) fn restore<B: KernelBackend>(
     checkpoint: &Checkpoint,
     policy: &mut Policy<B>,
     options: AdamWOptions,
 ) -> Result<AdamW<B>, PipelineError> {
-    let mut expected = weight_specs(policy);
+    let mut expected = trained_specs(policy);
     // A tensor has both moments once it has had a gradient.
     let moments: Vec<TensorSpec> = expected
         .iter()
@@ -106,7 +106,7 @@ pub(super) fn restore<B: KernelBackend>(
         Some(Tensor::<B, 1>::from_data(TensorData::new(values, [count]), (&device, DType::F32)))
     };
     let mut moments = BTreeMap::new();
-    policy.visit_parameters(&mut |name, mut parameter| {
+    policy.visit_trained(&mut |name, mut parameter| {
         // `check` has found it.
         if let Some(values) = read(name) {
             parameter.update(|_| values);

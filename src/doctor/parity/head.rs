@@ -59,10 +59,12 @@ impl<B: KernelBackend> Parity<'_, B> {
                         soft_cap: None,
                         temperature,
                         entropies: true,
+                        trained: true,
                     };
                     let found = B::head_loss(input, &mut Derivative::each(|index, _| slopes[index]));
-                    let bias = found.bias.map(host).unwrap_or_default();
-                    vec![found.log_probs, found.entropies, host(found.hidden), host(found.weight), bias]
+                    let (weight, bias) = (found.weight.map(host), found.bias.map(host));
+                    let [weight, bias] = [weight, bias].map(Option::unwrap_or_default);
+                    vec![found.log_probs, found.entropies, host(found.hidden), weight, bias]
                 });
             }
         }

@@ -49,7 +49,7 @@ pub fn loss<B: KernelBackend>(
         }
         _ => None,
     };
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, trained } = input;
     let weight = floats(head.weight).clone().cast(DType::F32);
     let [vocab, width] = weight.dims();
     let mut log_probs = Vec::with_capacity(targets.len());
@@ -72,19 +72,21 @@ pub fn loss<B: KernelBackend>(
         }
         let bends = cap::slopes(&logits, soft_cap, temperature);
         let dlogits = cap::through(B::log_probs_backward(logits, part, &sums, &slopes), bends);
-        if head.bias.is_some() {
+        if head.bias.is_some() && trained {
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
         }
         dhidden.push(B::product(dlogits.clone(), weight.clone()));
-        let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
-        dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
+        if trained {
+            let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
+            dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
+        }
     }
     HeadGradients {
         log_probs,
         entropies,
         hidden: Tensor::cat(dhidden, 0),
-        weight: dweight.unwrap_or_else(|| unreachable!("there are targets")),
+        weight: dweight,
         bias: dbias.map(|sum| sum.squeeze_dim(0)),
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn by<B: KernelBackend>(
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
     let Operations { product, log_probs, log_probs_backward } = operations;
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, trained } = input;
     let dtype = hidden.dtype();
     let weight = floats(head.weight).clone().cast(dtype);
     let mut logits = product(hidden.clone(), weight.clone().transpose());
@@ -66,14 +66,15 @@ pub(super) fn by<B: KernelBackend>(
     let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
     let bends = cap::slopes(&logits, soft_cap, temperature);
     let dlogits = cap::through(log_probs_backward(logits, targets, &sums, &slopes), bends);
-    let bias: Option<Tensor<B, 1>> = head.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
+    let bias: Option<Tensor<B, 1>> =
+        head.bias.filter(|_| trained).map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
     // In the type of the hidden rows, so that tensor cores take them.
     let dlogits = dlogits.cast(dtype);
     HeadGradients {
         log_probs,
         entropies,
         hidden: product(dlogits.clone(), weight),
-        weight: product(dlogits.transpose(), hidden),
+        weight: trained.then(|| product(dlogits.transpose(), hidden)),
         bias,
     }
 }

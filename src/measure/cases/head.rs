@@ -29,7 +29,8 @@ impl<B: KernelBackend> Bench<'_, B> {
         let work = Work { flops, bytes: (vocab * width * (dtype.size() + size_of::<f32>())) as f64 };
         let input = |hidden| {
             let head = LinearWeights { weight: &weight, bias: None };
-            HeadInput { hidden, head, targets: &targets, soft_cap: None, temperature: 1.0, entropies: false }
+            let (targets, soft_cap) = (targets.as_slice(), None);
+            HeadInput { hidden, head, targets, soft_cap, temperature: 1.0, entropies: false, trained: true }
         };
         self.compare(
             Case { op: "head_loss", case: format!("{n} rows of {width} to {vocab}"), dtype, work },

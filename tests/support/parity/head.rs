@@ -142,6 +142,7 @@ pub fn found<B: KernelBackend>(
         soft_cap: inputs.soft_cap,
         temperature: inputs.temperature,
         entropies: false,
+        trained: true,
     };
     loss(input, &mut Derivative::each(|index, _| inputs.slopes[index]))
 }
@@ -157,7 +158,7 @@ pub fn check<B: KernelBackend>(
     let (n, width, vocab) = inputs.dims();
     Wanted::logarithms("log p", &exact.log_probs).check(by, &found.log_probs, held.bound)?;
     let bound = held.gradients(exact.peak);
-    let (hidden, weight) = (host(found.hidden), host(found.weight));
+    let (hidden, weight) = (host(found.hidden), found.weight.map(host).unwrap_or_default());
     for (row, &slope) in hidden.chunks_exact(width).zip(&inputs.slopes) {
         prop_assert!(slope != 0.0 || row.iter().all(|&x| x == 0.0), "{by}: a row that counts for nothing");
     }
