@@ -99,6 +99,6 @@ impl<B: Backend, S: WeightSource> Reader<'_, B, S> {
     fn linear(&mut self, name: &str, [out, input]: [usize; 2], bias: bool) -> Result<Linear<B>, S::Error> {
         let weight = self.matrix(&format!("{name}.weight"), [out, input])?;
         let bias = bias.then(|| self.tensor(&format!("{name}.bias"), [out])).transpose()?;
-        Ok(Linear { weight, bias })
+        Ok(Linear::new(weight, bias))
     }
 }

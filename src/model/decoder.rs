@@ -141,7 +141,7 @@ impl<B: KernelBackend> Decoder<B> {
         let normed = B::rms_norm(hidden, &self.norm, self.config.rms_norm_eps as f32);
         let logits = match &self.lm_head {
             Some(head) => head.forward(normed),
-            None => Linear { weight: self.embed_tokens.clone(), bias: None }.forward(normed),
+            None => Linear::new(self.embed_tokens.clone(), None).forward(normed),
         };
         logits.cast(DType::F32)
     }

@@ -87,7 +87,8 @@ pub fn keeps_blocks(files: &ModelFiles, kept: KeptType) -> bool {
         .any(|tensor| matches!(kept_as(kept, tensor.stored, tensor.shape.len()), Kept::Blocks(_)))
 }
 
-fn dtype(float: FloatType) -> DType {
+/// The tensors' name of a float type.
+pub fn dtype(float: FloatType) -> DType {
     match float {
         FloatType::F32 => DType::F32,
         FloatType::BF16 => DType::BF16,

@@ -1,4 +1,5 @@
-//! What a checkpoint holds: the weights and AdamW's moments, the reference where the stage keeps one, and where the run stands.
+//! What a checkpoint holds: what is trained (the weights, or the adapters) and AdamW's moments, the same of the reference where
+//! the stage keeps one, and where the run stands. Frozen weights are not in it.
 
 use std::collections::BTreeMap;
 
@@ -36,18 +37,17 @@ pub(super) fn save<B: KernelBackend>(
     optimizer: &AdamW<B>,
     progress: Progress,
 ) -> Result<Option<NoNumber>, PipelineError> {
-    let weights = weight_specs(policy);
-    let compared = if reference.is_some() { reference_specs(&weights) } else { Vec::new() };
+    let mut specs = trained_specs(policy);
+    let compared = if reference.is_some() { reference_specs(&specs) } else { Vec::new() };
     let moments = optimizer.moments().iter().flat_map(|(name, pair)| {
         MOMENTS.iter().zip(pair).map(move |(prefix, moment)| (format!("{prefix}{name}"), moment))
     });
     let moments: Vec<(String, &Tensor<B, 1>)> = moments.collect();
-    let mut specs = weights;
     specs.extend(moments.iter().map(|(name, moment)| TensorSpec::new(name.as_str(), moment.dims())));
     specs.extend(compared);
     let mut pending = run.begin_save(progress.step, &specs)?;
     let mut pushed = Ok(None);
-    policy.visit_parameters(&mut |name, parameter| {
+    policy.visit_trained(&mut |name, parameter| {
         if matches!(pushed, Ok(None)) {
             pushed = push(&mut pending, name, parameter.flat());
         }
@@ -58,7 +58,7 @@ pub(super) fn save<B: KernelBackend>(
         }
     }
     if let Some(reference) = &mut reference {
-        reference.visit_parameters(&mut |name, parameter| {
+        reference.visit_trained(&mut |name, parameter| {
             if matches!(pushed, Ok(None)) {
                 pushed = push(&mut pending, &format!("{REFERENCE}{name}"), parameter.flat());
             }
@@ -87,28 +87,28 @@ fn push<B: KernelBackend>(
     Ok(None)
 }
 
-fn weight_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
+fn trained_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
     let mut specs = Vec::new();
-    policy.visit_parameters(&mut |name, parameter| specs.push(TensorSpec::new(name, parameter.dims())));
+    policy.visit_trained(&mut |name, parameter| specs.push(TensorSpec::new(name, parameter.dims())));
     specs
 }
 
-/// The reference's tensors: as many as the policy's.
-fn reference_specs(weights: &[TensorSpec]) -> Vec<TensorSpec> {
-    weights
+/// The reference's tensors: as many as are trained of the policy.
+fn reference_specs(trained: &[TensorSpec]) -> Vec<TensorSpec> {
+    trained
         .iter()
         .map(|spec| TensorSpec::new(format!("{REFERENCE}{}", spec.name), spec.shape.clone()))
         .collect()
 }
 
-/// Puts the weights of `checkpoint` into `policy` and returns its optimizer, and the reference where the stage `keeps` one.
+/// Puts what `checkpoint` holds into `policy` and returns its optimizer, and the reference where the stage `keeps` one.
 pub(super) fn restore<B: KernelBackend>(
     checkpoint: &Checkpoint,
     policy: &mut Policy<B>,
     options: AdamWOptions,
     keeps: bool,
 ) -> Result<(AdamW<B>, Option<Decoder<B>>), PipelineError> {
-    let mut expected = weight_specs(policy);
+    let mut expected = trained_specs(policy);
     // A tensor has both moments once it has had a gradient.
     let moments: Vec<TensorSpec> = expected
         .iter()
@@ -132,7 +132,7 @@ pub(super) fn restore<B: KernelBackend>(
         Some(Tensor::<B, 1>::from_data(TensorData::new(values, [count]), (&device, DType::F32)))
     };
     let mut moments = BTreeMap::new();
-    policy.visit_parameters(&mut |name, mut parameter| {
+    policy.visit_trained(&mut |name, mut parameter| {
         // `check` has found it.
         if let Some(values) = read(name) {
             parameter.update(|_| values);
@@ -143,7 +143,7 @@ pub(super) fn restore<B: KernelBackend>(
     });
     let mut reference = keeps.then(|| policy.decoder().clone());
     if let Some(reference) = &mut reference {
-        reference.visit_parameters(&mut |name, mut parameter: Parameter<'_, B>| {
+        reference.visit_trained(&mut |name, mut parameter: Parameter<'_, B>| {
             if let Some(values) = read(&format!("{REFERENCE}{name}")) {
                 parameter.update(|_| values);
             }

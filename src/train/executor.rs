@@ -158,6 +158,7 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
         temperature,
         entropies: false,
         reference: None,
+        trained: false,
     })
 }
 
@@ -172,12 +173,13 @@ fn predicting<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch) -> Te
 fn head_of<B: KernelBackend>(decoder: &Decoder<B>) -> (&'static str, Linear<B>) {
     match &decoder.lm_head {
         Some(head) => ("lm_head", head.clone()),
-        None => ("model.embed_tokens", Linear { weight: decoder.embed_tokens.clone(), bias: None }),
+        None => ("model.embed_tokens", Linear::new(decoder.embed_tokens.clone(), None)),
     }
 }
 
 /// Computes the log-probs of the batch's targets, asks `objective` for the loss's derivative by each, and adds the
-/// gradients of all tensors to `gradients`. Returns the log-probs `[targets]`.
+/// gradients of all that is trained to `gradients`: of all tensors, or of the adapters where there are any. Returns the
+/// log-probs `[targets]`.
 pub fn forward_backward<B: KernelBackend>(
     decoder: &Decoder<B>,
     batch: &PackedBatch,
@@ -226,7 +228,8 @@ fn walk<B: KernelBackend>(
         coefficients,
     });
     let tables = decoder.rotary_tables(segments);
-    let context = LayerContext { config, tables: &tables, segments };
+    let adapted = decoder.is_adapted();
+    let context = LayerContext { config, tables: &tables, segments, adapted };
     let keep = keeps_inside(config, tokens.len());
     let mut inputs = Vec::with_capacity(decoder.layers.len());
     let mut x = decoder.embed(tokens);
@@ -251,6 +254,7 @@ fn walk<B: KernelBackend>(
         temperature,
         entropies,
         reference: compared_with,
+        trained: !adapted,
     };
     let loss = B::head_loss(input, &mut objective.derivative());
     if entropies {
@@ -259,12 +263,16 @@ fn walk<B: KernelBackend>(
     if !loss.kls.is_empty() {
         objective.kls(&loss.kls);
     }
-    gradients.add(format!("{name}.weight"), loss.weight);
+    if let Some(weight) = loss.weight {
+        gradients.add(format!("{name}.weight"), weight);
+    }
     if let Some(bias) = loss.bias {
         gradients.add(format!("{name}.bias"), bias);
     }
     let (dresidual, dw) = B::rms_norm_backward(residual, &decoder.norm, eps, loss.hidden);
-    gradients.add("model.norm.weight".into(), dw);
+    if !adapted {
+        gradients.add("model.norm.weight".into(), dw);
+    }
     let dx = Tensor::zeros([tokens.len(), config.hidden_size], (decoder.device(), DType::F32));
     let mut dx = dx.select_assign(0, index, dresidual, burn::tensor::IndexingUpdateOp::Add);
 
@@ -272,7 +280,9 @@ fn walk<B: KernelBackend>(
         let kept = kept.unwrap_or_else(|| layer::forward(layer, &context, input.clone()).1);
         dx = layer::backward(index, layer, &context, input, kept, dx, gradients);
     }
-    gradients.add("model.embed_tokens.weight".into(), embedding(tokens, dx, config.vocab_size));
+    if !adapted {
+        gradients.add("model.embed_tokens.weight".into(), embedding(tokens, dx, config.vocab_size));
+    }
     loss.log_probs
 }
 

@@ -2,6 +2,7 @@
 //! had not been, and what is wrong is said before anything is lost.
 
 mod command;
+mod lora;
 mod resumed;
 
 use std::fs;

@@ -90,11 +90,12 @@ impl<B: KernelBackend> Parity<'_, B> {
                         temperature,
                         entropies: true,
                         reference,
+                        trained: true,
                     };
                     let found = B::head_loss(input, &mut Derivative::each(|index, _| slopes[index]));
-                    let bias = found.bias.map(host).unwrap_or_default();
-                    let (hidden, weight) = (host(found.hidden), host(found.weight));
-                    let mut all = vec![found.log_probs, found.entropies, hidden, weight, bias];
+                    let (weight, bias) = (found.weight.map(host), found.bias.map(host));
+                    let [weight, bias] = [weight, bias].map(Option::unwrap_or_default);
+                    let mut all = vec![found.log_probs, found.entropies, host(found.hidden), weight, bias];
                     if compared {
                         all.push(found.kls);
                     }

@@ -90,7 +90,8 @@ pub fn loss<B: KernelBackend>(
         // Logits that fit in one part are kept in between.
         return unfused::by(&Operations::OWN, input, derivative);
     }
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
+        input;
     let device = hidden.device();
     let walk = Walk::new(hidden, &head, soft_cap, temperature);
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
@@ -117,8 +118,8 @@ pub fn loss<B: KernelBackend>(
 
     let mut entropies = if wanted { vec![0.0; targets.len()] } else { Vec::new() };
     let float = (&device, DType::F32);
-    let mut dweight = Tensor::<B, 2>::empty([vocab, width], float);
-    let mut dbias = head.bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
+    let mut dweight = trained.then(|| Tensor::<B, 2>::empty([vocab, width], float));
+    let mut dbias = head.bias.filter(|_| trained).map(|_| Tensor::<B, 1>::empty([vocab], float));
     let mut dhidden: Option<Tensor<B, 2>> = None;
     for part in parts() {
         let (first, end) = part;
@@ -150,8 +151,10 @@ pub fn loss<B: KernelBackend>(
             Some(before) => before + product,
             None => product,
         });
-        dweight = dweight
-            .slice_assign([first..end, 0..width], B::wide_product(dlogits.transpose(), walk.hidden.clone()));
+        dweight = dweight.map(|all| {
+            let part = B::wide_product(dlogits.transpose(), walk.hidden.clone());
+            all.slice_assign([first..end, 0..width], part)
+        });
     }
     HeadGradients {
         log_probs,

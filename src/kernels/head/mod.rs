@@ -44,6 +44,8 @@ pub struct HeadInput<'a, B: Backend> {
     pub temperature: f32,
     /// Whether the entropy of each row's distribution is wanted.
     pub entropies: bool,
+    /// Whether the head is trained: where it is frozen its gradients are not computed.
+    pub trained: bool,
     /// What each row's distribution is compared with.
     pub reference: Option<Reference<'a, B>>,
 }
@@ -70,9 +72,9 @@ pub struct HeadGradients<B: Backend> {
     pub kls: Vec<f32>,
     /// `[n, hidden]` in f32.
     pub hidden: Tensor<B, 2>,
-    /// `[vocab, hidden]` in f32.
-    pub weight: Tensor<B, 2>,
-    /// `[vocab]` in f32, where the head has one.
+    /// `[vocab, hidden]` in f32, where the head is trained.
+    pub weight: Option<Tensor<B, 2>>,
+    /// `[vocab]` in f32, where the head has one and is trained.
     pub bias: Option<Tensor<B, 1>>,
 }
 

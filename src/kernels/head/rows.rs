@@ -50,7 +50,8 @@ pub fn loss<B: KernelBackend>(
         }
         _ => None,
     };
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
+        input;
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
     let weight = floats(head.weight).clone().cast(DType::F32);
     let [vocab, width] = weight.dims();
@@ -95,20 +96,22 @@ pub fn loss<B: KernelBackend>(
             _ => B::log_probs_backward(logits, part, &sums, &slopes),
         };
         let dlogits = cap::through(dlogits, bends);
-        if head.bias.is_some() {
+        if head.bias.is_some() && trained {
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
         }
         dhidden.push(B::product(dlogits.clone(), weight.clone()));
-        let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
-        dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
+        if trained {
+            let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
+            dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
+        }
     }
     HeadGradients {
         log_probs,
         entropies,
         kls,
         hidden: Tensor::cat(dhidden, 0),
-        weight: dweight.unwrap_or_else(|| unreachable!("there are targets")),
+        weight: dweight,
         bias: dbias.map(|sum| sum.squeeze_dim(0)),
     }
 }

@@ -85,7 +85,8 @@ pub(super) fn by<B: KernelBackend>(
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
     let Operations { product, log_probs, log_probs_backward, kls, kl_backward } = operations;
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
+        input;
     let dtype = hidden.dtype();
     let logits = operations.logits(&hidden, &head, soft_cap, temperature);
     let (found, sums) = log_probs(&logits, targets);
@@ -110,7 +111,8 @@ pub(super) fn by<B: KernelBackend>(
         None => (log_probs_backward(logits, targets, &sums, &slopes), Vec::new()),
     };
     let dlogits = cap::through(dlogits, bends);
-    let bias: Option<Tensor<B, 1>> = head.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
+    let bias: Option<Tensor<B, 1>> =
+        head.bias.filter(|_| trained).map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
     // In the type of the hidden rows, so that tensor cores take them.
     let dlogits = dlogits.cast(dtype);
     let weight = floats(head.weight).clone().cast(dtype);
@@ -119,7 +121,7 @@ pub(super) fn by<B: KernelBackend>(
         entropies,
         kls,
         hidden: product(dlogits.clone(), weight),
-        weight: product(dlogits.transpose(), hidden),
+        weight: trained.then(|| product(dlogits.transpose(), hidden)),
         bias,
     }
 }

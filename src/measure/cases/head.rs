@@ -37,6 +37,7 @@ impl<B: KernelBackend> Bench<'_, B> {
                 temperature: 1.0,
                 entropies: false,
                 reference: None,
+                trained: true,
             }
         };
         self.compare(

@@ -88,7 +88,9 @@ pub fn grpo_loss(rows: usize, width: usize, vocab: usize, compared: bool) -> Siz
         temperature: 1.0,
         entropies: false,
         reference,
+        trained: true,
     };
     let gradients = Flex::head_loss(input, &mut derivative);
-    Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + bytes(&gradients.weight) }
+    let of_head = gradients.weight.as_ref().map_or(0, bytes);
+    Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + of_head }
 }

@@ -217,6 +217,7 @@ pub fn found<B: KernelBackend>(
         temperature: inputs.temperature,
         entropies: false,
         reference,
+        trained: true,
     };
     loss(input, &mut Derivative::each(|index, _| inputs.slopes[index]))
 }
@@ -232,7 +233,7 @@ pub fn check<B: KernelBackend>(
     let (n, width, vocab) = inputs.dims();
     Wanted::logarithms("log p", &exact.log_probs).check(by, &found.log_probs, held.bound)?;
     let bound = held.bound;
-    let (hidden, weight) = (host(found.hidden), host(found.weight));
+    let (hidden, weight) = (host(found.hidden), found.weight.map(host).unwrap_or_default());
     let coefficient = |row: usize| inputs.reference.as_ref().map_or(0.0, |it| it.coefficients[row]);
     for (i, (row, &slope)) in hidden.chunks_exact(width).zip(&inputs.slopes).enumerate() {
         let counts = slope != 0.0 || coefficient(i) != 0.0;
