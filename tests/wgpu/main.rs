@@ -2,6 +2,7 @@
 //! software one included (Mesa's lavapipe in CI).
 #![cfg(feature = "wgpu")]
 
+mod blocks;
 mod operations;
 #[path = "../support/parity/mod.rs"]
 mod parity;
