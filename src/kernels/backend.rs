@@ -6,6 +6,7 @@ use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
 use super::quantised::{DeviceBlocks, QuantisedMatrix};
+use super::sampling::{self, Draw, Sampled};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 /// A burn backend with the operations of this crate. Defaults are the plain references, right on every
@@ -161,6 +162,13 @@ pub trait KernelBackend: Backend {
     /// all of them.
     fn entropies(logits: &Tensor<Self, 2>, log_sums: &[f32]) -> Vec<f32> {
         softmax::entropy::reference(logits, log_sums)
+    }
+
+    /// The tokens of `draws` from `logits` `[n, vocab]` in f32; those of a row stand one after another.
+    fn sample(logits: Tensor<Self, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
+        let [_, vocab] = logits.dims();
+        let logits = logits.into_data();
+        sampling::reference::sample(logits.as_slice().expect("logits are f32"), vocab, draws)
     }
 
     /// Joins the columns `logits` `[n, columns]` from `first` on of a wider matrix to what those before them gave.

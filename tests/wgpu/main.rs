@@ -7,6 +7,7 @@ mod operations;
 #[path = "../support/parity/mod.rs"]
 mod parity;
 mod precision;
+mod sampling;
 #[path = "../support/mod.rs"]
 mod support;
 

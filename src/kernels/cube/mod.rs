@@ -14,11 +14,13 @@ use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
 use super::quantised::cube::Rows;
 use super::quantised::{Activations, DeviceBlocks, QuantisedMatrix};
+use super::sampling::{Draw, Sampled};
 use super::{AdamWStep, activation, adamw, linear, norm, rotary, selection, softmax};
 
 mod blocks;
 pub(in crate::kernels) mod launch;
 mod product;
+mod sampling;
 
 type Gpu<R, F, I, BT> = CubeBackend<R, F, I, BT>;
 
@@ -229,6 +231,10 @@ where
         }
         let (keys, values) = (primitive(keys.clone()), primitive(values.clone()));
         wrap(paged::attention(primitive(q), keys, values, spans, shape))
+    }
+
+    fn sample(logits: Tensor<Self, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
+        sampling::sample(logits, draws)
     }
 
     fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
