@@ -72,7 +72,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                         let weight = B::blocks(matrix, device);
                         let parts = [LinearWeights { weight: &weight, bias: None }];
                         let x: Tensor<B, 2> = tensor(x, [n, k], device, dtype);
-                        B::linear_group(x, &parts).into_iter().map(host).collect()
+                        B::linear_group(x, &parts).into_iter().map(host).collect::<Vec<_>>()
                     }
                 };
                 for dtype in dtypes {
