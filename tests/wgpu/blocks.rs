@@ -97,7 +97,8 @@ fn rows_are_decoded_to_the_values_of_the_cpu() {
     for block in BlockType::ALL {
         let (k, mut noise) = (columns(block), Noise(500 + block as u64));
         let matrix = quantised(block, OUT, k, &mut noise);
-        let Matrix::DeviceBlocks(held) = Wgpu::blocks(matrix.clone(), &super::device()) else {
+        let kept: Matrix<Wgpu> = Wgpu::blocks(matrix.clone(), &super::device());
+        let Matrix::DeviceBlocks(held) = kept else {
             panic!("{block} is not kept on the device");
         };
         let rows = [36, 0, 7, 7, 35];

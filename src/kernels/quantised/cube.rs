@@ -109,6 +109,8 @@ fn fifths(bits: u32) -> u32 {
 }
 
 /// Writes eight values of the block at byte `at` to `values` from `start` on: four from [`place`] on and four [`apart`] of them.
+// A kernel's variables have values from the start.
+#[allow(unused_assignments)]
 #[cube]
 pub(in crate::kernels) fn eight(
     words: &Array<u32>,
@@ -231,7 +233,7 @@ fn decode<F: Float, N: Size>(
     }
     let at = (stored * (row_units / per_block) + index) * comptime!(block.bytes());
     let mut values = Array::<f32>::new(EIGHT);
-    eight(words, at, unit, &mut values, 0, block);
+    eight(words, at, unit, &mut values, 0usize, block);
     let to = (row * row_units * EIGHT + index * comptime!(block.values()) + place(unit, block)) / FOUR;
     let mut low = Vector::<F, N>::empty();
     let mut high = Vector::<F, N>::empty();

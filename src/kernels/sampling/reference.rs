@@ -156,7 +156,7 @@ mod tests {
         struct File {
             cases: Vec<Case>,
         }
-        let text = include_str!("../../tests/fixtures/sampling_expected.json");
+        let text = include_str!("../../../tests/fixtures/sampling_expected.json");
         let file: File = serde_json::from_str(text).unwrap();
         file.cases
             .into_iter()
