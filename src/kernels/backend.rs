@@ -1,10 +1,12 @@
 //! The one trait through which models reach their kernels.
 
-use burn::tensor::{DType, Tensor, backend::Backend};
+use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
-use super::linear::LinearWeights;
+use super::linear::{LinearWeights, Matrix};
+use super::quantised::{DeviceBlocks, QuantisedMatrix};
+use super::sampling::{self, Draw, Sampled};
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
@@ -15,6 +17,18 @@ pub trait KernelBackend: Backend {
     /// `x W^T + b` for each weight of a group that shares its input: `x` `[n, in]`, results `[n, out]`.
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
         parts.iter().map(|part| linear::reference::linear(x.clone(), part)).collect()
+    }
+
+    /// A quantised matrix where products of this backend read it: on the host, if no kernel reads blocks on `device`.
+    fn blocks(matrix: QuantisedMatrix, _device: &Self::Device) -> Matrix<Self> {
+        Matrix::Blocks(matrix)
+    }
+
+    /// The values of `rows` of a quantised matrix `[rows.len(), columns]` in `dtype`.
+    fn decode_rows(blocks: &DeviceBlocks<Self>, rows: &[u32], dtype: DType) -> Tensor<Self, 2> {
+        let values = blocks.download().decode_rows(rows.iter().map(|&row| row as usize));
+        let data = TensorData::new(values, [rows.len(), blocks.dims()[1]]);
+        Tensor::from_data(data, (&blocks.words().device(), dtype))
     }
 
     /// `a b`: `a` `[m, k]`, `b` `[k, n]`, of one type.
@@ -149,6 +163,13 @@ pub trait KernelBackend: Backend {
     /// all of them.
     fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Vec<f32> {
         softmax::entropy::reference(logits, log_sums)
+    }
+
+    /// The tokens of `draws` from `logits` `[n, vocab]` in f32; those of a row stand one after another.
+    fn sample(logits: Tensor<Self, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
+        let [_, vocab] = logits.dims();
+        let logits = logits.into_data();
+        sampling::reference::sample(logits.as_slice().expect("logits are f32"), vocab, draws)
     }
 
     /// Joins the columns `logits` `[n, columns]` from `first` on of a wider matrix to what those before them gave.

@@ -1,5 +1,7 @@
 //! The CPU backend's kernels: burn's Flex tensors in, slices through the kernels, Flex tensors out.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor, Layout};
 use half::bf16;
@@ -41,14 +43,15 @@ fn weights<const D: usize>(w: &Tensor<Flex, D>) -> FlexTensor {
 /// A weight matrix held for the time of a product.
 enum Held<'a> {
     Float(FlexTensor),
-    Blocks(&'a QuantisedMatrix),
+    Blocks(Cow<'a, QuantisedMatrix>),
 }
 
 impl Held<'_> {
     fn new(matrix: &Matrix<Flex>) -> Held<'_> {
         match matrix {
             Matrix::Float(w) => Held::Float(weights(w)),
-            Matrix::Blocks(blocks) => Held::Blocks(blocks),
+            Matrix::Blocks(blocks) => Held::Blocks(Cow::Borrowed(blocks)),
+            Matrix::DeviceBlocks(blocks) => Held::Blocks(Cow::Owned(blocks.download())),
         }
     }
 

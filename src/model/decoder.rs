@@ -132,6 +132,7 @@ impl<B: KernelBackend> Decoder<B> {
                 let data = TensorData::new(values, [tokens.len(), self.config.hidden_size]);
                 Tensor::from_data(data, (&self.device, DType::F32))
             }
+            Matrix::DeviceBlocks(table) => B::decode_rows(table, tokens, self.compute),
         };
         rows.cast(self.compute)
     }

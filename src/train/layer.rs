@@ -32,7 +32,7 @@ pub struct LayerContext<'a, B: Backend> {
 pub(super) fn floats<B: Backend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
     match matrix {
         Matrix::Float(tensor) => tensor,
-        Matrix::Blocks(_) => panic!("a quantised matrix has no gradient"),
+        Matrix::Blocks(_) | Matrix::DeviceBlocks(_) => panic!("a quantised matrix has no gradient"),
     }
 }
 

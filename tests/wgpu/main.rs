@@ -2,10 +2,12 @@
 //! software one included (Mesa's lavapipe in CI).
 #![cfg(feature = "wgpu")]
 
+mod blocks;
 mod operations;
 #[path = "../support/parity/mod.rs"]
 mod parity;
 mod precision;
+mod sampling;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -12,11 +12,16 @@ use super::attention::{self, Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
+use super::quantised::cube::Rows;
+use super::quantised::{Activations, DeviceBlocks, QuantisedMatrix};
+use super::sampling::{Draw, Sampled};
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, linear, norm, rotary, selection, softmax};
 
+mod blocks;
 pub(in crate::kernels) mod launch;
 mod product;
+mod sampling;
 
 type Gpu<R, F, I, BT> = CubeBackend<R, F, I, BT>;
 
@@ -64,6 +69,19 @@ where
 
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
         parts.iter().map(|part| linear(x.clone(), part)).collect()
+    }
+
+    fn blocks(matrix: QuantisedMatrix, device: &Self::Device) -> Matrix<Self> {
+        // Kernels count bytes in 32 bits.
+        let countable = u32::try_from(matrix.bytes().len()).is_ok();
+        if selection::plain() || !countable || matrix.activations() != Activations::Exact {
+            return Matrix::Blocks(matrix);
+        }
+        Matrix::DeviceBlocks(DeviceBlocks::upload(&matrix, device))
+    }
+
+    fn decode_rows(blocks: &DeviceBlocks<Self>, rows: &[u32], dtype: DType) -> Tensor<Self, 2> {
+        blocks::values(blocks, Rows::These(rows), rows.len(), dtype)
     }
 
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
@@ -216,6 +234,10 @@ where
         wrap(paged::attention(primitive(q), keys, values, spans, shape))
     }
 
+    fn sample(logits: Tensor<Self, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
+        sampling::sample(logits, draws)
+    }
+
     fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<LogSum>) {
         if selection::plain() {
             return softmax::log_prob::reference(logits, targets);
@@ -353,6 +375,7 @@ where
     let [n, k] = x.dims();
     let weight = match part.weight {
         Matrix::Float(weight) if weight.dtype() == x.dtype() && !selection::plain() => weight,
+        Matrix::DeviceBlocks(weight) => return blocks::linear(x, weight, part.bias),
         _ => return linear::reference::linear(x, part),
     };
     let weight = primitive(weight.clone());

@@ -123,6 +123,6 @@ pub fn loss<B: KernelBackend>(
 pub(super) fn floats<B: KernelBackend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
     match matrix {
         Matrix::Float(weight) => weight,
-        Matrix::Blocks(_) => panic!("a quantised matrix has no gradient"),
+        Matrix::Blocks(_) | Matrix::DeviceBlocks(_) => panic!("a quantised matrix has no gradient"),
     }
 }
