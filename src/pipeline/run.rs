@@ -14,6 +14,7 @@ use crate::engine::OpenError;
 use crate::engine::backend::{OnBackend, on_device};
 use crate::engine::error::RequestError;
 use crate::kernels::KernelBackend;
+use crate::model::decoder::Decoder;
 use crate::rl::{Fragments, Policy};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::config::{RunConfig, Stage};
