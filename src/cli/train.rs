@@ -16,7 +16,9 @@ use crate::cli::{CommandResult, output, terminal};
 use crate::data::template_clock::strftime;
 use crate::engine::{Device, ModelBundle};
 use crate::kernels::selection::{self, Kernels};
-use crate::pipeline::{ADAPTER, Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train};
+use crate::pipeline::{
+    ADAPTER, Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train,
+};
 use crate::train::config::{Adapter, Plan, RunConfig};
 use crate::train::run::{
     ResumeFrom, Resumed, RunDirectory, RunError, RunOptions, Summary, last_attempt, locate, read_summary,

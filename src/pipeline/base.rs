@@ -73,7 +73,11 @@ pub(super) fn policy<B: KernelBackend>(
 }
 
 /// That the adapters of a checkpoint were trained on the weights that were read, whose checksum is `base`.
-pub(super) fn check_base(config: &RunConfig, checkpoint: &Checkpoint, base: &str) -> Result<(), PipelineError> {
+pub(super) fn check_base(
+    config: &RunConfig,
+    checkpoint: &Checkpoint,
+    base: &str,
+) -> Result<(), PipelineError> {
     let saved = checkpoint.state().progress.extra.get(BASE).and_then(serde_json::Value::as_str);
     if saved == Some(base) {
         return Ok(());
@@ -134,6 +138,10 @@ mod tests {
     use crate::model::config::FloatType;
     use crate::train::init::InitialWeights;
 
+    fn of(seed: u64, reads: &[(&str, &[usize])]) -> String {
+        checksum(seed, FloatType::F32, reads)
+    }
+
     fn checksum(seed: u64, kept: FloatType, reads: &[(&str, &[usize])]) -> String {
         let mut source = InitialWeights { seed, layers: 1 };
         let mut base = BaseWeights::new(&mut source, KeptType::Matrices(kept));
@@ -148,7 +156,6 @@ mod tests {
     #[test]
     fn another_value_name_shape_or_type_is_another_base() {
         let all: &[(&str, &[usize])] = &[("a.weight", &[4, 6]), ("a.norm.weight", &[3])];
-        let of = |seed, reads| checksum(seed, FloatType::F32, reads);
         assert_eq!(of(1, all), of(1, all));
         let others = [
             of(2, all),

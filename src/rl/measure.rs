@@ -274,8 +274,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let refused =
-            |shape| measured(FloatType::F32, None, shape, 1, &mut |_| {}).unwrap_err().to_string();
+        let refused = |shape| measured(FloatType::F32, None, shape, 1, &mut |_| {}).unwrap_err().to_string();
         assert!(refused(StepShape { new_tokens: 28, ..SHAPE }).contains("33, legal is at most 32"));
         assert!(refused(StepShape { group_size: 0, ..SHAPE }).contains("group_size is 0"));
         let rank = measured(FloatType::F32, Some(0), SHAPE, 1, &mut |_| {}).unwrap_err();

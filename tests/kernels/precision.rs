@@ -194,7 +194,11 @@ fn a_head_of_bf16_is_exact_for_its_weights_and_near_for_those_it_was_rounded_fro
         let half = bound(DType::BF16);
         Wanted::logarithms("log p", &exact.log_probs).check("rounding", &found.log_probs, half)?;
         whole("dhidden", &exact.hidden, exact.terms.hidden).check("rounding", &host(found.hidden), half)?;
-        whole("dweight", &exact.weight, exact.terms.weight).check("rounding", &host(found.weight.unwrap()), half)
+        whole("dweight", &exact.weight, exact.terms.weight).check(
+            "rounding",
+            &host(found.weight.unwrap()),
+            half,
+        )
     });
 }
 
