@@ -126,9 +126,9 @@ pub(super) fn of_stage(config: &RunConfig, model: &ModelConfig, stage: &Stage) -
     }
 }
 
-/// Backward goes layer by layer: of every layer the input is kept, of one the whole graph, whose gradients are f32.
+/// Backward goes layer by layer: of every layer the input is kept, of one the whole graph, half of which is gradients in f32.
 fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
-    let float = config.model.dtype.bytes() as u64;
+    let (float, compute) = (config.model.dtype.bytes() as u64, compute_bytes(config));
     let (hidden, layers) = (model.hidden_size as u64, model.num_hidden_layers as u64);
     let (query, key_value) = (model.query_size() as u64, model.key_value_size() as u64);
     // Two norms, the residual sums and their gradients; q, k, v before and after rotary with gradients; the MLP's gate, up,
@@ -153,7 +153,7 @@ fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
     let inside = inside_bytes(model, usize::try_from(tokens).unwrap_or(usize::MAX));
     let inside = if inside <= KEPT_BYTES { inside } else { 0 };
     tokens
-        .saturating_mul(kept * compute_bytes(config) + 4 * graph)
+        .saturating_mul(kept * compute + graph * (compute + 4) / 2)
         .saturating_add(logits)
         .saturating_add(gathered + inside + widened)
 }
