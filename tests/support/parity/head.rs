@@ -196,13 +196,13 @@ pub fn found<B: KernelBackend>(
     let (n, width, vocab) = inputs.dims();
     let weight = Matrix::Float(tensor(&inputs.weight, [vocab, width], device, dtype));
     let bias: Option<Tensor<B, 1>> = inputs.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
-    let other: Option<(Matrix<B>, Option<Tensor<B, 1>>, Tensor<B, 2>)> =
-        inputs.reference.as_ref().map(|it| {
-            let width = it.hidden.len() / n;
-            let weight = Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype));
-            let bias = it.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
-            (weight, bias, tensor(&it.hidden, [n, width], device, rows))
-        });
+    let other = inputs.reference.as_ref().map(|it| {
+        let width = it.hidden.len() / n;
+        let weight: Matrix<B> = Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype));
+        let bias: Option<Tensor<B, 1>> = it.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
+        let hidden: Tensor<B, 2> = tensor(&it.hidden, [n, width], device, rows);
+        (weight, bias, hidden)
+    });
     let pair = inputs.reference.as_ref().zip(other.as_ref());
     let reference = pair.map(|(it, (weight, bias, hidden))| kernel::Reference {
         hidden: hidden.clone(),
