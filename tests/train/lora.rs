@@ -8,7 +8,7 @@ use half::bf16;
 use osler::engine::ModelBundle;
 use osler::pipeline::{ADAPTER, Ended, PipelineError, Start, prepare, train};
 use osler::train::checkpoint::Checkpoint;
-use osler::train::config::RunConfig;
+use osler::train::config::{RunConfig, Stage};
 use osler::train::run::{ResumeFrom, Resumed, RunOptions, read_metrics};
 use serde_json::{Value, json};
 
@@ -75,7 +75,19 @@ fn adapters_learn_go_on_bit_for_bit_and_are_exported_while_the_weights_stay() {
         }
 
         let steps = read_metrics(&one.join("metrics.jsonl")).unwrap();
-        assert!(steps[SFT_STEPS as usize - 1].loss < steps[0].loss - 0.1, "{dtype}: nothing was learned");
+        // Beside adapters that stay where they begin, on the same lessons.
+        let still = at(&format!("{dtype}-still"));
+        let mut slow = config.clone();
+        for stage in &mut slow.stage {
+            if let Stage::Sft(stage) = stage {
+                stage.lr = 1e-9;
+            }
+        }
+        assert!(matches!(sit(&still, &slow, Some(SFT_STEPS)).0, Ended::Stopped(_)));
+        let still = read_metrics(&still.join("metrics.jsonl")).unwrap();
+        let last = SFT_STEPS as usize - 1;
+        assert!((steps[0].loss - still[0].loss).abs() < 1e-6, "{dtype}: B begins at zero");
+        assert!(steps[last].loss < still[last].loss - 0.005, "{dtype}: nothing was learned");
         for step in &steps[SFT_STEPS as usize..] {
             let gap = &step.rl.as_ref().unwrap().gap;
             assert_eq!((gap.max, gap.kl), (0.0, 0.0), "{dtype}: what is sampled is what is trained");

@@ -8,7 +8,7 @@
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use super::{Draw, Filters};
+use super::{Draw, FAR, Filters};
 use crate::kernels::cube::launch::{array, cubes, upload};
 use crate::kernels::norm::cube::total;
 
@@ -320,8 +320,8 @@ fn draw(
     let mut id = likeliest;
     let mut drawn_from = 0.0f32;
     if comptime!(s.drawn) {
-        // From the peak where a very low temperature would give infinities.
-        let far = best.abs() > min(temperature, 1.0f32) * f32::max_value();
+        // From the peak where a very low temperature would give infinities, or numbers whose digits are all before the point.
+        let far = best.abs() >= temperature * FAR;
         let shift = select(far, best, 0.0f32);
         let row = Row { first, vocab, shift, temperature, peak: (best - shift) / temperature };
         let mut shares = SharedMemory::<f32>::new(comptime!(KEYS * SHARES));
@@ -441,7 +441,9 @@ pub(in crate::kernels) fn draw_rows<R: Runtime>(
             let filters = draw.filters;
             // Far below every score where it is off.
             let least = if filters.min_p > 0.0 { filters.min_p.ln() } else { f32::MIN };
-            let floats = [filters.temperature, filters.top_p, least, draw.uniform as f32].map(f32::to_bits);
+            // Rounded it may be 1, which no cumulative probability is above.
+            let uniform = (draw.uniform as f32).min(1.0 - f32::EPSILON / 2.0);
+            let floats = [filters.temperature, filters.top_p, least, uniform].map(f32::to_bits);
             let [temperature, top_p, least, uniform] = floats;
             let top_k = u32::try_from(filters.top_k).unwrap_or(u32::MAX);
             [draw.row as u32, temperature, top_k, top_p, least, uniform]

@@ -7,6 +7,10 @@ use std::collections::HashSet;
 pub(in crate::kernels) mod cube;
 pub mod reference;
 
+/// Largest scores over the temperature up to which they are taken as they are, and not from the largest: from there on f32 has no
+/// digits left that would tell how likely they are.
+pub(in crate::kernels) const FAR: f32 = 1e7;
+
 /// What stands between logits and a distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Filters {

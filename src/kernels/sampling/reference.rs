@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::{Draw, Filters, Sampled};
+use super::{Draw, FAR, Filters, Sampled};
 use crate::kernels::softmax::cpu::{LogSum, log_sum_exp};
 
 /// The tokens of `draws` from `logits` `[n, vocab]`, on all threads; those of a row stand one after another.
@@ -61,11 +61,11 @@ fn argmax(scores: &[f32]) -> u32 {
 fn filter(scores: &mut [f32], params: &Filters) {
     if params.temperature != 1.0 {
         let peak = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        if (peak / params.temperature).is_finite() {
+        if (peak / params.temperature).abs() < FAR {
             // As the trainer divides, so that its log-probs are the same bits.
             scores.iter_mut().for_each(|s| *s /= params.temperature);
         } else {
-            // From the peak, so that a very low temperature gives 0 and -inf, not inf less inf.
+            // From the peak, so that a very low temperature gives 0 and -inf, not inf less inf, and equals stay as likely.
             scores.iter_mut().for_each(|s| *s = (*s - peak) / params.temperature);
         }
     }
@@ -171,6 +171,22 @@ mod tests {
                 (params, c)
             })
             .collect()
+    }
+
+    /// Their number was once lost in the log-sum-exp, so that the first of them was always drawn.
+    #[test]
+    fn equals_stay_as_likely_at_the_lowest_temperature() {
+        let logits = [2.0, 1.0, 2.0, 2.0, -3.0, 2.0];
+        let seen = HashSet::new();
+        for temperature in [1e-38, 1.5e-38, 1e-30, 1e-7, 1e-3] {
+            let filters = Filters { temperature, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0 };
+            let ids = [0.1, 0.3, 0.6, 0.9].map(|uniform| {
+                let drawn = sample(&logits, 6, &[Draw { row: 0, filters, seen: &seen, uniform }])[0];
+                assert!((drawn.sampling_logprob - 0.25f32.ln()).abs() < 1e-6, "{drawn:?}");
+                drawn.id
+            });
+            assert_eq!(ids, [0, 2, 3, 5], "at {temperature}");
+        }
     }
 
     #[test]
