@@ -48,7 +48,8 @@ fn rows(vocab: usize, noise: &mut Noise) -> Vec<f32> {
 fn problem(found: &Sampled, logits: &[f32], vocab: usize, draw: &Draw<'_>) -> Option<String> {
     let close = |a: f32, b: f32| (a - b).abs() <= 3e-5 + 3e-6 * b.abs();
     let cpu = |filters, uniform: f64| {
-        reference::sample(logits, vocab, &[Draw { filters, uniform: uniform.clamp(0.0, 1.0), ..*draw }])[0]
+        // Above 1 as well: the CPU's cumulative sum, rounded, may pass 1 before the last token.
+        reference::sample(logits, vocab, &[Draw { filters, uniform: uniform.max(0.0), ..*draw }])[0]
     };
     let right = cpu(draw.filters, draw.uniform);
     let agrees = |filters| {
