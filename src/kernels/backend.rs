@@ -167,9 +167,7 @@ pub trait KernelBackend: Backend {
 
     /// The tokens of `draws` from `logits` `[n, vocab]` in f32; those of a row stand one after another.
     fn sample(logits: Tensor<Self, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
-        let [_, vocab] = logits.dims();
-        let logits = logits.into_data();
-        sampling::reference::sample(logits.as_slice().expect("logits are f32"), vocab, draws)
+        sampling::reference::fetched(logits, draws)
     }
 
     /// Joins the columns `logits` `[n, columns]` from `first` on of a wider matrix to what those before them gave.

@@ -20,11 +20,10 @@ where
     I: IntElement,
     BT: BoolElement,
 {
-    let [rows, vocab] = logits.dims();
     if selection::plain() {
-        let logits = logits.into_data();
-        return reference::sample(logits.as_slice().expect("logits are f32"), vocab, draws);
+        return reference::fetched(logits, draws);
     }
+    let [rows, vocab] = logits.dims();
     let logits = dense(logits);
     let results: Vec<Tensor<Gpu<R, F, I, BT>, 1, Int>> = draws
         .chunks(DRAWS)

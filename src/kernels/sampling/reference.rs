@@ -2,10 +2,21 @@
 
 use std::collections::HashSet;
 
+use burn::tensor::{Tensor, backend::Backend};
 use rayon::prelude::*;
 
 use super::{Draw, FAR, Filters, Sampled};
 use crate::kernels::softmax::cpu::{LogSum, log_sum_exp};
+
+/// [`sample`] from `logits` `[n, vocab]` in f32, which are fetched from their device.
+///
+/// # Panics
+/// If they are in another type.
+pub fn fetched<B: Backend>(logits: Tensor<B, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
+    let [_, vocab] = logits.dims();
+    let logits = logits.into_data();
+    sample(logits.as_slice().expect("logits are f32"), vocab, draws)
+}
 
 /// The tokens of `draws` from `logits` `[n, vocab]`, on all threads; those of a row stand one after another.
 pub fn sample(logits: &[f32], vocab: usize, draws: &[Draw<'_>]) -> Vec<Sampled> {
