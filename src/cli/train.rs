@@ -4,7 +4,7 @@ mod bars;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum as _;
 use thiserror::Error;
@@ -19,6 +19,7 @@ use crate::kernels::selection::{self, Kernels};
 use crate::pipeline::{
     ADAPTER, Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train,
 };
+use crate::train::checkpoint::Durability;
 use crate::train::config::{Adapter, Plan, RunConfig};
 use crate::train::run::{
     ResumeFrom, Resumed, RunDirectory, RunError, RunOptions, Summary, last_attempt, locate, read_summary,
@@ -331,7 +332,11 @@ fn checkpoints_are_there(resumed: &Resumed, config: &RunConfig) -> Result<(), Bo
 fn run_options(config: &RunConfig) -> RunOptions {
     let keep = std::num::NonZeroUsize::new(config.checkpoint.keep);
     let default = RunOptions::default();
-    RunOptions { keep_checkpoints: keep.unwrap_or(default.keep_checkpoints), ..default }
+    let durability = match config.checkpoint.flush_seconds {
+        0 => Durability::PowerCut,
+        seconds => Durability::Within(Duration::from_secs(seconds)),
+    };
+    RunOptions { keep_checkpoints: keep.unwrap_or(default.keep_checkpoints), durability, ..default }
 }
 
 /// Before the first model: kernels are chosen for the whole process.

@@ -327,7 +327,7 @@ impl<B: KernelBackend> Run<'_, B> {
             self.reference = None;
         }
         if last || stop || self.place.step.is_multiple_of(self.prepared.config.checkpoint.every) {
-            self.save(pool.filter(|_| !last))?;
+            self.save(pool.filter(|_| !last), last || stop)?;
         }
         Ok(match (last, stop) {
             (_, true) => Some(Flow::Stop),
@@ -359,10 +359,11 @@ impl<B: KernelBackend> Run<'_, B> {
     /// Saves what a measurement that was not finished was of, where no checkpoint of it is there yet.
     pub fn save_unmeasured(&mut self, pool: &Fragments<'_>) -> Result<(), PipelineError> {
         let saved = self.place.step.is_multiple_of(self.prepared.config.checkpoint.every);
-        if saved { Ok(()) } else { self.save(Some(pool)) }
+        if saved { Ok(()) } else { self.save(Some(pool), true) }
     }
 
-    fn save(&mut self, pool: Option<&Fragments<'_>>) -> Result<(), PipelineError> {
+    /// Saves a checkpoint; the `last` before the run stops or does something else is flushed to the disk.
+    fn save(&mut self, pool: Option<&Fragments<'_>>, last: bool) -> Result<(), PipelineError> {
         let mut progress = Progress {
             stage: self.place.stage,
             stage_step: self.place.stage_step,
@@ -385,6 +386,7 @@ impl<B: KernelBackend> Run<'_, B> {
         }
         match state::save(
             &mut self.dir,
+            last,
             &mut self.policy,
             self.reference.as_mut(),
             &self.optimizer,

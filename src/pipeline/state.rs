@@ -29,9 +29,11 @@ pub(super) struct NoNumber {
     pub found: f32,
 }
 
-/// Saves a checkpoint, one tensor at a time; nothing is left of it where a value is no number.
+/// Saves a checkpoint, one tensor at a time; nothing is left of it where a value is no number. `last` says that no other follows
+/// soon.
 pub(super) fn save<B: KernelBackend>(
     run: &mut RunDirectory,
+    last: bool,
     policy: &mut Policy<B>,
     mut reference: Option<&mut Decoder<B>>,
     optimizer: &AdamW<B>,
@@ -46,6 +48,9 @@ pub(super) fn save<B: KernelBackend>(
     specs.extend(moments.iter().map(|(name, moment)| TensorSpec::new(name.as_str(), moment.dims())));
     specs.extend(compared);
     let mut pending = run.begin_save(progress.step, &specs)?;
+    if last {
+        pending = pending.flushed();
+    }
     let mut pushed = Ok(None);
     policy.visit_trained(&mut |name, parameter| {
         if matches!(pushed, Ok(None)) {
