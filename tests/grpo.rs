@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use burn::tensor::DType;
 use burn_flex::{Flex, FlexDevice};
 use osler::model::decoder::{Decoder, DecoderWeights};
-use osler::rl::{Advantages, BatchLoss, Clip, PolicyLoss, Seen, StepSize};
-use osler::train::config::{AdvantageScale, PolicyObjective};
+use osler::rl::{Advantages, BatchLoss, Clip, KlPenalty, PolicyLoss, Seen, StepSize};
+use osler::train::config::{AdvantageScale, KlForm, PolicyObjective};
 use osler::train::{Gradients, PackedBatch, forward_backward, log_probs};
 use serde::Deserialize;
 use support::{Formula, config, fixtures, max_diff};
@@ -47,6 +47,9 @@ struct Recorded {
     advantage: f32,
     old_log_probs: Vec<f32>,
     log_probs: Vec<f32>,
+    /// The objectives' cases have them.
+    #[serde(default)]
+    reference_log_probs: Vec<f32>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +72,8 @@ struct Objectives {
 #[derive(Deserialize)]
 struct ObjectiveCase {
     name: String,
+    beta: f32,
+    kl: Option<f64>,
     epsilon_low: f32,
     epsilon_high: f32,
     advantages: Vec<f32>,
@@ -81,7 +86,12 @@ struct ObjectiveCase {
 
 impl ObjectiveCase {
     fn loss(&self, l_max: usize) -> PolicyLoss {
-        let objective = match self.name.as_str() {
+        let (name, estimated) = match self.name.split_once('+') {
+            Some((name, "k3")) => (name, true),
+            _ => (self.name.as_str(), false),
+        };
+        assert_eq!(estimated, self.beta > 0.0, "{}", self.name);
+        let objective = match name {
             "grpo" => PolicyObjective::Grpo,
             "dr_grpo" => PolicyObjective::DrGrpo,
             "dapo" => PolicyObjective::Dapo,
@@ -90,7 +100,8 @@ impl ObjectiveCase {
             other => panic!("{other} is no objective"),
         };
         let clip = Clip { low: self.epsilon_low, high: self.epsilon_high };
-        PolicyLoss { objective, clip, l_max }
+        let kl = estimated.then_some(KlPenalty { beta: self.beta, form: KlForm::K3 });
+        PolicyLoss { objective, clip, l_max, kl }
     }
 }
 
@@ -122,7 +133,7 @@ impl Recorded {
 impl Case {
     fn loss(&self) -> PolicyLoss {
         let clip = Clip { low: self.epsilon_low, high: self.epsilon_high };
-        PolicyLoss { objective: PolicyObjective::M2, clip, l_max: self.l_max }
+        PolicyLoss { objective: PolicyObjective::M2, clip, l_max: self.l_max, kl: None }
     }
 }
 
@@ -145,12 +156,17 @@ fn step(
     let mut result = Step { seen: Seen::default(), log_probs: Vec::new(), gradients: Gradients::default() };
     for indices in micro_batches {
         let mut batch = PackedBatch::default();
+        let (compared, mut reference) = (loss.kl.is_some(), Vec::new());
         let mut loss = BatchLoss::new(loss, size, &mut result.seen);
         for &index in *indices {
             let trace = &traces[index];
             let trained = trace.trained();
             batch.push(&trace.tokens(), trained.iter().map(|i| trace.prompt.len() + i));
             loss.push(trained.iter().map(|&i| trace.old_log_probs[i]), advantages[index]);
+            reference.extend(trained.iter().filter_map(|&i| trace.reference_log_probs.get(i).copied()));
+        }
+        if compared {
+            loss.compare(reference);
         }
         let found = forward_backward(decoder, &batch, temperature, &mut loss, &mut result.gradients);
         result.log_probs.extend(found);
@@ -327,8 +343,15 @@ fn the_other_objectives_are_trls_however_a_step_is_cut() {
             let parts: Vec<&[usize]> = indices.chunks(size).collect();
             let found = step(&decoder, (loss, 1.0), (&fixture.traces, &case.advantages), &parts);
             expected.check(&found, &fixture.traces, &mut decoder);
+            let kls = &found.seen.kls;
+            assert_eq!(kls.is_empty(), case.kl.is_none(), "{}", case.name);
+            if let Some(kl) = case.kl {
+                let mean = kls.iter().map(|&kl| f64::from(kl)).sum::<f64>() / kls.len() as f64;
+                assert!((mean - kl).abs() <= 1e-5, "{}: {mean} and {kl}", case.name);
+            }
         }
     }
+    assert_eq!(fixture.cases.iter().filter(|case| case.beta > 0.0).count(), 3);
     let scales = fixture.cases.iter().map(|case| case.loss(fixture.l_max).objective.advantage_scale());
     assert_eq!(scales.filter(|scale| *scale == AdvantageScale::Mean).count(), 1, "dr_grpo alone");
 }

@@ -1,12 +1,16 @@
 //! Consultations sampled from a small model made from nothing: what is sampled is what is trained, bit for bit.
 
-use burn::tensor::DType;
+use std::convert::Infallible;
+
+use burn::tensor::{DType, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use osler::data::bank::{Bank, Split, SplitOptions};
 use osler::data::bpe;
 use osler::data::conversation::{DialogueFormat, DialogueTokens, pack};
 use osler::engine::{Engine, EngineOptions};
 use osler::eval::{HeldOut, evaluate};
+use osler::model::adapter::LowRankOptions;
+use osler::model::build::WeightSource;
 use osler::model::config::{Architecture, ModelConfig, RopeScaling};
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::rl::{
@@ -17,7 +21,7 @@ use osler::rubric::{Generator, RuleJudge};
 use osler::sim::Limits;
 use osler::sim::dialogue::{Demonstrations, Mixture};
 use osler::train::config::{AdvantageScale, PolicyObjective};
-use osler::train::init::InitialWeights;
+use osler::train::init::{InitialWeights, adapter_values};
 use osler::train::{AdamW, AdamWOptions, sft};
 
 const LIMITS: Limits = Limits { turns: 4, patience: 3 };
@@ -77,6 +81,20 @@ fn school() -> School {
     School { split, format, dialogues, config }
 }
 
+/// Weights in another type.
+struct Kept {
+    source: InitialWeights,
+    float: DType,
+}
+
+impl WeightSource for Kept {
+    type Error = Infallible;
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<TensorData, Infallible> {
+        self.source.read(name, shape).map(|data| data.convert_dtype(self.float))
+    }
+}
+
 impl School {
     fn decoder(&self) -> Decoder<Flex> {
         let mut source = InitialWeights { seed: 5, layers: self.config.num_hidden_layers };
@@ -84,9 +102,23 @@ impl School {
         Decoder::new(self.config.clone(), weights, DType::F32, FlexDevice)
     }
 
+    /// With adapters on weights that are kept in `float`.
+    fn adapted(&self, float: DType) -> Decoder<Flex> {
+        let source = InitialWeights { seed: 5, layers: self.config.num_hidden_layers };
+        let Ok(weights) = DecoderWeights::read(&self.config, &mut Kept { source, float }, &FlexDevice);
+        let mut decoder = Decoder::new(self.config.clone(), weights, DType::F32, FlexDevice);
+        let options = LowRankOptions { rank: 4, alpha: 8.0 };
+        decoder.adapt(options, &mut |name, dims| adapter_values(5, name, dims));
+        decoder
+    }
+
     fn policy(&self) -> Policy<Flex> {
+        self.policy_of(self.decoder())
+    }
+
+    fn policy_of(&self, decoder: Decoder<Flex>) -> Policy<Flex> {
         let options = EngineOptions { cache_tokens: 32 * 1024, batch_tokens: 512, memory_limit: None };
-        Policy::new(Engine::new(self.decoder(), 0, None, options).unwrap(), self.format.clone())
+        Policy::new(Engine::new(decoder, 0, None, options).unwrap(), self.format.clone())
     }
 
     /// `rounds` rounds of a pool of four, each followed by an update.
@@ -116,6 +148,7 @@ impl School {
                 objective: PolicyObjective::M2,
                 clip: Clip { low: 0.2, high: 0.28 },
                 l_max: SAMPLING.max_new_tokens,
+                kl: None,
             },
             temperature: SAMPLING.temperature,
             micro_batch_tokens,
@@ -125,7 +158,7 @@ impl School {
         (0..rounds)
             .map(|_| {
                 let (groups, _) = fragments.round(policy).unwrap();
-                let report = update(policy, &mut optimizer, &groups, &step);
+                let report = update(policy, None, &mut optimizer, &groups, &step);
                 for (sampled, trained) in report.seen.pairs {
                     assert_eq!(sampled.to_bits(), trained.to_bits(), "sampler and trainer differ");
                 }
@@ -147,7 +180,7 @@ fn weights(policy: &mut Policy<Flex>) -> Vec<u32> {
     let mut bits = Vec::new();
     policy.update(|decoder| {
         decoder.visit_parameters(&mut |_, parameter| {
-            let values: Vec<f32> = parameter.flat().into_data().to_vec().unwrap();
+            let values: Vec<f32> = parameter.flat().into_data().convert::<f32>().to_vec().unwrap();
             bits.extend(values.iter().map(|v| v.to_bits()));
         });
     });
@@ -176,6 +209,25 @@ fn sampler_and_trainer_agree_to_the_last_bit_and_a_run_comes_again() {
             assert_eq!(school.format.text(&ids).unwrap(), reply.text);
             assert_eq!(trace.ids().skip(trace.prompt().len()).collect::<Vec<_>>(), ids);
         }
+    }
+}
+
+#[test]
+fn adapters_are_sampled_as_they_are_trained_and_leave_the_weights_as_they_are() {
+    let school = school();
+    for float in [DType::F32, DType::BF16] {
+        let mut policy = school.policy_of(school.adapted(float));
+        let before = weights(&mut policy);
+        // Compares the log-probs of each round's first update; from the second on, adapters add something.
+        let rounds = school.rounds(&mut policy, 3, 2048);
+        assert!(rounds.iter().flatten().flat_map(|f| &f.replies).any(|r| r.advantage != 0.0));
+        assert_eq!(weights(&mut policy), before);
+        let mut moved = 0;
+        policy.visit_trained(&mut |name, parameter| {
+            let values: Vec<f32> = parameter.flat().into_data().to_vec().unwrap();
+            moved += usize::from(name.ends_with("lora_B.weight") && values.iter().any(|&v| v != 0.0));
+        });
+        assert_eq!(moved, 7 * school.config.num_hidden_layers);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::engine::open::{check_activations, engine, precision};
 use crate::engine::{EngineOptions, ModelBundle, TextEngine};
 use crate::kernels::{quantised, simd};
 use crate::model::config::{FloatType, ModelConfig};
-use crate::model::load::{KeptType, kept_bytes};
+use crate::model::load::{KeptType, keeps_blocks, kept_bytes};
 
 /// Measure prefill and decode speed
 ///
@@ -202,6 +202,10 @@ fn subject(
     let engine = bundle.engine(device, dtype.float(), activations, options, &mut |_, _| {})?;
     let dtype = match chosen.kept {
         KeptType::AsStored => "as stored".into(),
+        KeptType::BlocksAnd(float) if keeps_blocks(&bundle.files, chosen.kept) => {
+            format!("as stored, else {float}")
+        }
+        KeptType::BlocksAnd(float) => float.to_string(),
         KeptType::All(float) | KeptType::Matrices(float) => float.to_string(),
     };
     let name = path.display().to_string();

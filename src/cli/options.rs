@@ -44,7 +44,7 @@ impl Runtime {
 /// `--dtype` of a command that loads a model.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
-    /// Loses nothing: on the CPU quantised and bf16 matrices stay as they are, all else becomes f32
+    /// Loses nothing: quantised matrices stay as they are, on the CPU bf16 ones too, all else becomes f32
     Auto,
     /// 32-bit floats
     F32,

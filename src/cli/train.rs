@@ -4,7 +4,7 @@ mod bars;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum as _;
 use thiserror::Error;
@@ -16,8 +16,11 @@ use crate::cli::{CommandResult, output, terminal};
 use crate::data::template_clock::strftime;
 use crate::engine::{Device, ModelBundle};
 use crate::kernels::selection::{self, Kernels};
-use crate::pipeline::{Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train};
-use crate::train::config::{Plan, RunConfig};
+use crate::pipeline::{
+    ADAPTER, Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train,
+};
+use crate::train::checkpoint::Durability;
+use crate::train::config::{Adapter, Plan, RunConfig};
 use crate::train::run::{
     ResumeFrom, Resumed, RunDirectory, RunError, RunOptions, Summary, last_attempt, locate, read_summary,
 };
@@ -299,9 +302,17 @@ fn missing(folder: &Path) -> Option<&'static str> {
         Some("model")
     } else if !folder.join(REPORT).is_file() {
         Some("report")
+    } else if adapts(folder) && !folder.join(ADAPTER).join("adapter_config.json").is_file() {
+        Some("adapter")
     } else {
         None
     }
+}
+
+/// Whether the run in `folder` trains adapters.
+fn adapts(folder: &Path) -> bool {
+    let config = RunConfig::load(&folder.join("config.toml"), &[]);
+    config.is_ok_and(|config| config.model.adapter == Adapter::Lora)
 }
 
 /// That a run without a checkpoint has not come as far as its first.
@@ -321,7 +332,11 @@ fn checkpoints_are_there(resumed: &Resumed, config: &RunConfig) -> Result<(), Bo
 fn run_options(config: &RunConfig) -> RunOptions {
     let keep = std::num::NonZeroUsize::new(config.checkpoint.keep);
     let default = RunOptions::default();
-    RunOptions { keep_checkpoints: keep.unwrap_or(default.keep_checkpoints), ..default }
+    let durability = match config.checkpoint.flush_seconds {
+        0 => Durability::PowerCut,
+        seconds => Durability::Within(Duration::from_secs(seconds)),
+    };
+    RunOptions { keep_checkpoints: keep.unwrap_or(default.keep_checkpoints), durability, ..default }
 }
 
 /// Before the first model: kernels are chosen for the whole process.
@@ -387,9 +402,14 @@ fn in_words(summary: &Summary) -> String {
     let baselines: Vec<String> =
         summary.baselines.iter().map(|(name, reward)| format!("{name} {reward:.3}")).collect();
     let minutes = summary.seconds / 60.0;
+    let adapter = Path::new(&summary.run_dir).join(ADAPTER);
+    let adapter = match adapter.is_dir() {
+        true => format!("adapter          {}\n", adapter.display()),
+        false => String::new(),
+    };
     let _ = write!(
         text,
-        "baselines        {}\ntook             {minutes:.1} minutes, {} at most\nreport           {}\nmodel            {}\n\
+        "baselines        {}\ntook             {minutes:.1} minutes, {} at most\nreport           {}\nmodel            {}\n{adapter}\
          This is research software: what it trains gives no medical advice.\n",
         baselines.join(", "),
         output::bytes(summary.peak_rss_bytes),

@@ -1,6 +1,9 @@
 //! Values that checks compute on, and their way to a device and back.
 
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
+use bytes::Bytes;
+
+use crate::kernels::quantised::{BlockType, QuantisedMatrix};
 
 /// Numbers without a pattern: the same seed gives the same ones.
 #[derive(Debug, Clone)]
@@ -55,6 +58,29 @@ impl Noise {
     pub fn below(&mut self, count: usize, end: usize) -> Vec<u32> {
         (0..count).map(|_| (self.word() % end as u64) as u32).collect()
     }
+}
+
+/// A matrix of blocks whose bits are noise and whose scales are small numbers, some of them subnormal halves.
+///
+/// # Panics
+/// If a row of `columns` values is not whole blocks.
+pub fn quantised(block: BlockType, rows: usize, columns: usize, noise: &mut Noise) -> QuantisedMatrix {
+    let count = columns / block.values() * rows;
+    let mut bytes: Vec<u8> = (0..count * block.bytes()).map(|_| noise.word() as u8).collect();
+    for bytes in bytes.chunks_exact_mut(block.bytes()) {
+        // Where the type keeps its f16 numbers.
+        let at: &[usize] = match block {
+            BlockType::Q4_0 | BlockType::Q5_0 | BlockType::Q8_0 => &[0],
+            BlockType::Q4_1 | BlockType::Q5_1 | BlockType::Q4_K | BlockType::Q5_K => &[0, 2],
+            BlockType::Q6_K => &[208],
+        };
+        for &at in at {
+            let word = noise.word();
+            let number = (word % 64 + 1) as f32 / if word >> 62 == 0 { 16_777_216.0 } else { 1024.0 };
+            bytes[at..at + 2].copy_from_slice(&half::f16::from_f32(number).to_le_bytes());
+        }
+    }
+    QuantisedMatrix::new(block, rows, columns, Bytes::from(bytes)).expect("whole blocks of every row")
 }
 
 /// `values` on `device`.

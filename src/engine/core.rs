@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
 use crate::data::{StopMatcher, TextStream, Tokenizer};
 use crate::engine::blocks::BlockAllocator;
@@ -17,9 +16,9 @@ use crate::engine::error::{EngineError, RequestError};
 use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
 use crate::engine::request::{Event, Output, Request, RequestId};
 use crate::engine::sample::{Sample, TextState};
-use crate::engine::sampling::{Sampled, Sampler};
+use crate::engine::sampling::Sampler;
 use crate::kernels::parallel::on_pool;
-use crate::kernels::softmax::cpu::LogSum;
+use crate::kernels::sampling::{Draw, Sampled};
 use crate::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
 use crate::model::cache::{CacheBatch, KvCache};
 use crate::model::decoder::Decoder;
@@ -166,16 +165,14 @@ impl<B: KernelBackend> Engine<B> {
         let mut events = Vec::new();
         for rows in step.rows.chunks(LOGIT_ROWS) {
             let logits = self.logits(&hidden, rows);
-            for (draws, (_, row)) in self.draw(&logits, rows).into_iter().zip(rows) {
-                let group = &mut self.running[row.group];
-                for (index, sampled) in row.samples.clone().zip(draws) {
-                    let sample = &mut group.samples[index];
-                    let (text, stop) = sample.push(sampled, &group.request);
-                    if stop.is_some() {
-                        self.blocks.give(sample.blocks.drain(sample.shared..));
-                    }
-                    events.push(Event { request: group.id, sample: index, id: sampled.id, text, stop });
+            for (group, index, sampled) in self.draw(logits, rows) {
+                let group = &mut self.running[group];
+                let sample = &mut group.samples[index];
+                let (text, stop) = sample.push(sampled, &group.request);
+                if stop.is_some() {
+                    self.blocks.give(sample.blocks.drain(sample.shared..));
                 }
+                events.push(Event { request: group.id, sample: index, id: sampled.id, text, stop });
             }
         }
         self.retire();
@@ -284,8 +281,8 @@ impl<B: KernelBackend> Engine<B> {
         step
     }
 
-    /// Logits `[rows, vocab]` on the host.
-    fn logits(&mut self, hidden: &Tensor<B, 2>, rows: &[(usize, Row)]) -> Vec<f32> {
+    /// Logits `[rows, vocab]`.
+    fn logits(&mut self, hidden: &Tensor<B, 2>, rows: &[(usize, Row)]) -> Tensor<B, 2> {
         // The prompt's partial block is complete now: give each further sample a copy.
         for (_, row) in rows.iter().filter(|(_, row)| row.samples.len() > 1) {
             let group = &self.running[row.group];
@@ -298,36 +295,31 @@ impl<B: KernelBackend> Engine<B> {
         }
         let index: Vec<i32> = rows.iter().map(|(row, _)| *row as i32).collect();
         let index = Tensor::from_ints(index.as_slice(), self.decoder.device());
-        let logits = self.decoder.logits(hidden.clone().select(0, index));
-        logits.into_data().to_vec().expect("the decoder's logits are f32")
+        self.decoder.logits(hidden.clone().select(0, index))
     }
 
-    /// The draws of each row, on all threads.
-    fn draw(&mut self, logits: &[f32], rows: &[(usize, Row)]) -> Vec<Vec<Sampled>> {
-        let vocab = self.decoder.config.vocab_size;
-        let mut samplers: Vec<Vec<Option<Sampler>>> = rows
-            .iter()
-            .map(|(_, row)| {
-                let samples = &mut self.running[row.group].samples[row.samples.clone()];
-                samples.iter_mut().map(|sample| sample.sampler.take()).collect()
-            })
+    /// A token for each sample of each row, with its group and its place there.
+    fn draw(&mut self, logits: Tensor<B, 2>, rows: &[(usize, Row)]) -> Vec<(usize, usize, Sampled)> {
+        let places = || {
+            let of_row = |(place, (_, row)): (usize, &(usize, Row))| {
+                let group = row.group;
+                row.samples.clone().map(move |sample| (place, group, sample))
+            };
+            rows.iter().enumerate().flat_map(of_row)
+        };
+        let uniforms: Vec<f64> =
+            places().map(|(_, group, i)| self.running[group].samples[i].sampler.uniform()).collect();
+        let draws: Vec<Draw<'_>> = places()
+            .zip(uniforms)
+            .map(|((row, group, i), uniform)| self.running[group].samples[i].sampler.draw(row, uniform))
             .collect();
-        let draws: Vec<Vec<Sampled>> = samplers
-            .par_iter_mut()
-            .zip(logits.par_chunks_exact(vocab))
-            .with_max_len(1)
-            .map(|(samplers, row)| {
-                let normaliser = LogSum::of(row);
-                samplers.iter_mut().flatten().map(|sampler| sampler.sample(row, normaliser)).collect()
-            })
-            .collect();
-        for ((_, row), samplers) in rows.iter().zip(samplers) {
-            let samples = &mut self.running[row.group].samples[row.samples.clone()];
-            for (sample, sampler) in samples.iter_mut().zip(samplers) {
-                sample.sampler = sampler;
-            }
+        let sampled = B::sample(logits, &draws);
+        let sampled: Vec<_> =
+            places().zip(sampled).map(|((_, group, i), sampled)| (group, i, sampled)).collect();
+        for &(group, i, sampled) in &sampled {
+            self.running[group].samples[i].sampler.take(sampled);
         }
-        draws
+        sampled
     }
 
     /// Moves requests whose samples are all done to the finished ones.

@@ -15,7 +15,7 @@ pub const LOGIT_ROWS: usize = 64;
 /// Predicted peak use, in bytes, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MemoryPlan {
-    /// The weights as kept (a memory-mapped file counts in full).
+    /// The weights as kept (a memory-mapped file counts in full) and, on a GPU, what products decode of quantised ones at a time.
     pub weights: u64,
     /// The key/value cache.
     pub cache: u64,

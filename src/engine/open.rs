@@ -19,7 +19,7 @@ use crate::model::build::WeightSource;
 use crate::model::config::FloatType;
 use crate::model::config::ModelConfig;
 use crate::model::decoder::{Decoder, DecoderWeights};
-use crate::model::load::{FileWeights, KeptType, keeps_blocks, kept_bytes};
+use crate::model::load::{FileWeights, KeptType, decoded_bytes, keeps_blocks, kept_bytes};
 use crate::model::weights::export::TextFile;
 use crate::model::weights::{ModelFiles, WeightsError};
 
@@ -123,7 +123,7 @@ impl ModelBundle {
         options: EngineOptions,
     ) -> Result<MemoryPlan, OpenError> {
         let Precision { kept, compute } = precision(device, dtype, self.files.config().dtype)?;
-        let weights = kept_bytes(&self.files, kept);
+        let weights = kept_bytes(&self.files, kept) + decoded_bytes(&self.files, kept);
         Ok(on_backend(device, Planned { config: self.files.config(), weights, compute, options })?)
     }
 
@@ -173,7 +173,8 @@ impl ModelBundle {
         let mut weights =
             FileWeights::new(&self.files, precision.kept, &mut report).with_activations(activations);
         let config = self.files.config().clone();
-        engine(config, &mut weights, total, self.tokenizer.clone(), device, precision.compute, options)
+        let bytes = total + decoded_bytes(&self.files, precision.kept);
+        engine(config, &mut weights, bytes, self.tokenizer.clone(), device, precision.compute, options)
     }
 }
 
@@ -194,18 +195,20 @@ pub fn precision(
 ) -> Result<Precision, OpenError> {
     let unsupported = |dtype, legal| Err(OpenError::Dtype { dtype, device, legal });
     let all = |float, compute| Precision { kept: KeptType::All(float), compute };
+    let auto = |float, compute| Precision { kept: KeptType::BlocksAnd(float), compute };
     match (device, dtype) {
         // Activations stay f32 on the CPU, so keeping bf16 weights as they are costs no precision at all.
         (Device::Cpu, None) => Ok(Precision { kept: KeptType::AsStored, compute: DType::F32 }),
         (Device::Cpu, Some(FloatType::F16)) => unsupported(FloatType::F16, "auto, f32, bf16"),
         (Device::Cpu, Some(float)) => Ok(Precision { kept: KeptType::Matrices(float), compute: DType::F32 }),
-        (Device::Wgpu, None | Some(FloatType::F32)) => Ok(all(FloatType::F32, DType::F32)),
+        (Device::Wgpu, None) => Ok(auto(FloatType::F32, DType::F32)),
+        (Device::Wgpu, Some(FloatType::F32)) => Ok(all(FloatType::F32, DType::F32)),
         (Device::Wgpu, Some(dtype)) => unsupported(dtype, "auto, f32 (WGSL has no bf16)"),
         (Device::Cuda(_), Some(FloatType::F16)) => unsupported(FloatType::F16, "auto, f32, bf16"),
-        (Device::Cuda(_), dtype) => match dtype.or(stored) {
-            Some(FloatType::BF16) => Ok(all(FloatType::BF16, DType::BF16)),
-            _ => Ok(all(FloatType::F32, DType::F32)),
-        },
+        (Device::Cuda(_), Some(FloatType::BF16)) => Ok(all(FloatType::BF16, DType::BF16)),
+        (Device::Cuda(_), Some(FloatType::F32)) => Ok(all(FloatType::F32, DType::F32)),
+        (Device::Cuda(_), None) if stored == Some(FloatType::BF16) => Ok(auto(FloatType::BF16, DType::BF16)),
+        (Device::Cuda(_), None) => Ok(auto(FloatType::F32, DType::F32)),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::data::{StopMatcher, TextStream};
 use crate::engine::request::{Output, Request, StopReason};
-use crate::engine::sampling::{Sampled, Sampler};
+use crate::engine::sampling::Sampler;
+use crate::kernels::sampling::Sampled;
 
 /// Text of a continuation as it becomes certain.
 #[derive(Debug)]
@@ -14,8 +15,7 @@ pub(super) struct TextState {
 /// One continuation: its tokens so far and what it needs to go on.
 #[derive(Debug)]
 pub(super) struct Sample {
-    // Taken out while a step draws, so that rows can draw in parallel.
-    pub(super) sampler: Option<Sampler>,
+    pub(super) sampler: Sampler,
     text_state: Option<TextState>,
     /// Cache blocks in order: the prompt's shared ones, then its own.
     pub(super) blocks: Vec<u32>,
@@ -39,7 +39,7 @@ impl Sample {
             sampling_logprobs: Vec::new(),
             stop: StopReason::Length,
         };
-        Self { sampler: Some(sampler), text_state, blocks, shared, output, done: false }
+        Self { sampler, text_state, blocks, shared, output, done: false }
     }
 
     pub(super) fn is_done(&self) -> bool {

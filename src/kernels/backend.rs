@@ -1,10 +1,13 @@
 //! The one trait through which models reach their kernels.
 
-use burn::tensor::{DType, Tensor, backend::Backend};
+use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
-use super::linear::LinearWeights;
+use super::linear::{LinearWeights, Matrix};
+use super::quantised::{DeviceBlocks, QuantisedMatrix};
+use super::sampling::{self, Draw, Sampled};
+use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 /// A burn backend with the operations of this crate. Defaults are the plain references, right on every
@@ -14,6 +17,18 @@ pub trait KernelBackend: Backend {
     /// `x W^T + b` for each weight of a group that shares its input: `x` `[n, in]`, results `[n, out]`.
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
         parts.iter().map(|part| linear::reference::linear(x.clone(), part)).collect()
+    }
+
+    /// A quantised matrix where products of this backend read it: on the host, if no kernel reads blocks on `device`.
+    fn blocks(matrix: QuantisedMatrix, _device: &Self::Device) -> Matrix<Self> {
+        Matrix::Blocks(matrix)
+    }
+
+    /// The values of `rows` of a quantised matrix `[rows.len(), columns]` in `dtype`.
+    fn decode_rows(blocks: &DeviceBlocks<Self>, rows: &[u32], dtype: DType) -> Tensor<Self, 2> {
+        let values = blocks.download().decode_rows(rows.iter().map(|&row| row as usize));
+        let data = TensorData::new(values, [rows.len(), blocks.dims()[1]]);
+        Tensor::from_data(data, (&blocks.words().device(), dtype))
     }
 
     /// `a b`: `a` `[m, k]`, `b` `[k, n]`, of one type.
@@ -129,7 +144,7 @@ pub trait KernelBackend: Backend {
     }
 
     /// `(log p, log sum exp)` of the `targets` `[n]` under rows of `logits` `[n, vocab]` in f32.
-    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<LogSum>) {
         softmax::log_prob::reference(logits, targets)
     }
 
@@ -138,7 +153,7 @@ pub trait KernelBackend: Backend {
     fn log_probs_backward(
         logits: Tensor<Self, 2>,
         targets: &[u32],
-        sums: &[f32],
+        sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         softmax::log_prob::reference_backward(logits, targets, sums, coefficients)
@@ -146,8 +161,13 @@ pub trait KernelBackend: Backend {
 
     /// Each row's share of the entropy in `logits` `[n, columns]` in f32, which may be some of the columns; `log_sums` `[n]` are of
     /// all of them.
-    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[f32]) -> Vec<f32> {
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Vec<f32> {
         softmax::entropy::reference(logits, log_sums)
+    }
+
+    /// The tokens of `draws` from `logits` `[n, vocab]` in f32; those of a row stand one after another.
+    fn sample(logits: Tensor<Self, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
+        sampling::reference::fetched(logits, draws)
     }
 
     /// Joins the columns `logits` `[n, columns]` from `first` on of a wider matrix to what those before them gave.
@@ -166,10 +186,43 @@ pub trait KernelBackend: Backend {
         logits: Tensor<Self, 2>,
         targets: &[u32],
         first: usize,
-        log_sums: &[f32],
+        log_sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         softmax::log_prob::reference_sums_backward(logits, targets, first, log_sums, coefficients)
+    }
+
+    /// KL divergence of each row of `logits` from that of `reference`, both `[n, vocab]` in f32, with their log-sum-exps `[n]`;
+    /// see [`kl`].
+    fn kls(
+        logits: &Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        sums: &[LogSum],
+        reference_sums: &[LogSum],
+    ) -> Vec<f32> {
+        kl::reference(logits, reference, sums, reference_sums)
+    }
+
+    /// Joins the columns `logits` and `reference` `[n, columns]` from `first` on of wider matrices to what those before them gave.
+    fn kl_sums(
+        logits: &Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        before: Option<kl::Running<Self>>,
+    ) -> kl::Running<Self> {
+        kl::reference_running(logits, reference, targets, first, before)
+    }
+
+    /// Gradients of such columns of `logits`, of a loss on the targets' log-probs and on the divergences.
+    fn kl_backward(
+        logits: Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        rows: &kl::Rows<'_>,
+    ) -> Tensor<Self, 2> {
+        kl::reference_backward(logits, reference, targets, first, rows)
     }
 
     /// `to + a^T b`, in place where `to` is not shared: `a` `[n, out]`, `b` `[n, in]`, `to` `[out, in]`.

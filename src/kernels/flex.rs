@@ -1,5 +1,7 @@
 //! The CPU backend's kernels: burn's Flex tensors in, slices through the kernels, Flex tensors out.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor, Layout};
 use half::bf16;
@@ -8,6 +10,7 @@ use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
 use super::quantised::{Activations, QuantisedMatrix};
+use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, selection, softmax};
 
 fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
@@ -40,14 +43,15 @@ fn weights<const D: usize>(w: &Tensor<Flex, D>) -> FlexTensor {
 /// A weight matrix held for the time of a product.
 enum Held<'a> {
     Float(FlexTensor),
-    Blocks(&'a QuantisedMatrix),
+    Blocks(Cow<'a, QuantisedMatrix>),
 }
 
 impl Held<'_> {
     fn new(matrix: &Matrix<Flex>) -> Held<'_> {
         match matrix {
             Matrix::Float(w) => Held::Float(weights(w)),
-            Matrix::Blocks(blocks) => Held::Blocks(blocks),
+            Matrix::Blocks(blocks) => Held::Blocks(Cow::Borrowed(blocks)),
+            Matrix::DeviceBlocks(blocks) => Held::Blocks(Cow::Owned(blocks.download())),
         }
     }
 
@@ -136,9 +140,12 @@ impl KernelBackend for Flex {
         let n = q.dims()[0];
         let (q, k, v) = (dense(q), dense(k), dense(v));
         let mut out = vec![0.0; n * shape.heads * shape.head_dim];
-        let mut sums = vec![0.0; n * shape.heads];
+        let mut sums = vec![0.0; 2 * n * shape.heads];
         attention::cpu::packed(q.storage(), k.storage(), v.storage(), segments, shape, &mut out, &mut sums);
-        Attended { out: tensor(out, [n, shape.heads * shape.head_dim]), sums: tensor(sums, [n, shape.heads]) }
+        Attended {
+            out: tensor(out, [n, shape.heads * shape.head_dim]),
+            sums: tensor(sums, [n, shape.heads, 2]),
+        }
     }
 
     fn cache_block_elements(kv_heads: usize, head_dim: usize) -> (usize, usize) {
@@ -284,14 +291,14 @@ impl KernelBackend for Flex {
         (tensor(dq, query), tensor(dk, key), tensor(dv, key))
     }
 
-    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<LogSum>) {
         if selection::plain() {
             return softmax::log_prob::reference(logits, targets);
         }
         softmax::log_prob::cpu(dense(logits.clone()).storage(), targets)
     }
 
-    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[f32]) -> Vec<f32> {
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Vec<f32> {
         if selection::plain() {
             return softmax::entropy::reference(logits, log_sums);
         }
@@ -301,7 +308,7 @@ impl KernelBackend for Flex {
     fn log_probs_backward(
         logits: Tensor<Self, 2>,
         targets: &[u32],
-        sums: &[f32],
+        sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         if selection::plain() {
@@ -309,6 +316,35 @@ impl KernelBackend for Flex {
         }
         let mut logits = dense(logits);
         softmax::log_prob::cpu_backward(logits.storage_mut(), targets, sums, coefficients);
+        wrap(logits)
+    }
+
+    fn kls(
+        logits: &Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        sums: &[LogSum],
+        reference_sums: &[LogSum],
+    ) -> Vec<f32> {
+        if selection::plain() {
+            return kl::reference(logits, reference, sums, reference_sums);
+        }
+        let (logits, reference) = (dense(logits.clone()), dense(reference.clone()));
+        kl::cpu(logits.storage(), reference.storage(), sums, reference_sums)
+    }
+
+    fn kl_backward(
+        logits: Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        rows: &kl::Rows<'_>,
+    ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return kl::reference_backward(logits, reference, targets, first, rows);
+        }
+        let width = logits.dims()[1];
+        let (mut logits, reference) = (dense(logits), dense(reference.clone()));
+        kl::cpu_backward(logits.storage_mut(), reference.storage(), targets, first..first + width, rows);
         wrap(logits)
     }
 

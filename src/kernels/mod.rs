@@ -15,6 +15,7 @@ pub mod norm;
 pub mod parallel;
 pub mod quantised;
 pub mod rotary;
+pub mod sampling;
 pub mod selection;
 pub mod simd;
 pub mod softmax;

@@ -10,7 +10,9 @@ use pulp::{Arch, Simd, WithSimd};
 static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
 /// Runs `op` compiled for the widest vector instructions of this machine.
-#[inline]
+///
+/// Not inlined, so that `op` is compiled once and not again for each place that asks for it.
+#[inline(never)]
 pub fn dispatch<O: WithSimd>(op: O) -> O::Output {
     ARCH.dispatch(op)
 }

@@ -105,7 +105,7 @@ impl Shapes {
                 copy: 64 << 20,
                 product: 1024,
                 linear: &[[1024, 1024, 1024]],
-                quantised: &[],
+                quantised: &[[1, 1024, 1024]],
                 attention: const { &[attention(512, 4, 4, 64), attention(512, 4, 2, 64)] },
                 cached: const { &[cached(4, 256, 4, 2, 64)] },
                 rows: &[[4096, 1024]],
@@ -119,7 +119,7 @@ impl Shapes {
                 copy: 1 << 30,
                 product: 8192,
                 linear: &[[8192, 8192, 8192]],
-                quantised: &[],
+                quantised: &[[1, 4096, 14_336]],
                 attention: const {
                     &[
                         attention(4096, 16, 16, 128),
@@ -152,7 +152,13 @@ impl Shapes {
                     [512, 896, 4864],
                     [512, 4864, 896],
                 ],
-                quantised: &[[1, 576, 1536], [16, 576, 1536], [1, 896, 4864], [512, 896, 4864]],
+                quantised: &[
+                    [1, 576, 1536],
+                    [16, 576, 1536],
+                    [1, 896, 4864],
+                    [1, 4864, 896],
+                    [512, 896, 4864],
+                ],
                 attention: const {
                     &[
                         attention(1024, 8, 8, 64),
@@ -179,6 +185,7 @@ impl Shapes {
             },
             Device::Wgpu => Self {
                 linear: &[[16, 576, 1536], [512, 576, 1536], [1024, 1024, 1024]],
+                quantised: &[[1, 576, 1536], [1, 1024, 1024], [16, 1024, 1024], [512, 1024, 1024]],
                 attention: const { &[attention(512, 4, 2, 64), attention(1024, 8, 8, 64)] },
                 cached: const { &[cached(4, 256, 4, 2, 64), cached(16, 1024, 9, 3, 64)] },
                 rows: &[[4096, 576], [4096, 1024]],
@@ -187,6 +194,7 @@ impl Shapes {
             },
             Device::Cuda(_) => Self {
                 linear: &[[16, 4096, 14_336], [4096, 4096, 4096], [4096, 5120, 13_824], [8192, 8192, 8192]],
+                quantised: &[[1, 4096, 14_336], [16, 4096, 14_336], [512, 4096, 14_336]],
                 attention: const {
                     &[
                         attention(1024, 8, 8, 64),

@@ -1,9 +1,9 @@
 //! Putting a decoder's weights together, tensor by tensor, from whatever holds them.
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, TensorData};
 
-use crate::kernels::Matrix;
 use crate::kernels::quantised::QuantisedMatrix;
+use crate::kernels::{KernelBackend, Matrix};
 use crate::model::config::ModelConfig;
 use crate::model::decoder::DecoderWeights;
 use crate::model::layer::{DecoderLayer, Linear};
@@ -27,11 +27,11 @@ pub trait WeightSource {
 pub enum MatrixData {
     /// Floats.
     Float(TensorData),
-    /// Quantised blocks, which stay on the host.
+    /// Quantised blocks, which are kept as they are.
     Blocks(QuantisedMatrix),
 }
 
-impl<B: Backend> DecoderWeights<B> {
+impl<B: KernelBackend> DecoderWeights<B> {
     /// Reads every tensor of `config` from `source` onto `device`, one at a time.
     pub fn read<S: WeightSource>(
         config: &ModelConfig,
@@ -74,12 +74,12 @@ impl<B: Backend> DecoderWeights<B> {
     }
 }
 
-struct Reader<'a, B: Backend, S> {
+struct Reader<'a, B: KernelBackend, S> {
     source: &'a mut S,
     device: &'a B::Device,
 }
 
-impl<B: Backend, S: WeightSource> Reader<'_, B, S> {
+impl<B: KernelBackend, S: WeightSource> Reader<'_, B, S> {
     fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<B, D>, S::Error> {
         let data = self.source.read(name, &shape)?;
         let dtype = data.dtype;
@@ -92,13 +92,13 @@ impl<B: Backend, S: WeightSource> Reader<'_, B, S> {
                 let dtype = data.dtype;
                 Matrix::Float(Tensor::from_data(data, (self.device, dtype)))
             }
-            MatrixData::Blocks(blocks) => Matrix::Blocks(blocks),
+            MatrixData::Blocks(blocks) => B::blocks(blocks, self.device),
         })
     }
 
     fn linear(&mut self, name: &str, [out, input]: [usize; 2], bias: bool) -> Result<Linear<B>, S::Error> {
         let weight = self.matrix(&format!("{name}.weight"), [out, input])?;
         let bias = bias.then(|| self.tensor(&format!("{name}.bias"), [out])).transpose()?;
-        Ok(Linear { weight, bias })
+        Ok(Linear::new(weight, bias))
     }
 }

@@ -13,8 +13,8 @@ use crate::model::config::{ModelConfig, RopeFrequencies};
 use crate::model::layer::{DecoderLayer, Linear, Projected};
 use crate::model::rotary::RotaryTables;
 
-/// A decoder-only transformer with its weights.
-#[derive(Debug)]
+/// A decoder-only transformer with its weights. A clone shares them until one of both is changed.
+#[derive(Debug, Clone)]
 pub struct Decoder<B: Backend> {
     /// Sizes and switches.
     pub config: ModelConfig,
@@ -132,6 +132,7 @@ impl<B: KernelBackend> Decoder<B> {
                 let data = TensorData::new(values, [tokens.len(), self.config.hidden_size]);
                 Tensor::from_data(data, (&self.device, DType::F32))
             }
+            Matrix::DeviceBlocks(table) => B::decode_rows(table, tokens, self.compute),
         };
         rows.cast(self.compute)
     }
@@ -141,7 +142,7 @@ impl<B: KernelBackend> Decoder<B> {
         let normed = B::rms_norm(hidden, &self.norm, self.config.rms_norm_eps as f32);
         let logits = match &self.lm_head {
             Some(head) => head.forward(normed),
-            None => Linear { weight: self.embed_tokens.clone(), bias: None }.forward(normed),
+            None => Linear::new(self.embed_tokens.clone(), None).forward(normed),
         };
         logits.cast(DType::F32)
     }

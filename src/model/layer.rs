@@ -3,41 +3,62 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+use crate::model::adapter::LowRank;
 use crate::model::config::ModelConfig;
 use crate::model::rotary::RotaryTables;
 
-/// A projection with its optional bias.
+/// A projection with its optional bias and adapter.
 #[derive(Debug, Clone)]
 pub struct Linear<B: Backend> {
     /// `[out, in]`
     pub weight: Matrix<B>,
     /// `[out]`
     pub bias: Option<Tensor<B, 1>>,
+    /// What is trained in place of the weight and the bias, where there is one.
+    pub adapter: Option<LowRank<B>>,
 }
 
 impl<B: Backend> Linear<B> {
-    /// The weights as kernels take them.
+    /// A projection without an adapter.
+    pub fn new(weight: Matrix<B>, bias: Option<Tensor<B, 1>>) -> Self {
+        Self { weight, bias, adapter: None }
+    }
+
+    /// Weight and bias as kernels take them.
     pub fn weights(&self) -> LinearWeights<'_, B> {
         LinearWeights { weight: &self.weight, bias: self.bias.as_ref() }
     }
 }
 
 impl<B: KernelBackend> Linear<B> {
-    /// `x W^T + b`: `x` `[n, in]`, result `[n, out]`.
+    /// `x W^T + b`, and what the adapter adds: `x` `[n, in]`, result `[n, out]`.
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let [y] = products(x, [self]);
         y
     }
 }
 
-/// Products of one input with several projections, in one call so that a backend can share its work.
+/// Products of one input with several projections and the `A` of their adapters, in one call so that a backend can share its
+/// work.
 pub(crate) fn products<B: KernelBackend, const N: usize>(
     x: Tensor<B, 2>,
     parts: [&Linear<B>; N],
 ) -> [Tensor<B, 2>; N] {
-    let mut outputs = B::linear_group(x, &parts.map(Linear::weights)).into_iter();
+    let adapters = || parts.iter().filter_map(|part| part.adapter.as_ref());
+    let group: Vec<LinearWeights<'_, B>> =
+        parts.iter().map(|part| part.weights()).chain(adapters().map(LowRank::narrow)).collect();
+    let mut outputs = B::linear_group(x, &group);
+    let mut narrow = outputs.split_off(N).into_iter();
+    let mut outputs = outputs.into_iter();
     // `linear_group` returns one output a part, by contract.
-    std::array::from_fn(|_| outputs.next().unwrap_or_else(|| unreachable!("one output a part")))
+    let one = || unreachable!("one output a part");
+    std::array::from_fn(|part| {
+        let y = outputs.next().unwrap_or_else(one);
+        match &parts[part].adapter {
+            Some(adapter) => y + adapter.widen(narrow.next().unwrap_or_else(one)),
+            None => y,
+        }
+    })
 }
 
 /// The weights of one layer, under their Hugging Face names.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{AllocationProperty, Bytes, DType, Shape, TensorData, bf16, f16};
 
-use crate::kernels::quantised::{Activations, BlockType, QuantisedMatrix};
+use crate::kernels::quantised::{Activations, BlockType, QuantisedMatrix, part_rows};
 use crate::model::build::{MatrixData, WeightSource};
 use crate::model::config::FloatType;
 use crate::model::weights::{ModelFiles, StoredType, WeightsError};
@@ -17,6 +17,8 @@ pub enum KeptType {
     AsStored,
     /// Matrices in this type, vectors in `F32`.
     Matrices(FloatType),
+    /// Quantised matrices in their blocks, every other tensor in this type.
+    BlocksAnd(FloatType),
 }
 
 /// Reads a model's tensors in a given type.
@@ -53,6 +55,8 @@ pub enum Kept {
 pub fn kept_as(kept: KeptType, stored: StoredType, rank: usize) -> Kept {
     match (kept, stored.block_type()) {
         (KeptType::All(float), _) => Kept::Float(float),
+        (KeptType::BlocksAnd(_), Some(block)) if rank == 2 => Kept::Blocks(block),
+        (KeptType::BlocksAnd(float), _) => Kept::Float(float),
         (KeptType::AsStored | KeptType::Matrices(_), _) if rank < 2 => Kept::Float(FloatType::F32),
         (KeptType::Matrices(float), _) => Kept::Float(float),
         (KeptType::AsStored, Some(block)) => Kept::Blocks(block),
@@ -80,6 +84,21 @@ pub fn kept_bytes(files: &ModelFiles, kept: KeptType) -> u64 {
         .sum()
 }
 
+/// Bytes of the largest part of a quantised matrix of `files` whose values a product has at hand while it runs: on a device that
+/// decodes parts, which is where [`KeptType::BlocksAnd`] is for.
+pub fn decoded_bytes(files: &ModelFiles, kept: KeptType) -> u64 {
+    let KeptType::BlocksAnd(float) = kept else { return 0 };
+    files
+        .stored_tensors()
+        .filter(|tensor| matches!(kept_as(kept, tensor.stored, tensor.shape.len()), Kept::Blocks(_)))
+        .map(|tensor| {
+            let rows = tensor.rows().min(part_rows(tensor.columns(), float.bytes()));
+            (rows * tensor.columns() * float.bytes()) as u64
+        })
+        .max()
+        .unwrap_or(0)
+}
+
 /// Whether some matrix of `files` stays in quantised blocks when kept as `kept`.
 pub fn keeps_blocks(files: &ModelFiles, kept: KeptType) -> bool {
     files
@@ -87,7 +106,8 @@ pub fn keeps_blocks(files: &ModelFiles, kept: KeptType) -> bool {
         .any(|tensor| matches!(kept_as(kept, tensor.stored, tensor.shape.len()), Kept::Blocks(_)))
 }
 
-fn dtype(float: FloatType) -> DType {
+/// The tensors' name of a float type.
+pub fn dtype(float: FloatType) -> DType {
     match float {
         FloatType::F32 => DType::F32,
         FloatType::BF16 => DType::BF16,

@@ -1,5 +1,6 @@
-//! The decoder and its files.
+//! The decoder, its adapters and its files.
 
+pub mod adapter;
 pub mod build;
 pub mod cache;
 pub mod config;

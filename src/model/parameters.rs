@@ -49,7 +49,25 @@ impl<B: Backend> Parameter<'_, B> {
 }
 
 impl<B: Backend> Decoder<B> {
-    /// Calls `visit` with every float tensor in the order of [`crate::model::config::ModelConfig::tensors`]. Quantised
+    /// Calls `visit` with every projection of every layer, under names like `model.layers.0.self_attn.q_proj`.
+    pub fn visit_projections(&mut self, visit: &mut dyn FnMut(&str, &mut Linear<B>)) {
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let parts = [
+                ("self_attn.q_proj", &mut layer.q_proj),
+                ("self_attn.k_proj", &mut layer.k_proj),
+                ("self_attn.v_proj", &mut layer.v_proj),
+                ("self_attn.o_proj", &mut layer.o_proj),
+                ("mlp.gate_proj", &mut layer.gate_proj),
+                ("mlp.up_proj", &mut layer.up_proj),
+                ("mlp.down_proj", &mut layer.down_proj),
+            ];
+            for (part, projection) in parts {
+                visit(&format!("model.layers.{index}.{part}"), projection);
+            }
+        }
+    }
+
+    /// Calls `visit` with every float tensor but those of adapters, in the order of [`crate::model::config::ModelConfig::tensors`]. Quantised
     /// matrices are not floats and are passed over.
     pub fn visit_parameters(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_, B>)) {
         matrix("model.embed_tokens.weight", &mut self.embed_tokens, visit);

@@ -56,6 +56,6 @@ fn cases<'a>(cases: impl IntoIterator<Item = &'a Case>) -> u128 {
 }
 
 /// Goes on with bytes after their length, so that it counts where one ends and the next begins.
-fn whole(hash: u128, bytes: &[u8]) -> u128 {
+pub(super) fn whole(hash: u128, bytes: &[u8]) -> u128 {
     go_on(go_on(hash, &(bytes.len() as u64).to_le_bytes()), bytes)
 }

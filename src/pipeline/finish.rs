@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::adapter::export_adapter;
 use super::error::PipelineError;
 use super::export::export;
 use super::prepare::Prepared;
@@ -23,7 +24,7 @@ use crate::kernels::KernelBackend;
 use crate::rl::ReplySampling;
 use crate::rl::heldout::{PlayError, play};
 use crate::rubric::{Generator, RuleJudge};
-use crate::train::config::{RunConfig, Stage};
+use crate::train::config::{Adapter, RunConfig, Stage};
 use crate::train::run::{Gain, Outcome, StepMetrics, Summary, read_metrics};
 
 /// Held-out consultations before reinforcement learning.
@@ -234,9 +235,12 @@ pub(super) fn finish<B: KernelBackend>(
     run.watch.part(Part::Baselines, count, count);
     let dir = run.dir.dir().to_owned();
     let model = dir.join(MODEL);
+    let config = &prepared.config;
+    if config.model.adapter == Adapter::Lora {
+        export_adapter(prepared, &mut run.policy, &run.dir)?;
+    }
     export(prepared, &mut run.policy, &model, run.watch)?;
 
-    let config = &prepared.config;
     let resamples = config.evaluation.resamples;
     let bootstrap = Bootstrap { resamples, seed: seed_of(config.seed, Draws::Intervals) };
     let steps = read_metrics(&run.dir.metrics_path())?;
@@ -283,6 +287,10 @@ fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
     let model = &prepared.model;
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let gap = steps.iter().filter_map(|step| Some(step.rl.as_ref()?.gap.max)).fold(0.0, f64::max);
+    let trained = match config.model.adapter {
+        Adapter::None => "all weights".to_owned(),
+        Adapter::Lora => format!("adapters of rank {}", config.model.lora.rank),
+    };
     RunFacts {
         name: config.name.clone(),
         date: date.to_owned(),
@@ -291,6 +299,7 @@ fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
         facts: vec![
             fact("model", model.architecture.class_name().to_owned()),
             fact("parameters", model.num_parameters().to_string()),
+            fact("trained", trained),
             fact("vocabulary", prepared.tokenizer.vocab_size().to_string()),
             fact("steps", steps.len().to_string()),
             fact("patients trained on", prepared.patients.train.len().to_string()),

@@ -2,9 +2,11 @@
 //! model does on held-out patients before and after, the exported model.
 //!
 //! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
-//! `supervised.rs` and `reinforced.rs` (their steps), `state.rs` (what a checkpoint holds), `finish.rs` (evaluation,
-//! report, summary, export). [`Watch`] is how a run speaks to whoever started it.
+//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `state.rs` (what a checkpoint
+//! holds), `finish.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
 
+mod adapter;
+mod base;
 mod error;
 mod export;
 mod fingerprint;
@@ -18,6 +20,7 @@ mod state;
 mod supervised;
 mod watch;
 
+pub use adapter::ADAPTER;
 pub use error::PipelineError;
 pub use fingerprint::Fingerprint;
 pub use finish::{MODEL, REPORT};

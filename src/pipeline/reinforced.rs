@@ -8,8 +8,8 @@ use super::seeds::{Draws, seed_of};
 use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
-    Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, LengthReward, NoiseFilter,
-    PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
+    Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty, LengthReward,
+    NoiseFilter, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
 };
 use crate::rubric::{Generator, RuleJudge};
 use crate::train::config::{CarryOn, Noise, Rl, Stage};
@@ -76,6 +76,9 @@ impl<B: KernelBackend> Run<'_, B> {
             fragments.restore(state, &prepared.format);
         }
         let rates = Stage::Rl(stage.clone()).learning_rate().over(grpo.steps * grpo.updates)?;
+        if grpo.keeps_reference() && self.reference.is_none() {
+            self.reference = Some(self.policy.decoder().clone());
+        }
         if !self.evaluate_owed()? {
             return Ok(Flow::Stop);
         }
@@ -90,13 +93,17 @@ impl<B: KernelBackend> Run<'_, B> {
                         objective: grpo.objective,
                         clip: Clip { low: grpo.epsilon_low as f32, high: grpo.epsilon_high as f32 },
                         l_max: grpo.max_new_tokens,
+                        kl: grpo
+                            .keeps_reference()
+                            .then_some(KlPenalty { beta: grpo.kl as f32, form: grpo.kl_form }),
                     },
                     temperature: grpo.temperature as f32,
                     micro_batch_tokens: grpo.update.micro_batch_tokens.unwrap_or(positions),
                     lr: rates.rate(self.place.stage_step * grpo.updates + number),
                     entropy: grpo.entropy,
                 };
-                let report = update(&mut self.policy, &mut self.optimizer, share, &options);
+                let reference = self.reference.as_ref();
+                let report = update(&mut self.policy, reference, &mut self.optimizer, share, &options);
                 add(&mut clock, Phase::ForwardBackward, report.forward_backward);
                 add(&mut clock, Phase::Optimizer, report.optimizer);
                 reports.push((options.lr, report));
@@ -187,6 +194,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)]) -> StepMetrics 
     // Later updates move away from the sampler, which is no fault of the numbers; the first must not.
     let first = reports.first().map(|(_, report)| report.seen.pairs.as_slice()).unwrap_or_default();
     let parts = reports.len().max(1) as f64;
+    let kls = || reports.iter().flat_map(|(_, report)| &report.seen.kls).map(|&it| f64::from(it));
     let entropies = || reports.iter().filter_map(|(_, report)| report.seen.entropies.as_ref());
     StepMetrics {
         loss: reports.iter().map(|(_, report)| report.seen.loss).sum::<f64>() / parts,
@@ -203,6 +211,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)]) -> StepMetrics 
             equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
             entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
+            kl: kls().next().map(|_| Spread::of(kls())),
             gap: Gap::of(first.iter().copied()),
             clipped: Clipped {
                 low: share(reports.iter().map(|(_, report)| report.seen.clipped_low).sum()),

@@ -3,31 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::tensor::DType;
-
+use super::base::{BASE, check_base, policy};
 use super::error::PipelineError;
 use super::fingerprint::Fingerprint;
 use super::finish;
 use super::prepare::Prepared;
-use super::seeds::{Draws, seed_of};
 use super::state::{self, NoNumber};
-use super::watch::{Part, Watch};
+use super::watch::Watch;
+use crate::engine::OpenError;
 use crate::engine::backend::{OnBackend, on_device};
 use crate::engine::error::RequestError;
-use crate::engine::{Engine, EngineOptions, OpenError};
 use crate::kernels::KernelBackend;
-use crate::model::config::FloatType;
-use crate::model::decoder::{Decoder, DecoderWeights};
-use crate::model::load::{FileWeights, KeptType};
+use crate::model::decoder::Decoder;
 use crate::rl::{Fragments, Policy};
 use crate::train::checkpoint::{Checkpoint, Progress};
-use crate::train::config::{Memory, RunConfig, Stage};
-use crate::train::init::InitialWeights;
+use crate::train::config::{RunConfig, Stage};
 use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary};
 use crate::train::{AdamW, AdamWOptions};
-
-/// Tokens of one step of the engine.
-const BATCH_TOKENS: usize = 512;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,12 +126,16 @@ pub(super) enum Flow {
 pub(super) struct Run<'a, B: KernelBackend> {
     pub prepared: &'a Prepared,
     pub policy: Policy<B>,
+    /// The model that the stage started with, where its loss holds the policy to it.
+    pub reference: Option<Decoder<B>>,
     pub optimizer: AdamW<B>,
     pub dir: RunDirectory,
     pub place: Place,
     pub watch: &'a mut dyn Watch,
     /// The checksum of the consultations from before reinforcement learning, once they are written.
     pub before: Option<String>,
+    /// The checksum of the frozen weights, where only adapters are trained.
+    base: Option<String>,
     /// Steps that were done before this sitting.
     first_step: u64,
     /// Work before this sitting, in milliseconds.
@@ -174,11 +170,16 @@ fn go<B: KernelBackend>(
     };
     let (mut before, checksum) = read.unzip();
     finish::check_model(start.dir())?;
-    let mut policy = policy::<B>(prepared, device, watch)?;
+    let (mut policy, base) = policy::<B>(prepared, device, watch)?;
+    if let (Some(checkpoint), Some(base)) = (start.checkpoint(), &base) {
+        check_base(config, checkpoint, base)?;
+    }
     let options = options(config, place.stage);
-    let optimizer = match start.checkpoint() {
-        Some(checkpoint) => state::restore(checkpoint, &mut policy, options)?,
-        None => AdamW::new(options),
+    // One that has not begun has its start in the policy itself.
+    let keeps = place.stage_step > 0 && config.stage.get(place.stage).is_some_and(Stage::keeps_reference);
+    let (optimizer, reference) = match start.checkpoint() {
+        Some(checkpoint) => state::restore(checkpoint, &mut policy, options, keeps)?,
+        None => (AdamW::new(options), None),
     };
     policy.resume_at(place.step);
     let dir = start.take_up()?;
@@ -186,11 +187,13 @@ fn go<B: KernelBackend>(
     let mut run = Run {
         prepared,
         policy,
+        reference,
         optimizer,
         dir,
         place,
         watch,
         before: checksum,
+        base,
         first_step: place.step,
         elapsed_ms: progress.elapsed_ms,
         started,
@@ -235,38 +238,6 @@ pub(super) const POOL: &str = "pool";
 const BEFORE: &str = "before";
 /// Where the fingerprint of what the run was prepared from is kept.
 const PREPARED: &str = "prepared";
-
-fn policy<B: KernelBackend>(
-    prepared: &Prepared,
-    device: B::Device,
-    watch: &mut dyn Watch,
-) -> Result<Policy<B>, PipelineError> {
-    let (config, model) = (&prepared.config, &prepared.model);
-    let total = 4 * model.num_parameters();
-    watch.part(Part::Weights, 0, total);
-    let weights = match &prepared.files {
-        Some(files) => {
-            let mut report = |done| watch.part(Part::Weights, done, total);
-            let mut source = FileWeights::new(&files.files, KeptType::All(FloatType::F32), &mut report);
-            DecoderWeights::read(model, &mut source, &device).map_err(OpenError::from)?
-        }
-        None => {
-            let seed = seed_of(config.seed, Draws::Weights);
-            let mut source = InitialWeights { seed, layers: model.num_hidden_layers };
-            let Ok(weights) = DecoderWeights::read(model, &mut source, &device);
-            weights
-        }
-    };
-    watch.part(Part::Weights, total, total);
-    let decoder = Decoder::<B>::new(model.clone(), weights, DType::F32, device);
-    let options = EngineOptions {
-        cache_tokens: Memory::cache_tokens(config, model),
-        batch_tokens: BATCH_TOKENS,
-        memory_limit: config.limits.memory.map(|bytes| bytes.0),
-    };
-    let engine = Engine::new(decoder, total, Some(prepared.tokenizer.clone()), options)?;
-    Ok(Policy::new(engine, prepared.format.clone()))
-}
 
 /// That a checkpoint is of this configuration, and was made from what was prepared.
 fn check(prepared: &Prepared, checkpoint: &Checkpoint) -> Result<(), PipelineError> {
@@ -353,9 +324,10 @@ impl<B: KernelBackend> Run<'_, B> {
             self.place.stage += 1;
             self.place.stage_step = 0;
             self.optimizer = AdamW::new(options(&self.prepared.config, self.place.stage));
+            self.reference = None;
         }
         if last || stop || self.place.step.is_multiple_of(self.prepared.config.checkpoint.every) {
-            self.save(pool.filter(|_| !last))?;
+            self.save(pool.filter(|_| !last), last || stop)?;
         }
         Ok(match (last, stop) {
             (_, true) => Some(Flow::Stop),
@@ -387,10 +359,11 @@ impl<B: KernelBackend> Run<'_, B> {
     /// Saves what a measurement that was not finished was of, where no checkpoint of it is there yet.
     pub fn save_unmeasured(&mut self, pool: &Fragments<'_>) -> Result<(), PipelineError> {
         let saved = self.place.step.is_multiple_of(self.prepared.config.checkpoint.every);
-        if saved { Ok(()) } else { self.save(Some(pool)) }
+        if saved { Ok(()) } else { self.save(Some(pool), true) }
     }
 
-    fn save(&mut self, pool: Option<&Fragments<'_>>) -> Result<(), PipelineError> {
+    /// Saves a checkpoint; the `last` before the run stops or does something else is flushed to the disk.
+    fn save(&mut self, pool: Option<&Fragments<'_>>, last: bool) -> Result<(), PipelineError> {
         let mut progress = Progress {
             stage: self.place.stage,
             stage_step: self.place.stage_step,
@@ -403,13 +376,22 @@ impl<B: KernelBackend> Run<'_, B> {
         // Strings and whole numbers only, which always have a JSON form.
         let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
         progress.extra.insert(PREPARED.to_owned(), json(serde_json::to_value(&self.prepared.fingerprint)));
-        if let Some(before) = &self.before {
-            progress.extra.insert(BEFORE.to_owned(), before.as_str().into());
+        for (name, checksum) in [(BEFORE, &self.before), (BASE, &self.base)] {
+            if let Some(checksum) = checksum {
+                progress.extra.insert(name.to_owned(), checksum.as_str().into());
+            }
         }
         if let Some(pool) = pool {
             progress.extra.insert(POOL.to_owned(), json(serde_json::to_value(pool.state())));
         }
-        match state::save(&mut self.dir, &mut self.policy, &self.optimizer, progress)? {
+        match state::save(
+            &mut self.dir,
+            last,
+            &mut self.policy,
+            self.reference.as_mut(),
+            &self.optimizer,
+            progress,
+        )? {
             None => Ok(()),
             Some(NoNumber { tensor, found }) => {
                 // The step that is not saved is the last one taken.

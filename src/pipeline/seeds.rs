@@ -19,6 +19,8 @@ pub(super) enum Draws {
     Split,
     /// The presentations that a supervised stage consults; by the stage's place.
     Presentations(usize),
+    /// The first values of adapters.
+    Adapters,
 }
 
 /// The seed of one part. Parts never share one: the run's seed is mixed with the part's number by SplitMix64 (Steele,
@@ -33,6 +35,7 @@ pub(super) fn seed_of(run: u64, draws: Draws) -> u64 {
         Draws::Intervals => (6, 0),
         Draws::Split => (7, 0),
         Draws::Presentations(stage) => (8, stage),
+        Draws::Adapters => (9, 0),
     };
     mix(mix(run) ^ mix((kind << 32) | place as u64))
 }
@@ -63,9 +66,10 @@ mod tests {
             Draws::Intervals,
             Draws::Split,
             Draws::Presentations(0),
+            Draws::Adapters,
         ];
         let seeds: BTreeSet<u64> = (0..1000).flat_map(|run| draws.map(|draws| seed_of(run, draws))).collect();
-        assert_eq!(seeds.len(), 10_000);
+        assert_eq!(seeds.len(), 11_000);
         // The first number of the published generator at state 0.
         assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
     }

@@ -1,4 +1,5 @@
-//! What a checkpoint holds: the weights and AdamW's moments, and where the run stands.
+//! What a checkpoint holds: what is trained (the weights, or the adapters) and AdamW's moments, the same of the reference where
+//! the stage keeps one, and where the run stands. Frozen weights are not in it.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,8 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use super::error::PipelineError;
 use crate::kernels::KernelBackend;
+use crate::model::decoder::Decoder;
+use crate::model::parameters::Parameter;
 use crate::rl::Policy;
 use crate::train::checkpoint::{Checkpoint, PendingCheckpoint, Progress, TensorSpec};
 use crate::train::run::{RunDirectory, RunError};
@@ -13,6 +16,9 @@ use crate::train::{AdamW, AdamWOptions};
 
 /// Prefixes of the moments' names.
 const MOMENTS: [&str; 2] = ["adamw.first.", "adamw.second."];
+
+/// Prefix of the reference's names.
+const REFERENCE: &str = "reference.";
 
 /// A value among the weights or moments that is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,23 +29,30 @@ pub(super) struct NoNumber {
     pub found: f32,
 }
 
-/// Saves a checkpoint, one tensor at a time; nothing is left of it where a value is no number.
+/// Saves a checkpoint, one tensor at a time; nothing is left of it where a value is no number. `last` says that no other follows
+/// soon.
 pub(super) fn save<B: KernelBackend>(
     run: &mut RunDirectory,
+    last: bool,
     policy: &mut Policy<B>,
+    mut reference: Option<&mut Decoder<B>>,
     optimizer: &AdamW<B>,
     progress: Progress,
 ) -> Result<Option<NoNumber>, PipelineError> {
-    let weights = weight_specs(policy);
+    let mut specs = trained_specs(policy);
+    let compared = if reference.is_some() { reference_specs(&specs) } else { Vec::new() };
     let moments = optimizer.moments().iter().flat_map(|(name, pair)| {
         MOMENTS.iter().zip(pair).map(move |(prefix, moment)| (format!("{prefix}{name}"), moment))
     });
     let moments: Vec<(String, &Tensor<B, 1>)> = moments.collect();
-    let mut specs = weights;
     specs.extend(moments.iter().map(|(name, moment)| TensorSpec::new(name.as_str(), moment.dims())));
+    specs.extend(compared);
     let mut pending = run.begin_save(progress.step, &specs)?;
+    if last {
+        pending = pending.flushed();
+    }
     let mut pushed = Ok(None);
-    policy.visit_parameters(&mut |name, parameter| {
+    policy.visit_trained(&mut |name, parameter| {
         if matches!(pushed, Ok(None)) {
             pushed = push(&mut pending, name, parameter.flat());
         }
@@ -48,6 +61,13 @@ pub(super) fn save<B: KernelBackend>(
         if matches!(pushed, Ok(None)) {
             pushed = push(&mut pending, &name, moment.clone());
         }
+    }
+    if let Some(reference) = &mut reference {
+        reference.visit_trained(&mut |name, parameter| {
+            if matches!(pushed, Ok(None)) {
+                pushed = push(&mut pending, &format!("{REFERENCE}{name}"), parameter.flat());
+            }
+        });
     }
     let found = pushed?;
     if found.is_none() {
@@ -72,19 +92,28 @@ fn push<B: KernelBackend>(
     Ok(None)
 }
 
-fn weight_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
+fn trained_specs<B: KernelBackend>(policy: &mut Policy<B>) -> Vec<TensorSpec> {
     let mut specs = Vec::new();
-    policy.visit_parameters(&mut |name, parameter| specs.push(TensorSpec::new(name, parameter.dims())));
+    policy.visit_trained(&mut |name, parameter| specs.push(TensorSpec::new(name, parameter.dims())));
     specs
 }
 
-/// Puts the weights of `checkpoint` into `policy` and returns its optimizer.
+/// The reference's tensors: as many as are trained of the policy.
+fn reference_specs(trained: &[TensorSpec]) -> Vec<TensorSpec> {
+    trained
+        .iter()
+        .map(|spec| TensorSpec::new(format!("{REFERENCE}{}", spec.name), spec.shape.clone()))
+        .collect()
+}
+
+/// Puts what `checkpoint` holds into `policy` and returns its optimizer, and the reference where the stage `keeps` one.
 pub(super) fn restore<B: KernelBackend>(
     checkpoint: &Checkpoint,
     policy: &mut Policy<B>,
     options: AdamWOptions,
-) -> Result<AdamW<B>, PipelineError> {
-    let mut expected = weight_specs(policy);
+    keeps: bool,
+) -> Result<(AdamW<B>, Option<Decoder<B>>), PipelineError> {
+    let mut expected = trained_specs(policy);
     // A tensor has both moments once it has had a gradient.
     let moments: Vec<TensorSpec> = expected
         .iter()
@@ -96,7 +125,9 @@ pub(super) fn restore<B: KernelBackend>(
             MOMENTS.map(|prefix| TensorSpec::new(format!("{prefix}{}", spec.name), vec![values]))
         })
         .collect();
+    let compared = if keeps { reference_specs(&expected) } else { Vec::new() };
     expected.extend(moments);
+    expected.extend(compared);
     checkpoint.check(&expected)?;
     let device = policy.decoder().device().clone();
     let read = |name: &str| {
@@ -106,7 +137,7 @@ pub(super) fn restore<B: KernelBackend>(
         Some(Tensor::<B, 1>::from_data(TensorData::new(values, [count]), (&device, DType::F32)))
     };
     let mut moments = BTreeMap::new();
-    policy.visit_parameters(&mut |name, mut parameter| {
+    policy.visit_trained(&mut |name, mut parameter| {
         // `check` has found it.
         if let Some(values) = read(name) {
             parameter.update(|_| values);
@@ -115,5 +146,14 @@ pub(super) fn restore<B: KernelBackend>(
             moments.insert(name.to_owned(), [first, second]);
         }
     });
-    Ok(AdamW::resume(options, checkpoint.state().progress.optimizer_step, moments))
+    let mut reference = keeps.then(|| policy.decoder().clone());
+    if let Some(reference) = &mut reference {
+        reference.visit_trained(&mut |name, mut parameter: Parameter<'_, B>| {
+            if let Some(values) = read(&format!("{REFERENCE}{name}")) {
+                parameter.update(|_| values);
+            }
+        });
+    }
+    let optimizer = AdamW::resume(options, checkpoint.state().progress.optimizer_step, moments);
+    Ok((optimizer, reference))
 }

@@ -1,8 +1,9 @@
 //! The loss of the replies of one micro-batch, as the executor asks for it.
 
 use crate::kernels::head::Derivative;
-use crate::rl::objective::{PolicyLoss, StepSize, TokenLoss, reply_ratio, token_ratio};
+use crate::rl::objective::{KlPenalty, PolicyLoss, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
 use crate::train::Objective;
+use crate::train::config::KlForm;
 
 /// What was seen of the tokens that went through.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Seen {
     pub clipped_high: usize,
     /// The entropy in nats of every trained token's distribution, where it was asked for.
     pub entropies: Option<Vec<f32>>,
+    /// What every trained token's divergence from the reference is, in nats, where the loss has one.
+    pub kls: Vec<f32>,
 }
 
 /// A trained token.
@@ -35,13 +38,15 @@ pub struct BatchLoss<'a> {
     tokens: Vec<Token>,
     /// Trained tokens of each reply.
     replies: Vec<usize>,
+    /// Log-probs of the tokens under the reference, for the estimate.
+    reference: Vec<f32>,
     seen: &'a mut Seen,
 }
 
 impl<'a> BatchLoss<'a> {
     /// Of no replies yet, of a step of `size`; what is seen is added to `seen`.
     pub fn new(loss: PolicyLoss, size: StepSize, seen: &'a mut Seen) -> Self {
-        Self { loss, size, tokens: Vec::new(), replies: Vec::new(), seen }
+        Self { loss, size, tokens: Vec::new(), replies: Vec::new(), reference: Vec::new(), seen }
     }
 
     /// Adds a reply: the log-probs its trained tokens were sampled at, and its advantage.
@@ -54,6 +59,15 @@ impl<'a> BatchLoss<'a> {
         self.replies.push(count);
     }
 
+    /// Gives the log-probs of all pushed tokens under the reference, which [`KlForm::K3`] needs.
+    ///
+    /// # Panics
+    /// If there are not as many as tokens.
+    pub fn compare(&mut self, reference: Vec<f32>) {
+        assert_eq!(reference.len(), self.tokens.len(), "log-probs of the reference and tokens");
+        self.reference = reference;
+    }
+
     /// The derivative by one token's log-prob.
     fn token(&mut self, index: usize, log_prob: f32, ratio: f32) -> f32 {
         let Token { old, advantage, divisor } = self.tokens[index];
@@ -63,6 +77,15 @@ impl<'a> BatchLoss<'a> {
         self.seen.clipped_low += usize::from(clipped_low);
         self.seen.clipped_high += usize::from(clipped_high);
         self.seen.pairs.push((old, log_prob));
+        let mut derivative = derivative;
+        if let (Some(KlPenalty { beta, form: KlForm::K3 }), Some(&reference)) =
+            (self.loss.kl, self.reference.get(index))
+        {
+            let (kl, slope) = k3(log_prob, reference);
+            derivative += beta * slope;
+            self.seen.loss += f64::from(beta * kl / divisor);
+            self.seen.kls.push(kl);
+        }
         derivative / divisor
     }
 
@@ -99,5 +122,18 @@ impl Objective for BatchLoss<'_> {
         if let Some(all) = &mut self.seen.entropies {
             all.extend_from_slice(entropies);
         }
+    }
+
+    fn kl_coefficients(&self) -> Option<Vec<f32>> {
+        let KlPenalty { beta, form } = self.loss.kl?;
+        let coefficients = || self.tokens.iter().map(|token| beta / token.divisor).collect();
+        (form == KlForm::Full).then(coefficients)
+    }
+
+    fn kls(&mut self, kls: &[f32]) {
+        let coefficients = self.kl_coefficients().unwrap_or_default();
+        let parts = kls.iter().zip(&coefficients).map(|(&kl, &coefficient)| f64::from(coefficient * kl));
+        self.seen.loss += parts.sum::<f64>();
+        self.seen.kls.extend_from_slice(kls);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use burn::tensor::DType;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -10,20 +9,36 @@ use crate::data::bpe::{self, BpeOptions, LEAST_VOCABULARY};
 use crate::data::consultation::{Consultation, DOCTOR_PROMPT};
 use crate::data::conversation::{ConversationError, DialogueFormat};
 use crate::data::{ChatTemplate, TemplateError, TokenizerError};
+use crate::engine::measure::MadeUpWeights;
+use crate::engine::open::Precision;
 use crate::engine::{Engine, EngineError, EngineOptions};
 use crate::kernels::{BLOCK_TOKENS, KernelBackend};
-use crate::model::config::ModelConfig;
+use crate::model::adapter::LowRankOptions;
+use crate::model::config::{FloatType, ModelConfig};
 use crate::model::decoder::{Decoder, DecoderWeights};
 use crate::rl::fragments::{FragmentError, fragment};
 use crate::rl::objective::{Clip, PolicyLoss};
 use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::update::{UpdateOptions, update};
 use crate::train::config::{AdvantageScale, PolicyObjective};
-use crate::train::init::InitialWeights;
+use crate::train::init::adapter_values;
 use crate::train::{AdamW, AdamWOptions};
 
 /// Tokens of one step of the engine.
 const BATCH_TOKENS: usize = 512;
+
+/// Which model a step trains.
+#[derive(Debug, Clone, Copy)]
+pub struct StepModel<'a> {
+    /// Its sizes.
+    pub config: &'a ModelConfig,
+    /// The type of its matrices.
+    pub matrices: FloatType,
+    /// How it is computed with.
+    pub precision: Precision,
+    /// The rank of the adapters that are trained; without, all weights are.
+    pub lora_rank: Option<usize>,
+}
 
 /// What a step works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -85,20 +100,20 @@ pub enum MeasureError {
 
 /// Measures `repeats` steps after one that is not counted. Rewards are given by lot, so no judge is measured.
 pub fn measure_step<B: KernelBackend>(
-    config: &ModelConfig,
+    model: StepModel<'_>,
     shape: StepShape,
     repeats: usize,
     device: B::Device,
     said: &mut dyn FnMut(usize),
 ) -> Result<Vec<StepSeconds>, MeasureError> {
-    check(config, shape)?;
-    let mut policy = policy::<B>(config, shape, device)?;
+    check(model, shape)?;
+    let mut policy = policy::<B>(model, shape, device)?;
     let clip = Some(1.0);
     let mut optimizer = AdamW::new(AdamWOptions { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip });
     let mut all = Vec::with_capacity(repeats);
     for number in 0..=repeats {
         said(number);
-        let seconds = step(&mut policy, &mut optimizer, config.vocab_size, shape, number as u64)?;
+        let seconds = step(&mut policy, &mut optimizer, model.config.vocab_size, shape, number as u64)?;
         if number > 0 {
             all.push(seconds);
         }
@@ -106,7 +121,8 @@ pub fn measure_step<B: KernelBackend>(
     Ok(all)
 }
 
-fn check(config: &ModelConfig, shape: StepShape) -> Result<(), MeasureError> {
+fn check(model: StepModel<'_>, shape: StepShape) -> Result<(), MeasureError> {
+    let config = model.config;
     let StepShape { prompts, group_size, prompt_tokens, new_tokens, micro_batch_tokens } = shape;
     let counts = [
         ("prompts", prompts),
@@ -114,6 +130,7 @@ fn check(config: &ModelConfig, shape: StepShape) -> Result<(), MeasureError> {
         ("prompt_tokens", prompt_tokens),
         ("new_tokens", new_tokens),
         ("micro_batch_tokens", micro_batch_tokens),
+        ("lora", model.lora_rank.unwrap_or(1)),
     ];
     if let Some((field, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
         return Err(MeasureError::Shape { field, found, legal: "at least 1".into() });
@@ -131,7 +148,7 @@ fn check(config: &ModelConfig, shape: StepShape) -> Result<(), MeasureError> {
 }
 
 fn policy<B: KernelBackend>(
-    config: &ModelConfig,
+    model: StepModel<'_>,
     shape: StepShape,
     device: B::Device,
 ) -> Result<Policy<B>, MeasureError> {
@@ -139,15 +156,20 @@ fn policy<B: KernelBackend>(
     let tokenizer = bpe::train(&[DOCTOR_PROMPT], &options)?;
     let template = ChatTemplate::new(&bpe::chat_template(None))?;
     let format = DialogueFormat::new(&tokenizer, &template, None)?;
-    let mut source = InitialWeights { seed: 1, layers: config.num_hidden_layers };
+    let StepModel { config, matrices, precision, lora_rank } = model;
+    let mut source = MadeUpWeights { matrices };
     let Ok(weights) = DecoderWeights::read(config, &mut source, &device);
-    let decoder = Decoder::<B>::new(config.clone(), weights, DType::F32, device);
+    let mut decoder = Decoder::<B>::new(config.clone(), weights, precision.compute, device);
+    if let Some(rank) = lora_rank {
+        let options = LowRankOptions { rank, alpha: rank as f64 };
+        decoder.adapt(options, &mut |name, dims| adapter_values(1, name, dims));
+    }
     let sequences = shape.prompts.saturating_mul(shape.group_size);
     // Blocks are whole, and a sequence may have a prompt's and its own partial one.
     let sequence = shape.prompt_tokens + shape.new_tokens + 2 * BLOCK_TOKENS;
     let cache_tokens = sequences.saturating_mul(sequence);
     let options = EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit: None };
-    let engine = Engine::new(decoder, 4 * config.num_parameters(), None, options)?;
+    let engine = Engine::new(decoder, matrices.bytes() as u64 * config.num_parameters(), None, options)?;
     Ok(Policy::new(engine, format))
 }
 
@@ -189,13 +211,14 @@ fn step<B: KernelBackend>(
             objective: PolicyObjective::M2,
             clip: Clip { low: 0.2, high: 0.28 },
             l_max: shape.new_tokens,
+            kl: None,
         },
         temperature: 1.0,
         micro_batch_tokens: shape.micro_batch_tokens,
         lr: 1e-6,
         entropy: false,
     };
-    let report = update(policy, optimizer, &fragments, &options);
+    let report = update(policy, None, optimizer, &fragments, &options);
     let step = start.elapsed().as_secs_f64();
     let (forward_backward, optimizer) = (report.forward_backward, report.optimizer);
     Ok(StepSeconds { step, rollout, forward_backward, optimizer })
@@ -206,6 +229,8 @@ mod tests {
     use burn_flex::{Flex, FlexDevice};
 
     use super::*;
+    use crate::engine::Device;
+    use crate::engine::open::precision;
 
     fn config() -> ModelConfig {
         let text = r#"{
@@ -219,24 +244,41 @@ mod tests {
     const SHAPE: StepShape =
         StepShape { prompts: 2, group_size: 3, prompt_tokens: 5, new_tokens: 4, micro_batch_tokens: 64 };
 
+    fn measured(
+        matrices: FloatType,
+        lora_rank: Option<usize>,
+        shape: StepShape,
+        repeats: usize,
+        said: &mut dyn FnMut(usize),
+    ) -> Result<Vec<StepSeconds>, MeasureError> {
+        let (config, precision) = (config(), precision(Device::Cpu, Some(matrices), None).unwrap());
+        let model = StepModel { config: &config, matrices, precision, lora_rank };
+        measure_step::<Flex>(model, shape, repeats, FlexDevice, said)
+    }
+
     #[test]
     fn the_parts_are_within_the_step() {
         let mut said = Vec::new();
-        let found =
-            measure_step::<Flex>(&config(), SHAPE, 2, FlexDevice, &mut |number| said.push(number)).unwrap();
-        assert_eq!((found.len(), said), (2, vec![0, 1, 2]));
-        for it in found {
-            assert!(it.rollout > 0.0 && it.forward_backward > 0.0 && it.optimizer > 0.0, "{it:?}");
-            assert!(it.rollout + it.forward_backward + it.optimizer <= it.step, "{it:?}");
+        for (matrices, lora_rank) in
+            [(FloatType::F32, None), (FloatType::F32, Some(4)), (FloatType::BF16, Some(4))]
+        {
+            said.clear();
+            let mut say = |number| said.push(number);
+            let found = measured(matrices, lora_rank, SHAPE, 2, &mut say).unwrap();
+            assert_eq!((found.len(), said.as_slice()), (2, &[0, 1, 2][..]));
+            for it in found {
+                assert!(it.rollout > 0.0 && it.forward_backward > 0.0 && it.optimizer > 0.0, "{it:?}");
+                assert!(it.rollout + it.forward_backward + it.optimizer <= it.step, "{it:?}");
+            }
         }
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let refused = |shape| {
-            measure_step::<Flex>(&config(), shape, 1, FlexDevice, &mut |_| {}).unwrap_err().to_string()
-        };
+        let refused = |shape| measured(FloatType::F32, None, shape, 1, &mut |_| {}).unwrap_err().to_string();
         assert!(refused(StepShape { new_tokens: 28, ..SHAPE }).contains("33, legal is at most 32"));
         assert!(refused(StepShape { group_size: 0, ..SHAPE }).contains("group_size is 0"));
+        let rank = measured(FloatType::F32, Some(0), SHAPE, 1, &mut |_| {}).unwrap_err();
+        assert!(rank.to_string().contains("lora is 0"), "{rank}");
     }
 }

@@ -18,7 +18,7 @@ pub use filter::{FilterError, Noise, NoiseFilter, repetition};
 pub use fragments::{
     Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, MarkedReply, RoundSeconds,
 };
-pub use objective::{Clip, PolicyLoss, StepSize, TokenLoss, reply_ratio, token_ratio};
+pub use objective::{Clip, KlPenalty, PolicyLoss, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
 pub use policy::{Policy, ReplySampling};
 pub use prospect::Prospect;
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};

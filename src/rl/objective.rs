@@ -1,4 +1,4 @@
-//! The losses that a policy is trained by, token by token. None has a KL term.
+//! The losses that a policy is trained by, token by token.
 //!
 //! Of token `t` of reply `i` let `x` be its log-prob, `x_old` that at which it was sampled, `A` the reply's advantage,
 //! `r = exp(x - x_old)`, `|o_i|` the reply's trained tokens, `B` the replies of the step and `N` their trained tokens. With
@@ -13,6 +13,18 @@
 //! cispo    sum -stop(min(r, 1 + high)) A x / N    MiniMax-M1, arXiv 2506.13585, eq (4)-(5); stop: taken as a constant
 //! ```
 //!
+//! Each may have `beta KL_t` beside it, which holds the policy to a reference `q`, inside the sum and under its divisor:
+//!
+//! ```text
+//! full     sum_v p(v) (log p(v) - log q(v)), over the vocabulary
+//! k3       exp(y - x) - (y - x) - 1, with y = log q of the token; its derivative by x is 1 - exp(y - x)
+//! ```
+//!
+//! `k3` (J. Schulman, "Approximating KL divergence", 2020; arXiv 2402.03300, eq (4); TRL's `beta` with
+//! `use_bias_correction_kl=False`) estimates the other from the tokens at hand. It is exact on average only where these are drawn
+//! from the policy itself, and its gradient is then that of `KL(q || p)`; multiplied by the ratio, as TRL has it otherwise, the
+//! gradient would estimate that of `full`.
+//!
 //! Summed over the tokens, `gspo` is the mean over replies of `f(s_i)`. Since `ds_i/dx = s_i / |o_i|`, the derivative by each `x` is
 //! `-s_i A / (B |o_i|)`: that of a token whose ratio is `s_i`. All divisors belong to the whole step, replies without an advantage
 //! included, so that no way of cutting a step into micro-batches changes its gradient. TRL 1.16 has the same losses as
@@ -21,7 +33,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::train::config::PolicyObjective;
+use crate::train::config::{KlForm, PolicyObjective};
 
 /// How far the ratio of new to old probability counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -41,6 +53,17 @@ pub struct PolicyLoss {
     pub clip: Clip,
     /// The constant that divides `m2` and `dr_grpo`, the longest reply.
     pub l_max: usize,
+    /// What holds the policy to a reference.
+    pub kl: Option<KlPenalty>,
+}
+
+/// A divergence from a reference in the loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KlPenalty {
+    /// Its coefficient, above 0.
+    pub beta: f32,
+    /// Which one.
+    pub form: KlForm,
 }
 
 /// What a step is divided by: all its replies, whether they have an advantage or not.
@@ -91,6 +114,13 @@ impl PolicyLoss {
             _ => surrogate(ratio, advantage, self.clip),
         }
     }
+}
+
+/// The estimate k3 of `KL(p || q)` at a token with log-probs `x` under `p` and `y` under `q`, and its derivative by `x`.
+pub fn k3(x: f32, y: f32) -> (f32, f32) {
+    let gap = y - x;
+    let excess = gap.exp_m1();
+    (excess - gap, -excess)
 }
 
 /// `exp(x - x_old)` of one token.

@@ -7,6 +7,7 @@ use crate::engine::request::{Output, Request};
 use crate::engine::sampling::SamplingParams;
 use crate::kernels::KernelBackend;
 use crate::model::decoder::Decoder;
+use crate::model::layer::Linear;
 use crate::model::parameters::Parameter;
 
 /// The model that consults. Sampling and training share its weights: there is one copy.
@@ -60,9 +61,19 @@ impl<B: KernelBackend> Policy<B> {
         change(self.engine.decoder_mut())
     }
 
-    /// Calls `visit` with every float tensor of the weights, to read them or to set them as they once were; no update.
+    /// Calls `visit` with every float tensor of the weights but those of adapters, to read them.
     pub fn visit_parameters(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_, B>)) {
         self.engine.decoder_mut().visit_parameters(visit);
+    }
+
+    /// Calls `visit` with what is trained, all weights or the adapters, to read it or to set it as it once was; no update.
+    pub fn visit_trained(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_, B>)) {
+        self.engine.decoder_mut().visit_trained(visit);
+    }
+
+    /// Calls `visit` with every projection, to read it.
+    pub fn visit_projections(&mut self, visit: &mut dyn FnMut(&str, &mut Linear<B>)) {
+        self.engine.decoder_mut().visit_projections(visit);
     }
 
     /// Replies to each of `prompts`, in their order; prompt `i` is sampled with `seeds[i]`, so a reply depends on its

@@ -1,12 +1,14 @@
 //! One optimizer step on groups of replies.
 
 use crate::kernels::KernelBackend;
+use crate::model::decoder::Decoder;
 use crate::rl::batch_loss::{BatchLoss, Seen};
 use crate::rl::fragments::Fragment;
 use crate::rl::objective::{PolicyLoss, StepSize};
 use crate::rl::policy::Policy;
 use crate::rl::trace::Trace;
-use crate::train::{AdamW, Gradients, PackedBatch, forward_backward};
+use crate::train::config::KlForm;
+use crate::train::{AdamW, Gradients, PackedBatch, forward_backward_beside, log_probs};
 
 /// Numbers of an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,9 +41,13 @@ pub struct UpdateReport {
 }
 
 /// Trains `policy` on `fragments` by one step. What the loss is divided by belongs to the step and not to a micro-batch.
-/// Replies without an advantage add exactly nothing and are passed over.
+/// Replies without an advantage add exactly nothing and are passed over, unless the loss holds the policy to `reference`.
+///
+/// # Panics
+/// If the loss has a divergence and there is no reference.
 pub fn update<B: KernelBackend>(
     policy: &mut Policy<B>,
+    reference: Option<&Decoder<B>>,
     optimizer: &mut AdamW<B>,
     fragments: &[Fragment],
     options: &UpdateOptions,
@@ -51,7 +57,9 @@ pub fn update<B: KernelBackend>(
     let size = size(fragments);
     let mut gradients = Gradients::default();
     let start = std::time::Instant::now();
-    for micro in micro_batches(fragments, options.micro_batch_tokens) {
+    let kl = options.loss.kl;
+    assert!(kl.is_none() || reference.is_some(), "a divergence from nothing");
+    for micro in micro_batches(fragments, options.micro_batch_tokens, kl.is_some()) {
         let mut batch = PackedBatch::default();
         let mut loss = BatchLoss::new(options.loss, size, &mut report.seen);
         for Tree { prompt, replies } in micro {
@@ -64,7 +72,17 @@ pub fn update<B: KernelBackend>(
             }
         }
         report.tokens += batch.tokens.len();
-        forward_backward(policy.decoder(), &batch, options.temperature, &mut loss, &mut gradients);
+        if let (Some(KlForm::K3), Some(reference)) = (kl.map(|kl| kl.form), reference) {
+            loss.compare(log_probs(reference, &batch, options.temperature));
+        }
+        forward_backward_beside(
+            policy.decoder(),
+            reference,
+            &batch,
+            options.temperature,
+            &mut loss,
+            &mut gradients,
+        );
     }
     report.forward_backward = start.elapsed().as_secs_f64();
     let start = std::time::Instant::now();
@@ -85,22 +103,22 @@ struct Tree<'a> {
     replies: Vec<(&'a Trace, f32)>,
 }
 
-/// The traces with an advantage, in order, as many together as have room. A group that is larger than a micro-batch is
-/// continued in the next one, with its prompt once more.
-fn micro_batches(fragments: &[Fragment], tokens: usize) -> Vec<Vec<Tree<'_>>> {
-    let mut all: Vec<Vec<Tree<'_>>> = Vec::new();
+/// The traces with an advantage, or `all` of them, in order, as many together as have room. A group that is larger than a
+/// micro-batch is continued in the next one, with its prompt once more.
+fn micro_batches(fragments: &[Fragment], tokens: usize, all: bool) -> Vec<Vec<Tree<'_>>> {
+    let mut batches: Vec<Vec<Tree<'_>>> = Vec::new();
     let mut filled = 0;
     for fragment in fragments {
         let prompt = fragment.group.prompt();
         let mut open = false;
         for (trace, reply) in fragment.group.traces().iter().zip(&fragment.replies) {
-            if reply.advantage == 0.0 {
+            if reply.advantage == 0.0 && !all {
                 continue;
             }
             let reply = (trace, reply.advantage as f32);
             let own = trace.len() - prompt.len();
             let len = if open { own } else { trace.len() };
-            match all.last_mut() {
+            match batches.last_mut() {
                 Some(last) if filled + len <= tokens => {
                     match last.last_mut().filter(|_| open) {
                         Some(tree) => tree.replies.push(reply),
@@ -109,14 +127,14 @@ fn micro_batches(fragments: &[Fragment], tokens: usize) -> Vec<Vec<Tree<'_>>> {
                     filled += len;
                 }
                 _ => {
-                    all.push(vec![Tree { prompt, replies: vec![reply] }]);
+                    batches.push(vec![Tree { prompt, replies: vec![reply] }]);
                     filled = trace.len();
                 }
             }
             open = true;
         }
     }
-    all
+    batches
 }
 
 #[cfg(test)]
@@ -146,13 +164,15 @@ mod tests {
     }
 
     #[test]
-    fn replies_without_an_advantage_are_passed_over_but_count_in_what_a_step_is_divided_by() {
+    fn replies_without_an_advantage_are_passed_over_unless_held_to_a_reference_and_count_in_the_divisor() {
         let fragments = [fragment(&[(4, 0.5), (6, -0.5)]), fragment(&[(3, 0.0), (5, 0.0)])];
         assert_eq!(size(&fragments), StepSize { replies: 4, tokens: 18 });
         for tokens in [1, 14, 1000] {
-            let micro = micro_batches(&fragments, tokens);
-            let replies: usize = micro.iter().flatten().map(|tree| tree.replies.len()).sum();
-            assert_eq!(replies, 2, "{tokens}");
+            for (all, wanted) in [(false, 2), (true, 4)] {
+                let micro = micro_batches(&fragments, tokens, all);
+                let replies: usize = micro.iter().flatten().map(|tree| tree.replies.len()).sum();
+                assert_eq!(replies, wanted, "{tokens}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use crate::kernels::head::{self, Derivative, HeadInput};
+use crate::kernels::head::{self, Derivative, HeadInput, Reference};
 use crate::kernels::parallel::on_pool;
 use crate::kernels::{KernelBackend, Segment};
 use crate::model::config::ModelConfig;
@@ -126,6 +126,14 @@ pub trait Objective: Send {
 
     /// Takes the entropy of each target's distribution in nats, after the derivatives.
     fn entropies(&mut self, _: &[f32]) {}
+
+    /// What the loss has the KL divergence of each target's distribution from the reference's times; `None` where it has none.
+    fn kl_coefficients(&self) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// Takes those divergences in nats, after the derivatives.
+    fn kls(&mut self, _: &[f32]) {}
 }
 
 impl<F: FnMut(usize, f32) -> f32 + Send> Objective for F {
@@ -139,34 +147,54 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
     if batch.targets.is_empty() {
         return Vec::new();
     }
-    let hidden = decoder.forward_segments(&batch.tokens, &batch.segments);
-    let rows = hidden.select(0, rows::<B>(&batch.targets, decoder));
-    let hidden = B::rms_norm(rows, &decoder.norm, decoder.config.rms_norm_eps as f32);
+    let hidden = predicting(decoder, batch);
     let (_, head) = head_of(decoder);
     let targets = wanted(&batch.targets);
-    let (head, entropies) = (head.weights(), false);
     head::rows::log_probs(&HeadInput {
         hidden,
-        head,
+        head: head.weights(),
         targets: &targets,
         soft_cap: None,
         temperature,
-        entropies,
+        entropies: false,
+        reference: None,
+        trained: false,
     })
+}
+
+/// The normed residual rows `[targets, hidden]` whose logits predict the batch's targets.
+fn predicting<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch) -> Tensor<B, 2> {
+    let hidden = decoder.forward_segments(&batch.tokens, &batch.segments);
+    let rows = hidden.select(0, rows::<B>(&batch.targets, decoder));
+    B::rms_norm(rows, &decoder.norm, decoder.config.rms_norm_eps as f32)
 }
 
 /// The output head with its name: the embedding's where they are tied.
 fn head_of<B: KernelBackend>(decoder: &Decoder<B>) -> (&'static str, Linear<B>) {
     match &decoder.lm_head {
         Some(head) => ("lm_head", head.clone()),
-        None => ("model.embed_tokens", Linear { weight: decoder.embed_tokens.clone(), bias: None }),
+        None => ("model.embed_tokens", Linear::new(decoder.embed_tokens.clone(), None)),
     }
 }
 
 /// Computes the log-probs of the batch's targets, asks `objective` for the loss's derivative by each, and adds the
-/// gradients of all tensors to `gradients`. Returns the log-probs `[targets]`.
+/// gradients of all that is trained to `gradients`: of all tensors, or of the adapters where there are any. Returns the
+/// log-probs `[targets]`.
 pub fn forward_backward<B: KernelBackend>(
     decoder: &Decoder<B>,
+    batch: &PackedBatch,
+    temperature: f32,
+    objective: &mut dyn Objective,
+    gradients: &mut Gradients<B>,
+) -> Vec<f32> {
+    forward_backward_beside(decoder, None, batch, temperature, objective, gradients)
+}
+
+/// [`forward_backward`] with a `reference` of the same vocabulary, whose distributions an objective that has
+/// [`Objective::kl_coefficients`] is held to. Nothing is learned by it.
+pub fn forward_backward_beside<B: KernelBackend>(
+    decoder: &Decoder<B>,
+    reference: Option<&Decoder<B>>,
     batch: &PackedBatch,
     temperature: f32,
     objective: &mut dyn Objective,
@@ -175,12 +203,13 @@ pub fn forward_backward<B: KernelBackend>(
     if batch.targets.is_empty() {
         return Vec::new();
     }
-    on_pool(|| walk(decoder, batch, temperature, objective, gradients))
+    on_pool(|| walk(decoder, reference, batch, temperature, objective, gradients))
 }
 
-/// [`forward_backward`] of a batch with targets.
+/// [`forward_backward_beside`] of a batch with targets.
 fn walk<B: KernelBackend>(
     decoder: &Decoder<B>,
+    reference: Option<&Decoder<B>>,
     batch: &PackedBatch,
     temperature: f32,
     objective: &mut dyn Objective,
@@ -188,8 +217,19 @@ fn walk<B: KernelBackend>(
 ) -> Vec<f32> {
     let PackedBatch { tokens, segments, targets } = batch;
     let config = &decoder.config;
+    // Before the policy's own walk, so that what that keeps is not there yet.
+    let coefficients = objective.kl_coefficients();
+    let compared = reference
+        .zip(coefficients.as_deref())
+        .map(|(decoder, coefficients)| (predicting(decoder, batch), head_of(decoder).1, coefficients));
+    let compared_with = compared.as_ref().map(|(hidden, head, coefficients)| Reference {
+        hidden: hidden.clone(),
+        head: head.weights(),
+        coefficients,
+    });
     let tables = decoder.rotary_tables(segments);
-    let context = LayerContext { config, tables: &tables, segments };
+    let adapted = decoder.is_adapted();
+    let context = LayerContext { config, tables: &tables, segments, adapted };
     let keep = keeps_inside(config, tokens.len());
     let mut inputs = Vec::with_capacity(decoder.layers.len());
     let mut x = decoder.embed(tokens);
@@ -205,18 +245,34 @@ fn walk<B: KernelBackend>(
     let residual = x.select(0, index.clone());
     let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
     let wanted = wanted(targets);
-    let (head, entropies) = (head.weights(), objective.wants_entropies());
-    let input = HeadInput { hidden: normed, head, targets: &wanted, soft_cap: None, temperature, entropies };
+    let entropies = objective.wants_entropies();
+    let input = HeadInput {
+        hidden: normed,
+        head: head.weights(),
+        targets: &wanted,
+        soft_cap: None,
+        temperature,
+        entropies,
+        reference: compared_with,
+        trained: !adapted,
+    };
     let loss = B::head_loss(input, &mut objective.derivative());
     if entropies {
         objective.entropies(&loss.entropies);
     }
-    gradients.add(format!("{name}.weight"), loss.weight);
+    if !loss.kls.is_empty() {
+        objective.kls(&loss.kls);
+    }
+    if let Some(weight) = loss.weight {
+        gradients.add(format!("{name}.weight"), weight);
+    }
     if let Some(bias) = loss.bias {
         gradients.add(format!("{name}.bias"), bias);
     }
     let (dresidual, dw) = B::rms_norm_backward(residual, &decoder.norm, eps, loss.hidden);
-    gradients.add("model.norm.weight".into(), dw);
+    if !adapted {
+        gradients.add("model.norm.weight".into(), dw);
+    }
     let dx = Tensor::zeros([tokens.len(), config.hidden_size], (decoder.device(), DType::F32));
     let mut dx = dx.select_assign(0, index, dresidual, burn::tensor::IndexingUpdateOp::Add);
 
@@ -224,7 +280,9 @@ fn walk<B: KernelBackend>(
         let kept = kept.unwrap_or_else(|| layer::forward(layer, &context, input.clone()).1);
         dx = layer::backward(index, layer, &context, input, kept, dx, gradients);
     }
-    gradients.add("model.embed_tokens.weight".into(), embedding(tokens, dx, config.vocab_size));
+    if !adapted {
+        gradients.add("model.embed_tokens.weight".into(), embedding(tokens, dx, config.vocab_size));
+    }
     loss.log_probs
 }
 

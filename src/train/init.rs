@@ -37,7 +37,16 @@ impl WeightSource for InitialWeights {
     }
 }
 
-fn normal(seed: u64, name: &str, count: usize, deviation: f64) -> Vec<f32> {
+/// First values of the `A` `[r, in]` of an adapter, as peft draws them: uniform within `1 / sqrt(in)`, which is He et al.'s
+/// (2015) Kaiming initialisation for a leaky slope of `sqrt 5`. They depend on the seed and the name alone.
+pub fn adapter_values(seed: u64, name: &str, [rank, input]: [usize; 2]) -> Vec<f32> {
+    let mut unit = uniform(seed, name);
+    let bound = (input.max(1) as f64).sqrt().recip();
+    (0..rank * input).map(|_| ((2.0 * unit() - 1.0) * bound) as f32).collect()
+}
+
+/// Numbers between 0 and 1, of a stream that belongs to `name`.
+fn uniform(seed: u64, name: &str) -> impl FnMut() -> f64 + use<> {
     // FNV-1a of the name picks the stream.
     let stream = name
         .bytes()
@@ -45,7 +54,11 @@ fn normal(seed: u64, name: &str, count: usize, deviation: f64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     // 53 bits, never 0, so the logarithm is finite.
-    let mut unit = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    move || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+}
+
+fn normal(seed: u64, name: &str, count: usize, deviation: f64) -> Vec<f32> {
+    let mut unit = uniform(seed, name);
     let mut values = Vec::with_capacity(count + 1);
     while values.len() < count {
         // Box and Muller 1958: two uniform numbers make two normal ones.
@@ -78,6 +91,24 @@ mod tests {
             assert!((moment(2) - 1.0).abs() < 5.0 * (2.0 / count).sqrt());
             assert!((moment(4) - 3.0).abs() < 5.0 * (96.0 / count).sqrt());
         }
+    }
+
+    #[test]
+    fn adapters_begin_uniform_within_the_root_of_their_width() {
+        let (rank, input) = (30, 400);
+        let drawn = adapter_values(1, "a.lora_A.weight", [rank, input]);
+        assert_eq!(drawn.len(), rank * input);
+        let bound = 0.05f32;
+        assert!(drawn.iter().all(|v| v.abs() <= bound));
+        let count = drawn.len() as f64;
+        let mean = drawn.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let square = drawn.iter().map(|&v| f64::from(v / bound).powi(2)).sum::<f64>() / count;
+        // 1/3 is the variance of a uniform distribution over [-1, 1], 4/45 that of its square; five deviations.
+        assert!(mean.abs() < 5.0 * f64::from(bound) / (3.0 * count).sqrt(), "{mean}");
+        assert!((square - 1.0 / 3.0).abs() < 5.0 * (4.0 / 45.0 / count).sqrt(), "{square}");
+        assert_eq!(drawn, adapter_values(1, "a.lora_A.weight", [rank, input]));
+        assert_ne!(drawn, adapter_values(2, "a.lora_A.weight", [rank, input]));
+        assert_ne!(drawn, adapter_values(1, "b.lora_A.weight", [rank, input]));
     }
 
     #[test]

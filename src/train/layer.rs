@@ -6,6 +6,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::kernels::{Attended, KernelBackend, Matrix, Segment};
+use crate::model::adapter::{LowRank, a_name, b_name};
 use crate::model::cache::attention_shape;
 use crate::model::config::ModelConfig;
 use crate::model::layer::{DecoderLayer, Linear, products};
@@ -20,6 +21,8 @@ pub struct LayerContext<'a, B: Backend> {
     pub tables: &'a RotaryTables<B>,
     /// The packed sequences.
     pub segments: &'a [Segment],
+    /// Whether only adapters are trained.
+    pub adapted: bool,
 }
 
 /// A projection's weights as floats.
@@ -29,11 +32,11 @@ pub struct LayerContext<'a, B: Backend> {
 pub(super) fn floats<B: Backend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
     match matrix {
         Matrix::Float(tensor) => tensor,
-        Matrix::Blocks(_) => panic!("a quantised matrix has no gradient"),
+        Matrix::Blocks(_) | Matrix::DeviceBlocks(_) => panic!("a quantised matrix has no gradient"),
     }
 }
 
-/// Adds the gradients of a projection's weight `dy^T x` and bias, and returns that of its input, `dy W`.
+/// Adds the gradients of a projection's weight `dy^T x` and bias, or of its adapter, and returns that of its input, `dy W`.
 pub(super) fn linear_backward<B: KernelBackend>(
     name: &str,
     part: &Linear<B>,
@@ -41,6 +44,9 @@ pub(super) fn linear_backward<B: KernelBackend>(
     dy: Tensor<B, 2>,
     gradients: &mut Gradients<B>,
 ) -> Tensor<B, 2> {
+    if let Some(adapter) = &part.adapter {
+        return adapter_backward(name, floats(&part.weight), adapter, x, dy, gradients);
+    }
     gradients.add(format!("{name}.weight"), B::product(dy.clone().transpose(), x));
     if part.bias.is_some() {
         gradients.add(format!("{name}.bias"), dy.clone().sum_dim(0));
@@ -48,10 +54,35 @@ pub(super) fn linear_backward<B: KernelBackend>(
     B::product(dy, floats(&part.weight).clone())
 }
 
+/// With `t = x A^T` and `s = alpha / r`: adds `dB = s dy^T t` and, with `dt = s dy B`, `dA = dt^T x`; returns `dy W + dt A`.
+///
+/// Products take their operands in the type of the activations and give f32. The frozen weight and bias get no gradient. `t` is
+/// made again rather than kept: it costs `r` of the weight's `out` rows.
+fn adapter_backward<B: KernelBackend>(
+    name: &str,
+    weight: &Tensor<B, 2>,
+    adapter: &LowRank<B>,
+    x: Tensor<B, 2>,
+    dy: Tensor<B, 2>,
+    gradients: &mut Gradients<B>,
+) -> Tensor<B, 2> {
+    let compute = x.dtype();
+    let operand = |matrix: &Tensor<B, 2>| matrix.clone().cast(compute);
+    let dy = dy.cast(compute);
+    let narrow = B::linear_group(x.clone(), &[adapter.narrow()]).swap_remove(0);
+    let db = B::wide_product(dy.clone().transpose(), narrow) * adapter.scale;
+    gradients.add(b_name(name), db);
+    let dnarrow = B::wide_product(dy.clone(), operand(floats(&adapter.b))) * adapter.scale;
+    let dnarrow = dnarrow.cast(compute);
+    gradients.add(a_name(name), B::wide_product(dnarrow.clone().transpose(), x));
+    B::wide_product(dy, operand(weight)) + B::wide_product(dnarrow, operand(floats(&adapter.a)))
+}
+
 /// A norm over the heads of `x` `[n, heads, head_dim]`, where the layer has one.
 struct HeadNorm<'a, B: Backend> {
     weight: Option<&'a Tensor<B, 1>>,
     eps: f32,
+    frozen: bool,
 }
 
 impl<B: KernelBackend> HeadNorm<'_, B> {
@@ -74,7 +105,9 @@ impl<B: KernelBackend> HeadNorm<'_, B> {
         let Some(weight) = self.weight else { return dy };
         let rows = |x: Tensor<B, 3>| x.reshape([n * heads, d]);
         let (dx, dw) = B::rms_norm_backward(rows(x), weight, self.eps, rows(dy));
-        gradients.add(format!("{name}.weight"), dw);
+        if !self.frozen {
+            gradients.add(format!("{name}.weight"), dw);
+        }
         dx.reshape([n, heads, d])
     }
 }
@@ -86,10 +119,10 @@ struct HeadNorms<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> HeadNorms<'a, B> {
-    fn new(layer: &'a DecoderLayer<B>, eps: f32) -> Self {
+    fn new(layer: &'a DecoderLayer<B>, eps: f32, frozen: bool) -> Self {
         Self {
-            q: HeadNorm { weight: layer.q_norm.as_ref(), eps },
-            k: HeadNorm { weight: layer.k_norm.as_ref(), eps },
+            q: HeadNorm { weight: layer.q_norm.as_ref(), eps, frozen },
+            k: HeadNorm { weight: layer.k_norm.as_ref(), eps, frozen },
         }
     }
 }
@@ -112,7 +145,11 @@ pub struct Kept<B: Backend> {
 /// Values that [`Kept`] holds a token.
 pub fn kept_values(config: &ModelConfig) -> usize {
     let (query, key) = (config.query_size(), config.key_value_size());
-    3 * config.hidden_size + 3 * query + 3 * key + config.num_attention_heads + 2 * config.intermediate_size
+    3 * config.hidden_size
+        + 3 * query
+        + 3 * key
+        + 2 * config.num_attention_heads
+        + 2 * config.intermediate_size
 }
 
 /// A layer's output `[n, hidden]` for its input `x` `[n, hidden]`, with what its backward needs. The bits are those of
@@ -122,11 +159,11 @@ pub fn forward<B: KernelBackend>(
     context: &LayerContext<'_, B>,
     x: Tensor<B, 2>,
 ) -> (Tensor<B, 2>, Kept<B>) {
-    let LayerContext { config, tables, segments } = context;
+    let LayerContext { config, tables, segments, adapted } = context;
     let eps = config.rms_norm_eps as f32;
     let n = x.dims()[0];
     let (heads, kv_heads, d) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
-    let norms = HeadNorms::new(layer, eps);
+    let norms = HeadNorms::new(layer, eps, *adapted);
     let normed = B::rms_norm(x.clone(), &layer.input_layernorm, eps);
     let [q, k, v] = products(normed.clone(), [&layer.q_proj, &layer.k_proj, &layer.v_proj]);
     let (q, k, v) = (q.reshape([n, heads, d]), k.reshape([n, kv_heads, d]), v.reshape([n, kv_heads, d]));
@@ -152,11 +189,11 @@ pub fn backward<B: KernelBackend>(
     dy: Tensor<B, 2>,
     gradients: &mut Gradients<B>,
 ) -> Tensor<B, 2> {
-    let LayerContext { config, tables, segments } = context;
+    let LayerContext { config, tables, segments, adapted } = context;
     let Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up } = kept;
     let name = |part: &str| format!("model.layers.{index}.{part}");
     let eps = config.rms_norm_eps as f32;
-    let norms = HeadNorms::new(layer, eps);
+    let norms = HeadNorms::new(layer, eps, *adapted);
 
     // The gated MLP.
     let inner = B::swiglu(gate.clone(), up.clone());
@@ -165,7 +202,9 @@ pub fn backward<B: KernelBackend>(
     let dsecond = linear_backward(&name("mlp.gate_proj"), &layer.gate_proj, second.clone(), dgate, gradients)
         + linear_backward(&name("mlp.up_proj"), &layer.up_proj, second, dup, gradients);
     let (dmiddle, dw) = B::rms_norm_backward(middle, &layer.post_attention_layernorm, eps, dsecond);
-    gradients.add(name("post_attention_layernorm.weight"), dw);
+    if !adapted {
+        gradients.add(name("post_attention_layernorm.weight"), dw);
+    }
     let dmiddle = dmiddle + dy;
 
     // Attention.
@@ -177,6 +216,7 @@ pub fn backward<B: KernelBackend>(
         gradients,
     );
     let shape = attention_shape(config);
+    let dattended = dattended.cast(attended.out.dtype());
     let (dq, dk, dv) =
         B::attention_packed_backward(turned_q, turned_k, v, segments, shape, &attended, dattended);
     // A rotation's gradient is the rotation back.
@@ -192,6 +232,8 @@ pub fn backward<B: KernelBackend>(
             + linear_backward(&name("self_attn.k_proj"), &layer.k_proj, normed.clone(), flat(dk), gradients)
             + linear_backward(&name("self_attn.v_proj"), &layer.v_proj, normed, flat(dv), gradients);
     let (dx, dw) = B::rms_norm_backward(x, &layer.input_layernorm, eps, dnormed);
-    gradients.add(name("input_layernorm.weight"), dw);
+    if !adapted {
+        gradients.add(name("input_layernorm.weight"), dw);
+    }
     dx + dmiddle
 }

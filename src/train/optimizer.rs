@@ -51,7 +51,7 @@ impl<B: KernelBackend> AdamW<B> {
         &self.moments
     }
 
-    /// Changes the decoder's tensors by one step along `gradients` and returns the global norm before clipping. A
+    /// Changes the decoder's tensors, or its adapters where it has any, by one step along `gradients` and returns the global norm before clipping. A
     /// tensor without a gradient is left as it is.
     pub fn step(&mut self, decoder: &mut Decoder<B>, gradients: Gradients<B>, lr: f64) -> f64 {
         on_pool(|| self.step_on_pool(decoder, gradients, lr))
@@ -64,7 +64,7 @@ impl<B: KernelBackend> AdamW<B> {
         let scale = self.options.clip.map_or(1.0, |clip| (clip / (norm + 1e-6)).min(1.0)) as f32;
         let AdamWOptions { betas, eps, weight_decay, .. } = self.options;
         let steps = self.steps;
-        decoder.visit_parameters(&mut |name, mut parameter| {
+        decoder.visit_trained(&mut |name, mut parameter| {
             let Some(gradient) = gradients.take(name) else { return };
             let dims = parameter.dims();
             let weight_decay = if dims.len() > 1 { weight_decay } else { 0.0 };

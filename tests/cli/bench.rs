@@ -26,6 +26,12 @@ fn a_grpo_step_is_measured_by_its_parts() {
     let message = refused(1, &[&base[..], &["--new-tokens", "100000"]].concat());
     assert!(message.contains("prompt_tokens + new_tokens is 100064"), "{message}");
     assert!(refused(1, &[&base[..], &["--repeats", "0"]].concat()).contains("--repeats is 0"));
+    assert_eq!((&report["lora_rank"], &report["dtype"]), (&Value::Null, &json!("F32")));
+    let lora = [&base[..], &sizes, &["--lora", "3", "--dtype", "bf16"]].concat();
+    let report = json_of(&lora, "");
+    assert_eq!((&report["lora_rank"], &report["dtype"]), (&json!(3), &json!("BF16")));
+    assert!(refused(1, &[&base[..], &["--lora", "0"]].concat()).contains("--lora is 0"));
+    assert!(refused(1, &[&base[..], &["--dtype", "bf16"]].concat()).contains("--dtype bf16 needs --lora"));
 }
 
 #[test]

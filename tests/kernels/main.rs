@@ -14,7 +14,7 @@ use std::ops::Range;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use half::bf16;
-use osler::kernels::quantised::{Activations, BlockType, QuantisedMatrix};
+use osler::kernels::quantised::{Activations, BlockType, DeviceBlocks, QuantisedMatrix};
 use osler::kernels::{
     AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, LinearWeights, Matrix, Segment, activation,
     attention, linear, norm, rotary,

@@ -186,6 +186,15 @@ fn the_reference_reads_quantised_blocks_too() {
     let product = |weight: &Matrix<Flex>| {
         values(linear::reference::linear(x.clone(), &LinearWeights { weight, bias: None }))
     };
+    // Also where they were put on the device, from which they come back.
+    let held = DeviceBlocks::upload(&blocks, &FlexDevice);
+    let rows = Flex::decode_rows(&held, &[2, 0], DType::F32);
+    assert_eq!(bits(&values(rows)), bits(&blocks.decode_rows([2, 0].into_iter())));
+    let held = Matrix::DeviceBlocks(held);
+    assert_eq!(bits(&product(&held)), bits(&product(&floats)));
+    let grouped = Flex::linear_group(x.clone(), &[LinearWeights { weight: &held, bias: None }]).remove(0);
+    let alone = Flex::linear_group(x.clone(), &[LinearWeights { weight: &floats, bias: None }]).remove(0);
+    assert_eq!(bits(&values(grouped)), bits(&values(alone)));
     assert_eq!(bits(&product(&Matrix::Blocks(blocks))), bits(&product(&floats)));
 }
 

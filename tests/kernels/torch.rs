@@ -15,9 +15,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::parity::attention::{Case, Inputs, Results, exact};
-use crate::parity::{Held, Sums, Wanted, head};
+use crate::parity::{Held, Wanted, head};
 
-const F32: Held = Held { dtype: DType::F32, bound: 1e-5, sums: Sums::Corrected };
+const F32: Held = Held { dtype: DType::F32, bound: 1e-5 };
 /// Of f64 results beside recorded ones of seven digits.
 const RECORDED: f64 = 1e-6;
 
@@ -132,6 +132,16 @@ struct Head {
     dbias: Option<Vec<f64>>,
     weights: Option<Vec<f32>>,
     grpo: Option<Grpo>,
+    reference: Option<Compared>,
+    #[serde(default)]
+    kls: Vec<f64>,
+}
+
+#[derive(Deserialize, Clone)]
+struct Compared {
+    hidden: Vec<f32>,
+    weight: Vec<f32>,
+    coefficients: Vec<f32>,
 }
 
 #[derive(Deserialize)]
@@ -164,11 +174,16 @@ impl Head {
         }
         let clip = Clip { low: grpo.epsilon_low, high: grpo.epsilon_high };
         let advantage = grpo.advantages[index / grpo.length];
-        let loss = PolicyLoss { objective: PolicyObjective::DrGrpo, clip, l_max: grpo.l_max };
+        let loss = PolicyLoss { objective: PolicyObjective::DrGrpo, clip, l_max: grpo.l_max, kl: None };
         let found = loss.token(log_prob, token_ratio(log_prob, grpo.old_log_probs[index]), advantage);
         let size = StepSize { replies: grpo.sequences, tokens: grpo.length };
         let count = loss.divisor(size, grpo.length);
         (f64::from(found.loss / count), found.derivative / count)
+    }
+
+    fn reference(&self) -> Option<head::Reference> {
+        let Compared { hidden, weight, coefficients } = self.reference.clone()?;
+        Some(head::Reference { hidden, weight, bias: None, coefficients })
     }
 
     fn results(&self, exact: &head::Results) -> head::Results {
@@ -180,6 +195,7 @@ impl Head {
             weight: self.dweight.clone(),
             bias: self.dbias.clone().unwrap_or_else(|| exact.bias.clone()),
             entropies: exact.entropies.clone(),
+            kls: self.kls.clone(),
             ..*exact
         }
     }
@@ -188,8 +204,9 @@ impl Head {
 #[test]
 fn the_heads_loss_is_torchs_and_ligers() {
     let cases = cases::<Head>("head_expected.json");
-    assert_eq!(cases.len(), 6);
+    assert_eq!(cases.len(), 8);
     assert_eq!(cases.iter().filter(|case| case.grpo.is_some()).count(), 1);
+    assert_eq!(cases.iter().filter(|case| case.reference.is_some()).count(), 2);
     let mut peaks = Vec::new();
     for case in &cases {
         let log_probs = narrow(&case.log_probs);
@@ -201,12 +218,17 @@ fn the_heads_loss_is_torchs_and_ligers() {
             slopes: log_probs.iter().enumerate().map(|(i, &p)| case.token(i, p).1).collect(),
             soft_cap: None,
             temperature: case.temperature,
+            reference: case.reference(),
         };
         let exact = head::exact::head(&inputs);
         let torch = case.results(&exact);
         peaks.push(exact.peak);
         let (wanted, bound) = (Wanted::logarithms("log p", &torch.log_probs), RECORDED);
         held(&case.name, wanted.check("f64 reference", &narrow(&exact.log_probs), bound));
+        if case.reference.is_some() {
+            let wanted = Wanted::logarithms("kl", &torch.kls);
+            held(&case.name, wanted.check("f64 reference", &narrow(&exact.kls), RECORDED));
+        }
         // Liger's own gradients are in f32.
         let bound = if case.grpo.is_some() { F32.bound } else { RECORDED };
         let gradients = [
@@ -227,10 +249,14 @@ fn the_heads_loss_is_torchs_and_ligers() {
             });
             Flex::head_loss(input, &mut derivative)
         });
+        if let Some(reference) = &case.reference {
+            let parts = reference.coefficients.iter().zip(&found.kls);
+            loss += parts.map(|(&k, &kl)| f64::from(k) * f64::from(kl)).sum::<f64>();
+        }
         let near = (loss - case.loss).abs() <= 1e-5 * case.loss.abs().max(1.0);
         assert!(near, "{}: the loss is {loss}, recorded is {}", case.name, case.loss);
         assert_eq!(host(found.hidden.clone()).len(), case.dhidden.len());
         held(&case.name, head::check("kernel", &inputs, &torch, found, F32));
     }
-    assert_eq!(peaks.iter().filter(|&&peak| peak > 1e4).count(), 2);
+    assert_eq!(peaks.iter().filter(|&&peak| peak > 1e4).count(), 3);
 }

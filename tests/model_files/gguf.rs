@@ -6,7 +6,7 @@ use osler::kernels::quantised::Activations;
 use osler::model::build::{MatrixData, WeightSource};
 use osler::model::config::{Architecture, ConfigError, FloatType, RopeScaling};
 use osler::model::decoder::{Decoder, DecoderWeights};
-use osler::model::load::{FileWeights, KeptType, keeps_blocks};
+use osler::model::load::{FileWeights, KeptType, decoded_bytes, keeps_blocks, kept_bytes};
 use osler::model::weights::{
     FileImage, GgufFile, ModelFiles, ModelFormat, RowOrder, TensorProblem, WeightsError,
 };
@@ -396,6 +396,34 @@ fn kept_blocks_hold_the_values_that_decoding_gives() {
         }
         assert!(blocks > 0, "{architecture:?} has no quantised matrix");
     }
+}
+
+/// What a GPU keeps, and the room it needs for the values of a part.
+#[test]
+fn blocks_are_kept_beside_floats_of_any_type() {
+    let model = open(&tiny(Architecture::Qwen2)).unwrap();
+    let largest = model
+        .stored_tensors()
+        .filter(|tensor| tensor.shape.len() == 2 && tensor.stored.block_type().is_some())
+        .map(|tensor| tensor.shape.iter().product::<usize>() as u64)
+        .max()
+        .unwrap();
+    for (float, size) in [(FloatType::F32, 4), (FloatType::BF16, 2)] {
+        let kept = KeptType::BlocksAnd(float);
+        assert!(keeps_blocks(&model, kept));
+        // Everything here is smaller than a part.
+        assert_eq!(decoded_bytes(&model, kept), largest * size);
+        assert_eq!(decoded_bytes(&model, KeptType::All(float)), 0);
+        let expected: u64 = model
+            .stored_tensors()
+            .map(|tensor| match (tensor.stored.block_type(), tensor.shape.len()) {
+                (Some(_), 2) => tensor.data.len() as u64,
+                _ => tensor.shape.iter().product::<usize>() as u64 * size,
+            })
+            .sum();
+        assert_eq!(kept_bytes(&model, kept), expected);
+    }
+    assert_eq!(decoded_bytes(&model, KeptType::AsStored), 0);
 }
 
 /// A file of random blocks is a model as good as any to compare with itself.

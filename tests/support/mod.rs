@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
+use burn::tensor::{Tensor, TensorData};
+use osler::kernels::KernelBackend;
+use osler::model::adapter::LowRankOptions;
 use osler::model::build::WeightSource;
 use osler::model::config::ModelConfig;
+use osler::model::decoder::Decoder;
 
 pub const TINY_MODELS: [&str; 7] = [
     "qwen2_tiny",
@@ -65,6 +68,21 @@ impl WeightSource for Formula {
             TensorData::new(values, shape.to_vec())
         })
     }
+}
+
+/// Gives `decoder` the adapters of `make_lora_expected.py`: rank 4, alpha 6, matrices that are the formula of their names, those
+/// of `B` divided by 4.
+pub fn adapt<B: KernelBackend>(decoder: &mut Decoder<B>) {
+    let device = decoder.device().clone();
+    decoder.adapt(LowRankOptions { rank: 4, alpha: 6.0 }, &mut |name, dims| formula(name, &dims));
+    decoder.visit_adapters(&mut |name, mut parameter| {
+        if name.ends_with(".lora_B.weight") {
+            let values = formula(name, &parameter.dims());
+            let values: Vec<f32> = values.into_iter().map(|v| v / 4.0).collect();
+            let count = values.len();
+            parameter.update(|_| Tensor::from_data(TensorData::new(values, [count]), &device));
+        }
+    });
 }
 
 /// The configuration of a tiny model.

@@ -2,6 +2,7 @@
 //! had not been, and what is wrong is said before anything is lost.
 
 mod command;
+mod lora;
 mod resumed;
 
 use std::fs;
@@ -218,6 +219,63 @@ fn a_run_comes_again_and_goes_on_bit_for_bit_wherever_it_stopped() {
     assert_eq!(read_summary(&at("again")).unwrap(), None);
     sit(&at("again"), &config(&[]), None);
     same(&at("whole"), &at("again"));
+}
+
+/// The reference is the model at the stage's start, in every sitting: a run that kept another one would differ.
+#[test]
+fn a_run_held_to_its_start_goes_on_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let held = config(&["stage.rl.kl=0.1"]);
+    sit(&at("whole"), &held, None);
+    let steps = read_metrics(&at("whole").join("metrics.jsonl")).unwrap();
+    let divergences: Vec<_> = steps.iter().filter_map(|step| step.rl.as_ref()?.kl).collect();
+    assert_eq!(divergences.len() as u64, RL_STEPS);
+    assert!(divergences.iter().all(|kl| kl.mean > 0.0 && kl.min > -1e-6), "{divergences:?}");
+    sit(&at("start"), &config(&["stage.rl.kl=0.1", "stage.rl.updates=1"]), Some(SFT_STEPS + 1));
+    let steps = read_metrics(&at("start").join("metrics.jsonl")).unwrap();
+    let kl = steps.last().unwrap().rl.as_ref().unwrap().kl.unwrap();
+    assert_eq!((kl.min, kl.max), (0.0, 0.0), "before its first update the policy is the reference");
+
+    for stops in [vec![SFT_STEPS], vec![SFT_STEPS + 1], vec![SFT_STEPS + 2, SFT_STEPS + 3]] {
+        let name = format!("stopped at {stops:?}");
+        for stop in stops {
+            assert!(matches!(sit(&at(&name), &held, Some(stop)).0, Ended::Stopped(_)));
+        }
+        assert!(matches!(sit(&at(&name), &held, None).0, Ended::Finished(_)));
+        same(&at("whole"), &at(&name));
+    }
+
+    // A checkpoint within the stage holds the weights from before it; that of the end has no use for them.
+    sit(&at("kept"), &held, Some(SFT_STEPS));
+    let load = |step: u64| Checkpoint::load(&at("kept").join(format!("checkpoints/step-{step:06}"))).unwrap();
+    let start = load(SFT_STEPS);
+    assert!(start.tensors().all(|tensor| !tensor.name.starts_with("reference.")));
+    let start: Vec<(String, Vec<f32>)> =
+        start.tensors().map(|it| (it.name.to_owned(), it.values().into_owned())).collect();
+    sit(&at("kept"), &held, Some(SFT_STEPS + 2));
+    let within = load(SFT_STEPS + 2);
+    let weights = start.iter().filter(|(name, _)| !name.starts_with("adamw."));
+    for (name, values) in weights {
+        let kept = within.tensor(&format!("reference.{name}")).unwrap().values().into_owned();
+        assert!(kept == *values, "{name}");
+        assert!(within.tensor(name).unwrap().values().into_owned() != *values, "{name} was trained");
+    }
+    sit(&at("kept"), &held, None);
+    assert!(load(SFT_STEPS + RL_STEPS).tensors().all(|tensor| !tensor.name.starts_with("reference.")));
+
+    // It holds the policy: at its last update, it is nearer to its start than without, whatever form the term has.
+    for form in ["full", "k3"] {
+        let far = |kl: &str| {
+            let out = at(&format!("{form} {kl}"));
+            let form = format!("stage.rl.kl_form={form}");
+            sit(&out, &config(&[&format!("stage.rl.kl={kl}"), &form]), None);
+            let steps = read_metrics(&out.join("metrics.jsonl")).unwrap();
+            steps.last().unwrap().rl.as_ref().unwrap().kl.unwrap().mean
+        };
+        let (loose, tight) = (far("1e-9"), far("3"));
+        assert!(tight < loose, "{form}: {tight} and {loose}");
+    }
 }
 
 #[test]

@@ -3,15 +3,10 @@
 
 use burn::tensor::{DType, backend::Backend};
 use burn_wgpu::Wgpu;
-use osler::kernels::KernelBackend;
+use osler::kernels::{KernelBackend, head as kernel};
 
 use super::device;
-use super::parity::{Held, Seen, Sums, attention, bound, cached, head, run};
-
-/// GPUs keep a row's log-sum-exp in one f32.
-fn held(dtype: DType) -> Held {
-    Held::new(dtype, Sums::Rounded)
-}
+use super::parity::{Held, Seen, attention, bound, cached, head, run};
 
 /// Whether the adapter computes in f16.
 fn has_f16() -> bool {
@@ -42,7 +37,7 @@ fn attention_and_its_gradients_are_those_in_f64() {
         empty.add(case.segments.iter().any(|it| it.len == 0));
         continued.add(case.segments.iter().any(|it| it.len > 0 && it.after.is_some()));
         extreme.add(exact.peak >= 1e4);
-        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), held(DType::F32))
+        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), Held::new(DType::F32))
     });
     empty.at_least(10, "an empty segment");
     continued.at_least(10, "a continuation");
@@ -58,7 +53,7 @@ fn attention_in_f16_is_that_in_f64() {
     run(30, attention::cases(&limits), |case| {
         let inputs = case.inputs(DType::F16);
         let exact = case.exact(&inputs);
-        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), held(DType::F16))
+        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), Held::new(DType::F16))
     });
 }
 
@@ -82,22 +77,42 @@ fn check_head(count: u32, limits: &head::Limits, dtype: DType) {
         let inputs = case.inputs(dtype);
         let exact = head::exact::head(&inputs);
         let found = head::found::<Wgpu>(&inputs, &device(), [dtype; 2], Wgpu::head_loss);
-        head::check("kernel", &inputs, &exact, found, held(dtype))
+        head::check("kernel", &inputs, &exact, found, Held::new(dtype))?;
+        // In parts, of which the vocabulary of 300 has two, the last of them ragged.
+        let found = head::found::<Wgpu>(&inputs, &device(), [dtype; 2], |input, derivative| {
+            kernel::columns::loss(input, 256, derivative)
+        });
+        head::check("parts of columns", &inputs, &exact, found, Held::new(dtype))
     });
 }
 
 #[test]
 fn the_heads_loss_and_its_gradients_are_those_in_f64() {
-    let limits =
-        head::Limits { rows: vec![1, 7, 40], widths: vec![8, 33], vocabs: vec![5, 300], extreme: true };
-    check_head(40, &limits, DType::F32);
+    check_head(40, &head_limits(false), DType::F32);
+}
+
+#[test]
+fn the_divergence_from_a_reference_and_its_gradients_are_those_in_f64() {
+    check_head(40, &head_limits(true), DType::F32);
+}
+
+fn head_limits(compared: bool) -> head::Limits {
+    head::Limits { rows: vec![1, 7, 40], widths: vec![8, 33], vocabs: vec![5, 300], extreme: true, compared }
 }
 
 /// Logits of thousands are rounded to whole numbers in f16, so there are none here.
 #[test]
 fn the_heads_loss_in_f16_is_that_in_f64() {
     if has_f16() {
-        let limits = head::Limits { rows: vec![7], widths: vec![33], vocabs: vec![5, 300], extreme: false };
-        check_head(15, &limits, DType::F16);
+        for compared in [false, true] {
+            let limits = head::Limits {
+                rows: vec![7],
+                widths: vec![33],
+                vocabs: vec![5, 300],
+                extreme: false,
+                compared,
+            };
+            check_head(15, &limits, DType::F16);
+        }
     }
 }

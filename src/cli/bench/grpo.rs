@@ -4,30 +4,42 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::options::Runtime;
+use crate::cli::options::{Dtype, Runtime};
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output};
 use crate::engine::backend::{OnBackend, on_device};
+use crate::engine::open::precision;
 use crate::kernels::{KernelBackend, simd};
-use crate::model::config::ModelConfig;
-use crate::rl::measure::{MeasureError, StepSeconds, StepShape, measure_step};
+use crate::model::config::{FloatType, ModelConfig};
+use crate::rl::measure::{MeasureError, StepModel, StepSeconds, StepShape, measure_step};
 
 /// Measure a GRPO step
 ///
-/// Replies to made-up prompts are sampled, given rewards by lot, and learned from in one AdamW step, all in f32. Without
-/// --model, a Qwen2 shape of 7.0M parameters. benches/peers/trl_grpo_bench.py measures the same with TRL.
+/// Replies to made-up prompts are sampled, given rewards by lot, and learned from in one AdamW step: of all weights, in f32,
+/// or of low-rank adapters. Without --model, a Qwen2 shape of 7.0M parameters. benches/peers/trl_grpo_bench.py measures the
+/// same with TRL.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   osler bench grpo
   osler bench grpo --prompts 4 --group-size 16 --new-tokens 128 --json
+  osler bench grpo --model ./qwen2.5-7b --lora 32 --dtype bf16 --device cuda
 
-JSON: {\"model\", \"parameters\", \"device\", \"threads\", \"instruction_set\", \"prompts\", \"group_size\", \"prompt_tokens\",
-       \"new_tokens\", \"micro_batch_tokens\", \"median\": {\"step\", \"rollout\", \"forward_backward\", \"optimizer\"},
+JSON: {\"model\", \"parameters\", \"dtype\", \"lora_rank\", \"device\", \"threads\", \"instruction_set\",
+       \"prompts\", \"group_size\", \"prompt_tokens\", \"new_tokens\", \"micro_batch_tokens\",
+       \"median\": {\"step\", \"rollout\", \"forward_backward\", \"optimizer\"},
        \"steps\": [{..}, ..]}, in seconds")]
 pub struct Arguments {
     /// Folder with a config.json, or such a file; the weights are made up
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
+
+    /// Train adapters of this rank on every projection in place of all weights
+    #[arg(long, value_name = "RANK")]
+    lora: Option<usize>,
+
+    /// Type to keep the weights in; bf16 needs --lora, and auto is f32
+    #[arg(long, value_enum, default_value = "f32", value_name = "TYPE")]
+    dtype: Dtype,
 
     /// Prompts of a step
     #[arg(long, default_value_t = 8, value_name = "N")]
@@ -61,6 +73,9 @@ pub struct Arguments {
 struct Report {
     model: String,
     parameters: u64,
+    dtype: String,
+    /// `None` where all weights are trained.
+    lora_rank: Option<usize>,
     device: String,
     threads: usize,
     instruction_set: String,
@@ -76,6 +91,11 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if arguments.repeats == 0 {
         return Err("--repeats is 0, legal is at least 1".into());
     }
+    let (matrices, lora_rank) = (arguments.dtype.float().unwrap_or(FloatType::F32), arguments.lora);
+    if matrices != FloatType::F32 && lora_rank.is_none() {
+        return Err("--dtype bf16 needs --lora: all weights are trained in f32 only".into());
+    }
+    let precision = precision(runtime.device, Some(matrices), None)?;
     let (model, config) = match &arguments.model {
         Some(path) => {
             let file = if path.is_dir() { path.join("config.json") } else { path.clone() };
@@ -93,7 +113,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let progress = Progress::spinner();
     let repeats = arguments.repeats;
     let said = &mut |number| progress.say(&format!("step {number} of {repeats}"));
-    let steps = Steps { config: &config, shape, repeats, said };
+    let trained = StepModel { config: &config, matrices, precision, lora_rank };
+    let steps = Steps { model: trained, shape, repeats, said };
     let steps = on_device(runtime.device, steps)?.map_err(named)?;
     progress.finish();
     let median = |of: fn(&StepSeconds) -> f64| {
@@ -104,6 +125,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let report = Report {
         model,
         parameters: config.num_parameters(),
+        dtype: matrices.to_string(),
+        lora_rank,
         device: runtime.device.to_string(),
         threads: rayon::current_num_threads(),
         instruction_set: simd::instruction_set(),
@@ -126,7 +149,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
 
 /// Steps to be measured.
 struct Steps<'a> {
-    config: &'a ModelConfig,
+    model: StepModel<'a>,
     shape: StepShape,
     repeats: usize,
     said: &'a mut dyn FnMut(usize),
@@ -136,7 +159,7 @@ impl OnBackend for Steps<'_> {
     type Output = Result<Vec<StepSeconds>, MeasureError>;
 
     fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output {
-        measure_step::<B>(self.config, self.shape, self.repeats, device, self.said)
+        measure_step::<B>(self.model, self.shape, self.repeats, device, self.said)
     }
 }
 
@@ -164,8 +187,12 @@ fn qwen2_7m() -> Result<ModelConfig, Box<dyn std::error::Error>> {
 fn describe(report: &Report) -> String {
     let StepShape { prompts, group_size, prompt_tokens, new_tokens, .. } = report.shape;
     let parameters = report.parameters as f64 / 1e6;
+    let trained = match report.lora_rank {
+        Some(rank) => format!("in {}, adapters of rank {rank}", report.dtype),
+        None => format!("in {}, all trained", report.dtype),
+    };
     let mut text = format!(
-        "{}, {parameters:.1}M parameters, on {}, {} x {}\n{prompts} prompts x {group_size} replies, {prompt_tokens} + \
+        "{}, {parameters:.1}M parameters {trained}, on {}, {} x {}\n{prompts} prompts x {group_size} replies, {prompt_tokens} + \
          {new_tokens} tokens\n\n{:<10} {:>8} {:>8} {:>17} {:>10}\n",
         report.model,
         report.device,

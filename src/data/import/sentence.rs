@@ -107,6 +107,23 @@ pub fn finding(sentence: &str) -> Finding {
     }
 }
 
+/// Whether a sentence only says that the chart says nothing: `Information not provided.`, `N/A`. It is no answer that a
+/// patient gives.
+pub fn says_nothing(sentence: &str) -> bool {
+    let lower = sentence.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    const WHOLE: [&str; 5] = ["n/a", "na", "not applicable", "not available", "none provided"];
+    const SUBJECTS: [&str; 5] = ["information", "details", "history", "data", "symptoms"];
+    const ABSENT: [&str; 4] = ["provided", "specified", "available", "noted"];
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let short = words.len() <= 8;
+    let about = words.iter().any(|word| SUBJECTS.contains(word));
+    let absent = words.last().is_some_and(|last| ABSENT.contains(last));
+    let denied = words.iter().any(|word| matches!(*word, "no" | "not"));
+    WHOLE.contains(&lower.as_str())
+        || lower.starts_with("not applicable")
+        || (short && about && absent && denied)
+}
+
 /// What a denial denies: `Denies fever, cough, or chest pain.` gives the three; empty where the sentence is no plain
 /// list.
 pub fn denied(sentence: &str) -> Vec<&str> {
@@ -194,6 +211,32 @@ mod tests {
         assert_eq!(sentences(text), ["Seen by Dr. X at 3.5 mg/dL.", "No fever;", "no cough.", "Well?"]);
         assert_eq!(sentences("no end"), ["no end"]);
         assert!(sentences(" . ").is_empty());
+    }
+
+    #[test]
+    fn a_chart_without_an_answer_is_told_from_one() {
+        for text in [
+            "Information not provided.",
+            "N/A",
+            "NA",
+            "Information not specified.",
+            "No additional information provided",
+            "No relevant social history provided",
+            "No additional symptoms provided.",
+            "Not applicable due to patient's age.",
+        ] {
+            assert!(says_nothing(text), "{text}");
+        }
+        for text in [
+            "No significant medical history.",
+            "No family history of breast cancer.",
+            "Denies fever.",
+            "Newborn, no prior medical history.",
+            "No recent travel history.",
+            "Not on any regular medications.",
+        ] {
+            assert!(!says_nothing(text), "{text}");
+        }
     }
 
     #[test]

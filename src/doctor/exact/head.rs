@@ -1,7 +1,8 @@
 //! A loss on log-probs under an output head and its gradients: the formulas of [`crate::kernels::head`] in f64.
 
+use super::log_probs::{self, log_sum_exp};
+use super::norm;
 use super::sums::{add, product};
-use super::{log_probs, norm};
 use crate::doctor::inputs::wide;
 
 /// What is to be predicted from what.
@@ -21,6 +22,21 @@ pub struct Inputs {
     pub soft_cap: Option<f32>,
     /// What logits are divided by.
     pub temperature: f32,
+    /// What the distributions are compared with.
+    pub reference: Option<Reference>,
+}
+
+/// A head of the same vocabulary that is compared with.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    /// `[n, width]`, of a width of its own.
+    pub hidden: Vec<f32>,
+    /// `[vocab, width]`.
+    pub weight: Vec<f32>,
+    /// `[vocab]`.
+    pub bias: Option<Vec<f32>>,
+    /// The loss's derivatives by the KL divergences, `[n]`.
+    pub coefficients: Vec<f32>,
 }
 
 impl Inputs {
@@ -39,6 +55,8 @@ pub struct Results {
     pub log_probs: Vec<f64>,
     /// `-sum_v p_v log p_v` of the rows.
     pub entropies: Vec<f64>,
+    /// `KL(p || q)` of the rows with the reference; empty without one.
+    pub kls: Vec<f64>,
     /// Gradient of the hidden rows.
     pub hidden: Vec<f64>,
     /// Gradient of the weights.
@@ -51,8 +69,8 @@ pub struct Results {
     pub peak: f64,
 }
 
-/// The sizes of what cancels in a gradient: a logit's gradient is the difference of `c [v = t]` and `c p_v`, each of which
-/// is a term here.
+/// The sizes of what cancels in a gradient: a logit's gradient is the difference of `c [v = t]` and `c p_v`, and with a reference
+/// of `k p_v log p_v`, `k p_v log q_v` and `k p_v KL`, each of which is a term here.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     /// Of the hidden rows' gradient.
@@ -63,24 +81,70 @@ pub struct Terms {
     pub bias: f64,
 }
 
-/// Log-probs, and the gradients of a loss whose derivatives by them are the slopes.
+/// Logits of a head as they come out of its matrix, `[n, vocab]`.
+fn logits(hidden: &[f32], weight: &[f32], bias: Option<&Vec<f32>>, width: usize) -> Vec<f64> {
+    let mut logits = product(hidden, weight, width);
+    if let Some(bias) = bias {
+        let bias = wide(bias);
+        for row in logits.chunks_exact_mut(bias.len()) {
+            row.iter_mut().zip(&bias).for_each(|(x, b)| *x += b);
+        }
+    }
+    logits
+}
+
+/// What the divergences of rows add to the gradient of `logits` `[n, vocab]`.
+struct Divergence {
+    kls: Vec<f64>,
+    /// `k p_v (log p_v - log q_v - KL)`, `[n, vocab]`.
+    gradient: Vec<f64>,
+    /// The squares of the three terms of that, `[n, vocab]`.
+    squares: Vec<f64>,
+}
+
+impl Divergence {
+    /// Of `logits` from `others`, both capped and divided.
+    fn new(logits: &[f64], others: &[f64], coefficients: &[f32]) -> Self {
+        let vocab = logits.len() / coefficients.len();
+        let mut it = Self { kls: Vec::new(), gradient: Vec::new(), squares: Vec::new() };
+        let rows = logits.chunks_exact(vocab).zip(others.chunks_exact(vocab));
+        for ((x, y), &k) in rows.zip(coefficients) {
+            let (sum, other_sum) = (log_sum_exp(x), log_sum_exp(y));
+            let pairs = || x.iter().zip(y).map(|(x, y)| (x - sum, y - other_sum));
+            let kl = pairs().map(|(a, b)| a.exp() * (a - b)).sum::<f64>();
+            for (a, b) in pairs() {
+                let weight = f64::from(k) * a.exp();
+                it.gradient.push(weight * (a - b - kl));
+                it.squares.push(weight * weight * (a * a + b * b + kl * kl));
+            }
+            it.kls.push(kl);
+        }
+        it
+    }
+}
+
+/// Log-probs, and the gradients of a loss whose derivatives by them are the slopes, and by the divergences the coefficients.
 ///
 /// # Panics
 /// If there are no targets, or the lengths do not agree.
 pub fn head(inputs: &Inputs) -> Results {
     let (n, width, vocab) = inputs.dims();
     let temperature = f64::from(inputs.temperature);
-    let bias = inputs.bias.as_ref().map_or_else(|| vec![0.0; vocab], |bias| wide(bias));
-    let mut logits = product(&inputs.hidden, &inputs.weight, width);
+    let soft_cap = inputs.soft_cap.map(f64::from);
+    let mut logits = logits(&inputs.hidden, &inputs.weight, inputs.bias.as_ref(), width);
     // The derivative of each logit by what comes out of the matrix.
     let mut bends = Vec::with_capacity(logits.len());
-    for row in logits.chunks_exact_mut(vocab) {
-        for (x, b) in row.iter_mut().zip(&bias) {
-            let (y, bend) = capped(*x + b, inputs.soft_cap.map(f64::from));
-            bends.push(bend / temperature);
-            *x = y / temperature;
-        }
+    for x in &mut logits {
+        let (y, bend) = capped(*x, soft_cap);
+        bends.push(bend / temperature);
+        *x = y / temperature;
     }
+    let divergence = inputs.reference.as_ref().map(|reference| {
+        let Reference { hidden, weight, bias, coefficients } = reference;
+        let others = self::logits(hidden, weight, bias.as_ref(), hidden.len() / n);
+        let others: Vec<f64> = others.into_iter().map(|y| capped(y, soft_cap).0 / temperature).collect();
+        Divergence::new(&logits, &others, coefficients)
+    });
     let log_probs::Results { log_probs, entropies, gradient, peak, .. } =
         log_probs::rows(logits, &inputs.targets, &inputs.slopes);
     let (hidden, weight) = (wide(&inputs.hidden), wide(&inputs.weight));
@@ -88,6 +152,7 @@ pub fn head(inputs: &Inputs) -> Results {
     let mut it = Results {
         log_probs,
         entropies,
+        kls: divergence.as_ref().map_or_else(Vec::new, |divergence| divergence.kls.clone()),
         hidden: vec![0.0; n * width],
         weight: vec![0.0; vocab * width],
         bias: vec![0.0; vocab],
@@ -99,17 +164,20 @@ pub fn head(inputs: &Inputs) -> Results {
         let length = norm(h);
         for (v, (&x, w)) in row.iter().zip(weight.chunks_exact(width)).enumerate() {
             let bend = bends[i * vocab + v];
-            let slope = x * bend;
+            let own = x * bend;
+            let slope = own + divergence.as_ref().map_or(0.0, |it| it.gradient[i * vocab + v] * bend);
             it.bias[v] += slope;
             add(&mut it.hidden[i * width..][..width], slope, w);
             add(&mut it.weight[v * width..][..width], slope, h);
             // `c ([v = t] - p)` is `-c p` for all but the target, whose two terms are `c` and `c p`.
             let square = if v == inputs.targets[i] as usize {
                 let c = f64::from(inputs.slopes[i]) * bend;
-                c * c + (c - slope) * (c - slope)
+                c * c + (c - own) * (c - own)
             } else {
-                slope * slope
+                own * own
             };
+            let square =
+                square + divergence.as_ref().map_or(0.0, |it| it.squares[i * vocab + v] * bend * bend);
             it.terms.hidden += square * lengths[v] * lengths[v];
             it.terms.weight += square * length * length;
             it.terms.bias += square;

@@ -2,19 +2,21 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{Expected, Parity, rounded_sum};
+use super::{Expected, Parity};
 use crate::doctor::exact::head::{self as exact, Inputs};
-use crate::doctor::exact::log_probs::log_sum_exp;
+use crate::doctor::exact::log_probs;
 use crate::doctor::exact::sums::add;
 use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
-use crate::kernels::head::{Derivative, HeadInput};
+use crate::kernels::head::{Derivative, HeadInput, Reference};
+use crate::kernels::softmax::LogSum;
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
 impl<B: KernelBackend> Parity<'_, B> {
     pub(super) fn head(&mut self) {
         // The last has more rows than are done at once, and sides that products take by whole tiles.
         for (seed, (n, width, vocab)) in (600..).zip([(1, 8, 5), (67, 96, 1031), (600, 256, 304)]) {
-            self.head_loss(n, width, vocab, seed);
+            self.head_loss(n, width, vocab, false, seed);
+            self.head_loss(n, width, vocab, true, seed);
         }
         for (seed, (n, out, width)) in (610..).zip([(1, 7, 5), (67, 130, 192)]) {
             self.add_products(n, out, width, seed);
@@ -24,9 +26,11 @@ impl<B: KernelBackend> Parity<'_, B> {
         }
     }
 
-    fn head_loss(&mut self, n: usize, width: usize, vocab: usize, seed: u64) {
+    /// With the log-probs alone, or `compared` with another head as well.
+    fn head_loss(&mut self, n: usize, width: usize, vocab: usize, compared: bool, seed: u64) {
         let temperature = 0.75f32;
-        let case = format!("{n} rows of {width} to {vocab}");
+        let beside = if compared { ", with a reference" } else { "" };
+        let case = format!("{n} rows of {width} to {vocab}{beside}");
         for (grain, dtypes) in self.grains() {
             let mut noise = Noise(seed);
             let (hidden, weight) =
@@ -34,17 +38,34 @@ impl<B: KernelBackend> Parity<'_, B> {
             let bias = noise.values(vocab, 1.0, grain);
             let slopes = noise.values(n, 2.0, Grain::Fine);
             let targets = noise.below(n, vocab);
-            let inputs =
-                Inputs { hidden, weight, bias: Some(bias), targets, slopes, soft_cap: None, temperature };
+            let reference = compared.then(|| exact::Reference {
+                hidden: noise.values(n * width, 1.0, grain),
+                weight: noise.values(vocab * width, 0.5, grain),
+                bias: None,
+                coefficients: noise.values(n, 2.0, Grain::Fine),
+            });
+            let inputs = Inputs {
+                hidden,
+                weight,
+                bias: Some(bias),
+                targets,
+                slopes,
+                soft_cap: None,
+                temperature,
+                reference,
+            };
             let exact = exact::head(&inputs);
-            let expected = [
+            let mut expected = vec![
                 Expected::whole("log p", exact.log_probs),
                 Expected::whole("entropy", exact.entropies),
                 Expected::rows("dhidden", exact.hidden, width),
                 Expected::rows("dweight", exact.weight, width),
                 Expected::whole("dbias", exact.bias),
             ];
-            let Inputs { hidden, weight, bias, targets, slopes, .. } = inputs;
+            if compared {
+                expected.push(Expected::whole("kl", exact.kls));
+            }
+            let Inputs { hidden, weight, bias, targets, slopes, reference, .. } = inputs;
             let bias = bias.unwrap_or_default();
             for dtype in dtypes {
                 self.check_product("head_loss", &case, dtype, &expected, |device| {
@@ -52,6 +73,15 @@ impl<B: KernelBackend> Parity<'_, B> {
                     let bias: Tensor<B, 1> = tensor(&bias, [vocab], device, dtype);
                     let head = LinearWeights { weight: &matrix, bias: Some(&bias) };
                     let hidden = tensor(&hidden, [n, width], device, dtype);
+                    let other = reference
+                        .as_ref()
+                        .map(|it| Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype)));
+                    let pair = reference.as_ref().zip(other.as_ref());
+                    let reference = pair.map(|(it, weight)| Reference {
+                        hidden: tensor(&it.hidden, [n, width], device, dtype),
+                        head: LinearWeights { weight, bias: None },
+                        coefficients: &it.coefficients,
+                    });
                     let input = HeadInput {
                         hidden,
                         head,
@@ -59,10 +89,17 @@ impl<B: KernelBackend> Parity<'_, B> {
                         soft_cap: None,
                         temperature,
                         entropies: true,
+                        reference,
+                        trained: true,
                     };
                     let found = B::head_loss(input, &mut Derivative::each(|index, _| slopes[index]));
-                    let bias = found.bias.map(host).unwrap_or_default();
-                    vec![found.log_probs, found.entropies, host(found.hidden), host(found.weight), bias]
+                    let (weight, bias) = (found.weight.map(host), found.bias.map(host));
+                    let [weight, bias] = [weight, bias].map(Option::unwrap_or_default);
+                    let mut all = vec![found.log_probs, found.entropies, host(found.hidden), weight, bias];
+                    if compared {
+                        all.push(found.kls);
+                    }
+                    all
                 });
             }
         }
@@ -98,20 +135,10 @@ impl<B: KernelBackend> Parity<'_, B> {
         let mut targets = noise.below(n, vocab);
         // The first and the last of a part.
         (targets[0], targets[n - 1]) = (cuts[1] as u32, cuts[2] as u32 - 1);
-        let (mut log_probs, mut sums, mut gradient) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, (&target, &c)) in logits.chunks_exact(vocab).zip(targets.iter().zip(&coefficients)) {
-            let (row, c) = (wide(row), f64::from(c));
-            let sum = log_sum_exp(&row);
-            log_probs.push(row[target as usize] - sum);
-            let at = gradient.len() + target as usize;
-            gradient.extend(row.iter().map(|x| -c * (x - sum).exp()));
-            gradient[at] += c;
-            sums.push(sum);
-        }
-        let rounded: Vec<f32> = sums.iter().map(|&sum| sum as f32).collect();
-        let forward = [Expected::whole("log p", log_probs), Expected::whole("sums", sums)];
-        let least_bound = rounded_sum(8.0);
-        let backward = [Expected { least_bound, ..Expected::rows("dlogits", gradient, vocab) }];
+        let exact = log_probs::log_probs(&logits, &targets, &coefficients);
+        let kept = exact.log_sums();
+        let forward = [Expected::whole("log p", exact.log_probs), Expected::whole("sums", exact.sums)];
+        let backward = [Expected::rows("dlogits", exact.gradient, vocab)];
         let case = format!("{n} rows of {vocab} in 3 parts");
         let part = |at: usize, device: &B::Device| -> Tensor<B, 2> {
             let all = tensor::<B, 2>(&logits, [n, vocab], device, DType::F32);
@@ -123,12 +150,11 @@ impl<B: KernelBackend> Parity<'_, B> {
                 running = Some(B::log_sums(part(at, device), &targets, cuts[at], running));
             }
             let Some(running) = running else { return Vec::new() };
-            let sums: Vec<f32> = host(running.peaks + running.sums.log());
-            vec![host(running.hits).into_iter().zip(&sums).map(|(hit, sum)| hit - sum).collect(), sums]
+            let (log_probs, sums) = running.finish();
+            vec![log_probs, sums.into_iter().map(LogSum::total).collect()]
         });
         self.check("log_sums_backward", &case, DType::F32, &backward, |device| {
-            let part =
-                |at| B::log_sums_backward(part(at, device), &targets, cuts[at], &rounded, &coefficients);
+            let part = |at| B::log_sums_backward(part(at, device), &targets, cuts[at], &kept, &coefficients);
             vec![host(Tensor::cat((0..3).map(part).collect(), 1))]
         });
     }

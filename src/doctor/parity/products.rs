@@ -1,13 +1,13 @@
 //! Linear layers: floats, quantised blocks, biases. Their products in f64; the values of blocks are those that
-//! [`QuantisedMatrix::decode_rows`] gives.
+//! [`QuantisedMatrix::decode_rows`](crate::kernels::quantised::QuantisedMatrix::decode_rows) gives.
 
 use burn::tensor::{DType, Tensor};
-use bytes::Bytes;
 
 use super::{Expected, HALF, Parity};
 use crate::doctor::exact::sums::product;
-use crate::doctor::inputs::{Grain, Noise, host, tensor};
-use crate::kernels::quantised::{Activations, BlockType, QuantisedMatrix};
+use crate::doctor::inputs::{Grain, Noise, host, quantised, tensor};
+use crate::engine::backend::caught;
+use crate::kernels::quantised::{Activations, BlockType};
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
 /// Rows, inputs, and outputs of two layers of a group: few rows, some, and enough for whole tiles.
@@ -53,48 +53,46 @@ impl<B: KernelBackend> Parity<'_, B> {
         }
     }
 
-    /// A matrix in blocks of 8 bits to Q6_K's 210 bytes: exact, and with its input rounded, which costs up to half a 127th of the
-    /// largest of 32 values.
+    /// A matrix in blocks: few rows and many, in every type; and with the input rounded, which costs up to half a 127th of the largest
+    /// of 32 values.
     fn blocks(&mut self, block: BlockType) {
-        let (n, k, out) = (5, 512, 33);
+        // Where blocks allow it, a row that the eight values of 32 units do not divide.
+        let (k, out) = (if block.values() == 32 { 352 } else { 768 }, 37);
         let mut noise = Noise(400 + block as u64);
         let matrix = quantised(block, out, k, &mut noise);
-        let x = noise.values(n * k, 1.0, Grain::Fine);
-        let values = product(&x, &matrix.decode_rows(0..out), k);
-        let expected = [Expected::rows("y", values, out)];
-        for (how, activations) in [("", Activations::Exact), (", 8-bit input", Activations::Q8)] {
-            let case = format!("{n} rows of {k} to {out} in {block}{how}");
-            let weight = Matrix::Blocks(matrix.clone().with_activations(activations));
-            let run = |device: &B::Device| {
-                let parts = [LinearWeights { weight: &weight, bias: None }];
-                let x: Tensor<B, 2> = tensor(&x, [n, k], device, DType::F32);
-                B::linear_group(x, &parts).into_iter().map(host).collect()
-            };
-            match activations {
-                Activations::Exact => self.check_product("linear_group", &case, DType::F32, &expected, run),
-                Activations::Q8 => {
+        let values = matrix.decode_rows(0..out);
+        for n in [5, 40] {
+            let case = format!("{n} rows of {k} to {out} in {block}");
+            for (grain, dtypes) in self.grains() {
+                let x = noise.values(n * k, 1.0, grain);
+                let expected = [Expected::rows("y", product(&x, &values, k), out)];
+                let run = |activations, dtype| {
+                    let (x, matrix) = (&x, matrix.clone().with_activations(activations));
+                    move |device: &B::Device| {
+                        let weight = B::blocks(matrix, device);
+                        let parts = [LinearWeights { weight: &weight, bias: None }];
+                        let x: Tensor<B, 2> = tensor(x, [n, k], device, dtype);
+                        B::linear_group(x, &parts).into_iter().map(host).collect::<Vec<_>>()
+                    }
+                };
+                for dtype in dtypes {
+                    let run = run(Activations::Exact, dtype);
+                    self.check_product("linear_group", &case, dtype, &expected, run);
+                }
+                if n == 5 && grain == Grain::Fine {
+                    let (case, run) = (format!("{case}, 8-bit input"), run(Activations::Q8, DType::F32));
                     self.check_within(HALF, "linear_group", &case, DType::F32, &expected, run);
                 }
             }
         }
+        let device = self.device.clone();
+        let Ok(Matrix::DeviceBlocks(held)) = caught(|| B::blocks(matrix.clone(), &device)) else { return };
+        let rows = noise.below(9, out);
+        let listed = matrix.decode_rows(rows.iter().map(|&row| row as usize));
+        let expected = [Expected::rows("values", listed.into_iter().map(f64::from).collect(), k)];
+        let case = format!("9 rows of {k} in {block}");
+        self.check("decode_rows", &case, DType::F32, &expected, |_| {
+            vec![host(B::decode_rows(&held, &rows, DType::F32))]
+        });
     }
-}
-
-/// A matrix of blocks whose bits are noise and whose scales are small numbers.
-fn quantised(block: BlockType, rows: usize, columns: usize, noise: &mut Noise) -> QuantisedMatrix {
-    let count = columns / block.values() * rows;
-    let mut bytes: Vec<u8> = (0..count * block.bytes()).map(|_| noise.word() as u8).collect();
-    for bytes in bytes.chunks_exact_mut(block.bytes()) {
-        // Where the type keeps its f16 numbers.
-        let at: &[usize] = match block {
-            BlockType::Q4_0 | BlockType::Q5_0 | BlockType::Q8_0 => &[0],
-            BlockType::Q4_1 | BlockType::Q5_1 | BlockType::Q4_K | BlockType::Q5_K => &[0, 2],
-            BlockType::Q6_K => &[208],
-        };
-        for &at in at {
-            let number = half::f16::from_f32((noise.word() % 64 + 1) as f32 / 1024.0);
-            bytes[at..at + 2].copy_from_slice(&number.to_le_bytes());
-        }
-    }
-    QuantisedMatrix::new(block, rows, columns, Bytes::from(bytes)).expect("whole blocks of every row")
 }

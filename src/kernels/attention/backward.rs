@@ -3,7 +3,7 @@
 //! For a query `i` with probabilities `p_j = softmax_j(scale q_i . k_j)` over the keys it sees and the gradient `do_i`
 //! of its output: `dp_j = do_i . v_j`, `ds_j = scale p_j (dp_j - sum_l p_l dp_l)`, `dq_i = sum_j ds_j k_j`,
 //! `dk_j += ds_j q_i`, `dv_j += p_j do_i` (Dao et al. 2022, appendix B). Probabilities are made again, a block of
-//! queries at a time, from the forward's log-sum-exp, and `sum_l p_l dp_l = do_i . o_i`: no score matrix is kept.
+//! queries at a time, from the forward's largest score, and `sum_l p_l dp_l = do_i . o_i`: no score matrix is kept.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub struct Buffers<'a> {
     pub v: &'a [f32],
     /// The forward's output, like `q`.
     pub out: &'a [f32],
-    /// The forward's log-sum-exp, `[n, heads]`.
+    /// The forward's, as [`Attended`](super::Attended) has them: `[n, heads, 2]`.
     pub sums: &'a [f32],
     /// Gradient of the output.
     pub dout: &'a [f32],
@@ -53,7 +53,7 @@ pub fn cpu(buffers: Buffers<'_>, segments: &[Segment], shape: AttentionShape) {
     let placed = place(segments);
     let n: usize = segments.iter().map(|segment| segment.len).sum();
     let Buffers { q, k, v, out, sums, dout, dq, dk, dv } = buffers;
-    assert!(sums.len() == n * heads, "sums are not [{n}, {heads}]");
+    assert!(sums.len() == 2 * n * heads, "sums are not [{n}, {heads}, 2]");
     assert!(
         [q.len(), out.len(), dout.len(), dq.len()] == [n * heads * head_dim; 4],
         "queries are not [{n}, {heads}, {head_dim}]"
@@ -182,9 +182,11 @@ impl Task<'_> {
         for query in queries.clone() {
             let heads = at(query)..at(query) + group * d;
             let (out, dout) = (self.out[heads.clone()].chunks_exact(d), self.dout[heads].chunks_exact(d));
-            let sums = &self.sums[at(query) / d..][..group];
+            let sums = self.sums[2 * (at(query) / d)..].chunks_exact(2);
             let rows = out.zip(dout).zip(sums);
-            known.extend(rows.map(|((out, dout), &sum)| Known { sum, dot: sum_of_products(out, dout) }));
+            known.extend(
+                rows.map(|((out, dout), sums)| Known { peak: sums[0], dot: sum_of_products(out, dout) }),
+            );
         }
         for buffer in [&mut *p, &mut *ds] {
             buffer.clear();
@@ -248,8 +250,8 @@ struct Scratch {
 /// What the forward says about a row of scores.
 #[derive(Clone, Copy)]
 struct Known {
-    /// Log-sum-exp.
-    sum: f32,
+    /// The largest.
+    peak: f32,
     /// The product of the output and its gradient.
     dot: f32,
 }
@@ -257,7 +259,8 @@ struct Known {
 /// From scores and `dp` in rows of `keys` to probabilities and `ds`. Row `r` sees the first `first + r / group + 1` keys;
 /// the rest become 0.
 ///
-/// Probabilities are made to sum to 1, which those of a log-sum-exp of thousands, rounded to f32, do to three digits only.
+/// Probabilities are made to sum to 1: scores of thousands that are added up in another order than the forward's differ from
+/// those by more than their last digits allow.
 struct Soften<'a> {
     p: &'a mut [f32],
     ds: &'a mut [f32],
@@ -275,14 +278,14 @@ impl WithSimd for Soften<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { p, ds, rows, keys, group, first, scale } = self;
         let scores = p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys));
-        for (row, ((p, ds), &Known { sum, dot })) in scores.zip(rows).enumerate() {
+        for (row, ((p, ds), &Known { peak, dot })) in scores.zip(rows).enumerate() {
             let visible = (first + row / group + 1).min(keys);
             p[visible..].fill(0.0);
             ds[visible..].fill(0.0);
             let mut lanes = [0.0f32; 16];
             let mut exponential = |p: &mut [f32]| {
                 for (lane, p) in lanes.iter_mut().zip(p) {
-                    *p = simd::exp(*p * scale - sum);
+                    *p = simd::exp((*p - peak) * scale);
                     *lane += *p;
                 }
             };

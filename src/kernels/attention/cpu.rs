@@ -22,8 +22,6 @@ use crate::kernels::simd;
 /// Keys a softmax tile covers.
 const TILE_KEYS: usize = 64;
 const TILE_BLOCKS: usize = TILE_KEYS / BLOCK_TOKENS;
-/// Vectors a register tile is wide.
-const TILE_VECTORS: usize = 4;
 /// The most query rows of a register tile.
 const MAX_ROWS: usize = 6;
 /// Query rows a task covers.
@@ -70,8 +68,8 @@ pub fn write_cache(
     }
 }
 
-/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; the log-sum-exp of each
-/// query's scores goes to `sums` `[n, heads]`.
+/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; each query's largest score and
+/// the rest of its log-sum-exp go to `sums` `[n, heads, 2]`, as [`Attended`](super::Attended) has them.
 ///
 /// # Panics
 /// If a span's rows or blocks lie outside the buffers.
@@ -88,7 +86,10 @@ pub fn attention(
     let group = heads / kv_heads;
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
     assert_eq!(q.len(), out.len());
-    assert!(sums.as_ref().is_none_or(|sums| sums.len() * head_dim == out.len()), "one sum a query and head");
+    assert!(
+        sums.as_ref().is_none_or(|sums| sums.len() * head_dim == 2 * out.len()),
+        "two sums a query and head"
+    );
     let mut tasks = Vec::new();
     let mut work = 0;
     for (index, span) in spans.iter().enumerate() {
@@ -187,17 +188,22 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let width = self.shape.head_dim.next_multiple_of(S::F32_LANES);
         let mut sums = vec![0.0f32; MAX_ROWS * width];
-        let step = if S::REGISTER_COUNT >= 32 { MAX_ROWS } else { 2 };
+        // Sixteen registers hold the sums of six rows where a tile is two vectors wide instead of four.
+        let narrow = S::REGISTER_COUNT < 32;
         let mut row = self.first;
         while row < self.end {
-            let rows = (self.end - row).min(step);
+            let rows = (self.end - row).min(MAX_ROWS);
             match rows {
-                1 => self.rows::<S, 1>(simd, row, &mut sums, width),
-                2 => self.rows::<S, 2>(simd, row, &mut sums, width),
-                3 => self.rows::<S, 3>(simd, row, &mut sums, width),
-                4 => self.rows::<S, 4>(simd, row, &mut sums, width),
-                5 => self.rows::<S, 5>(simd, row, &mut sums, width),
-                _ => self.rows::<S, 6>(simd, row, &mut sums, width),
+                1 => self.rows::<S, 1, 4>(simd, row, &mut sums, width),
+                2 => self.rows::<S, 2, 4>(simd, row, &mut sums, width),
+                3 if narrow => self.rows::<S, 3, 2>(simd, row, &mut sums, width),
+                4 if narrow => self.rows::<S, 4, 2>(simd, row, &mut sums, width),
+                5 if narrow => self.rows::<S, 5, 2>(simd, row, &mut sums, width),
+                _ if narrow => self.rows::<S, 6, 2>(simd, row, &mut sums, width),
+                3 => self.rows::<S, 3, 4>(simd, row, &mut sums, width),
+                4 => self.rows::<S, 4, 4>(simd, row, &mut sums, width),
+                5 => self.rows::<S, 5, 4>(simd, row, &mut sums, width),
+                _ => self.rows::<S, 6, 4>(simd, row, &mut sums, width),
             }
             row += rows;
         }
@@ -215,9 +221,16 @@ impl Task<'_> {
         (at, self.span.keys - self.span.queries.len() + query + 1)
     }
 
+    /// `R` rows in register tiles of `V` vectors.
     #[inline(always)]
-    fn rows<S: Simd, const R: usize>(&self, simd: S, first: usize, sums: &mut [f32], width: usize) {
-        let head_dim = self.shape.head_dim;
+    fn rows<S: Simd, const R: usize, const V: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        sums: &mut [f32],
+        width: usize,
+    ) {
+        let AttentionShape { head_dim, scale, .. } = self.shape;
         let mut at = [0; R];
         let mut visible = [0; R];
         for r in 0..R {
@@ -230,7 +243,7 @@ impl Task<'_> {
         let keys = visible[R - 1];
         let mut scores = [[0.0f32; TILE_KEYS]; R];
         for base in (0..keys).step_by(TILE_KEYS) {
-            self.scores::<S, R>(simd, base, keys, &at, &mut scores);
+            self.scores::<S, R, V>(simd, base, keys, &at, &mut scores);
             let mut rescale = [1.0f32; R];
             for r in 0..R {
                 let seen = visible[r].saturating_sub(base).min(TILE_KEYS);
@@ -242,35 +255,39 @@ impl Task<'_> {
                     }
                 }
                 let peak = peaks.iter().fold(max[r], |a, b| a.max(*b));
-                rescale[r] = simd::exp(max[r] - peak);
+                rescale[r] = simd::exp((max[r] - peak) * scale);
                 max[r] = peak;
                 let mut lanes = [0.0f32; 16];
                 for chunk in scores[r].chunks_exact_mut(16) {
                     for (lane, s) in lanes.iter_mut().zip(chunk) {
-                        *s = simd::exp(*s - peak);
+                        *s = simd::exp((*s - peak) * scale);
                         *lane += *s;
                     }
                 }
                 total[r] = total[r] * rescale[r] + lanes.iter().sum::<f32>();
             }
-            self.accumulate::<S, R>(simd, base, keys, &scores, &rescale, sums, width);
+            self.accumulate::<S, R, V>(simd, base, keys, &scores, &rescale, sums, width);
         }
         for r in 0..R {
             if let Some(to) = self.sums {
-                // SAFETY: this task alone owns these rows of `sums`, which has one for each head of `out`.
-                unsafe { *to.get().add(at[r] / head_dim) = max[r] + total[r].ln() };
+                // SAFETY: this task alone owns these rows of `sums`, which has two numbers for each head of `out`.
+                unsafe {
+                    let to = to.get().add(2 * (at[r] / head_dim));
+                    *to = max[r];
+                    *to.add(1) = total[r].ln();
+                }
             }
-            let scale = 1.0 / total[r];
+            let share = 1.0 / total[r];
             for d in 0..head_dim {
                 // SAFETY: this task alone owns these rows of `out`.
-                unsafe { *self.out.get().add(at[r] + d) = sums[r * width + d] * scale };
+                unsafe { *self.out.get().add(at[r] + d) = sums[r * width + d] * share };
             }
         }
     }
 
-    /// `scores[r][j] = scale * q[r] . k[base + j]`; columns past the last block repeat it and are masked later.
+    /// `scores[r][j] = q[r] . k[base + j]`; columns past the last block repeat it and are masked later.
     #[inline(always)]
-    fn scores<S: Simd, const R: usize>(
+    fn scores<S: Simd, const R: usize, const V: usize>(
         &self,
         simd: S,
         base: usize,
@@ -278,41 +295,39 @@ impl Task<'_> {
         at: &[usize; R],
         scores: &mut [[f32; TILE_KEYS]; R],
     ) {
-        let AttentionShape { kv_heads, head_dim, scale, .. } = self.shape;
+        let AttentionShape { kv_heads, head_dim, .. } = self.shape;
         let (key_block, _) = block_elements(kv_heads, head_dim);
         let blocks = &self.span.blocks[base / BLOCK_TOKENS..];
         let live = (keys - base).div_ceil(BLOCK_TOKENS).min(TILE_BLOCKS);
-        let scale = simd.splat_f32s(scale);
-        let per_pass = TILE_VECTORS * S::F32_LANES;
+        let per_pass = V * S::F32_LANES;
         for pass in 0..(live * BLOCK_TOKENS).div_ceil(per_pass) {
-            let mut columns = [self.keys.as_ptr(); TILE_VECTORS];
+            let mut columns = [self.keys.as_ptr(); V];
             for (v, column) in columns.iter_mut().enumerate() {
                 let key = pass * per_pass + v * S::F32_LANES;
                 let block = blocks[(key / BLOCK_TOKENS).min(live - 1)] as usize;
                 let offset = block * key_block + self.kv_head * head_dim * BLOCK_TOKENS + key % BLOCK_TOKENS;
                 *column = self.keys[offset..].as_ptr();
             }
-            let mut acc = [[simd.splat_f32s(0.0); TILE_VECTORS]; R];
+            let mut acc = [[simd.splat_f32s(0.0); V]; R];
             for d in 0..head_dim {
-                let mut k = [simd.splat_f32s(0.0); TILE_VECTORS];
-                for v in 0..TILE_VECTORS {
+                let mut k = [simd.splat_f32s(0.0); V];
+                for v in 0..V {
                     // SAFETY: blocks were checked to lie in the cache; d is below head_dim.
                     k[v] = unsafe { columns[v].add(d * BLOCK_TOKENS).cast::<S::f32s>().read_unaligned() };
                 }
                 for r in 0..R {
                     // SAFETY: rows of `q` were checked to exist.
                     let q = simd.splat_f32s(unsafe { *self.q.get_unchecked(at[r] + d) });
-                    for v in 0..TILE_VECTORS {
+                    for v in 0..V {
                         acc[r][v] = simd.mul_add_f32s(q, k[v], acc[r][v]);
                     }
                 }
             }
             for r in 0..R {
-                for v in 0..TILE_VECTORS {
+                for v in 0..V {
                     let column = pass * per_pass + v * S::F32_LANES;
                     if column < TILE_KEYS {
-                        let scaled = simd.mul_f32s(acc[r][v], scale);
-                        simd.partial_store_f32s(&mut scores[r][column..column + S::F32_LANES], scaled);
+                        simd.partial_store_f32s(&mut scores[r][column..column + S::F32_LANES], acc[r][v]);
                     }
                 }
             }
@@ -322,7 +337,7 @@ impl Task<'_> {
     /// `sums[r] = sums[r] * rescale[r] + sum_j p[r][j] * v[base + j]`
     #[allow(clippy::too_many_arguments)]
     #[inline(always)]
-    fn accumulate<S: Simd, const R: usize>(
+    fn accumulate<S: Simd, const R: usize, const V: usize>(
         &self,
         simd: S,
         base: usize,
@@ -335,7 +350,7 @@ impl Task<'_> {
         let vectors = width / S::F32_LANES;
         let mut first = 0;
         while first < vectors {
-            let left = (vectors - first).min(TILE_VECTORS);
+            let left = (vectors - first).min(V);
             match left {
                 1 => self.values::<S, R, 1>(simd, base, keys, p, rescale, sums, width, first),
                 2 => self.values::<S, R, 2>(simd, base, keys, p, rescale, sums, width, first),

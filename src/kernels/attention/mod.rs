@@ -46,8 +46,18 @@ pub struct AttentionShape {
 pub struct Attended<B: Backend> {
     /// Output `[n, heads * head_dim]`, in the type of the queries.
     pub out: Tensor<B, 2>,
-    /// `log sum_j exp(scale q . k_j)` over the keys that each query sees, `[n, heads]` in f32.
-    pub sums: Tensor<B, 2>,
+    /// Of the scores `s_j = q . k_j` of the keys that each query sees, before they are scaled: the largest, and
+    /// `log sum_j exp(scale (s_j - largest))`. `[n, heads, 2]` in f32: in one number, digits of the second would be lost to a first
+    /// of thousands.
+    pub sums: Tensor<B, 3>,
+}
+
+impl<B: Backend> Attended<B> {
+    /// `log sum_j exp(scale s_j)`, rounded: `[n, heads]`.
+    pub fn log_sums(&self, scale: f32) -> Tensor<B, 2> {
+        let part = |at: usize| self.sums.clone().narrow(2, at, 1).squeeze_dim::<2>(2);
+        part(0) * scale + part(1)
+    }
 }
 
 /// One packed sequence, or the continuation of another one of the same batch.

@@ -60,8 +60,11 @@ pub fn attend<B: Backend>(
     let v = v.cast(DType::F32).permute([1, 0, 2]);
     let scores = scores(q, k, shape);
     let peak = scores.clone().max_dim(3);
-    let sums = (scores.clone() - peak.clone()).exp().sum_dim(3).log() + peak;
-    let sums = sums.reshape([kv_heads, group, queries]).permute([2, 0, 1]).reshape([queries, heads]);
+    let rest = (scores.clone() - peak.clone()).exp().sum_dim(3).log();
+    let by_query = |x: Tensor<B, 4>| {
+        x.reshape([kv_heads, group, queries]).permute([2, 0, 1]).reshape([queries, heads, 1])
+    };
+    let sums = Tensor::cat(vec![by_query(peak / shape.scale), by_query(rest)], 2);
     let out = softmax(scores, 3).reshape([kv_heads, group * queries, keys]).matmul(v);
     let out = unstacked(out, shape).reshape([queries, heads * head_dim]).cast(dtype);
     Attended { out, sums }

@@ -12,10 +12,16 @@ use super::attention::{self, Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
+use super::quantised::cube::Rows;
+use super::quantised::{Activations, DeviceBlocks, QuantisedMatrix};
+use super::sampling::{Draw, Sampled};
+use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, linear, norm, rotary, selection, softmax};
 
+mod blocks;
 pub(in crate::kernels) mod launch;
 mod product;
+mod sampling;
 
 type Gpu<R, F, I, BT> = CubeBackend<R, F, I, BT>;
 
@@ -63,6 +69,19 @@ where
 
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
         parts.iter().map(|part| linear(x.clone(), part)).collect()
+    }
+
+    fn blocks(matrix: QuantisedMatrix, device: &Self::Device) -> Matrix<Self> {
+        // Kernels count bytes in 32 bits.
+        let countable = u32::try_from(matrix.bytes().len()).is_ok();
+        if selection::plain() || !countable || matrix.activations() != Activations::Exact {
+            return Matrix::Blocks(matrix);
+        }
+        Matrix::DeviceBlocks(DeviceBlocks::upload(&matrix, device))
+    }
+
+    fn decode_rows(blocks: &DeviceBlocks<Self>, rows: &[u32], dtype: DType) -> Tensor<Self, 2> {
+        blocks::values(blocks, Rows::These(rows), rows.len(), dtype)
     }
 
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
@@ -215,7 +234,11 @@ where
         wrap(paged::attention(primitive(q), keys, values, spans, shape))
     }
 
-    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<f32>) {
+    fn sample(logits: Tensor<Self, 2>, draws: &[Draw<'_>]) -> Vec<Sampled> {
+        sampling::sample(logits, draws)
+    }
+
+    fn log_probs(logits: &Tensor<Self, 2>, targets: &[u32]) -> (Vec<f32>, Vec<LogSum>) {
         if selection::plain() {
             return softmax::log_prob::reference(logits, targets);
         }
@@ -225,7 +248,7 @@ where
     fn log_probs_backward(
         logits: Tensor<Self, 2>,
         targets: &[u32],
-        sums: &[f32],
+        sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         if selection::plain() {
@@ -263,7 +286,7 @@ where
         logits: Tensor<Self, 2>,
         targets: &[u32],
         first: usize,
-        log_sums: &[f32],
+        log_sums: &[LogSum],
         coefficients: &[f32],
     ) -> Tensor<Self, 2> {
         if selection::plain() {
@@ -280,6 +303,51 @@ where
         let columns = softmax::cube::Columns { width, first };
         let client = &logits.client;
         softmax::cube::log_sums_backward(client, &logits.handle, targets, columns, log_sums, coefficients);
+        wrap(logits)
+    }
+
+    fn kl_sums(
+        logits: &Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        before: Option<kl::Running<Self>>,
+    ) -> kl::Running<Self> {
+        if selection::plain() {
+            return kl::reference_running(logits, reference, targets, first, before);
+        }
+        let [n, width] = logits.dims();
+        let (logits, reference) = (dense(logits.clone()), dense(reference.clone()));
+        let fresh = before.is_none();
+        let client = &logits.client;
+        let state = match before {
+            Some(kl::Running { state }) => owned(dense(state)),
+            None => {
+                let dims = [softmax::kl_cube::STATE, n];
+                like(&logits, client.empty(dims[0] * n * size_of::<f32>()), dims)
+            }
+        };
+        let columns = softmax::cube::Columns { width, first };
+        let both = [&logits.handle, &reference.handle];
+        softmax::kl_cube::kl_sums(client, both, targets, columns, &state.handle, fresh);
+        kl::Running { state: wrap(state) }
+    }
+
+    fn kl_backward(
+        logits: Tensor<Self, 2>,
+        reference: &Tensor<Self, 2>,
+        targets: &[u32],
+        first: usize,
+        rows: &kl::Rows<'_>,
+    ) -> Tensor<Self, 2> {
+        if selection::plain() {
+            return kl::reference_backward(logits, reference, targets, first, rows);
+        }
+        let [_, width] = logits.dims();
+        let (logits, reference) = (owned(dense(logits)), dense(reference.clone()));
+        let columns = softmax::cube::Columns { width, first };
+        let both = [&logits.handle, &reference.handle];
+        softmax::kl_cube::kl_backward(&logits.client, both, targets, columns, rows);
         wrap(logits)
     }
 
@@ -307,6 +375,7 @@ where
     let [n, k] = x.dims();
     let weight = match part.weight {
         Matrix::Float(weight) if weight.dtype() == x.dtype() && !selection::plain() => weight,
+        Matrix::DeviceBlocks(weight) => return blocks::linear(x, weight, part.bias),
         _ => return linear::reference::linear(x, part),
     };
     let weight = primitive(weight.clone());

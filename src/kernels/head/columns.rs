@@ -10,6 +10,8 @@ use super::rows::floats;
 use super::unfused::{self, Operations};
 use super::{Derivative, HeadGradients, HeadInput, PART, cap};
 use crate::kernels::KernelBackend;
+use crate::kernels::linear::LinearWeights;
+use crate::kernels::softmax::{LogSum, kl};
 
 /// Columns of a part are a multiple of this, so that products fill their tiles.
 const GRAIN: usize = 256;
@@ -32,29 +34,31 @@ pub struct Running<B: KernelBackend> {
 
 impl<B: KernelBackend> Running<B> {
     /// Once all columns were seen: `(log p, log sum exp)` of the rows, `[n]`, on the host.
-    pub fn finish(self) -> (Vec<f32>, Vec<f32>) {
-        let Self { peaks, sums, hits } = self;
-        let rest = sums.log();
-        // In this order digits of a log-prob are not lost to a large peak.
-        (host(hits - peaks.clone() - rest.clone()), host(peaks + rest))
+    pub fn finish(self) -> (Vec<f32>, Vec<LogSum>) {
+        let [peaks, rests, hits] = [self.peaks, self.sums.log(), self.hits].map(host);
+        let sums: Vec<LogSum> =
+            peaks.into_iter().zip(rests).map(|(peak, rest)| LogSum { peak, rest }).collect();
+        (hits.into_iter().zip(&sums).map(|(hit, sum)| sum.log_prob(hit)).collect(), sums)
     }
 }
 
-/// The head in parts of columns.
+/// A head in parts of columns.
 struct Walk<'a, B: KernelBackend> {
     hidden: Tensor<B, 2>,
     weight: &'a Tensor<B, 2>,
     bias: Option<&'a Tensor<B, 1>>,
     soft_cap: Option<f32>,
     temperature: f32,
-    columns: usize,
 }
 
-impl<B: KernelBackend> Walk<'_, B> {
-    fn parts(&self) -> impl Iterator<Item = (usize, usize)> + use<B> {
-        let [vocab, _] = self.weight.dims();
-        let columns = self.columns;
-        (0..vocab).step_by(columns).map(move |first| (first, vocab.min(first + columns)))
+impl<'a, B: KernelBackend> Walk<'a, B> {
+    fn new(
+        hidden: Tensor<B, 2>,
+        head: &LinearWeights<'a, B>,
+        soft_cap: Option<f32>,
+        temperature: f32,
+    ) -> Self {
+        Self { hidden, weight: floats(head.weight), bias: head.bias, soft_cap, temperature }
     }
 
     fn weights(&self, (first, end): (usize, usize)) -> Tensor<B, 2> {
@@ -75,7 +79,7 @@ impl<B: KernelBackend> Walk<'_, B> {
 /// The loss's gradients, in parts of `columns`; see [`part_columns`].
 ///
 /// # Panics
-/// If there are no targets, or the head is quantised.
+/// If there are no targets, a head is quantised, or the reference has other rows or another vocabulary.
 pub fn loss<B: KernelBackend>(
     input: HeadInput<'_, B>,
     columns: usize,
@@ -86,24 +90,38 @@ pub fn loss<B: KernelBackend>(
         // Logits that fit in one part are kept in between.
         return unfused::by(&Operations::OWN, input, derivative);
     }
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
-    let weight = floats(head.weight);
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
+        input;
     let device = hidden.device();
-    let walk = Walk { hidden, weight, bias: head.bias, soft_cap, temperature, columns };
-    let mut state: Option<Running<B>> = None;
-    for part in walk.parts() {
-        state = Some(B::log_sums(walk.logits(part), targets, part.0, state));
-    }
-    let state = state.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
-    let (log_probs, sums) = state.finish();
+    let walk = Walk::new(hidden, &head, soft_cap, temperature);
+    let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
+    let beside =
+        reference.map(|reference| Walk::new(reference.hidden, &reference.head, soft_cap, temperature));
+    let parts = || (0..vocab).step_by(columns).map(move |first| (first, vocab.min(first + columns)));
+    let kl::Found { log_probs, sums, reference_sums, kls } = match &beside {
+        Some(beside) => {
+            let next = |before, part: (usize, usize)| {
+                Some(B::kl_sums(&walk.logits(part), &beside.logits(part), targets, part.0, before))
+            };
+            parts().fold(None, next).unwrap_or_else(|| unreachable!("a vocabulary has columns")).finish()
+        }
+        None => {
+            let next =
+                |before, part: (usize, usize)| Some(B::log_sums(walk.logits(part), targets, part.0, before));
+            let state: Running<B> =
+                parts().fold(None, next).unwrap_or_else(|| unreachable!("a vocabulary has columns"));
+            let (log_probs, sums) = state.finish();
+            kl::Found { log_probs, sums, reference_sums: Vec::new(), kls: Vec::new() }
+        }
+    };
     let slopes = derivative.divided(0, &log_probs, temperature);
 
     let mut entropies = if wanted { vec![0.0; targets.len()] } else { Vec::new() };
     let float = (&device, DType::F32);
-    let mut dweight = Tensor::<B, 2>::empty([vocab, width], float);
-    let mut dbias = head.bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
+    let mut dweight = trained.then(|| Tensor::<B, 2>::empty([vocab, width], float));
+    let mut dbias = head.bias.filter(|_| trained).map(|_| Tensor::<B, 1>::empty([vocab], float));
     let mut dhidden: Option<Tensor<B, 2>> = None;
-    for part in walk.parts() {
+    for part in parts() {
         let (first, end) = part;
         let logits = walk.logits(part);
         if wanted {
@@ -111,7 +129,19 @@ pub fn loss<B: KernelBackend>(
             entropies.iter_mut().zip(B::entropies(&logits, &sums)).for_each(|(all, part)| *all += part);
         }
         let bends = cap::slopes(&logits, soft_cap, temperature);
-        let dlogits = B::log_sums_backward(logits, targets, first, &sums, &slopes);
+        let dlogits = match (&beside, &coefficients) {
+            (Some(beside), Some(coefficients)) => {
+                let rows = kl::Rows {
+                    sums: &sums,
+                    reference_sums: &reference_sums,
+                    slopes: &slopes,
+                    coefficients,
+                    kls: &kls,
+                };
+                B::kl_backward(logits, &beside.logits(part), targets, first, &rows)
+            }
+            _ => B::log_sums_backward(logits, targets, first, &sums, &slopes),
+        };
         let dlogits = cap::through(dlogits, bends);
         dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
         // In the type of the hidden rows, so that tensor cores take them.
@@ -121,12 +151,15 @@ pub fn loss<B: KernelBackend>(
             Some(before) => before + product,
             None => product,
         });
-        dweight = dweight
-            .slice_assign([first..end, 0..width], B::wide_product(dlogits.transpose(), walk.hidden.clone()));
+        dweight = dweight.map(|all| {
+            let part = B::wide_product(dlogits.transpose(), walk.hidden.clone());
+            all.slice_assign([first..end, 0..width], part)
+        });
     }
     HeadGradients {
         log_probs,
         entropies,
+        kls,
         hidden: dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns")),
         weight: dweight,
         bias: dbias,

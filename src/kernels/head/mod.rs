@@ -9,6 +9,11 @@
 //! CPU), columns of all rows where it is not ([`columns`], GPUs), at the price of making them twice. A loss on whole sequences
 //! ([`Derivative::All`]) needs every log-prob first, so rows are then walked twice as well.
 //!
+//! With a reference, a head of the same vocabulary with hidden rows of its own that nothing is learned by, the loss is joined by
+//! `sum_i k_i KL(p_i || q_i)` over all tokens of the vocabulary ([`kl`](super::softmax::kl) has its gradient), at the same temperature and
+//! under the same cap. Logits of both are made part by part in one walk: those of the policy no further time, and nothing of
+//! `[n, vocab]` is ever held.
+//!
 //! The entropy of a row, where it is wanted, is `H_i = -sum_v p_iv log p_iv` with `log p_iv = x_iv - log sum exp x_i`.
 
 use burn::tensor::{Tensor, backend::Backend};
@@ -39,6 +44,21 @@ pub struct HeadInput<'a, B: Backend> {
     pub temperature: f32,
     /// Whether the entropy of each row's distribution is wanted.
     pub entropies: bool,
+    /// Whether the head is trained: where it is frozen its gradients are not computed.
+    pub trained: bool,
+    /// What each row's distribution is compared with.
+    pub reference: Option<Reference<'a, B>>,
+}
+
+/// A head that is compared with and not trained.
+#[derive(Debug)]
+pub struct Reference<'a, B: Backend> {
+    /// Its own normed residual rows `[n, hidden]`, whose width may differ.
+    pub hidden: Tensor<B, 2>,
+    /// `[vocab, hidden]`, of the same vocabulary.
+    pub head: LinearWeights<'a, B>,
+    /// What the loss has each row's KL divergence times, `[n]`: 0 for rows that do not count.
+    pub coefficients: &'a [f32],
 }
 
 /// Log-probs, and the gradients of a loss on them.
@@ -48,11 +68,13 @@ pub struct HeadGradients<B: Backend> {
     pub log_probs: Vec<f32>,
     /// `-sum_v p_v log p_v` of each row, `[n]`; empty where it was not asked for.
     pub entropies: Vec<f32>,
+    /// `KL(p || q)` of each row with the reference, `[n]`; empty where there is none.
+    pub kls: Vec<f32>,
     /// `[n, hidden]` in f32.
     pub hidden: Tensor<B, 2>,
-    /// `[vocab, hidden]` in f32.
-    pub weight: Tensor<B, 2>,
-    /// `[vocab]` in f32, where the head has one.
+    /// `[vocab, hidden]` in f32, where the head is trained.
+    pub weight: Option<Tensor<B, 2>>,
+    /// `[vocab]` in f32, where the head has one and is trained.
     pub bias: Option<Tensor<B, 1>>,
 }
 
@@ -102,7 +124,14 @@ impl<'a> Derivative<'a> {
     }
 }
 
-/// Logits of one part: 64 MiB of f32.
+impl<B: Backend> Reference<'_, B> {
+    /// The derivatives by the logits' divergences, once these are divided by `temperature`.
+    fn divided(&self, temperature: f32) -> Vec<f32> {
+        self.coefficients.iter().map(|coefficient| coefficient / temperature).collect()
+    }
+}
+
+/// Logits of one part: 64 MiB of f32. With a reference there are as many of its.
 pub const PART: usize = 16 << 20;
 
 /// Rows of a part of rows.

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor};
 use super::{Derivative, HeadGradients, HeadInput, cap, part_rows};
 use crate::kernels::KernelBackend;
 use crate::kernels::linear::{LinearWeights, Matrix};
+use crate::kernels::softmax::kl;
 
 /// Logits `[rows, vocab]` in f32 of `hidden` `[rows, hidden]`.
 fn logits<B: KernelBackend>(
@@ -36,7 +37,7 @@ fn in_parts<B: KernelBackend>(input: &HeadInput<'_, B>, rows: usize) -> Vec<f32>
 /// The loss's gradients, in parts of `rows`; see [`part_rows`].
 ///
 /// # Panics
-/// If there are no targets, or the head is quantised.
+/// If there are no targets, the head is quantised, or the reference has other rows or another vocabulary.
 pub fn loss<B: KernelBackend>(
     input: HeadInput<'_, B>,
     rows: usize,
@@ -49,21 +50,24 @@ pub fn loss<B: KernelBackend>(
         }
         _ => None,
     };
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
+        input;
+    let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
     let weight = floats(head.weight).clone().cast(DType::F32);
     let [vocab, width] = weight.dims();
     let mut log_probs = Vec::with_capacity(targets.len());
-    let mut entropies = Vec::new();
+    let (mut entropies, mut kls) = (Vec::new(), Vec::new());
     let mut dhidden = Vec::new();
     let mut dweight: Option<Tensor<B, 2>> = None;
     let mut dbias: Option<Tensor<B, 2>> = None;
     for part in targets.chunks(rows) {
         let first = log_probs.len();
-        let hidden = hidden.clone().slice([first..first + part.len()]);
+        let all = first..first + part.len();
+        let hidden = hidden.clone().slice([all.clone()]);
         let logits = logits(hidden.clone(), &head, soft_cap, temperature);
         let (found, sums) = B::log_probs(&logits, part);
         let slopes = match &known {
-            Some(known) => known[first..first + part.len()].to_vec(),
+            Some(known) => known[all.clone()].to_vec(),
             None => derivative.divided(first, &found, temperature),
         };
         log_probs.extend(found);
@@ -71,20 +75,43 @@ pub fn loss<B: KernelBackend>(
             entropies.extend(B::entropies(&logits, &sums));
         }
         let bends = cap::slopes(&logits, soft_cap, temperature);
-        let dlogits = cap::through(B::log_probs_backward(logits, part, &sums, &slopes), bends);
-        if head.bias.is_some() {
+        let dlogits = match (&reference, &coefficients) {
+            (Some(reference), Some(coefficients)) => {
+                let hidden = reference.hidden.clone().slice([all.clone()]);
+                let beside = self::logits(hidden, &reference.head, soft_cap, temperature);
+                let (_, reference_sums) = B::log_probs(&beside, part);
+                let found = B::kls(&logits, &beside, &sums, &reference_sums);
+                let coefficients = &coefficients[all];
+                let rows = kl::Rows {
+                    sums: &sums,
+                    reference_sums: &reference_sums,
+                    slopes: &slopes,
+                    coefficients,
+                    kls: &found,
+                };
+                let dlogits = B::kl_backward(logits, &beside, part, 0, &rows);
+                kls.extend(found);
+                dlogits
+            }
+            _ => B::log_probs_backward(logits, part, &sums, &slopes),
+        };
+        let dlogits = cap::through(dlogits, bends);
+        if head.bias.is_some() && trained {
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
         }
         dhidden.push(B::product(dlogits.clone(), weight.clone()));
-        let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
-        dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
+        if trained {
+            let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
+            dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
+        }
     }
     HeadGradients {
         log_probs,
         entropies,
+        kls,
         hidden: Tensor::cat(dhidden, 0),
-        weight: dweight.unwrap_or_else(|| unreachable!("there are targets")),
+        weight: dweight,
         bias: dbias.map(|sum| sum.squeeze_dim(0)),
     }
 }
@@ -96,6 +123,6 @@ pub fn loss<B: KernelBackend>(
 pub(super) fn floats<B: KernelBackend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
     match matrix {
         Matrix::Float(weight) => weight,
-        Matrix::Blocks(_) => panic!("a quantised matrix has no gradient"),
+        Matrix::Blocks(_) | Matrix::DeviceBlocks(_) => panic!("a quantised matrix has no gradient"),
     }
 }

@@ -3,7 +3,7 @@ use burn_flex::{Flex, FlexDevice};
 use proptest::prelude::*;
 
 use super::*;
-use crate::doctor::exact::head::{Inputs, Results, head};
+use crate::doctor::exact::head::{self as exact, Inputs, Results, head};
 use crate::kernels::linear::Matrix;
 
 /// How the loss is computed.
@@ -26,6 +26,8 @@ struct Case {
     width: usize,
     soft_cap: Option<f32>,
     temperature: f32,
+    /// As wide as the head.
+    reference: Option<exact::Reference>,
 }
 
 impl Case {
@@ -38,17 +40,30 @@ impl Case {
             slopes: self.slopes.clone(),
             soft_cap: self.soft_cap,
             temperature: self.temperature,
+            reference: self.reference.clone(),
         })
     }
 
     /// What one way of computing it finds, asked for derivatives `at_once` or one by one.
     fn found(&self, way: Way, at_once: bool) -> HeadGradients<Flex> {
+        self.trained(way, at_once, true)
+    }
+
+    /// The same with a head that is trained or frozen.
+    fn trained(&self, way: Way, at_once: bool, trained: bool) -> HeadGradients<Flex> {
         let (n, width, vocab) = (self.targets.len(), self.width, self.weight.len() / self.width);
         let tensor = |x: &[f32], dims: [usize; 2]| {
             Tensor::<Flex, 2>::from_data(TensorData::new(x.to_vec(), dims), &FlexDevice)
         };
         let weight = Matrix::Float(tensor(&self.weight, [vocab, width]));
         let bias = self.bias.as_ref().map(|bias| tensor(bias, [1, vocab]).reshape([vocab]));
+        let other = self.reference.as_ref().map(|it| Matrix::Float(tensor(&it.weight, [vocab, width])));
+        let pair = self.reference.as_ref().zip(other.as_ref());
+        let reference = pair.map(|(it, weight)| Reference {
+            hidden: tensor(&it.hidden, [n, width]),
+            head: LinearWeights { weight, bias: None },
+            coefficients: &it.coefficients,
+        });
         let input = HeadInput {
             hidden: tensor(&self.hidden, [n, width]),
             head: LinearWeights { weight: &weight, bias: bias.as_ref() },
@@ -56,6 +71,8 @@ impl Case {
             soft_cap: self.soft_cap,
             temperature: self.temperature,
             entropies: at_once,
+            reference,
+            trained,
         };
         let mut next = 0;
         let mut one = |index: usize, log_prob: f32| {
@@ -96,9 +113,28 @@ fn case() -> impl Strategy<Value = Case> {
             let size = prop_oneof![3 => Just(1.5f32), 1 => Just(30.0)];
             let matrices =
                 size.prop_flat_map(move |size| (values(n * width, size), values(vocab * width, 2.0)));
-            (matrices, bias, rest).prop_map(move |((hidden, weight), bias, (targets, slopes, soft_cap))| {
-                Case { hidden, weight, bias, targets, slopes, width, soft_cap, temperature }
-            })
+            let coefficient = prop_oneof![1 => Just(0.0f32), 2 => -2.0f32..2.0];
+            let reference =
+                (values(n * width, 1.5), values(vocab * width, 2.0), prop::collection::vec(coefficient, n));
+            let reference = reference.prop_map(|(hidden, weight, coefficients)| exact::Reference {
+                hidden,
+                weight,
+                bias: None,
+                coefficients,
+            });
+            (matrices, bias, rest, prop::option::of(reference)).prop_map(
+                move |((hidden, weight), bias, (targets, slopes, soft_cap), reference)| Case {
+                    hidden,
+                    weight,
+                    bias,
+                    targets,
+                    slopes,
+                    width,
+                    soft_cap,
+                    temperature,
+                    reference,
+                },
+            )
         })
 }
 
@@ -108,9 +144,13 @@ impl std::fmt::Debug for Case {
     }
 }
 
+fn largest(exact: &[f64]) -> f64 {
+    exact.iter().fold(1.0f64, |a, b| a.max(b.abs()))
+}
+
 fn close(what: &str, found: &[f32], exact: &[f64]) -> Result<(), TestCaseError> {
     // Logits of some hundreds are known to 3e-5 only, and so is what comes of their exponentials.
-    within(2e-4 * exact.iter().fold(1.0f64, |a, b| a.max(b.abs())), what, found, exact)
+    within(2e-4 * largest(exact), what, found, exact)
 }
 
 fn within(bound: f64, what: &str, found: &[f32], exact: &[f64]) -> Result<(), TestCaseError> {
@@ -134,14 +174,20 @@ proptest! {
             let found = case.found(way, at_once);
             let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
             close("log-probs", &found.log_probs, &exact.log_probs)?;
+            close("divergences", &found.kls, &exact.kls)?;
             if at_once {
                 // A small temperature makes more of the logits' rounding, and an entropy has no large entries beside it.
                 within(1e-3, "entropies", &found.entropies, &exact.entropies)?;
             } else {
                 prop_assert!(found.entropies.is_empty());
             }
+            // In the gradient of a divergence of hundreds of nats, differences of such numbers cancel.
+            let terms = largest(&exact.kls);
+            let close = |what: &str, found: &[f32], exact: &[f64]| {
+                within(2e-4 * terms * largest(exact), what, found, exact)
+            };
             close("hidden", &host(found.hidden), &exact.hidden)?;
-            close("weight", &host(found.weight), &exact.weight)?;
+            close("weight", &host(found.weight.unwrap()), &exact.weight)?;
             prop_assert_eq!(found.bias.is_some(), case.bias.is_some());
             if let Some(bias) = found.bias {
                 close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
@@ -157,7 +203,19 @@ proptest! {
             let host = |x: Tensor<Flex, 2>| bits(&x.into_data().to_vec::<f32>().unwrap());
             prop_assert_eq!(bits(&one.log_probs), bits(&all.log_probs));
             prop_assert_eq!(host(one.hidden), host(all.hidden));
-            prop_assert_eq!(host(one.weight), host(all.weight));
+            prop_assert_eq!(host(one.weight.unwrap()), host(all.weight.unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_frozen_head_has_no_gradient_and_changes_no_bit_of_the_rest(case in case(), part in 1usize..=40) {
+        for way in [Way::Rows(part), Way::Columns(part), Way::Unfused] {
+            let (trained, frozen) = (case.found(way, false), case.trained(way, false, false));
+            prop_assert!(frozen.weight.is_none() && frozen.bias.is_none());
+            let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+            let host = |x: Tensor<Flex, 2>| bits(&x.into_data().to_vec::<f32>().unwrap());
+            prop_assert_eq!(bits(&trained.log_probs), bits(&frozen.log_probs));
+            prop_assert_eq!(host(trained.hidden), host(frozen.hidden));
         }
     }
 }

@@ -8,12 +8,17 @@ use burn::tensor::{DType, Tensor};
 use super::rows::floats;
 use super::{Derivative, HeadGradients, HeadInput, cap};
 use crate::kernels::KernelBackend;
-use crate::kernels::softmax::log_prob;
+use crate::kernels::linear::LinearWeights;
+use crate::kernels::softmax::{LogSum, kl, log_prob};
 
 /// `(log p, log sum exp)` of the targets `[n]` under rows of logits.
-type LogProbs<B> = fn(&Tensor<B, 2>, &[u32]) -> (Vec<f32>, Vec<f32>);
+type LogProbs<B> = fn(&Tensor<B, 2>, &[u32]) -> (Vec<f32>, Vec<LogSum>);
 /// Gradients of the logits, from targets, log-sum-exps and those of the log-probs.
-type LogProbsBackward<B> = fn(Tensor<B, 2>, &[u32], &[f32], &[f32]) -> Tensor<B, 2>;
+type LogProbsBackward<B> = fn(Tensor<B, 2>, &[u32], &[LogSum], &[f32]) -> Tensor<B, 2>;
+/// Divergences of rows of logits from a reference's, with the log-sum-exps of both.
+type Kls<B> = fn(&Tensor<B, 2>, &Tensor<B, 2>, &[LogSum], &[LogSum]) -> Vec<f32>;
+/// Gradients of logits with a reference's, from targets, the first column's place and what belongs to the rows.
+type KlBackward<B> = fn(Tensor<B, 2>, &Tensor<B, 2>, &[u32], usize, &kl::Rows<'_>) -> Tensor<B, 2>;
 
 /// What the loss is made of.
 pub(super) struct Operations<B: KernelBackend> {
@@ -23,25 +28,52 @@ pub(super) struct Operations<B: KernelBackend> {
     log_probs: LogProbs<B>,
     /// As [`KernelBackend::log_probs_backward`].
     log_probs_backward: LogProbsBackward<B>,
+    /// As [`KernelBackend::kls`].
+    kls: Kls<B>,
+    /// As [`KernelBackend::kl_backward`].
+    kl_backward: KlBackward<B>,
 }
 
 impl<B: KernelBackend> Operations<B> {
     /// The backend's kernels.
-    pub const OWN: Self =
-        Self { product: B::wide_product, log_probs: B::log_probs, log_probs_backward: B::log_probs_backward };
+    pub const OWN: Self = Self {
+        product: B::wide_product,
+        log_probs: B::log_probs,
+        log_probs_backward: B::log_probs_backward,
+        kls: B::kls,
+        kl_backward: B::kl_backward,
+    };
 
     /// Plain ones: products in the type of the hidden rows, as autodiff has them, the softmax in f32.
     const PLAIN: Self = Self {
         product: |a, b| B::product(a, b).cast(DType::F32),
         log_probs: log_prob::reference,
         log_probs_backward: log_prob::reference_backward,
+        kls: kl::reference,
+        kl_backward: kl::reference_backward,
     };
+
+    /// Logits `[n, vocab]` in f32.
+    fn logits(
+        &self,
+        hidden: &Tensor<B, 2>,
+        head: &LinearWeights<'_, B>,
+        soft_cap: Option<f32>,
+        temperature: f32,
+    ) -> Tensor<B, 2> {
+        let weight = floats(head.weight).clone().cast(hidden.dtype());
+        let mut logits = (self.product)(hidden.clone(), weight.transpose());
+        if let Some(bias) = head.bias {
+            logits = logits + bias.clone().cast(DType::F32).unsqueeze_dim::<2>(0);
+        }
+        cap::scaled(logits, soft_cap, temperature)
+    }
 }
 
 /// The loss's gradients in plain tensor operations.
 ///
 /// # Panics
-/// If there are no targets, or the head is quantised.
+/// If there are no targets, a head is quantised, or the reference has other rows or another vocabulary.
 pub fn loss<B: KernelBackend>(input: HeadInput<'_, B>, derivative: &mut Derivative<'_>) -> HeadGradients<B> {
     by(&Operations::PLAIN, input, derivative)
 }
@@ -52,28 +84,44 @@ pub(super) fn by<B: KernelBackend>(
     input: HeadInput<'_, B>,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
-    let Operations { product, log_probs, log_probs_backward } = operations;
-    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted } = input;
+    let Operations { product, log_probs, log_probs_backward, kls, kl_backward } = operations;
+    let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
+        input;
     let dtype = hidden.dtype();
-    let weight = floats(head.weight).clone().cast(dtype);
-    let mut logits = product(hidden.clone(), weight.clone().transpose());
-    if let Some(bias) = head.bias {
-        logits = logits + bias.clone().cast(DType::F32).unsqueeze_dim::<2>(0);
-    }
-    let logits = cap::scaled(logits, soft_cap, temperature);
-    let (log_probs, sums) = log_probs(&logits, targets);
-    let slopes = derivative.divided(0, &log_probs, temperature);
+    let logits = operations.logits(&hidden, &head, soft_cap, temperature);
+    let (found, sums) = log_probs(&logits, targets);
+    let slopes = derivative.divided(0, &found, temperature);
     let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
     let bends = cap::slopes(&logits, soft_cap, temperature);
-    let dlogits = cap::through(log_probs_backward(logits, targets, &sums, &slopes), bends);
-    let bias: Option<Tensor<B, 1>> = head.bias.map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
+    let (dlogits, kls) = match reference {
+        Some(reference) => {
+            let coefficients = reference.divided(temperature);
+            let beside = operations.logits(&reference.hidden, &reference.head, soft_cap, temperature);
+            let (_, reference_sums) = log_probs(&beside, targets);
+            let found = kls(&logits, &beside, &sums, &reference_sums);
+            let rows = kl::Rows {
+                sums: &sums,
+                reference_sums: &reference_sums,
+                slopes: &slopes,
+                coefficients: &coefficients,
+                kls: &found,
+            };
+            (kl_backward(logits, &beside, targets, 0, &rows), found)
+        }
+        None => (log_probs_backward(logits, targets, &sums, &slopes), Vec::new()),
+    };
+    let dlogits = cap::through(dlogits, bends);
+    let bias: Option<Tensor<B, 1>> =
+        head.bias.filter(|_| trained).map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
     // In the type of the hidden rows, so that tensor cores take them.
     let dlogits = dlogits.cast(dtype);
+    let weight = floats(head.weight).clone().cast(dtype);
     HeadGradients {
-        log_probs,
+        log_probs: found,
         entropies,
+        kls,
         hidden: product(dlogits.clone(), weight),
-        weight: product(dlogits.transpose(), hidden),
+        weight: trained.then(|| product(dlogits.transpose(), hidden)),
         bias,
     }
 }

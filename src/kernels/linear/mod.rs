@@ -2,12 +2,14 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::kernels::quantised::QuantisedMatrix;
+use crate::kernels::quantised::{DeviceBlocks, QuantisedMatrix};
 
 mod blocks;
 pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube_blocks;
 mod integers;
 pub mod reference;
 mod rounded;
@@ -17,13 +19,15 @@ pub(in crate::kernels) mod transposed;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
-/// A weight matrix `[out, in]`, in floats on the device or in quantised blocks on the host.
+/// A weight matrix `[out, in]`, in floats or in quantised blocks.
 #[derive(Debug, Clone)]
 pub enum Matrix<B: Backend> {
-    /// Floats.
+    /// Floats, on the device.
     Float(Tensor<B, 2>),
-    /// Quantised blocks, as the file has them.
+    /// Quantised blocks as the file has them, on the host.
     Blocks(QuantisedMatrix),
+    /// The same on the device.
+    DeviceBlocks(DeviceBlocks<B>),
 }
 
 impl<B: Backend> Matrix<B> {
@@ -32,6 +36,7 @@ impl<B: Backend> Matrix<B> {
         match self {
             Self::Float(tensor) => tensor.dims(),
             Self::Blocks(blocks) => blocks.dims(),
+            Self::DeviceBlocks(blocks) => blocks.dims(),
         }
     }
 }

@@ -4,18 +4,15 @@ use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
 use super::{LinearWeights, Matrix, rounded};
 use crate::kernels::KernelBackend;
-use crate::kernels::quantised::Activations;
+use crate::kernels::quantised::{Activations, QuantisedMatrix};
 
 /// `x W^T + b`: `x` `[n, in]`, result `[n, out]`, in the type of `x`. Where the weight asks for it, `x` is rounded first.
 pub fn linear<B: KernelBackend>(x: Tensor<B, 2>, part: &LinearWeights<'_, B>) -> Tensor<B, 2> {
     let dtype = x.dtype();
     let weight = match part.weight {
         Matrix::Float(weight) => weight.clone(),
-        Matrix::Blocks(blocks) => {
-            let [rows, columns] = blocks.dims();
-            let data = TensorData::new(blocks.decode_rows(0..rows), [rows, columns]);
-            Tensor::from_data(data, (&x.device(), DType::F32))
-        }
+        Matrix::Blocks(blocks) => decoded(blocks, &x.device()),
+        Matrix::DeviceBlocks(blocks) => decoded(&blocks.download(), &x.device()),
     };
     let x = match part.weight {
         Matrix::Blocks(blocks) if blocks.activations() == Activations::Q8 => round(x),
@@ -26,6 +23,13 @@ pub fn linear<B: KernelBackend>(x: Tensor<B, 2>, part: &LinearWeights<'_, B>) ->
         Some(bias) => y + bias.clone().cast(dtype).unsqueeze_dim(0),
         None => y,
     }
+}
+
+/// All values `[rows, columns]`.
+fn decoded<B: Backend>(blocks: &QuantisedMatrix, device: &B::Device) -> Tensor<B, 2> {
+    let [rows, columns] = blocks.dims();
+    let data = TensorData::new(blocks.decode_rows(0..rows), [rows, columns]);
+    Tensor::from_data(data, (device, DType::F32))
 }
 
 /// What rounding to 8 bits leaves of `x` `[n, in]`.

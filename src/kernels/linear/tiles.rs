@@ -1,6 +1,6 @@
 //! Register tiles: some weight rows times some input rows, summed over all of `k` in registers.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::cpu::Input;
 use super::rows::Rows;
@@ -30,8 +30,32 @@ enum Fetch {
 }
 
 /// All `rows` of `w` times all input rows, in the tile shape that suits their number.
+///
+/// A function of its own however many call it: inlined into each, the tiles of one kind of rows would be compiled once for every
+/// block type.
 #[inline(always)]
 pub(super) fn run<S: Simd, W: Rows>(simd: S, w: &W, rows: usize, to: &Target<'_>) {
+    simd.vectorize(Run { w, rows, to });
+}
+
+struct Run<'a, W> {
+    w: &'a W,
+    rows: usize,
+    to: &'a Target<'a>,
+}
+
+impl<W: Rows> WithSimd for Run<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        shaped(simd, self.w, self.rows, self.to);
+    }
+}
+
+/// As [`run`], in place.
+#[inline(always)]
+fn shaped<S: Simd, W: Rows>(simd: S, w: &W, rows: usize, to: &Target<'_>) {
     if to.input.rows == 1 {
         // Memory-bound: one stream in address order is what hardware prefetch follows best (30 GB/s of 31 measured,
         // against 19 with four rows side by side).

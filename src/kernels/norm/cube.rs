@@ -13,7 +13,7 @@ const COLUMNS: usize = 64;
 
 /// The sum of `value` over the cube's `units`, a power of two, in one fixed order.
 #[cube]
-fn total(value: f32, parts: &mut SharedMemory<f32>, #[comptime] units: usize) -> f32 {
+pub(in crate::kernels) fn total(value: f32, parts: &mut SharedMemory<f32>, #[comptime] units: usize) -> f32 {
     let unit = UNIT_POS as usize;
     sync_cube();
     parts[unit] = value;

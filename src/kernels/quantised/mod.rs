@@ -9,12 +9,16 @@ use bytes::Bytes;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod cube;
 mod decode;
+mod device;
 pub(crate) mod integers;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vnni;
 
 pub(crate) use decode::half_to_f32;
+pub use device::{DeviceBlocks, part_rows};
 
 /// How a row is cut into blocks and what a block holds. Names are ggml's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,6 @@
 //! `log(sum(exp(x)))` of one row and what it is made of, vectorised.
 
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use pulp::{Simd, WithSimd};
 
 use crate::kernels::simd;
@@ -48,8 +49,18 @@ impl LogSum {
         self.peak + self.rest
     }
 
-    /// The log-probability of an element of the row. On the CPU the sampler's and the trainer's are both this, and so
+    /// The peaks and rests of rows, `[n, 1]` each.
+    pub(crate) fn columns<B: Backend>(rows: &[Self], device: &B::Device) -> [Tensor<B, 2>; 2] {
+        let column = |part: fn(&Self) -> f32| {
+            let values: Vec<f32> = rows.iter().map(part).collect();
+            Tensor::from_data(TensorData::new(values, [rows.len(), 1]), device)
+        };
+        [column(|row| row.peak), column(|row| row.rest)]
+    }
+
+    /// The log-probability of an element `x` of the row. On the CPU the sampler's and the trainer's are both this, and so
     /// the same bits.
+    #[inline(always)]
     pub fn log_prob(self, x: f32) -> f32 {
         (x - self.peak) - self.rest
     }

@@ -4,10 +4,11 @@
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
+use super::LogSum;
 use crate::kernels::cube::launch::{array, cubes, upload};
 
 /// Units of a cube; one cube takes a row.
-const UNITS: usize = 256;
+pub(super) const UNITS: usize = 256;
 
 /// Joins a row of `logits` `[n, width]` to its running peak, sum and target's logit, or starts them. Each unit keeps a peak
 /// and a sum of every [`UNITS`]th column.
@@ -78,31 +79,27 @@ fn sums(
     }
 }
 
-/// Replaces a row of logits by its gradient: `c (1[v = t] - exp(x_v - log sum exp x))`, and by zeros where `c` is 0.
+/// Replaces a row of logits by its gradient: `c (1[v = t] - exp((x_v - peak) - rest))`, and by zeros where `c` is 0. `rows` is
+/// `[3, n]`: peaks and rests of the log-sum-exps, and `c`.
 #[cube(launch_unchecked)]
-fn gradients(
-    logits: &mut Array<f32>,
-    targets: &Array<u32>,
-    log_sums: &Array<f32>,
-    coefficients: &Array<f32>,
-    width: u32,
-    first: u32,
-) {
+fn gradients(logits: &mut Array<f32>, targets: &Array<u32>, rows: &Array<f32>, width: u32, first: u32) {
     let row = CUBE_POS;
     if row >= targets.len() {
         terminate!();
     }
+    let n = targets.len();
     let start = row * width as usize;
     let target = targets[row];
-    let total = log_sums[row];
-    let coefficient = coefficients[row];
+    let peak = rows[row];
+    let rest = rows[n + row];
+    let coefficient = rows[n * 2 + row];
     let mut column = UNIT_POS;
     while column < width {
         let hit = select(column + first == target, 1.0f32, 0.0f32);
         let at = start + column as usize;
         let mut slope = 0.0f32;
         if coefficient != 0.0f32 {
-            slope = coefficient * (hit - (logits[at] - total).exp());
+            slope = coefficient * (hit - ((logits[at] - peak) - rest).exp());
         }
         logits[at] = slope;
         column += comptime!(UNITS as u32);
@@ -156,14 +153,15 @@ pub(in crate::kernels) fn log_sums_backward<R: Runtime>(
     logits: &Handle,
     targets: &[u32],
     columns: Columns,
-    log_sums: &[f32],
+    log_sums: &[LogSum],
     coefficients: &[f32],
 ) {
     let (n, Columns { width, first }) = (targets.len(), columns);
     if n == 0 {
         return;
     }
-    let floats = |values: &[f32]| client.create_from_slice(f32::as_bytes(values));
+    let (peaks, rests) = (log_sums.iter().map(|sum| sum.peak), log_sums.iter().map(|sum| sum.rest));
+    let rows: Vec<f32> = peaks.chain(rests).chain(coefficients.iter().copied()).collect();
     // SAFETY: a cube a row.
     unsafe {
         gradients::launch_unchecked::<R>(
@@ -172,8 +170,7 @@ pub(in crate::kernels) fn log_sums_backward<R: Runtime>(
             CubeDim::new_1d(UNITS as u32),
             array(logits, n * width),
             array(&upload(client, targets).0, n),
-            array(&floats(log_sums), n),
-            array(&floats(coefficients), n),
+            array(&client.create_from_slice(f32::as_bytes(&rows)), rows.len()),
             width as u32,
             first as u32,
         );

@@ -4,4 +4,9 @@ pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
 pub mod entropy;
+pub mod kl;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod kl_cube;
 pub mod log_prob;
+
+pub use cpu::LogSum;

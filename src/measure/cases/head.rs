@@ -6,7 +6,7 @@ use super::super::bench::{Bench, Case, Work};
 use super::super::shapes;
 use super::copy;
 use crate::kernels::head::{Derivative, HeadInput, unfused};
-use crate::kernels::softmax::log_prob;
+use crate::kernels::softmax::{LogSum, log_prob};
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
 /// Matrices `[n, vocab]` in f32 that the unfused loss holds at once.
@@ -29,7 +29,16 @@ impl<B: KernelBackend> Bench<'_, B> {
         let work = Work { flops, bytes: (vocab * width * (dtype.size() + size_of::<f32>())) as f64 };
         let input = |hidden| {
             let head = LinearWeights { weight: &weight, bias: None };
-            HeadInput { hidden, head, targets: &targets, soft_cap: None, temperature: 1.0, entropies: false }
+            HeadInput {
+                hidden,
+                head,
+                targets: &targets,
+                soft_cap: None,
+                temperature: 1.0,
+                entropies: false,
+                reference: None,
+                trained: true,
+            }
         };
         self.compare(
             Case { op: "head_loss", case: format!("{n} rows of {width} to {vocab}"), dtype, work },
@@ -44,7 +53,7 @@ impl<B: KernelBackend> Bench<'_, B> {
     pub(super) fn log_probs(&self, [n, vocab]: [usize; 2], dtype: DType) {
         let logits: Tensor<B, 2> = self.noise([n, vocab], dtype);
         let targets = targets(n, vocab);
-        let (coefficients, sums) = (vec![1.0; n], vec![(vocab as f32).ln(); n]);
+        let (coefficients, sums) = (vec![1.0; n], vec![LogSum { peak: 0.0, rest: (vocab as f32).ln() }; n]);
         // Logits are read by a forward; a backward writes as many as well.
         let case = |op, tensors: usize| Case {
             op,

@@ -9,8 +9,8 @@ use crate::kernels::linear::reference;
 use crate::kernels::quantised::{BlockType, QuantisedMatrix};
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
-/// Block types whose products are timed: one of 4 bits, one of 8.
-const BLOCKS: [BlockType; 2] = [BlockType::Q4_1, BlockType::Q8_0];
+/// Block types whose products are timed, those of 256 values where a row is whole blocks.
+const BLOCKS: [BlockType; 4] = [BlockType::Q4_1, BlockType::Q8_0, BlockType::Q4_K, BlockType::Q6_K];
 /// Every byte of made-up blocks: as half of an f16 scale it makes 0.048.
 const BLOCK_BYTE: u8 = 0x2a;
 
@@ -34,11 +34,12 @@ impl<B: KernelBackend> Bench<'_, B> {
     /// Compared with decoding the whole weight to f32 for each product, as the plain reference does. In f32 only.
     pub(super) fn quantised(&self, [n, width, out]: [usize; 3], dtype: DType) {
         let x: Tensor<B, 2> = self.noise([n, width], dtype);
-        for block in BLOCKS {
+        for block in BLOCKS.into_iter().filter(|it| width.is_multiple_of(it.values())) {
             let size = width / block.values() * block.bytes() * out;
             let blocks = QuantisedMatrix::new(block, out, width, Bytes::from(vec![BLOCK_BYTE; size]));
             let Some(blocks) = blocks else { panic!("rows of {width} are not whole blocks of {block}") };
-            let weight = Matrix::<B>::Blocks(blocks);
+            let plain = Matrix::Blocks(blocks.clone());
+            let weight = B::blocks(blocks, self.device);
             let bytes = (size + (n * width + n * out) * dtype.size()) as f64;
             let work = Work { flops: 2.0 * (n * width * out) as f64, bytes };
             let case = format!("{n} rows of {width} to {out}, {block}");
@@ -47,7 +48,7 @@ impl<B: KernelBackend> Bench<'_, B> {
                 || x.clone(),
                 |x| B::linear_group(x, &[LinearWeights { weight: &weight, bias: None }]),
                 0,
-                |x| reference::linear(x, &LinearWeights { weight: &weight, bias: None }),
+                |x| reference::linear(x, &LinearWeights { weight: &plain, bias: None }),
             );
         }
     }

@@ -27,11 +27,15 @@ pub enum Subject {
     PlainAttention(usize),
     /// The GRPO loss under an output head, forward and backward.
     GrpoLoss,
+    /// The same with the divergence from a reference over the vocabulary.
+    GrpoKlLoss,
 }
 
 /// Not a subject's name.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, grpo-loss")]
+#[error(
+    "unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, grpo-loss, grpo-kl-loss"
+)]
 pub struct UnknownSubject(pub String);
 
 impl Subject {
@@ -39,8 +43,9 @@ impl Subject {
     pub const TOKENS: usize = 16_384;
 
     /// All that is measured.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::GrpoLoss,
+        Self::GrpoKlLoss,
         Self::Attention(2048),
         Self::Attention(4096),
         Self::Attention(Self::TOKENS),
@@ -57,9 +62,10 @@ impl Subject {
         match self {
             Self::Attention(tokens) => attention(tokens, "kernels"),
             Self::PlainAttention(tokens) => attention(tokens, "scores materialised"),
-            Self::GrpoLoss => {
+            Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
-                format!("GRPO loss forward and backward, {rows} tokens, {width} to {vocab}")
+                let with = if self == Self::GrpoKlLoss { " with KL to a reference" } else { "" };
+                format!("GRPO loss{with} forward and backward, {rows} tokens, {width} to {vocab}")
             }
         }
     }
@@ -74,9 +80,10 @@ impl Subject {
             Self::PlainAttention(tokens) => {
                 tensors(tokens) + PLAIN_MATRICES * HEADS as u64 * (tokens as u64).pow(2) * float
             }
-            Self::GrpoLoss => {
+            Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
-                2 * ((rows + vocab) * width) as u64 * float + KERNEL_BYTES
+                let matrices = if self == Self::GrpoKlLoss { 3 } else { 2 };
+                matrices * ((rows + vocab) * width) as u64 * float + KERNEL_BYTES
             }
         }
     }
@@ -86,9 +93,9 @@ impl Subject {
         match self {
             Self::Attention(tokens) => work::attention(tokens, HEADS, HEAD_DIM, false),
             Self::PlainAttention(tokens) => work::attention(tokens, HEADS, HEAD_DIM, true),
-            Self::GrpoLoss => {
+            Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
-                work::grpo_loss(rows, width, vocab)
+                work::grpo_loss(rows, width, vocab, self == Self::GrpoKlLoss)
             }
         }
     }
@@ -100,6 +107,7 @@ impl fmt::Display for Subject {
             Self::Attention(tokens) => write!(f, "attention:{tokens}"),
             Self::PlainAttention(tokens) => write!(f, "plain-attention:{tokens}"),
             Self::GrpoLoss => f.write_str("grpo-loss"),
+            Self::GrpoKlLoss => f.write_str("grpo-kl-loss"),
         }
     }
 }
@@ -112,6 +120,7 @@ impl FromStr for Subject {
         let tokens = |text: &str| text.parse().ok().filter(|&tokens| tokens > 0).ok_or_else(unknown);
         match name.split_once(':') {
             None if name == "grpo-loss" => Ok(Self::GrpoLoss),
+            None if name == "grpo-kl-loss" => Ok(Self::GrpoKlLoss),
             Some(("attention", text)) => tokens(text).map(Self::Attention),
             Some(("plain-attention", text)) => tokens(text).map(Self::PlainAttention),
             _ => Err(unknown()),

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 
 use crate::kernels::attention::reference;
-use crate::kernels::head::{Derivative, HeadInput};
+use crate::kernels::head::{Derivative, HeadInput, Reference};
 use crate::kernels::{AttentionShape, KernelBackend, LinearWeights, Matrix, Segment};
 use crate::rl::objective::{Clip, PolicyLoss, StepSize, token_ratio};
 use crate::train::config::PolicyObjective;
@@ -55,15 +55,24 @@ pub fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> S
 }
 
 /// The GRPO loss of `rows` sampled tokens under an output head `[vocab, width]`: advantages of both signs, and log-probs from when
-/// they were sampled on both sides of those now. Inputs: hidden rows `[rows, width]` and the head.
-pub fn grpo_loss(rows: usize, width: usize, vocab: usize) -> Sizes {
+/// they were sampled on both sides of those now. Inputs: hidden rows `[rows, width]` and the head; where it is `compared`, the same
+/// of a reference that the loss holds it to by the divergence over the vocabulary.
+pub fn grpo_loss(rows: usize, width: usize, vocab: usize, compared: bool) -> Sizes {
     let hidden = filled([rows, width]);
     let head = filled([vocab, width]);
-    let inputs_bytes = bytes(&hidden) + bytes(&head);
+    let mut inputs_bytes = bytes(&hidden) + bytes(&head);
     let weight = Matrix::Float(head);
+    let other = compared.then(|| (filled([rows, width]) * 0.5, filled([vocab, width]), vec![1e-3; rows]));
+    inputs_bytes += other.as_ref().map_or(0, |(hidden, head, _)| bytes(hidden) + bytes(head));
+    let other = other.map(|(hidden, head, coefficients)| (hidden, Matrix::Float(head), coefficients));
+    let reference = other.as_ref().map(|(hidden, weight, coefficients)| Reference {
+        hidden: hidden.clone(),
+        head: LinearWeights { weight, bias: None },
+        coefficients,
+    });
     let targets: Vec<u32> = (0..rows).map(|i| (i * 7919 % vocab) as u32).collect();
     let clip = Clip { low: 0.2, high: 0.28 };
-    let loss = PolicyLoss { objective: PolicyObjective::M2, clip, l_max: rows };
+    let loss = PolicyLoss { objective: PolicyObjective::M2, clip, l_max: rows, kl: None };
     let divisor = loss.divisor(StepSize { replies: 1, tokens: rows }, rows);
     let mut derivative = Derivative::each(|i: usize, log_prob: f32| {
         // Both signs of the advantage meet ratios below, within and above the clip.
@@ -78,7 +87,10 @@ pub fn grpo_loss(rows: usize, width: usize, vocab: usize) -> Sizes {
         soft_cap: None,
         temperature: 1.0,
         entropies: false,
+        reference,
+        trained: true,
     };
     let gradients = Flex::head_loss(input, &mut derivative);
-    Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + bytes(&gradients.weight) }
+    let of_head = gradients.weight.as_ref().map_or(0, bytes);
+    Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + of_head }
 }

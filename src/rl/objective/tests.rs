@@ -26,7 +26,7 @@ struct Reply {
 }
 
 fn loss_of(objective: PolicyObjective) -> PolicyLoss {
-    PolicyLoss { objective, clip: CLIP, l_max: 16 }
+    PolicyLoss { objective, clip: CLIP, l_max: 16, kl: None }
 }
 
 fn size(replies: &[Reply]) -> StepSize {
@@ -38,10 +38,14 @@ fn derivatives(loss: PolicyLoss, size: StepSize, replies: &[Reply], seen: &mut S
     let mut batch = BatchLoss::new(loss, size, seen);
     replies.iter().for_each(|reply| batch.push(reply.old.iter().copied(), reply.advantage));
     let now: Vec<f32> = replies.iter().flat_map(|reply| reply.now.iter().copied()).collect();
-    let mut asked = batch.derivative();
-    match &mut asked {
+    asked(&mut batch, &now)
+}
+
+/// What `batch` answers where its log-probs are `now`.
+fn asked(batch: &mut BatchLoss<'_>, now: &[f32]) -> Vec<f32> {
+    match &mut batch.derivative() {
         Derivative::Each(one) => now.iter().enumerate().map(|(i, &p)| one(i, p)).collect(),
-        Derivative::All(all) => all(&now),
+        Derivative::All(all) => all(now),
     }
 }
 
@@ -113,6 +117,45 @@ fn tokens_worked_by_hand() {
     assert_eq!((free.loss, free.derivative, free.clipped_low), (-2.0, 1.0, false));
 }
 
+fn k3_of(objective: PolicyObjective) -> PolicyLoss {
+    PolicyLoss { kl: Some(KlPenalty { beta: 0.5, form: KlForm::K3 }), ..loss_of(objective) }
+}
+
+#[test]
+fn the_estimate_is_nothing_where_nothing_differs_and_keeps_small_differences() {
+    assert_eq!(k3(-1.5, -1.5), (0.0, 0.0));
+    for gap in [-3.0f64, -0.5, -1e-2, 1e-2, 0.5, 3.0] {
+        let x = -2.0f32;
+        let y = (f64::from(x) + gap) as f32;
+        let gap = f64::from(y) - f64::from(x);
+        let (kl, slope) = k3(x, y);
+        let want = gap.exp() - gap - 1.0;
+        assert!((f64::from(kl) - want).abs() <= 1e-5 * want.max(1e-2), "{gap}: {kl} and {want}");
+        assert!((f64::from(slope) - (1.0 - gap.exp())).abs() <= 1e-6 * gap.exp().max(1.0), "{gap}: {slope}");
+    }
+}
+
+#[test]
+fn a_penalty_over_the_vocabulary_has_the_losss_divisor() {
+    for objective in ALL {
+        let loss = PolicyLoss { kl: Some(KlPenalty { beta: 0.5, form: KlForm::Full }), ..loss_of(objective) };
+        let step = StepSize { replies: 6, tokens: 50 };
+        let mut seen = Seen::default();
+        let mut batch = BatchLoss::new(loss, step, &mut seen);
+        for tokens in [2, 3] {
+            batch.push(vec![-1.0; tokens], 0.0);
+        }
+        let coefficients = batch.kl_coefficients().unwrap();
+        let wanted: Vec<f32> = [2, 2, 3, 3, 3].iter().map(|&n| 0.5 / loss.divisor(step, n)).collect();
+        assert_eq!(coefficients, wanted, "{objective:?}");
+        batch.kls(&[0.0, 1.0, 2.0, 0.0, 4.0]);
+        let want = wanted[1] + 2.0 * wanted[2] + 4.0 * wanted[4];
+        assert!((seen.loss - f64::from(want)).abs() <= 1e-8, "{objective:?}");
+        assert_eq!(seen.kls, [0.0, 1.0, 2.0, 0.0, 4.0]);
+        assert!(BatchLoss::new(k3_of(objective), step, &mut seen).kl_coefficients().is_none());
+    }
+}
+
 #[test]
 fn ratios_of_replies_are_geometric_means() {
     let ratio = reply_ratio([(-1.0, -2.0), (-3.0, -2.5), (-1.5, -1.5)]);
@@ -165,6 +208,34 @@ proptest! {
                 let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
                 prop_assert!((f64::from(found) - slope).abs() <= 2e-5, "{objective:?}: {found} and {slope}");
             }
+        }
+    }
+
+    #[test]
+    fn the_estimate_is_added_under_the_divisor_of_each_token(replies in replies(), shift in -0.9f32..0.9) {
+        for objective in ALL {
+            let (plain, with, size) = (loss_of(objective), k3_of(objective), size(&replies));
+            let (mut seen, mut compared) = (Seen::default(), Seen::default());
+            let without = derivatives(plain, size, &replies, &mut seen);
+            let now: Vec<f32> = replies.iter().flat_map(|reply| reply.now.iter().copied()).collect();
+            let reference: Vec<f32> = now.iter().enumerate().map(|(i, x)| x + shift * (i % 3) as f32).collect();
+            let mut batch = BatchLoss::new(with, size, &mut compared);
+            replies.iter().for_each(|reply| batch.push(reply.old.iter().copied(), reply.advantage));
+            batch.compare(reference.clone());
+            let found = asked(&mut batch, &now);
+            let divisors = replies.iter().flat_map(|reply| {
+                let count = reply.now.len();
+                std::iter::repeat_n(f64::from(plain.divisor(size, count)), count)
+            });
+            let mut loss = seen.loss;
+            for (i, divisor) in divisors.enumerate() {
+                let gap = f64::from(reference[i]) - f64::from(now[i]);
+                loss += 0.5 * (gap.exp() - gap - 1.0) / divisor;
+                let want = f64::from(without[i]) + 0.5 * (1.0 - gap.exp()) / divisor;
+                prop_assert!((f64::from(found[i]) - want).abs() <= 1e-5, "{objective:?}: {} and {want}", found[i]);
+            }
+            prop_assert!((compared.loss - loss).abs() <= 1e-5, "{objective:?}: {} and {loss}", compared.loss);
+            prop_assert_eq!(compared.kls.len(), now.len());
         }
     }
 

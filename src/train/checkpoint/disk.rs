@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -141,6 +142,16 @@ pub enum Durability {
     /// A power cut: every file is on the disk before its name is.
     #[default]
     PowerCut,
+    /// The end of the process always, and a power cut but for the checkpoints of this much time before it: one is flushed
+    /// to the disk when the last that was lies so far back, and stays until another is. What else is written is flushed.
+    Within(Duration),
+}
+
+impl Durability {
+    /// Whether what is not written every moment is flushed to the disk.
+    pub(crate) fn flushes(self) -> bool {
+        self != Self::Process
+    }
 }
 
 /// Replaces a whole file: whatever happens, either the old contents are there or the new ones.
@@ -161,8 +172,8 @@ pub(crate) fn write_atomically(
         let _ = disk.remove_file(&temporary);
         return Err(error);
     }
-    match (durability, path.parent()) {
-        (Durability::PowerCut, Some(parent)) => sync_dir(disk, parent),
+    match (durability.flushes(), path.parent()) {
+        (true, Some(parent)) => sync_dir(disk, parent),
         _ => Ok(()),
     }
 }
@@ -183,7 +194,7 @@ pub(crate) fn write_file(
 ) -> Result<(), DiskError> {
     let mut file = disk.create(path).map_err(DiskError::on(path, "created"))?;
     file.write(contents).map_err(DiskError::on(path, "written"))?;
-    if durability == Durability::PowerCut {
+    if durability.flushes() {
         file.sync().map_err(DiskError::on(path, "flushed to disk"))?;
     }
     Ok(())
@@ -210,8 +221,8 @@ pub(crate) fn create_dir_all(disk: &dyn Disk, durability: Durability, path: &Pat
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
         made => made.map_err(DiskError::on(path, "created"))?,
     }
-    match (durability, path.parent()) {
-        (Durability::PowerCut, Some(parent)) => sync_dir(disk, parent),
+    match (durability.flushes(), path.parent()) {
+        (true, Some(parent)) => sync_dir(disk, parent),
         _ => Ok(()),
     }
 }

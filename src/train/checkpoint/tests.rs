@@ -4,6 +4,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -46,7 +47,7 @@ fn writer(dir: &Path, keep: usize) -> CheckpointWriter {
 fn save(writer: &CheckpointWriter, step: u64) -> Result<PathBuf, CheckpointError> {
     let tensors = tensors(step);
     let borrowed: Vec<_> = tensors.iter().map(|(n, s, v)| (n.clone(), s.clone(), v.as_slice())).collect();
-    writer.write(&state(step), &borrowed)
+    writer.filled(step, &borrowed)?.finish(&state(step))
 }
 
 /// Whether the checkpoint holds exactly what `save` wrote after `step` steps.
@@ -88,6 +89,23 @@ fn what_is_written_is_read_and_the_newest_are_kept() {
 }
 
 #[test]
+fn the_last_one_that_was_flushed_is_kept_until_another_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = writer(dir.path(), 2).durability(Durability::Within(Duration::MAX));
+    for step in 1..=5 {
+        save(&writer, step).unwrap();
+    }
+    assert_eq!(names(dir.path()), [LATEST, "step-000001", "step-000004", "step-000005"]);
+    let tensors = tensors(6);
+    let borrowed: Vec<_> = tensors.iter().map(|(n, s, v)| (n.clone(), s.clone(), v.as_slice())).collect();
+    writer.filled(6, &borrowed).unwrap().flushed().finish(&state(6)).unwrap();
+    assert_eq!(names(dir.path()), [LATEST, "step-000005", "step-000006"]);
+    // In the place of one that is safe comes one as safe.
+    assert!(writer.filled(6, &borrowed).unwrap().is_flushed());
+    assert!(!writer.filled(7, &borrowed).unwrap().is_flushed());
+}
+
+#[test]
 fn the_same_state_gives_the_same_bytes_however_it_is_pushed() {
     let dir = tempfile::tempdir().unwrap();
     let whole = save(&writer(&dir.path().join("a"), 1), 1).unwrap();
@@ -117,7 +135,7 @@ fn too_few_and_too_many_values_are_refused_and_leave_nothing() {
     pending.push(&[1.0, 2.0]).unwrap();
     assert!(pending.finish(&state(2)).unwrap_err().to_string().contains("state says 2"));
     let short: [(String, Vec<usize>, &[f32]); 1] = [("a".into(), vec![2], &[1.0])];
-    assert!(writer.write(&state(1), &short).unwrap_err().to_string().contains("[2] and 1 values"));
+    assert!(writer.filled(1, &short).unwrap_err().to_string().contains("[2] and 1 values"));
     assert_eq!(names(dir.path()), [""; 0]);
 }
 

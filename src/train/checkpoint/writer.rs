@@ -1,11 +1,11 @@
 //! Writing checkpoints so that at every moment the newest complete one can be found and read.
 //!
 //! ```text
-//! 1  .partial-step-000123/  made, its files written            (each flushed to disk)
+//! 1  .partial-step-000123/  made, its files written            (each flushed to disk, where it is time)
 //! 2  step-000123            removed to .replaced-step-000123   only if it is there: the same step saved again
 //! 3  .partial-step-000123   renamed to step-000123             from here on it is the newest
 //! 4  latest                 replaced
-//! 5  older than the newest K  renamed to .removed-..., then removed
+//! 5  older than the newest K  renamed to .removed-..., then removed; not the last one that was flushed
 //! ```
 //!
 //! A process that ends between any two of these leaves hidden names only, which [`CheckpointWriter::clean`] puts
@@ -14,7 +14,8 @@
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::checksums::{self, CHECKSUMS, Checksum};
 use super::disk::{
@@ -32,12 +33,27 @@ pub struct CheckpointWriter {
     dir: PathBuf,
     keep: NonZeroUsize,
     durability: Durability,
+    /// The newest checkpoint that is known to survive a power cut. One mutex for all clones.
+    flushed: Arc<Mutex<Option<Flushed>>>,
+}
+
+/// A checkpoint that survives a power cut.
+#[derive(Debug, Clone, Copy)]
+struct Flushed {
+    step: u64,
+    at: Instant,
 }
 
 impl CheckpointWriter {
     /// Writes into the folder `dir`, which is made when it is needed, and keeps the newest `keep` checkpoints.
     pub fn new(dir: impl Into<PathBuf>, keep: NonZeroUsize) -> Self {
-        Self { disk: Arc::new(RealDisk), dir: dir.into(), keep, durability: Durability::default() }
+        Self {
+            disk: Arc::new(RealDisk),
+            dir: dir.into(),
+            keep,
+            durability: Durability::default(),
+            flushed: Arc::default(),
+        }
     }
 
     /// The same with another disk.
@@ -73,6 +89,7 @@ impl CheckpointWriter {
             step,
             temporary,
             target,
+            flush: self.is_due(step),
             file: None,
             crc: crc32fast::Hasher::new(),
             bytes: 0,
@@ -84,27 +101,27 @@ impl CheckpointWriter {
         Ok(pending)
     }
 
-    /// Writes a whole checkpoint from tensors in memory; returns its folder.
-    pub fn write(
+    /// Begins the checkpoint after `step` steps with all its tensors, which are in memory.
+    pub fn filled(
         &self,
-        state: &State,
+        step: u64,
         tensors: &[(String, Vec<usize>, &[f32])],
-    ) -> Result<PathBuf, CheckpointError> {
+    ) -> Result<PendingCheckpoint, CheckpointError> {
         let specs: Vec<TensorSpec> =
             tensors.iter().map(|(name, shape, _)| TensorSpec::new(name.as_str(), shape.as_slice())).collect();
         for (spec, (_, _, values)) in specs.iter().zip(tensors) {
             if spec.values() != Some(values.len()) {
-                let folder = self.dir.join(folder_name(state.progress.step));
+                let folder = self.dir.join(folder_name(step));
                 let what =
                     format!("`{}` has the shape {:?} and {} values", spec.name, spec.shape, values.len());
                 return Err(CheckpointError::Layout { folder, what });
             }
         }
-        let mut pending = self.begin(state.progress.step, &specs)?;
+        let mut pending = self.begin(step, &specs)?;
         for (_, _, values) in tensors {
             pending.push(values)?;
         }
-        pending.finish(state)
+        Ok(pending)
     }
 
     /// Puts right what a process left that ended in the middle. To be called before the newest checkpoint is looked
@@ -132,28 +149,29 @@ impl CheckpointWriter {
     pub fn discard_after(&self, step: u64) -> Result<(), CheckpointError> {
         // Newest first, so that at every moment those there are one unbroken history.
         for (_, path) in list(&self.dir)?.into_iter().rev().filter(|(other, _)| *other > step) {
-            self.discard(&path)?;
+            // What follows (cutting the logs) must not survive a power cut that this does not.
+            self.discard(&path, self.durability.flushes())?;
         }
         Ok(())
     }
 
-    /// Removes all but the newest.
-    fn prune(&self) -> Result<(), CheckpointError> {
+    /// Removes all but the newest and the last one that was flushed; `flush` says whether that it is gone survives a power cut.
+    fn prune(&self, flush: bool) -> Result<(), CheckpointError> {
         let all = list(&self.dir)?;
         let surplus = all.len().saturating_sub(self.keep.get());
-        for (_, path) in all.into_iter().take(surplus) {
-            self.discard(&path)?;
+        let flushed = self.flushed().map(|flushed| flushed.step);
+        for (_, path) in all.into_iter().take(surplus).filter(|(step, _)| Some(*step) != flushed) {
+            self.discard(&path, flush)?;
         }
         Ok(())
     }
 
     /// Takes a checkpoint's name away at once, then removes its files one by one.
-    fn discard(&self, path: &Path) -> Result<(), CheckpointError> {
+    fn discard(&self, path: &Path, flush: bool) -> Result<(), CheckpointError> {
         let hidden = self.hidden(REMOVED, path);
         self.remove_folder(&hidden)?;
         self.disk.rename(path, &hidden).map_err(DiskError::on(path, "renamed"))?;
-        if self.syncs() {
-            // What follows (cutting the logs) must not survive a power cut that this does not.
+        if flush {
             sync_dir(&*self.disk, &self.dir)?;
         }
         self.remove_folder(&hidden)
@@ -171,8 +189,20 @@ impl CheckpointWriter {
         self.dir.join(format!("{prefix}{name}"))
     }
 
-    fn syncs(&self) -> bool {
-        self.durability == Durability::PowerCut
+    /// Whether the checkpoint after `step` steps is to be flushed.
+    fn is_due(&self, step: u64) -> bool {
+        let within = match self.durability {
+            Durability::Process => return false,
+            Durability::PowerCut => Duration::ZERO,
+            Durability::Within(time) => time,
+        };
+        // One that takes the place of the last that was flushed must be as safe.
+        self.flushed().is_none_or(|last| last.step == step || last.at.elapsed() >= within)
+    }
+
+    fn flushed(&self) -> MutexGuard<'_, Option<Flushed>> {
+        // It holds a plain value, which a panic elsewhere leaves whole.
+        self.flushed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,6 +213,7 @@ pub struct PendingCheckpoint {
     step: u64,
     temporary: PathBuf,
     target: PathBuf,
+    flush: bool,
     file: Option<Box<dyn DiskFile>>,
     crc: crc32fast::Hasher,
     bytes: u64,
@@ -191,6 +222,17 @@ pub struct PendingCheckpoint {
 }
 
 impl PendingCheckpoint {
+    /// The same, flushed to the disk before its time where it ever would be.
+    pub fn flushed(mut self) -> Self {
+        self.flush = self.writer.durability.flushes();
+        self
+    }
+
+    /// Whether it will survive a power cut. The logs that it covers must then be flushed before [`Self::finish`].
+    pub fn is_flushed(&self) -> bool {
+        self.flush
+    }
+
     /// The next values, in the order of the tensors and within each row by row. Any number at a time, so that no
     /// tensor need be in memory whole.
     pub fn push(&mut self, values: &[f32]) -> Result<(), CheckpointError> {
@@ -226,10 +268,11 @@ impl PendingCheckpoint {
         }
         let mut json = serde_json::to_vec_pretty(state).map_err(|error| self.layout(error.to_string()))?;
         json.push(b'\n');
-        let writer = self.writer.clone();
-        let (disk, durability) = (&*writer.disk, writer.durability);
+        let (writer, flush) = (self.writer.clone(), self.flush);
+        let durability = if flush { Durability::PowerCut } else { Durability::Process };
+        let disk = &*writer.disk;
         if let Some(mut file) = self.file.take()
-            && writer.syncs()
+            && flush
         {
             file.sync().map_err(DiskError::on(&self.temporary.join(TENSORS), "flushed to disk"))?;
         }
@@ -237,19 +280,20 @@ impl PendingCheckpoint {
         let lines = checksums::render(&[(TENSORS, tensors), (STATE, Checksum::of(&json))]);
         write_file(disk, durability, &self.temporary.join(STATE), &json)?;
         write_file(disk, durability, &self.temporary.join(CHECKSUMS), lines.as_bytes())?;
-        if writer.syncs() {
+        if flush {
             sync_dir(disk, &self.temporary)?;
         }
         let replaced = self.put_in_place()?;
-        if writer.syncs() {
+        if flush {
             sync_dir(disk, &writer.dir)?;
+            *writer.flushed() = Some(Flushed { step: self.step, at: Instant::now() });
         }
         let name = format!("{}\n", folder_name(self.step));
         write_atomically(disk, durability, &writer.dir.join(LATEST), name.as_bytes())?;
         if let Some(replaced) = replaced {
             writer.remove_folder(&replaced)?;
         }
-        writer.prune()?;
+        writer.prune(flush)?;
         Ok(self.target.clone())
     }
 

@@ -49,14 +49,13 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
         ));
     }
     if config.model.dtype == FloatType::BF16 {
-        missing.push(NotBuilt::new("model.dtype", "training of bf16 weights", "set model.dtype=f32"));
-    }
-    if config.model.adapter == Adapter::Lora {
-        missing.push(NotBuilt::new(
-            "model.adapter",
-            "adapter lora",
-            "set model.adapter=none, which trains all weights",
-        ));
+        let instead = "set model.dtype=f32";
+        if config.model.adapter == Adapter::None {
+            let instead = format!("{instead}, or model.adapter=lora, which leaves the weights as they are");
+            missing.push(NotBuilt::new("model.dtype", "training of bf16 weights", instead));
+        } else if device == Device::Wgpu {
+            missing.push(NotBuilt::new("model.dtype", "bf16 on wgpu, whose language has none", instead));
+        }
     }
     let names = prefixes(config.stage.iter().map(|stage| Some(stage.kind())));
     for (stage, name) in config.stage.iter().zip(names) {

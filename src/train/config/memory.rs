@@ -26,6 +26,8 @@ pub struct Memory {
     pub gradients: u64,
     /// Both moments of what is trained, f32, and f32 master weights where the weights are not.
     pub optimizer: u64,
+    /// The frozen model that a stage with a KL term is held to, as large as the weights without adapters.
+    pub reference: u64,
     /// What backward needs, an estimate: each layer's input, one layer's graph, and a block of logits.
     pub activations: u64,
     /// Keys and values of everything that is sampled at once.
@@ -38,7 +40,7 @@ pub struct Memory {
 impl Memory {
     /// All of it.
     pub fn total(&self) -> u64 {
-        let parts = [self.gradients, self.optimizer, self.activations, self.cache, self.data];
+        let parts = [self.gradients, self.optimizer, self.reference, self.activations, self.cache, self.data];
         parts.into_iter().fold(self.weights, u64::saturating_add)
     }
 }
@@ -51,6 +53,19 @@ impl Memory {
         let most = stages.max().unwrap_or(0).max(model.max_position_embeddings as u64);
         usize::try_from(most).unwrap_or(usize::MAX)
     }
+
+    /// Bytes of the adapters of a run, which are f32; 0 where it trains all weights.
+    pub fn adapter_bytes(config: &RunConfig, model: &ModelConfig) -> u64 {
+        match config.model.adapter {
+            Adapter::None => 0,
+            Adapter::Lora => trained_parameters(config, model).saturating_mul(4),
+        }
+    }
+}
+
+/// Bytes of an activation, and of a cached key: on the CPU they are f32 whatever the weights are kept in.
+fn compute_bytes(config: &RunConfig) -> u64 {
+    if config.device == Device::Cpu { 4 } else { config.model.dtype.bytes() as u64 }
 }
 
 /// Values that are trained: all of the model, or the two matrices that LoRA adds to each projection.
@@ -88,25 +103,32 @@ pub(super) fn of_stage(config: &RunConfig, model: &ModelConfig, stage: &Stage) -
     let ranks = config.ranks as u64;
     let float = config.model.dtype.bytes() as u64;
     let (all, trained) = (model.num_parameters(), trained_parameters(config, model));
-    let adapters = if config.model.adapter == Adapter::Lora { 4 * trained } else { 0 };
+    let adapters = Memory::adapter_bytes(config, model);
     let master = if adapters == 0 && float < 4 { 4 * trained } else { 0 };
     let share = |bytes: u64| bytes.div_ceil(ranks);
     Memory {
         weights: share(all * float + adapters),
         gradients: share(4 * trained),
         optimizer: share(8 * trained + master),
+        // Frozen weights are the reference's as well.
+        reference: match stage.keeps_reference() {
+            true if adapters > 0 => share(adapters),
+            true => share(all * float),
+            false => 0,
+        },
         activations: activations(config, model, stage),
         cache: share(
             cache_tokens(model, stage)
-                .saturating_mul(2 * model.key_value_size() as u64 * model.num_hidden_layers as u64 * float),
+                .saturating_mul(2 * model.key_value_size() as u64 * model.num_hidden_layers as u64)
+                .saturating_mul(compute_bytes(config)),
         ),
         data: data(config, stage),
     }
 }
 
-/// Backward goes layer by layer: of every layer the input is kept, of one the whole graph.
+/// Backward goes layer by layer: of every layer the input is kept, of one the whole graph, half of which is gradients in f32.
 fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
-    let float = config.model.dtype.bytes() as u64;
+    let (float, compute) = (config.model.dtype.bytes() as u64, compute_bytes(config));
     let (hidden, layers) = (model.hidden_size as u64, model.num_hidden_layers as u64);
     let (query, key_value) = (model.query_size() as u64, model.key_value_size() as u64);
     // Two norms, the residual sums and their gradients; q, k, v before and after rotary with gradients; the MLP's gate, up,
@@ -115,14 +137,25 @@ fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
     let longest = longest_sequence(model, stage);
     let tokens = stage.update().micro_batch_tokens.map_or(longest, |tokens| longest.max(tokens as u64));
     let kept = (layers + 1).saturating_mul(hidden);
-    let logits = LOGIT_ROWS.min(tokens).saturating_mul(2 * 4 * model.vocab_size as u64);
+    // Logits and their gradient, and a reference's.
+    let matrices = if stage.keeps_reference() { 3 } else { 2 };
+    let logits = LOGIT_ROWS.min(tokens).saturating_mul(matrices * 4 * model.vocab_size as u64);
     // A split model gathers one layer's weights before it runs and has its gradients before they are split again.
     let gathered =
         if config.ranks > 1 { (model.num_parameters() / layers.max(1)).saturating_mul(float + 4) } else { 0 };
+    // The CPU widens a half-precision matrix to multiply with it backward; the head is the largest.
+    let widened = if config.device == Device::Cpu && float < 4 {
+        (model.vocab_size as u64).max(model.intermediate_size as u64).saturating_mul(4 * hidden)
+    } else {
+        0
+    };
     // Small models keep what they would otherwise compute again.
     let inside = inside_bytes(model, usize::try_from(tokens).unwrap_or(usize::MAX));
     let inside = if inside <= KEPT_BYTES { inside } else { 0 };
-    tokens.saturating_mul((kept + graph) * float).saturating_add(logits).saturating_add(gathered + inside)
+    tokens
+        .saturating_mul(kept * compute + graph * (compute + 4) / 2)
+        .saturating_add(logits)
+        .saturating_add(gathered + inside + widened)
 }
 
 /// Tokens of the longest sequence a stage works on.

@@ -45,7 +45,9 @@ pub use part::Bytes;
 pub use plan::{Plan, PlanError, ShapeSource, StagePlan};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use reference::reference;
-pub use rl::{AdvantageScale, CarryOn, Grpo, LengthReward, Noise, PolicyObjective, Rl, RubricRl, RuleRl};
+pub use rl::{
+    AdvantageScale, CarryOn, Grpo, KlForm, LengthReward, Noise, PolicyObjective, Rl, RubricRl, RuleRl,
+};
 pub use run::{Checkpoint, Evaluation, Limits, Optimizer, RunConfig};
 pub use stage::{Doctors, KINDS, MidTraining, Mix, Sft, Stage, Update};
 

@@ -34,9 +34,12 @@ section! {
         path: Option<PathBuf>, Legal::PATH, "", "no default";
         /// The sizes of the model. Must be given where `path` is not.
         shape: Option<Shape>, Legal::Table, "", "no default";
-        /// The float type that weights are kept in while training. Moments and master weights are f32 whatever it says.
+        /// The float type that weights are kept in while training, and that the trained model is written in. `bf16` is for
+        /// `adapter = "lora"`, which leaves them as they are; adapters and moments are f32 whatever it says. On `cuda`,
+        /// activations are in it, too.
         dtype: FloatType = FloatType::F32, Legal::Choice(FLOATS), "", "chosen here: f32 repeats bit for bit on the CPU";
-        /// Which weights change: all (`none`), or only low-rank matrices added to each projection (`lora`).
+        /// Which weights change: all (`none`), or only low-rank matrices added to each projection (`lora`). The latter are
+        /// written in peft's form beside the trained model, which has them merged in.
         adapter: Adapter = Adapter::None, Legal::Choice(ADAPTERS), "",
             "the Baichuan-M2 report trains all weights";
         /// The low-rank matrices, used where `adapter` is `lora`.
@@ -107,7 +110,8 @@ impl Shape {
 }
 
 section! {
-    /// Low-rank adapters: a projection `W x` becomes `W x + (alpha / rank) B A x`, and only `A` and `B` change.
+    /// Low-rank adapters of q, k, v, o, gate, up and down: a projection `W x` becomes `W x + (alpha / rank) B A x`, and only
+    /// `A` and `B` change. `A` begins uniform within `1 / sqrt(in)`, `B` at zero, as in peft.
     pub struct Lora {
         /// Rows of `A` and columns of `B`.
         rank: usize = 32, Legal::Whole { least: 1, most: 4096 }, "", "chosen here";

@@ -71,9 +71,13 @@ fn write_stage(f: &mut fmt::Formatter<'_>, index: usize, stage: &StagePlan) -> f
 
 fn write_memory(f: &mut fmt::Formatter<'_>, stage: &StagePlan) -> fmt::Result {
     let memory = &stage.memory;
+    let reference = match memory.reference {
+        0 => String::new(),
+        kept => format!(", reference {}", bytes(kept)),
+    };
     writeln!(
         f,
-        "            weights {}, gradients {}, optimizer {}, activations about {}, key/value cache {}, patients and \
+        "            weights {}, gradients {}, optimizer {}{reference}, activations about {}, key/value cache {}, patients and \
          consultations {}: {}",
         bytes(memory.weights),
         bytes(memory.gradients),

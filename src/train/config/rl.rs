@@ -12,7 +12,7 @@ use super::stage::Update;
 pub enum PolicyObjective {
     /// The Baichuan-M2 report, eq (2).
     M2,
-    /// DeepSeekMath, arXiv 2402.03300, without its KL term.
+    /// DeepSeekMath, arXiv 2402.03300; its KL term is `kl` with `kl_form = "k3"`.
     Grpo,
     /// Dr. GRPO, arXiv 2503.20783.
     DrGrpo,
@@ -40,6 +40,17 @@ impl PolicyObjective {
     }
 }
 
+/// How far the policy is from its reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KlForm {
+    /// `KL(policy || reference)` of each trained token's distribution, over the whole vocabulary.
+    Full,
+    /// Estimated from the sampled token alone.
+    K3,
+}
+
+named!(KlForm, KL_FORMS: "full" => KlForm::Full, "k3" => KlForm::K3);
+
 /// What a reply's advantage is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AdvantageScale {
@@ -52,7 +63,7 @@ pub enum AdvantageScale {
 named!(AdvantageScale, ADVANTAGES: "mean" => AdvantageScale::Mean, "std" => AdvantageScale::Std);
 
 section! {
-    /// GRPO as the Baichuan-M2 report changes it (3.3, eq (2)): no KL term, a clip that is wider above than below, a loss
+    /// GRPO as the Baichuan-M2 report changes it (3.3, eq (2)): no KL term unless `kl` asks for one, a clip that is wider above than below, a loss
     /// divided by the constant `max_new_tokens` and not by each reply's length, and advantages `R_i - mean(R)` that are not
     /// divided by a deviation. `objective` and `advantage` choose its relatives instead.
     pub struct Grpo {
@@ -72,6 +83,12 @@ section! {
         /// A reply's advantage: its reward less the group's mean (`mean`), or that divided by the group's deviation (`std`). Where
         /// absent, as the objective's authors have it: `mean` for `m2` and `dr_grpo`, `std` for the others.
         advantage: Option<AdvantageScale>, Legal::Choice(ADVANTAGES), "", "the objective's";
+        /// Coefficient of the divergence from the model at the stage's start in the loss. Above 0 a copy of it is kept, in memory and in
+        /// checkpoints, and goes forward over every reply, those without an advantage too. TRL calls it `beta`.
+        kl: f64 = 0.0, Legal::NOT_NEGATIVE, "", "the Baichuan-M2 report, 3.3: no KL term";
+        /// Which divergence: over the whole vocabulary, exact and with the gradient of just that (`full`), or estimated from each
+        /// sampled token, as DeepSeekMath has it and TRL without `use_bias_correction_kl` (`k3`). Where `kl` is 0 it has no effect.
+        kl_form: KlForm = KlForm::Full, Legal::Choice(KL_FORMS), "", "chosen here";
         /// Whether `metrics.jsonl` has the entropy of the distributions that trained tokens are drawn from. It costs a further walk
         /// over their logits.
         entropy: bool = false, Legal::Switch, "", "chosen here";
@@ -94,6 +111,13 @@ section! {
     with {
         /// How the weights move.
         update: Update;
+    }
+}
+
+impl Grpo {
+    /// Whether the loss holds the policy to the stage's start.
+    pub fn keeps_reference(&self) -> bool {
+        self.kl > 0.0
     }
 }
 

@@ -79,6 +79,9 @@ section! {
         /// How many are kept; older ones are removed.
         keep: usize = 2, Legal::Whole { least: 1, most: 10_000 }, "checkpoints",
             "chosen here: one may be damaged by a full disk";
+        /// How much work a power cut may cost. The end of the process costs none that a checkpoint holds; to wait for the disk at each of
+        /// them would take longer than a small step. The last one that was flushed to the disk is kept beside the newest. 0 flushes all.
+        flush_seconds: u64 = 30, Legal::Whole { least: 0, most: 86_400 }, "seconds", "chosen here";
     }
 }
 

@@ -56,6 +56,16 @@ impl Stage {
         update.learning_rate(peak)
     }
 
+    /// Whether it keeps the model it starts with, to hold the policy to it.
+    pub fn keeps_reference(&self) -> bool {
+        match self {
+            Self::MidTraining(_) | Self::Sft(_) => false,
+            Self::RuleRl(stage) => stage.grpo.keeps_reference(),
+            Self::RubricRl(stage) => stage.grpo.keeps_reference(),
+            Self::Rl(stage) => stage.grpo.keeps_reference(),
+        }
+    }
+
     /// What all stages share.
     pub fn update(&self) -> &Update {
         match self {

@@ -67,7 +67,11 @@ fn the_quickstart_is_small_and_all_built() {
 fn what_is_not_built_is_named() {
     let names = |plan: &Plan| plan.not_built.iter().map(|missing| missing.name.clone()).collect::<Vec<_>>();
     let lora = plan(&load("qwen2.5-7b-lora.toml", &["device=cpu"]));
-    assert_eq!(names(&lora), ["training of bf16 weights", "adapter lora"]);
+    assert_eq!(names(&lora), Vec::<String>::new());
+    let whole = plan(&load("qwen2.5-7b-lora.toml", &["device=cpu", "model.adapter=none"]));
+    assert_eq!(names(&whole), ["training of bf16 weights"]);
+    let web = plan(&load("qwen2.5-7b-lora.toml", &["device=wgpu"]));
+    assert_eq!(names(&web).last().map(String::as_str), Some("bf16 on wgpu, whose language has none"));
     // 7 projections a layer, rank 32: q and o 3584 to 3584, k and v 3584 to 512, the MLP 3584 to 18944.
     assert_eq!(lora.trained_parameters, 28 * 32 * (2 * 7168 + 2 * 4096 + 3 * 22528));
     let large = plan(&load("baichuan-m2-32b.toml", &["device=cpu"]));
@@ -115,6 +119,20 @@ fn memory_follows_its_formulas() {
     let half = self::plan(&load("quickstart.toml", &["model.dtype=bf16", "ranks=2"]));
     assert_eq!(half.stages[0].memory.weights, plan.parameters);
     assert_eq!(half.stages[0].memory.optimizer, 6 * plan.parameters);
+    assert_eq!(plan.stages[1].memory.reference, 0);
+    let held = self::plan(&load("quickstart.toml", &["stage.rl.kl=0.1"]));
+    let references: Vec<u64> = held.stages.iter().map(|stage| stage.memory.reference).collect();
+    assert_eq!(references, [0, 4 * plan.parameters], "a copy of the weights in the stage that is held to it");
+    let more = held.stages[1].memory.total() - plan.stages[1].memory.total();
+    assert!(more > 4 * plan.parameters && held.to_string().contains(", reference "), "{held}");
+    // Frozen weights have neither gradients nor moments; adapters are f32.
+    let lora = self::plan(&load("quickstart.toml", &["model.adapter=lora", "model.dtype=bf16"]));
+    let adapters = 4 * lora.trained_parameters;
+    let memory = lora.stages[0].memory;
+    assert_eq!(memory.weights, 2 * plan.parameters + adapters);
+    assert_eq!((memory.gradients, memory.optimizer), (adapters, 2 * adapters));
+    // Keys and values are f32 on the CPU.
+    assert_eq!(lora.stages[1].memory.cache, plan.stages[1].memory.cache);
     let tight = self::plan(&load("quickstart.toml", &["limits.memory=1MB"]));
     assert!(tight.over_memory() && !tight.can_run());
     assert!(tight.to_string().contains("over limits.memory"), "{tight}");

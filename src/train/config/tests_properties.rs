@@ -109,6 +109,7 @@ fn every_field_is_read_and_resolved() {
         "qwen3",
         "reference",
         "gspo",
+        "k3",
         "std",
         "['x']",
         "a",

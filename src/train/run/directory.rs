@@ -90,7 +90,7 @@ impl RunDirectory {
         let disk = &*options.disk;
         let metrics = JsonLog::open(disk, &dir.join(METRICS), logs.metrics)?;
         let rollouts = JsonLog::open(disk, &dir.join(ROLLOUTS), logs.rollouts)?;
-        if options.durability == Durability::PowerCut {
+        if options.durability.flushes() {
             // The logs' own names: what is later flushed in them must be found again.
             sync_dir(disk, dir)?;
         }
@@ -143,8 +143,8 @@ impl RunDirectory {
         progress: Progress,
         tensors: &[(String, Vec<usize>, &[f32])],
     ) -> Result<PathBuf, RunError> {
-        let state = self.state(progress)?;
-        Ok(self.checkpoints.write(&state, tensors)?)
+        let pending = self.checkpoints.filled(progress.step, tensors)?;
+        self.finish_save(pending, progress)
     }
 
     /// Begins a checkpoint whose tensors are pushed part by part. [`Self::finish_save`] ends it.
@@ -158,8 +158,12 @@ impl RunDirectory {
         pending: PendingCheckpoint,
         progress: Progress,
     ) -> Result<PathBuf, RunError> {
-        let state = self.state(progress)?;
-        Ok(pending.finish(&state)?)
+        if pending.is_flushed() {
+            self.rollouts.sync()?;
+            self.metrics.sync()?;
+        }
+        let logs = Covered { metrics: self.metrics.written(), rollouts: self.rollouts.written() };
+        Ok(pending.finish(&State::new(self.config_hash.as_str(), logs, progress))?)
     }
 
     /// Writes `summary.json`.
@@ -174,15 +178,6 @@ impl RunDirectory {
     pub fn write_file(&self, name: &str, contents: &[u8]) -> Result<(), RunError> {
         let (disk, durability) = (&*self.options.disk, self.options.durability);
         Ok(write_atomically(disk, durability, &self.dir.join(name), contents)?)
-    }
-
-    fn state(&mut self, progress: Progress) -> Result<State, RunError> {
-        if self.options.durability == Durability::PowerCut {
-            self.rollouts.sync()?;
-            self.metrics.sync()?;
-        }
-        let logs = Covered { metrics: self.metrics.written(), rollouts: self.rollouts.written() };
-        Ok(State::new(self.config_hash.as_str(), logs, progress))
     }
 }
 

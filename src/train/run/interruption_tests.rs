@@ -4,18 +4,21 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::toy::{CONFIG, Came, Toy, is_prefix, options, reference, same_as, sit};
+use super::toy::{CONFIG, Came, Toy, is_prefix, options, reference, same_as, sit, sit_from};
 use super::*;
-use crate::train::checkpoint::Durability;
 use crate::train::checkpoint::faulty::FaultyDisk;
+use crate::train::checkpoint::{CheckpointError, Durability};
 
 #[test]
 fn a_run_that_ends_at_any_operation_goes_on_as_if_it_had_not() {
-    for (every, power_cut) in [(1, false), (2, false), (2, true)] {
-        let durability = if power_cut { Durability::PowerCut } else { Durability::Process };
+    for (every, durability) in
+        [(1, Durability::Process), (2, Durability::Process), (1, NEVER_AGAIN), (2, Durability::PowerCut)]
+    {
+        let power_cut = durability == Durability::PowerCut;
         let reference = reference(every, durability);
         assert!(reference.operations > 50);
         for at in 0..reference.operations {
@@ -34,6 +37,36 @@ fn a_run_that_ends_at_any_operation_goes_on_as_if_it_had_not() {
             same_as(&reference, dir.path(), &format!("ended at {at}, saving every {every}"));
         }
     }
+}
+
+/// The first checkpoint is flushed and no other.
+const NEVER_AGAIN: Durability = Durability::Within(Duration::MAX);
+
+#[test]
+fn after_a_power_cut_a_run_goes_on_from_a_checkpoint_that_was_flushed_or_a_later_one() {
+    let reference = reference(1, NEVER_AGAIN);
+    let mut fell_back = 0;
+    for at in 0..reference.operations {
+        let (dir, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::dying_at(at));
+        let mut came = Came::default();
+        sit(dir.path(), 1, options(Arc::new(disk.clone()), NEVER_AGAIN), &mut came).unwrap_err();
+        disk.cut_power();
+        let sound = || options(Arc::new(FaultyDisk::default()), NEVER_AGAIN);
+        let mut again = Came::default();
+        match sit(dir.path(), 1, sound(), &mut again) {
+            Ok(()) => {}
+            Err(RunError::Checkpoint(CheckpointError::Damaged { previous, .. })) => {
+                let (_, from) = locate(&previous.unwrap());
+                sit_from(from, dir.path(), 1, sound(), &mut again).unwrap();
+                assert_eq!(again.from, 1, "ended at {at}");
+                fell_back += 1;
+            }
+            Err(other) => panic!("ended at {at}: {other}"),
+        }
+        assert!(again.from >= came.saved.min(1), "ended at {at}: {again:?} after {came:?}");
+        same_as(&reference, dir.path(), &format!("power cut at {at}"));
+    }
+    assert!(fell_back > 20, "{fell_back}");
 }
 
 #[test]

@@ -55,6 +55,10 @@ pub struct RlMetrics {
     /// where the configuration asks for it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub entropy: Option<Spread>,
+    /// How far trained tokens' distributions are from the reference's in nats, before each update, as the loss has it: where it has
+    /// such a term. Not negative but for rounding.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kl: Option<Spread>,
     /// How far sampler and trainer are apart before the update.
     pub gap: Gap,
     /// Which part of the tokens the loss clipped.

@@ -79,8 +79,19 @@ pub fn options(disk: Arc<dyn Disk>, durability: Durability) -> RunOptions {
 
 /// One sitting: begins or resumes the run in `dir` and trains to the end, saving every `every` steps.
 pub fn sit(dir: &Path, every: u64, options: RunOptions, came: &mut Came) -> Result<(), RunError> {
+    sit_from(ResumeFrom::Newest, dir, every, options, came)
+}
+
+/// As [`sit`], from a checkpoint.
+pub fn sit_from(
+    from: ResumeFrom,
+    dir: &Path,
+    every: u64,
+    options: RunOptions,
+    came: &mut Came,
+) -> Result<(), RunError> {
     let (mut run, mut toy) = if dir.join("config.toml").exists() {
-        let resumed = Resumed::hold(dir, ResumeFrom::Newest, options)?;
+        let resumed = Resumed::hold(dir, from, options)?;
         assert_eq!(resumed.config(), CONFIG);
         let toy = resumed.checkpoint().map_or_else(Toy::new, Toy::restore);
         (resumed.take_up()?, toy)

@@ -1,13 +1,13 @@
 //! The output head's loss.
 
 use burn::tensor::{DType, Tensor};
-pub use osler::doctor::exact::head::{self as exact, Inputs, Results};
+pub use osler::doctor::exact::head::{self as exact, Inputs, Reference, Results};
 use osler::doctor::inputs::{Grain, Noise, host, tensor};
-use osler::kernels::head::{Derivative, HeadGradients, HeadInput};
+use osler::kernels::head::{self as kernel, Derivative, HeadGradients, HeadInput};
 use osler::kernels::{KernelBackend, LinearWeights, Matrix};
 use proptest::prelude::*;
 
-use super::{Held, Sums, Wanted, rows};
+use super::{Held, Wanted, rows};
 
 /// One batch.
 #[derive(Debug, Clone)]
@@ -19,7 +19,18 @@ pub struct Case {
     pub temperature: f32,
     /// Logits of about this size, made of numbers whose sums are exact in f32; otherwise any numbers, of logits up to 10.
     pub exactly: Option<f32>,
+    /// What the distributions are compared with.
+    pub compared: Option<Compared>,
     pub seed: u64,
+}
+
+/// How a reference comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// From the head itself, changed a little.
+    Near,
+    /// From nothing of the head's, and of another width.
+    Far,
 }
 
 /// What cases are made of.
@@ -30,6 +41,8 @@ pub struct Limits {
     pub vocabs: Vec<usize>,
     /// Whether logits of up to 1e4 and more occur.
     pub extreme: bool,
+    /// Whether all are compared with a reference, or none.
+    pub compared: bool,
 }
 
 /// Batches within `limits`.
@@ -41,11 +54,12 @@ pub fn cases(limits: &Limits) -> impl Strategy<Value = Case> + use<> {
     let exactly = prop::option::weighted(0.5, size).prop_map(move |size| size.filter(|_| extreme));
     let temperature =
         (prop::sample::select(vec![0.5f32, 1.0, 2.0]), prop_oneof![Just(None), (0.5f32..2.0).prop_map(Some)]);
-    (dims, any::<bool>(), temperature, exactly, any::<u64>()).prop_map(
-        |((rows, width, vocab), bias, (power, other), exactly, seed)| {
+    let kinds = if limits.compared { vec![Some(Compared::Near), Some(Compared::Far)] } else { vec![None] };
+    (dims, any::<bool>(), temperature, exactly, prop::sample::select(kinds), any::<u64>()).prop_map(
+        |((rows, width, vocab), bias, (power, other), exactly, compared, seed)| {
             // A power of two keeps exact logits exact.
             let temperature = other.filter(|_| exactly.is_none()).unwrap_or(power);
-            Case { rows, width, vocab, bias, temperature, exactly, seed }
+            Case { rows, width, vocab, bias, temperature, exactly, compared, seed }
         },
     )
 }
@@ -82,7 +96,54 @@ impl Case {
         }
         let targets = self.targets(&hidden, &weight, &mut noise);
         let bias = self.bias.then_some(bias);
-        Inputs { hidden, weight, bias, targets, slopes, soft_cap: None, temperature }
+        let reference = self.compared.map(|kind| self.reference(kind, (&hidden, &weight), grain, &mut noise));
+        // A cap within what the logits reach, on one in four of those that need not be exact.
+        let soft_cap = (self.exactly.is_none() && self.seed.is_multiple_of(4)).then_some(8.0);
+        Inputs { hidden, weight, bias, targets, slopes, soft_cap, temperature, reference }
+    }
+
+    /// What the head of `hidden` and `weight` is compared with.
+    fn reference(
+        &self,
+        kind: Compared,
+        (hidden, weight): (&[f32], &[f32]),
+        grain: Grain,
+        noise: &mut Noise,
+    ) -> Reference {
+        let Self { rows: n, width, vocab, .. } = *self;
+        let mut coefficients = noise.values(n, 2.0, Grain::Fine);
+        for coefficient in coefficients.iter_mut().step_by(3) {
+            *coefficient = 0.0;
+        }
+        let with = |hidden, weight, bias| Reference { hidden, weight, bias, coefficients };
+        match (kind, self.exactly) {
+            (Compared::Near, None) => {
+                // A sixteenth of each value, which 8 bits hold where they held the value itself.
+                let moved = |x: &f32| x - x / 16.0;
+                let rounded =
+                    |x: f32| if grain == Grain::Fine { x } else { half::bf16::from_f32(x).to_f32() };
+                let weight = weight.iter().enumerate();
+                let weight = weight.map(|(i, x)| if i % 3 == 0 { rounded(moved(x)) } else { *x }).collect();
+                with(hidden.to_vec(), weight, None)
+            }
+            (Compared::Near, Some(_)) => {
+                // Small whole numbers beside the first column, which tells tokens of a pair apart.
+                let mut weight = weight.to_vec();
+                let changes = noise.integers(vocab, 1);
+                weight.chunks_exact_mut(width).zip(changes).for_each(|(row, change)| row[0] += change);
+                with(hidden.to_vec(), weight, Some(noise.integers(vocab, 1)))
+            }
+            (Compared::Far, None) => {
+                let root = ((width + 3) as f32).sqrt();
+                let hidden = noise.values(n * (width + 3), 1.0, grain);
+                let weight = noise.values(vocab * (width + 3), power_of_two(2.0 / root), grain);
+                with(hidden, weight, Some(noise.values(vocab, 1.0, grain)))
+            }
+            (Compared::Far, Some(size)) => {
+                let (hidden, weight, _) = Self { width: width + 3, ..self.clone() }.exact_logits(size, noise);
+                with(hidden, weight, None)
+            }
+        }
     }
 
     /// Whole numbers times a power of two. Each second token of the vocabulary has the weights of the one before it but for one
@@ -135,6 +196,19 @@ pub fn found<B: KernelBackend>(
     let (n, width, vocab) = inputs.dims();
     let weight = Matrix::Float(tensor(&inputs.weight, [vocab, width], device, dtype));
     let bias: Option<Tensor<B, 1>> = inputs.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
+    let other = inputs.reference.as_ref().map(|it| {
+        let width = it.hidden.len() / n;
+        let weight: Matrix<B> = Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype));
+        let bias: Option<Tensor<B, 1>> = it.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
+        let hidden: Tensor<B, 2> = tensor(&it.hidden, [n, width], device, rows);
+        (weight, bias, hidden)
+    });
+    let pair = inputs.reference.as_ref().zip(other.as_ref());
+    let reference = pair.map(|(it, (weight, bias, hidden))| kernel::Reference {
+        hidden: hidden.clone(),
+        head: LinearWeights { weight, bias: bias.as_ref() },
+        coefficients: &it.coefficients,
+    });
     let input = HeadInput {
         hidden: tensor(&inputs.hidden, [n, width], device, rows),
         head: LinearWeights { weight: &weight, bias: bias.as_ref() },
@@ -142,6 +216,8 @@ pub fn found<B: KernelBackend>(
         soft_cap: inputs.soft_cap,
         temperature: inputs.temperature,
         entropies: false,
+        reference,
+        trained: true,
     };
     loss(input, &mut Derivative::each(|index, _| inputs.slopes[index]))
 }
@@ -156,18 +232,18 @@ pub fn check<B: KernelBackend>(
 ) -> Result<(), TestCaseError> {
     let (n, width, vocab) = inputs.dims();
     Wanted::logarithms("log p", &exact.log_probs).check(by, &found.log_probs, held.bound)?;
-    let bound = held.gradients(exact.peak);
-    let (hidden, weight) = (host(found.hidden), host(found.weight));
-    for (row, &slope) in hidden.chunks_exact(width).zip(&inputs.slopes) {
-        prop_assert!(slope != 0.0 || row.iter().all(|&x| x == 0.0), "{by}: a row that counts for nothing");
+    let bound = held.bound;
+    let (hidden, weight) = (host(found.hidden), found.weight.map(host).unwrap_or_default());
+    let coefficient = |row: usize| inputs.reference.as_ref().map_or(0.0, |it| it.coefficients[row]);
+    for (i, (row, &slope)) in hidden.chunks_exact(width).zip(&inputs.slopes).enumerate() {
+        let counts = slope != 0.0 || coefficient(i) != 0.0;
+        prop_assert!(counts || row.iter().all(|&x| x == 0.0), "{by}: a row that counts for nothing");
     }
-    // Where rounding of the log-sum-exp shows, it is `c p_v` that is wrong by that much, whatever is left of it beside `c`.
-    let rounded = held.sums == Sums::Rounded && 10.0 * exact.peak * f64::from(f32::EPSILON) > held.bound;
-    let wanted = |name, values, parts, terms| {
-        let wanted = Wanted::gradient(name, values, parts, terms);
-        if rounded { Wanted { parts: Vec::new(), least: terms, ..wanted } } else { wanted }
-    };
-    let terms = exact.terms;
+    prop_assert_eq!(found.kls.len(), exact.kls.len(), "{}", by);
+    if !found.kls.is_empty() {
+        Wanted::logarithms("kl", &exact.kls).check(by, &found.kls, held.bound)?;
+    }
+    let (wanted, terms) = (Wanted::gradient, exact.terms);
     wanted("dhidden", &exact.hidden, rows(n, width), terms.hidden).check(by, &hidden, bound)?;
     wanted("dweight", &exact.weight, rows(vocab, width), terms.weight).check(by, &weight, bound)?;
     prop_assert_eq!(found.bias.is_some(), inputs.bias.is_some(), "{}", by);

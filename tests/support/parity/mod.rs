@@ -29,32 +29,13 @@ pub fn bound(dtype: DType) -> f64 {
 pub struct Held {
     pub dtype: DType,
     pub bound: f64,
-    pub sums: Sums,
 }
 
 impl Held {
     /// In a type that is computed in, too.
-    pub fn new(dtype: DType, sums: Sums) -> Self {
-        Self { dtype, bound: bound(dtype), sums }
+    pub fn new(dtype: DType) -> Self {
+        Self { dtype, bound: bound(dtype) }
     }
-
-    /// The bound of gradients where logits reach `peak`.
-    pub fn gradients(&self, peak: f64) -> f64 {
-        match self.sums {
-            Sums::Corrected => self.bound,
-            Sums::Rounded => self.bound.max(peak * f64::from(f32::EPSILON)),
-        }
-    }
-}
-
-/// How a device keeps the log-sum-exp of a row between forward and backward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sums {
-    /// The backward makes probabilities that sum to 1.
-    Corrected,
-    /// In one f32, and every probability is as wrong as the last digit of that: `peak` times its epsilon, which is more than
-    /// [`bound`] of f32 from logits of 84 on.
-    Rounded,
 }
 
 /// What a result should be, and how it is measured.

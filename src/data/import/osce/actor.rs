@@ -6,7 +6,7 @@ use crate::data::case::{Aspect, Finding, Importance, Reveal, Topic};
 use crate::data::import::ImportAccount;
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
-use crate::data::import::sentence::{aspect, denied, finding, sentences};
+use crate::data::import::sentence::{aspect, denied, finding, says_nothing, sentences};
 use crate::data::import::voice::{first_person, i_have, i_have_no};
 use crate::data::lexicon::ConceptKind;
 
@@ -61,7 +61,7 @@ pub(super) fn facts(
             mapped += u64::from(drafts.len() > before);
         }
         (0..mapped).for_each(|_| account.field_mapped(&field));
-        (mapped..all).for_each(|_| account.field_skipped(&field, "empty"));
+        (mapped..all).for_each(|_| account.field_skipped(&field, "empty, or says that nothing is known"));
     }
     complaint
 }
@@ -87,6 +87,11 @@ fn texts(value: &Value) -> Vec<String> {
     }
 }
 
+/// The sentences of a text that tell something.
+fn told(text: &str) -> impl Iterator<Item = &str> {
+    sentences(text).into_iter().filter(|sentence| !says_nothing(sentence))
+}
+
 /// The lexicon's name of a symptom, or its words.
 fn symptom(text: &str, concepts: &Concepts) -> String {
     concepts.name(text, &[ConceptKind::Symptom, ConceptKind::Condition])
@@ -94,7 +99,7 @@ fn symptom(text: &str, concepts: &Concepts) -> String {
 
 /// The history of the present illness, sentence by sentence.
 fn present_illness(text: &str, main: Option<&str>, concepts: &Concepts, drafts: &mut Vec<Draft>) {
-    for sentence in sentences(text) {
+    for sentence in told(text) {
         if sentence.to_lowercase().contains("family history") {
             background("Family_History", sentence, concepts, drafts);
             continue;
@@ -112,7 +117,7 @@ fn present_illness(text: &str, main: Option<&str>, concepts: &Concepts, drafts: 
 
 /// Symptoms denied, each on its own; what is said beside them as a sentence.
 fn review(text: &str, concepts: &Concepts, drafts: &mut Vec<Draft>) {
-    for sentence in sentences(text) {
+    for sentence in told(text) {
         if negatives(sentence, concepts, drafts) {
             continue;
         }
@@ -146,7 +151,7 @@ fn background(key: &str, text: &str, concepts: &Concepts, drafts: &mut Vec<Draft
         () if lower.contains("concern") => Topic::Concern,
         () => Topic::History,
     };
-    for sentence in sentences(text) {
+    for sentence in told(text) {
         let topic = if sentence.to_lowercase().contains("allerg") { Topic::Allergy } else { topic };
         let kinds: &[ConceptKind] = match topic {
             Topic::Medication | Topic::Allergy => &[ConceptKind::Substance],

@@ -92,7 +92,8 @@ impl Path {
     }
 }
 
-/// Output `[n, heads * head_dim]` in the type of the inputs, and log-sum-exp `[n, heads]` in f32.
+/// Output `[n, heads * head_dim]` in the type of the inputs, and in f32 `[n, heads, 2]` each query's largest score before scaling
+/// with the rest of its log-sum-exp.
 pub(super) fn forward<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -103,12 +104,12 @@ pub(super) fn forward<R: Runtime>(
     let [query_rows, _, key_rows] = path.rows();
     let tiles = plan(segments, query_rows, key_rows).queries;
     let out = client.empty(inputs.rows * shape.heads * shape.head_dim * inputs.dtype.size());
-    let sums = client.empty(inputs.rows * shape.heads * size_of::<f32>());
+    let sums = client.empty(2 * inputs.rows * shape.heads * size_of::<f32>());
     walk(client, path, inputs, &tiles, shape, [&out, &sums]);
     (out, sums)
 }
 
-/// Writes output and log-sum-exp of the queries of `tiles`, as [`super::plan`] makes them.
+/// Writes output and sums of the queries of `tiles`, as [`super::plan`] makes them.
 pub(super) fn walk<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -119,7 +120,8 @@ pub(super) fn walk<R: Runtime>(
 ) {
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let Inputs { q, k, v, dtype, rows, key_rows } = inputs;
-    let (queries, sums_len, keys) = (heads * head_dim * rows, heads * rows, kv_heads * head_dim * key_rows);
+    let (queries, sums_len, keys) =
+        (heads * head_dim * rows, 2 * heads * rows, kv_heads * head_dim * key_rows);
     let count = CubeCount::Static((tiles.len() / QUERY_TILE) as u32, heads as u32, 1);
     if tiles.is_empty() {
         return;
@@ -169,7 +171,7 @@ pub(super) fn walk<R: Runtime>(
 pub(super) struct Upstream {
     /// Output.
     pub out: Handle,
-    /// Log-sum-exp.
+    /// Largest scores, and the rest of the log-sum-exps.
     pub sums: Handle,
     /// Gradient of the output.
     pub dout: Handle,
@@ -189,9 +191,10 @@ pub(super) fn backward<R: Runtime>(
     let Upstream { out, sums, dout } = upstream;
     let [_, query_rows, key_rows] = path.rows();
     let Plan { queries: query_tiles, keys: key_tiles, readers } = plan(segments, query_rows, key_rows);
-    let [queries, keys, sums_len] = [heads * head_dim, kv_heads * head_dim, heads].map(|n| n * rows);
+    let [queries, keys, dots_len] = [heads * head_dim, kv_heads * head_dim, heads].map(|n| n * rows);
+    let sums_len = 2 * dots_len;
     let [dq, dk, dv] = [queries, keys, keys].map(|len| client.empty(len * dtype.size()));
-    let dots = client.empty(sums_len * size_of::<f32>());
+    let dots = client.empty(dots_len * size_of::<f32>());
     let count = |tiles: &[u32], numbers: usize, heads: usize| {
         CubeCount::Static((tiles.len() / numbers) as u32, heads as u32, 1)
     };
@@ -208,12 +211,12 @@ pub(super) fn backward<R: Runtime>(
     unsafe {
         unit::dots::launch_unchecked::<R>(
             client,
-            CubeCount::Static((sums_len as u32).div_ceil(UNITS), 1, 1),
+            CubeCount::Static((dots_len as u32).div_ceil(UNITS), 1, 1),
             CubeDim::new_1d(UNITS),
             array(out, queries),
             array(dout, queries),
-            array(&dots, sums_len),
-            sums_len as u32,
+            array(&dots, dots_len),
+            dots_len as u32,
             head_dim,
             *dtype,
         );
@@ -228,7 +231,7 @@ pub(super) fn backward<R: Runtime>(
                     array(v, keys),
                     array(dout, queries),
                     array(sums, sums_len),
-                    array(&dots, sums_len),
+                    array(&dots, dots_len),
                     array(&query_tiles, query_len),
                     array(&dq, queries),
                     heads as u32,
@@ -246,7 +249,7 @@ pub(super) fn backward<R: Runtime>(
                     array(v, keys),
                     array(dout, queries),
                     array(sums, sums_len),
-                    array(&dots, sums_len),
+                    array(&dots, dots_len),
                     array(&key_tiles, key_len),
                     array(&readers, readers_len),
                     array(&dk, keys),
@@ -268,7 +271,7 @@ pub(super) fn backward<R: Runtime>(
                     array(v, keys),
                     array(dout, queries),
                     array(sums, sums_len),
-                    array(&dots, sums_len),
+                    array(&dots, dots_len),
                     array(&query_tiles, query_len),
                     array(&dq, queries),
                     heads as u32,
@@ -286,7 +289,7 @@ pub(super) fn backward<R: Runtime>(
                     array(v, keys),
                     array(dout, queries),
                     array(sums, sums_len),
-                    array(&dots, sums_len),
+                    array(&dots, dots_len),
                     array(&key_tiles, key_len),
                     array(&readers, readers_len),
                     array(&dk, keys),

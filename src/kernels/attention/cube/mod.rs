@@ -46,13 +46,13 @@ impl<R: CubeRuntime> Operands<R> {
         CubeTensor::new_contiguous(client, device, Shape::from(dims), handle, dtype)
     }
 
-    /// Output `[n, heads * head_dim]` and log-sum-exp `[n, heads]`.
+    /// Output `[n, heads * head_dim]` and sums `[n, heads, 2]`, as [`Attended`](super::Attended) has them.
     pub fn forward(&self, segments: &[Segment], shape: AttentionShape) -> (CubeTensor<R>, CubeTensor<R>) {
         let n = self.inputs.rows;
         let (out, sums) = launch::forward(&self.q.client, self.path, &self.inputs, segments, shape);
         (
             self.wrap(out, [n, shape.heads * shape.head_dim], self.q.dtype),
-            self.wrap(sums, [n, shape.heads], DType::F32),
+            self.wrap(sums, [n, shape.heads, 2], DType::F32),
         )
     }
 

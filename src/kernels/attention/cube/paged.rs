@@ -205,7 +205,7 @@ impl<R: CubeRuntime> Cache<'_, R> {
         });
         let inputs = Inputs { q: q.clone(), k, v, dtype: self.dtype, rows: self.rows, key_rows };
         let tiles = plan::cached(&starts, path.query_rows());
-        let sums = client.empty(self.rows * heads * size_of::<f32>());
+        let sums = client.empty(2 * self.rows * heads * size_of::<f32>());
         launch::walk(client, path, &inputs, &tiles, self.shape, [out, &sums]);
     }
 }

@@ -258,7 +258,8 @@ fn row_sum(value: f32) -> f32 {
     value + plane_shuffle_xor(value, 2u32)
 }
 
-/// Output `[n, heads, dim]` and log-sum-exp `[n, heads]` of one tile of queries and one head a cube.
+/// Output `[n, heads, dim]` of one tile of queries and one head a cube, and `[n, heads, 2]` the largest score before scaling with
+/// the rest of the log-sum-exp.
 #[cube(launch_unchecked, fast_math = FastMath::ReducedPrecision | FastMath::NotNaN | FastMath::NotInf)]
 pub(super) fn forward<F: Float>(
     q: &Array<Vector<F, Eight>>,
@@ -375,7 +376,9 @@ pub(super) fn forward<F: Float>(
         let total = row_sum(sum[half]);
         let query = row + lane / 4 + half * 8;
         if lane % 4 == 0 && query < count {
-            sums[(first + query) * heads + head] = peak[half] * scale + total.ln();
+            let at = ((first + query) * heads + head) * 2;
+            sums[at] = peak[half];
+            sums[at + 1] = total.ln();
         }
         #[unroll]
         for n in 0..comptime!(b.dim / 8) {
@@ -386,7 +389,9 @@ pub(super) fn forward<F: Float>(
     store::<F>(&attended, out, first, row, count, heads, head, b);
 }
 
-/// Gradient of the queries `[n, heads, dim]`, one tile of queries and one head a cube; `sums` and `dots` are `[n, heads]`.
+/// Gradient of the queries `[n, heads, dim]`, one tile of queries and one head a cube; `sums` `[n, heads, 2]` as the
+/// forward gave them, `dots` `[n, heads]`. Exponents are made as the forward makes them, so that what rounding left out of a scaled
+/// peak of thousands cancels; the rest is taken away by itself.
 #[cube(launch_unchecked, fast_math = FastMath::ReducedPrecision | FastMath::NotNaN | FastMath::NotInf)]
 pub(super) fn backward_queries<F: Float>(
     q: &Array<Vector<F, Eight>>,
@@ -431,13 +436,15 @@ pub(super) fn backward_queries<F: Float>(
     copy_seen::<F>(v, &mut values, 0usize, seen, parent, before, own, kv_heads, key_head, b);
     values_here.commit_copy_async();
 
-    let mut sum = Array::<f32>::new(2usize);
+    let mut shift = Array::<f32>::new(2usize);
+    let mut rest = Array::<f32>::new(2usize);
     let mut dot = Array::<f32>::new(2usize);
     #[unroll]
     for half in 0..2usize {
-        let query = min(row + lane / 4 + half * 8, count - 1);
-        sum[half] = sums[(first + query) * heads + head];
-        dot[half] = dots[(first + query) * heads + head];
+        let at = (first + min(row + lane / 4 + half * 8, count - 1)) * heads + head;
+        shift[half] = sums[at * 2] * scale;
+        rest[half] = sums[at * 2 + 1];
+        dot[half] = dots[at];
     }
     let mut gradient = zeros(comptime!(b.dim / 8));
     let steps = seen.div_ceil(b.walked);
@@ -468,7 +475,8 @@ pub(super) fn backward_queries<F: Float>(
                 for c in 0..2usize {
                     let key = from + n * 8 + lane % 4 * 2 + c;
                     let visible = !hides || (key <= last && key < seen);
-                    let exponent = select(visible, score[c] * scale - sum[half], HIDDEN);
+                    let shifted = (score[c] * scale - shift[half]) - rest[half];
+                    let exponent = select(visible, shifted, HIDDEN);
                     change[c] = exponent.exp() * (slope[c] - dot[half]);
                 }
                 scores.index_mut(n)[half] = change;
@@ -531,7 +539,8 @@ pub(super) fn backward_keys<F: Float>(
     let mut queries = SharedMemory::<Vector<F, Eight>>::new_aligned(comptime!(b.walked * b.pitch()), 16usize);
     let mut upstream =
         SharedMemory::<Vector<F, Eight>>::new_aligned(comptime!(b.walked * b.pitch()), 16usize);
-    let mut sum = SharedMemory::<f32>::new(b.walked);
+    let mut shift = SharedMemory::<f32>::new(b.walked);
+    let mut rest = SharedMemory::<f32>::new(b.walked);
     let mut dot = SharedMemory::<f32>::new(b.walked);
     let queries_here = Barrier::shared(CUBE_DIM, UNIT_POS == 0);
     let upstream_here = Barrier::shared(CUBE_DIM, UNIT_POS == 0);
@@ -558,9 +567,10 @@ pub(super) fn backward_keys<F: Float>(
             copy::<F>(dout, &mut upstream, from, here, heads, head, b.walked, b);
             upstream_here.commit_copy_async();
             if unit < b.walked {
-                let query = min(unit, here - 1);
-                sum[unit] = sums[(from + query) * heads + head];
-                dot[unit] = dots[(from + query) * heads + head];
+                let at = (from + min(unit, here - 1)) * heads + head;
+                shift[unit] = sums[at * 2] * scale;
+                rest[unit] = sums[at * 2 + 1];
+                dot[unit] = dots[at];
             }
             queries_here.arrive_and_wait();
             let mut scores = zeros(comptime!(b.walked / 8));
@@ -581,7 +591,8 @@ pub(super) fn backward_keys<F: Float>(
                     for c in 0..2usize {
                         let column = n * 8 + lane % 4 * 2 + c;
                         let visible = column < here && (!causal || key <= from + column);
-                        let exponent = select(visible, score[c] * scale - sum[column], HIDDEN);
+                        let shifted = (score[c] * scale - shift[column]) - rest[column];
+                        let exponent = select(visible, shifted, HIDDEN);
                         weight[c] = exponent.exp();
                         change[c] = weight[c] * (slope[c] - dot[column]);
                     }

@@ -197,7 +197,8 @@ fn store<F: Float>(
     }
 }
 
-/// Output `[n, heads, dim]` and log-sum-exp `[n, heads]` of one tile of queries and one head a cube.
+/// Output `[n, heads, dim]` of one tile of queries and one head a cube, and `[n, heads, 2]` the largest score before scaling with
+/// the rest of the log-sum-exp. Scores are scaled as differences to the largest: the digits of thousands are spared.
 #[cube(launch_unchecked)]
 pub(super) fn forward<F: Float>(
     q: &Array<F>,
@@ -268,8 +269,7 @@ pub(super) fn forward<F: Float>(
             for j in 0..per {
                 let key = from + x + j * SIDE;
                 let visible = key <= position + y + i * SIDE && key < seen;
-                scores[(y + i * SIDE) * pitch + x + j * SIDE] =
-                    select(visible, product[i * per + j] * scale, HIDDEN);
+                scores[(y + i * SIDE) * pitch + x + j * SIDE] = select(visible, product[i * per + j], HIDDEN);
             }
         }
         sync_cube();
@@ -285,12 +285,12 @@ pub(super) fn forward<F: Float>(
         for c in 0..lanes {
             new = max(new, part[row * lanes + c]);
         }
-        let factor = (peak - new).exp();
+        let factor = ((peak - new) * scale).exp();
         sum = sum * factor;
         for c in 0..share {
             let at = row * pitch + lane + c * lanes;
             let score = scores[at];
-            let p = select(score > HIDDEN, (score - new).exp(), 0.0f32);
+            let p = select(score > HIDDEN, ((score - new) * scale).exp(), 0.0f32);
             scores[at] = p;
             sum += p;
         }
@@ -320,7 +320,9 @@ pub(super) fn forward<F: Float>(
     if lane == 0 {
         shrink[row] = 1.0f32 / total;
         if row < count {
-            sums[(first + row) * heads + head] = peak + total.ln();
+            let at = ((first + row) * heads + head) * 2;
+            sums[at] = peak;
+            sums[at + 1] = total.ln();
         }
     }
     sync_cube();
@@ -355,7 +357,8 @@ pub(super) fn dots<F: Float>(
     }
 }
 
-/// Gradient of the queries `[n, heads, dim]`, one tile of queries and one head a cube; `sums` and `dots` are `[n, heads]`.
+/// Gradient of the queries `[n, heads, dim]`, one tile of queries and one head a cube; `sums` `[n, heads, 2]` as the
+/// forward gave them, `dots` `[n, heads]`.
 #[cube(launch_unchecked)]
 pub(super) fn backward_queries<F: Float>(
     q: &Array<F>,
@@ -396,17 +399,21 @@ pub(super) fn backward_queries<F: Float>(
     let mut upstream = SharedMemory::<f32>::new(comptime!(t.rows * (width + 1)));
     let mut keys = SharedMemory::<f32>::new(comptime!(t.rows * (width + 1)));
     let mut shares = SharedMemory::<f32>::new(comptime!(t.rows * (t.rows + 1)));
-    let mut row_sum = SharedMemory::<f32>::new(t.rows);
+    let mut row_peak = SharedMemory::<f32>::new(t.rows);
+    let mut row_rest = SharedMemory::<f32>::new(t.rows);
     let mut row_dot = SharedMemory::<f32>::new(t.rows);
 
     load::<F>(q, &mut queries, first, count, heads, head, t);
     load::<F>(dout, &mut upstream, first, count, heads, head, t);
     if unit < t.rows {
         if unit < count {
-            row_sum[unit] = sums[(first + unit) * heads + head];
-            row_dot[unit] = dots[(first + unit) * heads + head];
+            let at = (first + unit) * heads + head;
+            row_peak[unit] = sums[at * 2];
+            row_rest[unit] = sums[at * 2 + 1];
+            row_dot[unit] = dots[at];
         } else {
-            row_sum[unit] = 0.0f32;
+            row_peak[unit] = 0.0f32;
+            row_rest[unit] = 0.0f32;
             row_dot[unit] = 0.0f32;
         }
     }
@@ -436,7 +443,8 @@ pub(super) fn backward_queries<F: Float>(
             for j in 0..per {
                 let key = from + x + j * SIDE;
                 let visible = key <= position + row && key < seen && row < count;
-                let exponent = select(visible, score[i * per + j] * scale - row_sum[row], 0.0f32);
+                let shifted = (score[i * per + j] - row_peak[row]) * scale - row_rest[row];
+                let exponent = select(visible, shifted, 0.0f32);
                 let change = exponent.exp() * (slope[i * per + j] - row_dot[row]) * scale;
                 shares[row * pitch + x + j * SIDE] = select(visible, change, 0.0f32);
             }
@@ -524,17 +532,21 @@ pub(super) fn backward_keys<F: Float>(
                 for i in 0..per {
                     let row = y + i * SIDE;
                     let inside = row < here;
-                    let mut sum = 0.0f32;
+                    let mut peak = 0.0f32;
+                    let mut rest = 0.0f32;
                     let mut dot = 0.0f32;
                     if inside {
-                        sum = sums[(from + row) * heads + head];
-                        dot = dots[(from + row) * heads + head];
+                        let at = (from + row) * heads + head;
+                        peak = sums[at * 2];
+                        rest = sums[at * 2 + 1];
+                        dot = dots[at];
                     }
                     #[unroll]
                     for j in 0..per {
                         let column = x + j * SIDE;
                         let visible = inside && column < count && (!causal || first + column <= from + row);
-                        let exponent = select(visible, score[i * per + j] * scale - sum, 0.0f32);
+                        let shifted = (score[i * per + j] - peak) * scale - rest;
+                        let exponent = select(visible, shifted, 0.0f32);
                         let p = select(visible, exponent.exp(), 0.0f32);
                         weights[row * pitch + column] = p;
                         shares[row * pitch + column] = p * (slope[i * per + j] - dot) * scale;

@@ -1,0 +1,122 @@
+//! Low-rank adapters (LoRA: Hu et al. 2021, arXiv 2106.09685). A projection `x W^T + b` becomes
+//! `x W^T + b + (alpha / r) (x A^T) B^T`; `W` and `b` are frozen, `A` `[r, in]` and `B` `[out, r]` are trained.
+//!
+//! The sum is formed where a projection is computed (`products` in `layer.rs`), so sampling and training run the
+//! same operations on the same numbers. Adapters are never merged into the weights while a model is trained.
+
+use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
+
+use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+use crate::model::decoder::Decoder;
+use crate::model::layer::Linear;
+use crate::model::parameters::Parameter;
+
+/// How large an adapter is, and how much it adds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LowRankOptions {
+    /// Rows of `A` and columns of `B`, the `r` of the formula.
+    pub rank: usize,
+    /// The `alpha` of the formula.
+    pub alpha: f64,
+}
+
+impl LowRankOptions {
+    /// `alpha / r`.
+    pub fn scale(&self) -> f32 {
+        (self.alpha / self.rank as f64) as f32
+    }
+}
+
+/// The adapter of a projection `[out, in]`: in f32, whatever the projection is kept in.
+#[derive(Debug, Clone)]
+pub struct LowRank<B: Backend> {
+    /// `A`, `[r, in]`
+    pub a: Matrix<B>,
+    /// `B`, `[out, r]`
+    pub b: Matrix<B>,
+    /// `alpha / r`
+    pub scale: f32,
+}
+
+impl<B: Backend> LowRank<B> {
+    /// `A` as kernels take it, to be multiplied with the projection's own input.
+    pub fn narrow(&self) -> LinearWeights<'_, B> {
+        LinearWeights { weight: &self.a, bias: None }
+    }
+}
+
+impl<B: KernelBackend> LowRank<B> {
+    /// What the adapter adds `[n, out]`, from `x A^T` `[n, r]`.
+    pub fn widen(&self, narrow: Tensor<B, 2>) -> Tensor<B, 2> {
+        let wide = LinearWeights { weight: &self.b, bias: None };
+        B::linear_group(narrow * self.scale, &[wide]).swap_remove(0)
+    }
+}
+
+impl<B: KernelBackend> Linear<B> {
+    /// The weight with its adapter in it, `W + (alpha / r) B A` `[out, in]` in f32. `None` where there is no adapter, or
+    /// the weight is quantised.
+    pub fn merged(&self) -> Option<Tensor<B, 2>> {
+        let LowRank { a, b, scale } = self.adapter.as_ref()?;
+        let (Matrix::Float(weight), Matrix::Float(a), Matrix::Float(b)) = (&self.weight, a, b) else {
+            return None;
+        };
+        Some(weight.clone().cast(DType::F32) + B::product(b.clone(), a.clone()) * *scale)
+    }
+}
+
+impl<B: KernelBackend> Decoder<B> {
+    /// Gives each projection of each layer an adapter, in place of one that it has. `first` makes the values of `A`, given its
+    /// name and `[r, in]`; `B` is zero, so that the model computes what it did before.
+    ///
+    /// # Panics
+    /// If `first` does not give `r * in` values.
+    pub fn adapt(&mut self, options: LowRankOptions, first: &mut dyn FnMut(&str, [usize; 2]) -> Vec<f32>) {
+        let device = self.device().clone();
+        self.visit_projections(&mut |name, part| {
+            let [out, input] = part.weight.dims();
+            let dims = [options.rank, input];
+            let values = TensorData::new(first(&a_name(name), dims), dims);
+            part.adapter = Some(LowRank {
+                a: Matrix::Float(Tensor::from_data(values, (&device, DType::F32))),
+                b: Matrix::Float(Tensor::zeros([out, options.rank], (&device, DType::F32))),
+                scale: options.scale(),
+            });
+        });
+    }
+}
+
+impl<B: Backend> Decoder<B> {
+    /// Whether projections have adapters, which then are all that is trained.
+    pub fn is_adapted(&self) -> bool {
+        self.layers.iter().any(|layer| layer.q_proj.adapter.is_some())
+    }
+
+    /// Calls `visit` with `A` and `B` of each adapter, under the projection's name followed by `.lora_A.weight` and
+    /// `.lora_B.weight` as peft has it.
+    pub fn visit_adapters(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_, B>)) {
+        self.visit_projections(&mut |name, part| {
+            let Some(LowRank { a, b, .. }) = &mut part.adapter else { return };
+            for (name, matrix) in [(a_name(name), a), (b_name(name), b)] {
+                if let Matrix::Float(tensor) = matrix {
+                    visit(&name, Parameter::Matrix(tensor));
+                }
+            }
+        });
+    }
+
+    /// Calls `visit` with what is trained: the adapters where there are any, else every float tensor.
+    pub fn visit_trained(&mut self, visit: &mut dyn FnMut(&str, Parameter<'_, B>)) {
+        if self.is_adapted() { self.visit_adapters(visit) } else { self.visit_parameters(visit) }
+    }
+}
+
+/// The name of the `A` of a projection's adapter.
+pub fn a_name(projection: &str) -> String {
+    format!("{projection}.lora_A.weight")
+}
+
+/// The name of the `B` of a projection's adapter.
+pub fn b_name(projection: &str) -> String {
+    format!("{projection}.lora_B.weight")
+}

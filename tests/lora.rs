@@ -1,0 +1,143 @@
+//! Low-rank adapters: logits and gradients against peft (`fixtures/make_lora_expected.py`), in both types of weights, and merged
+//! into the weights.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::{Flex, FlexDevice};
+use osler::kernels::Matrix;
+use osler::model::adapter::LowRankOptions;
+use osler::model::build::WeightSource;
+use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::train::{Gradients, PackedBatch, forward_backward, log_probs};
+use support::{Expected, Formula, TINY_MODELS, adapt, config, expected, fixtures, formula, max_diff};
+
+const TEMPERATURE: f32 = 0.9;
+
+fn plain<S: WeightSource<Error = Infallible>>(model: &str, mut source: S) -> Decoder<Flex> {
+    let config = config(model);
+    let Ok(weights) = DecoderWeights::read(&config, &mut source, &FlexDevice);
+    Decoder::new(config, weights, DType::F32, FlexDevice)
+}
+
+fn adapted<S: WeightSource<Error = Infallible>>(model: &str, source: S) -> Decoder<Flex> {
+    let mut decoder = plain(model, source);
+    adapt(&mut decoder);
+    decoder
+}
+
+fn host<const D: usize>(x: Tensor<Flex, D>) -> Vec<f32> {
+    x.into_data().convert::<f32>().to_vec().unwrap()
+}
+
+fn logits(decoder: &Decoder<Flex>, ids: &[u32]) -> Vec<f32> {
+    host(decoder.logits(decoder.forward(ids, &[ids.len()])))
+}
+
+fn batch(prompts: &[Expected]) -> PackedBatch {
+    let mut batch = PackedBatch::default();
+    for prompt in prompts {
+        batch.push(&prompt.ids, 1..prompt.ids.len());
+    }
+    batch
+}
+
+/// The fixture's loss with the gradients of all that is trained.
+fn loss(decoder: &Decoder<Flex>, batch: &PackedBatch) -> (f64, Gradients<Flex>) {
+    let weight = |index: usize| 0.5 + (index % 3) as f32;
+    let mut gradients = Gradients::default();
+    let mut slope = |index: usize, _: f32| weight(index);
+    let found = forward_backward(decoder, batch, TEMPERATURE, &mut slope, &mut gradients);
+    let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&found), bits(&log_probs(decoder, batch, TEMPERATURE)));
+    (found.iter().enumerate().map(|(i, &p)| f64::from(weight(i)) * f64::from(p)).sum(), gradients)
+}
+
+fn close(what: &str, found: &[f32], wanted: &[f32], bound: f32) {
+    let largest = wanted.iter().fold(1.0f32, |a, b| a.max(b.abs()));
+    let apart = max_diff(found, wanted);
+    assert!(apart <= bound * largest, "{what}: apart by {apart:e} of {largest}");
+}
+
+#[test]
+fn logits_and_gradients_are_those_of_peft() {
+    let bytes = std::fs::read(fixtures().join("lora_expected.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut recorded: BTreeMap<String, Vec<f32>> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, t)| {
+            (name, t.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
+        })
+        .collect();
+    let decoder = adapted("qwen2_tiny", Formula { bf16: false });
+    let prompts = &expected("qwen2_tiny")[1..];
+    for (number, prompt) in (1..).zip(prompts) {
+        let name = format!("p{number}.logits");
+        let wanted = recorded.remove(&name).unwrap();
+        close(&name, &logits(&decoder, &prompt.ids), &wanted, 1e-5);
+        assert!(max_diff(&prompt.logits, &wanted) > 0.1, "the adapters hardly do anything");
+    }
+    let (found, gradients) = loss(&decoder, &batch(prompts));
+    let wanted = f64::from(recorded.remove("loss").unwrap()[0]);
+    assert!((found - wanted).abs() <= 1e-5 * wanted.abs(), "{found} {wanted}");
+    // Nothing else has a gradient, so nothing else was computed or can change.
+    let names: BTreeSet<&str> = gradients.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, recorded.keys().map(String::as_str).collect());
+    assert_eq!(names.len(), 2 * 7 * 3);
+    for (name, wanted) in &recorded {
+        close(name, &host(gradients.get(name).unwrap().clone()), wanted, 1e-5);
+    }
+}
+
+/// The formula's values rounded to bf16 and widened again.
+struct Widened;
+
+impl WeightSource for Widened {
+    type Error = Infallible;
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<TensorData, Infallible> {
+        let Ok(data) = Formula { bf16: true }.read(name, shape);
+        Ok(data.convert::<f32>())
+    }
+}
+
+/// Frozen weights that are kept in bf16 are the same numbers, and activations and adapters are f32 either way.
+#[test]
+fn weights_in_bf16_give_the_gradients_of_their_values() {
+    for model in ["qwen2_tiny", "qwen3_tiny", "llama_tiny"] {
+        let prompts = &expected(model)[1..];
+        let (narrow, wide) = (adapted(model, Formula { bf16: true }), adapted(model, Widened));
+        let batch = batch(prompts);
+        let ((found, gradients), (wanted, exact)) = (loss(&narrow, &batch), loss(&wide, &batch));
+        assert!((found - wanted).abs() <= 1e-5 * wanted.abs(), "{model}: {found} {wanted}");
+        for (name, exact) in exact.iter() {
+            close(name, &host(gradients.get(name).unwrap().clone()), &host(exact.clone()), 1e-5);
+        }
+    }
+}
+
+#[test]
+fn a_new_adapter_changes_nothing_and_a_merged_one_adds_the_same() {
+    for model in TINY_MODELS {
+        let ids = &expected(model)[2].ids;
+        let before = logits(&plain(model, Formula { bf16: false }), ids);
+        let mut new = plain(model, Formula { bf16: false });
+        new.adapt(LowRankOptions { rank: 3, alpha: 6.0 }, &mut |name, dims| formula(name, &dims));
+        assert!(new.is_adapted());
+        assert_eq!(logits(&new, ids), before, "{model}");
+
+        let mut merged = adapted(model, Formula { bf16: false });
+        let wanted = logits(&merged, ids);
+        merged.visit_projections(&mut |_, part| {
+            part.weight = Matrix::Float(part.merged().unwrap());
+            part.adapter = None;
+        });
+        assert!(!merged.is_adapted());
+        close(model, &logits(&merged, ids), &wanted, 1e-4);
+        assert!(max_diff(&before, &wanted) > 0.1, "{model}");
+    }
+}
