@@ -186,7 +186,7 @@ fn a_stream_that_breaks_is_no_answer_and_is_not_said_twice() {
         events(&[half.as_bytes()]),
     ]);
     let (client, _) = client(&server);
-    let mut broken = || {
+    let broken = || {
         let mut ear = Ear::default();
         let error = server_error(ask(&client, &streamed(), &mut ear));
         assert_eq!((ear.answer.as_str(), error.tries), ("Ça", 1));

@@ -8,7 +8,7 @@ use super::key::ApiKey;
 
 /// A request that failed for good.
 #[derive(Debug, Error)]
-#[error("{url}{}: {failure}", tries(*.tries))]
+#[error("{url}{}: {failure}", times(*.tries))]
 pub struct ServerError {
     /// Where it was sent.
     pub url: String,
@@ -19,7 +19,7 @@ pub struct ServerError {
     pub failure: Failure,
 }
 
-fn tries(tries: u32) -> String {
+fn times(tries: u32) -> String {
     if tries > 1 { format!(" (asked {tries} times)") } else { String::new() }
 }
 
