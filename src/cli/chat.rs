@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::{Arg, ValueEnum};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use serde::Serialize;
@@ -30,6 +30,7 @@ const AGAIN: usize = 2;
 #[derive(clap::Args)]
 #[command(mut_arg("model", |it| it.required(false).required_unless_present("server")))]
 #[command(mut_arg("server", |it| it.conflicts_with_all(ONLY_HERE)))]
+#[command(mut_args(of_servers_only))]
 #[command(after_help = "Examples:
   osler chat --model SmolLM2-135M-Instruct.gguf
   osler chat --model ./qwen3 --thinking off --system 'You are a patient with a cough.'
@@ -92,6 +93,12 @@ const ONLY_HERE: [&str; 13] = [
     "threads",
     "kernels",
 ];
+
+/// What says more about a server stands beside `--server` only. That it requires it is not enough: clap asks for nothing that
+/// conflicts with what is there.
+fn of_servers_only(it: Arg) -> Arg {
+    if it.get_id().as_str().starts_with("server_") { it.conflicts_with("model") } else { it }
+}
 
 /// `--thinking`
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -110,7 +110,12 @@ fn options_that_a_server_cannot_follow_are_refused() {
     for (arguments, found) in [
         (&["chat"][..], "--model <PATH>"),
         (&["chat", "--server", "http://127.0.0.1:1"][..], "--server-model <NAME>"),
-        (&["chat", "--server-model", "m", "--model", "m"][..], "--server <URL>"),
+        (&["chat", "--server-model", "m"][..], "--server <URL>"),
+        (&["chat", "--model", "m", "--server-model", "m"][..], "cannot be used with '--server-model <NAME>'"),
+        (
+            &["chat", "--model", "m", "--server-timeout", "5"][..],
+            "cannot be used with '--server-timeout <S>'",
+        ),
         (&["chat", "--server", "http://me:pw@host", "--server-model", "m"][..], "user or password"),
     ] {
         let output = run(arguments, "");
