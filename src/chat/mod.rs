@@ -1,5 +1,20 @@
 //! What people and models say to each other, with no tensor in sight.
+//!
+//! [`ChatModel`] is anything that answers a conversation: [`client::Client`] asks a model server, the engine's model is in
+//! `engine::chat`. Nothing here knows of the rooms above.
 
+pub mod client;
+pub mod error;
 pub mod message;
+pub mod model;
+pub mod options;
+pub mod reply;
+pub mod schema;
+pub mod structured;
 
+pub use error::ChatError;
 pub use message::{Message, Role};
+pub use model::{ChatModel, Listener, Part};
+pub use options::ChatOptions;
+pub use reply::{Finish, Reply, Usage};
+pub use schema::ReplySchema;

@@ -2,39 +2,46 @@
 
 use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::{Arg, ValueEnum};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use serde::Serialize;
 
 use crate::chat::message::{Message, Role};
+use crate::chat::{ChatError, ChatModel, ChatOptions, Listener, Part, ReplySchema, structured};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::{Model, Runtime, Sampling};
+use crate::cli::server::Server;
 use crate::cli::{CommandResult, output, terminal};
-use crate::data::{
-    BuiltinTemplate, ChatTemplate, RenderOptions, ThinkingMode, ThinkingPart, ThinkingSplitter,
-    split_thinking,
-};
-use crate::engine::{ModelBundle, OpenError, Request, TextEngine};
+use crate::data::{BuiltinTemplate, ChatTemplate, ThinkingMode};
+use crate::engine::{EngineChat, EngineChatSettings, ModelBundle, OpenError};
 
 /// Temperature of an answer where none is given.
 const TEMPERATURE: f32 = 0.7;
+/// How often more a model is asked when its answer is not as `--schema` says.
+const AGAIN: usize = 2;
 
 /// Talk with a model
 ///
 /// Streams the answer; thinking is dimmed. In a terminal: /system TEXT sets the system message and starts over,
 /// /reset starts over, /save FILE writes the conversation as JSON, /help, /quit. Ctrl-C stops an answer.
 #[derive(clap::Args)]
+#[command(mut_arg("model", |it| it.required(false).required_unless_present("server")))]
+#[command(mut_arg("server", |it| it.conflicts_with_all(ONLY_HERE)))]
+#[command(mut_args(of_servers_only))]
 #[command(after_help = "Examples:
   osler chat --model SmolLM2-135M-Instruct.gguf
   osler chat --model ./qwen3 --thinking off --system 'You are a patient with a cough.'
+  osler chat --server http://127.0.0.1:8080/v1 --server-model smollm2
+  osler chat --server https://api.example.org/v1 --server-model m --server-key-env EXAMPLE_KEY
   printf 'I have a headache.\\nSince Monday.\\n' | osler chat --model ./my-model --json
 
 JSON (messages are read from stdin, one a line): {\"messages\": [{\"role\", \"content\", \"reasoning_content\"?}, ..]}")]
 pub struct Arguments {
     #[command(flatten)]
-    model: Model,
+    model: Option<Model>,
 
     /// System message
     #[arg(long, value_name = "TEXT")]
@@ -56,11 +63,41 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     context: Option<usize>,
 
+    /// JSON schema that every answer must match; one that does not is asked for again, twice at most
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+
+    #[command(flatten)]
+    server: Server,
+
     #[command(flatten)]
     sampling: Sampling,
 
     #[command(flatten)]
     runtime: Runtime,
+}
+
+/// Options that only a model of this process can follow.
+const ONLY_HERE: [&str; 13] = [
+    "model",
+    "dtype",
+    "activations",
+    "memory_limit",
+    "thinking",
+    "template",
+    "context",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "device",
+    "threads",
+    "kernels",
+];
+
+/// What says more about a server stands beside `--server` only. That it requires it is not enough: clap asks for nothing that
+/// conflicts with what is there.
+fn of_servers_only(it: Arg) -> Arg {
+    if it.get_id().as_str().starts_with("server_") { it.conflicts_with("model") } else { it }
 }
 
 /// `--thinking`
@@ -127,28 +164,57 @@ pub fn template(bundle: &ModelBundle, name: Option<TemplateName>) -> Result<Chat
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
-    arguments.runtime.start()?;
-    let bundle = arguments.model.open()?;
-    bundle.tokenizer()?;
-    let template = template(&bundle, arguments.template)?;
-    let limit = bundle.files.config().max_position_embeddings;
-    let context = arguments.context.unwrap_or(4096).min(limit);
+    let schema = arguments.schema.as_deref().map(read_schema).transpose()?;
     let sampling = arguments.sampling.params(TEMPERATURE);
     sampling.validate()?;
-    let engine = arguments.model.engine(&bundle, &arguments.runtime, context, 512)?;
+    if arguments.max_new_tokens == 0 {
+        return Err("--max-new-tokens is 0, legal is at least 1".into());
+    }
+    let model = arguments.chat_model()?;
     let interrupt = Interrupt::watch()?;
     let mut chat = Chat {
-        stop_ids: bundle.stop_ids(),
+        model,
         messages: arguments.system.iter().map(Message::system).collect(),
-        bundle: &bundle,
-        template,
-        engine,
-        context,
+        options: ChatOptions {
+            max_tokens: Some(arguments.max_new_tokens),
+            temperature: Some(sampling.temperature),
+            // 1 keeps all tokens, as models do by themselves.
+            top_p: Some(sampling.top_p).filter(|it| *it < 1.0),
+            seed: Some(sampling.seed),
+            stream: false,
+            schema,
+        },
         interrupt,
-        arguments: &arguments,
-        turn: 0,
+        json: arguments.runtime.json,
     };
-    if arguments.runtime.json || !io::stdin().is_terminal() { chat.piped() } else { chat.interactive() }
+    if chat.json || !io::stdin().is_terminal() { chat.piped() } else { chat.interactive() }
+}
+
+impl Arguments {
+    /// The served model, or the one of this process.
+    fn chat_model(&self) -> Result<Box<dyn ChatModel>, Box<dyn std::error::Error>> {
+        if let Some(client) = self.server.client()? {
+            return Ok(Box::new(client));
+        }
+        let model = self.model.as_ref().ok_or("neither --model nor --server is given")?;
+        self.runtime.start()?;
+        let bundle = model.open()?;
+        bundle.tokenizer()?;
+        let template = template(&bundle, self.template)?;
+        let limit = bundle.files.config().max_position_embeddings;
+        let context = self.context.unwrap_or(4096).min(limit);
+        let sampling = self.sampling.params(TEMPERATURE);
+        let engine = model.engine(&bundle, &self.runtime, context, 512)?;
+        let settings = EngineChatSettings { template, thinking: self.thinking.into(), context, sampling };
+        Ok(Box::new(EngineChat::new(&bundle, engine, settings)?))
+    }
+}
+
+fn read_schema(path: &Path) -> Result<Arc<ReplySchema>, Box<dyn std::error::Error>> {
+    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| told(&error))?;
+    let json = serde_json::from_str(&text).map_err(|error| told(&error))?;
+    Ok(Arc::new(ReplySchema::new("answer", json).map_err(|error| told(&error))?))
 }
 
 #[derive(Serialize)]
@@ -156,16 +222,13 @@ struct Report<'a> {
     messages: &'a [Message],
 }
 
-struct Chat<'a> {
-    bundle: &'a ModelBundle,
-    template: ChatTemplate,
-    engine: Box<dyn TextEngine>,
+struct Chat {
+    model: Box<dyn ChatModel>,
     messages: Vec<Message>,
-    stop_ids: Vec<u32>,
-    context: usize,
+    /// Of the next answer.
+    options: ChatOptions,
     interrupt: Interrupt,
-    arguments: &'a Arguments,
-    turn: u64,
+    json: bool,
 }
 
 const HELP: &str = "/system TEXT  set the system message and start over
@@ -174,17 +237,16 @@ const HELP: &str = "/system TEXT  set the system message and start over
 /quit         leave (Ctrl-D)
 ";
 
-impl Chat<'_> {
+impl Chat {
     /// One message a line from stdin.
     fn piped(&mut self) -> CommandResult {
-        let json = self.arguments.runtime.json;
         for (number, line) in (1..).zip(io::stdin().lock().lines()) {
             let line = line.map_err(|error| format!("stdin, line {number}: {error}"))?;
             if !line.trim().is_empty() {
-                self.answer(line, !json, false)?;
+                self.answer(line, !self.json, false)?;
             }
         }
-        if json {
+        if self.json {
             output::json(&Report { messages: &self.messages })?;
         }
         Ok(())
@@ -222,6 +284,9 @@ impl Chat<'_> {
                 }
                 _ => {
                     if let Err(error) = self.answer(line, true, true) {
+                        if matches!(error.downcast_ref(), Some(ChatError::Stopped)) {
+                            continue;
+                        }
                         if output::is_closed_pipe(error.as_ref()) {
                             return Err(error);
                         }
@@ -248,8 +313,7 @@ impl Chat<'_> {
     fn answer(&mut self, text: String, show: bool, dim: bool) -> CommandResult {
         let before = self.messages.len();
         self.messages.push(Message::user(text));
-        let result = self.generate(show, dim);
-        match result {
+        match self.reply(show, dim) {
             Ok(message) => self.messages.push(message),
             Err(error) => {
                 self.messages.truncate(before);
@@ -259,65 +323,63 @@ impl Chat<'_> {
         Ok(())
     }
 
-    fn generate(&mut self, show: bool, dim: bool) -> Result<Message, Box<dyn std::error::Error>> {
-        let mode = ThinkingMode::from(self.arguments.thinking);
-        let rendered = self.template.render(&self.messages, &RenderOptions::prompt(mode))?;
-        let prompt = self.bundle.tokenizer()?.encode(&rendered, false)?;
-        let room = self.context.saturating_sub(prompt.len());
-        if room == 0 {
-            let tokens = prompt.len();
-            return Err(format!(
-                "the conversation has {tokens} tokens, the context is {}: /reset starts over",
-                self.context
-            )
-            .into());
-        }
-        let mut sampling = self.arguments.sampling.params(TEMPERATURE);
+    fn reply(&mut self, show: bool, dim: bool) -> Result<Message, Box<dyn std::error::Error>> {
+        let structured = self.options.schema.is_some();
+        let options = ChatOptions { stream: show && !structured, ..self.options.clone() };
         // Each turn draws anew, and the whole chat repeats with the seed.
-        sampling.seed = sampling.seed.wrapping_add(self.turn);
-        self.turn += 1;
-        let request = Request {
-            prompt,
-            samples: 1,
-            sampling,
-            max_new_tokens: self.arguments.max_new_tokens.min(room),
-            stop_ids: self.stop_ids.clone(),
-            stop_strings: Vec::new(),
+        self.options.seed = self.options.seed.map(|seed| seed.wrapping_add(1));
+        let mut shown = Shown { show, dim, interrupt: &self.interrupt, any: false, failed: None };
+        let result = if structured {
+            structured::ask(self.model.as_ref(), &self.messages, &options, AGAIN, &mut shown)
+                .map(|it| it.reply)
+        } else {
+            self.model.reply(&self.messages, &options, &mut shown)
         };
-        let opened = rendered.trim_end().ends_with("<think>");
-        let mut splitter = ThinkingSplitter::new(opened);
-        let id = self.engine.submit(request)?;
-        let mut whole = String::new();
-        while !self.engine.is_idle() {
-            for event in self.engine.step() {
-                whole.push_str(&event.text);
-                if show {
-                    print_parts(splitter.push(&event.text), dim)?;
-                }
-            }
-            if self.interrupt.take() {
-                self.engine.cancel(id);
-            }
+        if let (Ok(reply), true) = (&result, structured) {
+            shown.hear(Part::Answer(&reply.message.content));
         }
-        for output in self.engine.take(id).unwrap_or_default() {
-            output.check()?;
+        if show && (shown.any || result.is_ok()) {
+            shown.print("\n");
         }
-        if show {
-            print_parts(splitter.finish(), dim)?;
-            output::text("\n")?;
+        match shown.failed {
+            Some(error) => Err(error.into()),
+            None => Ok(result?.message),
         }
-        let whole = if opened { format!("<think>\n{whole}") } else { whole };
-        let (thinking, answer) = split_thinking(&whole);
-        Ok(Message { thinking: thinking.map(str::to_owned), ..Message::assistant(answer) })
     }
 }
 
-fn print_parts(parts: Vec<ThinkingPart>, dim: bool) -> io::Result<()> {
-    for part in parts {
-        match part {
-            ThinkingPart::Thinking(text) if dim => output::text(&format!("\x1b[2m{text}\x1b[0m"))?,
-            ThinkingPart::Thinking(text) | ThinkingPart::Answer(text) => output::text(&text)?,
+/// Shows an answer as it is made.
+struct Shown<'a> {
+    show: bool,
+    /// Whether thinking is shown dimmed.
+    dim: bool,
+    interrupt: &'a Interrupt,
+    any: bool,
+    /// Why it cannot be shown any more.
+    failed: Option<io::Error>,
+}
+
+impl Shown<'_> {
+    fn print(&mut self, text: &str) {
+        if self.failed.is_none() {
+            self.failed = output::text(text).err();
         }
     }
-    Ok(())
+}
+
+impl Listener for Shown<'_> {
+    fn hear(&mut self, part: Part<'_>) {
+        if !self.show {
+            return;
+        }
+        self.any = true;
+        match part {
+            Part::Thinking(text) if self.dim => self.print(&format!("\x1b[2m{text}\x1b[0m")),
+            Part::Thinking(text) | Part::Answer(text) => self.print(text),
+        }
+    }
+
+    fn stopped(&mut self) -> bool {
+        self.failed.is_some() || self.interrupt.take()
+    }
 }

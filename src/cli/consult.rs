@@ -1,6 +1,7 @@
 //! `osler consult`
 
 mod report;
+mod served;
 
 use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -13,9 +14,11 @@ use rustyline::error::ReadlineError;
 use serde::Serialize;
 
 use self::report::{ending, in_words as marks_in_words, told, who};
+use self::served::Doctor;
 use crate::cli::cases::reading::Reading;
 use crate::cli::cases::words::in_words;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::server::Server;
 use crate::cli::{CommandResult, output, terminal};
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::Case;
@@ -34,16 +37,19 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The patient answers by rules, from the case; no model is needed. The consultation ends when you name a diagnosis and
 /// what to do, send the patient to hospital, say goodbye, or press Ctrl-D; then your messages are marked. In it,
 /// /facts shows what you have been told, /marks the marks so far (which gives things away), /end ends, /help helps.
+///
+/// With --server a model plays the doctor instead; what the patient says is sent to that server.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   osler consult
   osler consult --seed 7 --persona-seed 3 --show-facts
   osler consult --case acute-appendicitis
   osler consult --cases cases.jsonl --case fhir-00003
+  osler consult --server http://127.0.0.1:8080/v1 --server-model smollm2 --seed 7
   printf 'When did it start?\\nGoodbye.\\n' | osler consult --seed 7 --json
 
 JSON (messages are read from stdin, one a line): {\"case_id\", \"persona\", \"consultation\", \"marks\": {\"turns\", \"whole\"},
-       \"reward\": {\"whole\", \"mean_reply\"}, \"case\"?}")]
+       \"reward\": {\"whole\", \"mean_reply\"}, \"doctor\"?: {\"model\", \"usage\"?}, \"case\"?}")]
 pub struct Arguments {
     /// A file or folder of cases [default: the bundled bank]
     #[arg(long, value_name = "PATH")]
@@ -75,22 +81,27 @@ pub struct Arguments {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    server: Server,
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
     let case = arguments.choose()?;
+    let client = arguments.server.client()?;
     let seed = arguments.persona_seed.unwrap_or(arguments.seed);
     let script = PatientScript::of_case(&case, Lexicon::bundled(), Persona::draw(seed), seed);
     let limits = Limits { turns: usize::from(arguments.turns), ..Limits::default() };
     let patient = Patient::new(&script, limits);
     let consultation = patient.open();
-    let mut session = Session { case: &case, patient, consultation, limits, arguments: &arguments };
-    let terminal = !arguments.json && io::stdin().is_terminal();
+    let mut session =
+        Session { case: &case, patient, consultation, limits, arguments: &arguments, doctor: None };
+    let terminal = client.is_none() && !arguments.json && io::stdin().is_terminal();
     session.begin(terminal)?;
-    if terminal {
-        session.interactive()?
-    } else {
-        session.piped()?
+    match client {
+        Some(client) => session.served(&client)?,
+        None if terminal => session.interactive()?,
+        None => session.piped()?,
     }
     session.finish()
 }
@@ -135,6 +146,8 @@ struct Session<'a> {
     consultation: Consultation,
     limits: Limits,
     arguments: &'a Arguments,
+    /// The model that was the doctor, if one was.
+    doctor: Option<Doctor>,
 }
 
 const HELP: &str = "/facts  what the patient has told you
@@ -149,6 +162,8 @@ struct Report<'a> {
     consultation: &'a Consultation,
     marks: &'a ConsultationMarks,
     reward: Rewards,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doctor: Option<&'a Doctor>,
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<&'a Case>,
 }
@@ -259,9 +274,11 @@ impl Session<'_> {
 
     fn finish(&self) -> CommandResult {
         let marks = self.marks();
-        let mut text = format!("\n{}\n", ending(self.consultation.ending));
+        let (who, capital) =
+            if self.doctor.is_some() { ("the doctor", "The doctor") } else { ("you", "You") };
+        let mut text = format!("\n{}\n", ending(self.consultation.ending, who));
         if self.consultation.turns.is_empty() {
-            text.push_str("You said nothing, so there is nothing to mark.\n");
+            text.push_str(&format!("{capital} said nothing, so there is nothing to mark.\n"));
         } else {
             text.push_str(&marks_in_words(&self.consultation, &marks, true));
         }
@@ -277,6 +294,7 @@ impl Session<'_> {
                 consultation: &self.consultation,
                 marks: &marks,
                 reward: Rewards { whole: marks.whole.value(), mean_reply: marks.mean_reply() },
+                doctor: self.doctor.as_ref(),
                 case: self.arguments.show_facts.then_some(self.case),
             })?;
         }

@@ -13,6 +13,7 @@ mod interrupt;
 mod options;
 mod output;
 mod score;
+mod server;
 mod terminal;
 mod tokenize;
 mod train;

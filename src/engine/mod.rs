@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod blocks;
+pub mod chat;
 pub mod core;
 pub mod device;
 pub mod error;
@@ -13,6 +14,7 @@ mod sample;
 pub mod sampling;
 pub mod text_engine;
 
+pub use chat::{EngineChat, EngineChatSettings};
 pub use core::{Engine, EngineOptions};
 pub use device::{Device, DeviceError};
 pub use error::{EngineError, RequestError};

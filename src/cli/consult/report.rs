@@ -22,17 +22,24 @@ pub fn who(case: &Case) -> String {
     format!("A patient aged {}{person}.", case.stratum.age)
 }
 
-/// Why it ended.
-pub fn ending(ending: Option<Ending>) -> &'static str {
+/// Why it ended; `who` was the doctor.
+pub fn ending(ending: Option<Ending>, who: &str) -> String {
     match ending {
-        Some(Ending::Concluded) => "The consultation is over: you said what it is and what to do.",
-        Some(Ending::Goodbye) => "The consultation is over: you said goodbye.",
-        Some(Ending::Emergency) => "The consultation is over: you sent the patient to emergency care.",
-        Some(Ending::TurnLimit) => "The consultation is over: that was the last message there is time for.",
+        Some(Ending::Concluded) => {
+            format!("The consultation is over: {who} said what it is and what to do.")
+        }
+        Some(Ending::Goodbye) => format!("The consultation is over: {who} said goodbye."),
+        Some(Ending::Emergency) => {
+            format!("The consultation is over: {who} sent the patient to emergency care.")
+        }
+        Some(Ending::TurnLimit) => {
+            "The consultation is over: that was the last message there is time for.".to_owned()
+        }
         Some(Ending::GaveUp) => {
             "The consultation is over: the patient gave up, after messages that repeated or made no sense."
+                .to_owned()
         }
-        None => "You ended the consultation.",
+        None => "You ended the consultation.".to_owned(),
     }
 }
 

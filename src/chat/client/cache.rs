@@ -1,0 +1,246 @@
+//! Replies kept on disk, by the exact request.
+//!
+//! An entry is a file named by the SHA-256 of its request, and holds the request, the reply and a checksum. The key is no part of it.
+//! An entry that is damaged, or of another request, is as if it were not there, and is written anew.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::chat::error::ChatError;
+use crate::chat::reply::Reply;
+
+/// The form of entries; one of another form is not read.
+const FORM: u32 = 1;
+
+/// A folder of replies.
+#[derive(Debug)]
+pub(super) struct Cache {
+    folder: PathBuf,
+}
+
+/// What was asked, whatever order its fields had.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    url: String,
+    body: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    form: u32,
+    request: Asked,
+    reply: Reply,
+    /// Of the request and the reply.
+    sha256: String,
+}
+
+impl Asked {
+    /// What is sent to `url`.
+    pub fn new(url: &str, body: &Value) -> Self {
+        Self { url: url.to_owned(), body: sorted(body) }
+    }
+
+    /// The name of its entry.
+    fn name(&self) -> Result<String, serde_json::Error> {
+        Ok(format!("{}.json", digest(self)?))
+    }
+}
+
+impl Cache {
+    /// A cache in a folder, which is made where it is not there. Others may not look into a folder that is made: it holds conversations.
+    pub fn open(folder: &Path) -> Result<Self, ChatError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(|source| ChatError::Cache { path: folder.to_owned(), source })?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The reply that was kept for a request.
+    pub fn find(&self, asked: &Asked) -> Option<Reply> {
+        let text = fs::read(self.folder.join(asked.name().ok()?)).ok()?;
+        let entry: Entry = serde_json::from_slice(&text).ok()?;
+        let whole = digest(&(&entry.request, &entry.reply)).ok()? == entry.sha256;
+        (whole && entry.form == FORM && entry.request == *asked).then_some(entry.reply)
+    }
+
+    /// Keeps the reply to a request: the whole entry is there or none.
+    pub fn keep(&self, asked: &Asked, reply: &Reply) -> Result<(), ChatError> {
+        let name = asked.name().map_err(|error| self.failed(error.into()))?;
+        self.write(&name, asked, reply).map_err(|error| self.failed(error))
+    }
+
+    fn write(&self, name: &str, asked: &Asked, reply: &Reply) -> io::Result<()> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let sha256 = digest(&(asked, reply))?;
+        let entry = Entry { form: FORM, request: asked.clone(), reply: reply.clone(), sha256 };
+        let text = serde_json::to_vec(&entry)?;
+        // Its own name for each writer, of this process and others.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.folder.join(format!(".{name}.{}.{count}", process::id()));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(&text))
+            .and_then(|()| fs::rename(&temporary, self.folder.join(name)));
+        if written.is_err() {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn failed(&self, source: io::Error) -> ChatError {
+        ChatError::Cache { path: self.folder.clone(), source }
+    }
+}
+
+/// The SHA-256 of a value's JSON, in hexadecimal digits.
+fn digest(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let hash = Sha256::digest(serde_json::to_vec(value)?);
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The same JSON with the fields of every object in the order of their names.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> =
+                fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::chat::message::Message;
+    use crate::chat::reply::{Finish, Usage};
+
+    fn said(text: &str) -> Reply {
+        let usage = Some(Usage { prompt_tokens: 3, completion_tokens: 1 });
+        Reply { message: Message::assistant(text).with_thinking("hm"), finish: Finish::Stop, usage }
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn a_reply_is_found_by_its_exact_request_in_any_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("a/b")).unwrap();
+        let asked = Asked::new(
+            "http://a",
+            &json!({"model": "m", "seed": 1, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}}),
+        );
+        assert_eq!(cache.find(&asked), None);
+        cache.keep(&asked, &said("Hi")).unwrap();
+        let same = Asked::new(
+            "http://a",
+            &json!({"x": {"a": 2, "b": [1, {"c": 2, "d": 1}]}, "seed": 1, "model": "m"}),
+        );
+        assert_eq!(cache.find(&same), Some(said("Hi")));
+        for other in [
+            Asked::new(
+                "http://b",
+                &json!({"model": "m", "seed": 1, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}}),
+            ),
+            Asked::new(
+                "http://a",
+                &json!({"model": "m", "seed": 2, "x": {"b": [1, {"d": 1, "c": 2}], "a": 2}}),
+            ),
+            Asked::new(
+                "http://a",
+                &json!({"model": "m", "seed": 1, "x": {"b": [{"d": 1, "c": 2}, 1], "a": 2}}),
+            ),
+        ] {
+            assert_eq!(cache.find(&other), None, "{other:?}");
+        }
+        // Another cache of the folder, as after a restart.
+        assert_eq!(Cache::open(&cache.folder).unwrap().find(&asked), Some(said("Hi")));
+    }
+
+    #[test]
+    fn a_damaged_entry_is_none_and_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let asked = Asked::new("http://a", &json!({"model": "m"}));
+        cache.keep(&asked, &said("Hello")).unwrap();
+        let [file] = &files(folder.path())[..] else { panic!("not one file") };
+        let sound = fs::read(file).unwrap();
+        for at in 0..sound.len() {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 1;
+            fs::write(file, &damaged).unwrap();
+            assert_eq!(cache.find(&asked), None, "byte {at}");
+            fs::write(file, &sound[..at]).unwrap();
+            assert_eq!(cache.find(&asked), None, "cut at {at}");
+        }
+        cache.keep(&asked, &said("Hello again")).unwrap();
+        assert_eq!(cache.find(&asked), Some(said("Hello again")));
+        assert_eq!(files(folder.path()).len(), 1, "a temporary file was left");
+    }
+
+    #[test]
+    fn an_entry_of_another_request_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let (asked, other) = (Asked::new("http://a", &json!(1)), Asked::new("http://a", &json!(2)));
+        cache.keep(&other, &said("Hi")).unwrap();
+        fs::rename(folder.path().join(other.name().unwrap()), folder.path().join(asked.name().unwrap()))
+            .unwrap();
+        assert_eq!(cache.find(&asked), None);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Cache::open(&file).unwrap_err();
+        assert!(matches!(&error, ChatError::Cache { path, .. } if *path == file), "{error}");
+        let cache = Cache::open(&folder.path().join("gone")).unwrap();
+        fs::remove_dir(&cache.folder).unwrap();
+        assert!(matches!(cache.keep(&Asked::new("u", &json!(1)), &said("Hi")), Err(ChatError::Cache { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_cannot_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("kept")).unwrap();
+        cache.keep(&Asked::new("u", &json!(1)), &said("Hi")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&cache.folder), mode(&files(&cache.folder)[0])), (0o700, 0o600));
+    }
+
+    /// Against coreutils: `printf '{"url":"u","body":1}' | sha256sum`.
+    #[test]
+    fn names_are_the_digest_of_the_canonical_request() {
+        assert_eq!(
+            Asked::new("u", &json!(1)).name().unwrap(),
+            "cb6dfcef72bff44b11576bb83b55cde8530c1c59317f50355969afaff514ac50.json"
+        );
+    }
+}

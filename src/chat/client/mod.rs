@@ -1,0 +1,321 @@
+//! A chat model behind any server that speaks OpenAI's chat completions.
+//!
+//! What is sent goes to the server that the user named and to no other: redirects are not followed, and a server on this machine is not
+//! asked by way of a proxy.
+
+mod address;
+mod cache;
+mod clock;
+pub(crate) mod error;
+mod key;
+mod pace;
+mod retry;
+mod settings;
+mod sse;
+mod stream;
+mod transport;
+mod wire;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::{Request, header};
+
+pub use self::address::{BaseUrl, UrlError};
+pub use self::clock::{Clock, SystemClock};
+pub use self::error::{Failure, ServerError, Wait};
+pub use self::key::{ApiKey, KeyError};
+pub use self::settings::{ClientSettings, Limits, Retries, SettingError, Timeouts};
+
+use self::cache::{Asked, Cache};
+use self::pace::Pace;
+use self::sse::Events;
+use self::stream::Assembly;
+use self::transport::{Halt, Head, Incoming, LOOK};
+use super::error::{ChatError, excerpt};
+use super::message::Message;
+use super::model::{ChatModel, Listener, Part};
+use super::options::ChatOptions;
+use super::reply::{Finish, Reply};
+
+/// The most bytes read of an answer that is an error: enough for any message.
+const ERROR_LIMIT: usize = 64 << 10;
+
+/// A model on a server. Threads may share one, and so its limits.
+pub struct Client<C: Clock = SystemClock> {
+    settings: ClientSettings,
+    url: String,
+    agent: Agent,
+    pace: Pace,
+    cache: Option<Cache>,
+    /// Whether the server may hold replies to a schema: it has not yet said that it cannot.
+    constrains: AtomicBool,
+    clock: C,
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A setting is not legal.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] ChatError),
+}
+
+impl Client {
+    /// A client by the machine's clock. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// A setting that is not legal, and a cache that cannot be opened.
+    pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
+        Self::with_clock(settings, SystemClock)
+    }
+}
+
+impl<C: Clock> Client<C> {
+    /// A client by another clock, which decides all waits between requests; a request's own time limits are the machine's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`].
+    pub fn with_clock(settings: ClientSettings, clock: C) -> Result<Self, ClientError> {
+        settings.check()?;
+        Ok(Self {
+            url: settings.url.completions(),
+            agent: transport::agent(settings.timeouts, settings.url.is_here()),
+            pace: Pace::new(settings.limits),
+            cache: settings.cache.as_deref().map(Cache::open).transpose()?,
+            constrains: AtomicBool::new(true),
+            settings,
+            clock,
+        })
+    }
+
+    /// Asks until there is an answer or no hope of one.
+    fn ask(
+        &self,
+        body: &Value,
+        options: &ChatOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, ChatError> {
+        let text = body.to_string();
+        let mut hearing = Hearing { listener, heard: false };
+        let mut failed = 0;
+        loop {
+            let failure = match self.once(&text, options, &mut hearing) {
+                Ok(reply) => return Ok(reply),
+                Err(Halt::Stopped) => return Err(ChatError::Stopped),
+                Err(Halt::Failed(failure)) => failure,
+            };
+            // What was heard cannot be taken back, and would be heard twice.
+            let again = failure.may_pass() && !hearing.heard;
+            let wait = self.settings.retries.wait(failed, failure.retry_after(), self.clock.draw());
+            failed += 1;
+            match wait.filter(|_| again) {
+                Some(wait) => self.wait(wait, &mut hearing)?,
+                None => return Err(self.failed(failure, failed)),
+            }
+        }
+    }
+
+    fn failed(&self, failure: Failure, tries: u32) -> ChatError {
+        if matches!(failure, Failure::SchemaUnsupported { .. }) {
+            self.constrains.store(false, Ordering::Relaxed);
+        }
+        let failure = match &self.settings.key {
+            Some(key) => failure.without(key),
+            None => failure,
+        };
+        ChatError::Server(Box::new(ServerError { url: self.url.clone(), tries, failure }))
+    }
+
+    /// Waits between two tries.
+    fn wait(&self, mut left: Duration, listener: &mut dyn Listener) -> Result<(), ChatError> {
+        while !left.is_zero() {
+            if listener.stopped() {
+                return Err(ChatError::Stopped);
+            }
+            let piece = left.min(LOOK);
+            self.clock.sleep(piece);
+            left -= piece;
+        }
+        Ok(())
+    }
+
+    /// Asks once, when it is its turn.
+    fn once(&self, text: &str, options: &ChatOptions, listener: &mut dyn Listener) -> Result<Reply, Halt> {
+        // About four bytes make a token, in English and in JSON.
+        let estimate = (text.len() / 4).saturating_add(options.max_tokens.unwrap_or(0)) as u64;
+        let turn = self.pace.turn(estimate, &self.clock, listener)?;
+        let request = self.request(text, options.stream)?;
+        let mut incoming = transport::send(&self.agent, request, self.settings.timeouts)?;
+        let head = incoming.head(listener)?;
+        let reply = if head.status != 200 {
+            return Err(self.refusal(&head, incoming, options, listener)?.into());
+        } else if options.stream && head.is_events() {
+            self.streamed(incoming, listener)?
+        } else {
+            self.whole(incoming, listener)?
+        };
+        if let Some(usage) = reply.usage {
+            turn.took(usage.total());
+        }
+        Ok(reply)
+    }
+
+    fn request(&self, text: &str, stream: bool) -> Result<Request<Vec<u8>>, Failure> {
+        let accept = if stream { "text/event-stream" } else { "application/json" };
+        let mut request = Request::post(&self.url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, accept);
+        if let Some(key) = &self.settings.key {
+            // The key was checked when it was read, so that this error, which does not show it, is never met.
+            let key = key.header().map_err(|error| Failure::Protocol { problem: error.to_string() })?;
+            request = request.header(header::AUTHORIZATION, key);
+        }
+        request
+            .body(text.as_bytes().to_vec())
+            .map_err(|error| Failure::Protocol { problem: error.to_string() })
+    }
+
+    /// Why a status is not 200.
+    fn refusal(
+        &self,
+        head: &Head,
+        mut incoming: Incoming,
+        options: &ChatOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Failure, Halt> {
+        let mut bytes = Vec::new();
+        while bytes.len() < ERROR_LIMIT {
+            match incoming.bytes(listener) {
+                Ok(Some(more)) => bytes.extend(more),
+                // The status says enough, whatever became of its explanation.
+                Ok(None) | Err(Halt::Failed(_)) => break,
+                Err(Halt::Stopped) => return Err(Halt::Stopped),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let reported = serde_json::from_str::<Value>(&text).ok().and_then(|it| wire::reported(&it));
+        let mut message = reported.unwrap_or_else(|| excerpt(&text));
+        if let Some(place) = head.text(&header::LOCATION) {
+            message = format!("it points to {}, which is not followed: name that server", excerpt(place));
+        }
+        // Servers name the field that they do not know.
+        let named = ["response_format", "json_schema"].iter().any(|it| text.contains(it));
+        if options.schema.is_some() && named && matches!(head.status, 400 | 404 | 422 | 500 | 501) {
+            return Ok(Failure::SchemaUnsupported { message });
+        }
+        let retry_after =
+            head.text(&header::RETRY_AFTER).and_then(|it| retry::retry_after(it, self.clock.date()));
+        Ok(Failure::Status { status: head.status, message, retry_after })
+    }
+
+    /// Reads an answer that comes as a whole.
+    fn whole(&self, mut incoming: Incoming, listener: &mut dyn Listener) -> Result<Reply, Halt> {
+        let mut bytes = Vec::new();
+        while let Some(more) = incoming.bytes(listener)? {
+            bytes.extend(more);
+            self.check_size(bytes.len())?;
+        }
+        let reply = wire::reply(&bytes)?;
+        hear(&reply, listener);
+        Ok(reply)
+    }
+
+    /// Reads an answer that comes in parts.
+    fn streamed(&self, mut incoming: Incoming, listener: &mut dyn Listener) -> Result<Reply, Halt> {
+        let (mut events, mut assembly, mut size) = (Events::default(), Assembly::default(), 0);
+        while !assembly.is_done() {
+            match incoming.bytes(listener) {
+                Ok(Some(bytes)) => {
+                    size += bytes.len();
+                    self.check_size(size)?;
+                    for data in events.push(&bytes)? {
+                        assembly.take(&data, listener)?;
+                    }
+                }
+                Ok(None) => {
+                    if let Some(data) = events.finish()? {
+                        assembly.take(&data, listener)?;
+                    }
+                    break;
+                }
+                Err(Halt::Stopped) => return assembly.stopped().ok_or(Halt::Stopped),
+                Err(failed) => return Err(failed),
+            }
+        }
+        Ok(assembly.finish()?)
+    }
+
+    fn check_size(&self, size: usize) -> Result<(), Failure> {
+        let limit = self.settings.reply_limit;
+        if size > limit { Err(Failure::TooLarge { limit }) } else { Ok(()) }
+    }
+}
+
+impl<C: Clock> ChatModel for Client<C> {
+    fn name(&self) -> &str {
+        &self.settings.model
+    }
+
+    fn constrains(&self) -> bool {
+        self.constrains.load(Ordering::Relaxed)
+    }
+
+    fn reply(
+        &self,
+        messages: &[Message],
+        options: &ChatOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, ChatError> {
+        // A server that does not know the field would refuse it again.
+        let schema = options.schema.clone().filter(|_| self.constrains());
+        let options = ChatOptions { schema, ..options.clone() };
+        let body = wire::request(&self.settings.model, messages, &options);
+        let kept = self.cache.as_ref().map(|cache| (cache, Asked::new(&self.url, &body)));
+        if let Some(reply) = kept.as_ref().and_then(|(cache, asked)| cache.find(asked)) {
+            hear(&reply, listener);
+            return Ok(reply);
+        }
+        let reply = self.ask(&body, &options, listener)?;
+        // What was stopped is not what the server would have said.
+        if let Some((cache, asked)) = kept.filter(|_| reply.finish != Finish::Stopped) {
+            cache.keep(&asked, &reply)?;
+        }
+        Ok(reply)
+    }
+}
+
+/// Lets a listener hear a reply that is there as a whole.
+fn hear(reply: &Reply, listener: &mut dyn Listener) {
+    let Message { content, thinking, .. } = &reply.message;
+    if let Some(text) = thinking.as_deref().filter(|text| !text.is_empty()) {
+        listener.hear(Part::Thinking(text));
+    }
+    if !content.is_empty() {
+        listener.hear(Part::Answer(content));
+    }
+}
+
+/// Remembers whether anything was heard.
+struct Hearing<'a> {
+    listener: &'a mut dyn Listener,
+    heard: bool,
+}
+
+impl Listener for Hearing<'_> {
+    fn hear(&mut self, part: Part<'_>) {
+        self.heard = true;
+        self.listener.hear(part);
+    }
+
+    fn stopped(&mut self) -> bool {
+        self.listener.stopped()
+    }
+}

@@ -1,0 +1,57 @@
+//! Anything that answers a conversation.
+
+use crate::chat::error::ChatError;
+use crate::chat::message::Message;
+use crate::chat::options::ChatOptions;
+use crate::chat::reply::Reply;
+
+/// A model that answers conversations, wherever it runs.
+pub trait ChatModel {
+    /// What the model is called in reports.
+    fn name(&self) -> &str;
+
+    /// Whether a reply is held to the options' schema while it is made. A model may learn that it cannot.
+    fn constrains(&self) -> bool {
+        false
+    }
+
+    /// Answers `messages`. `listener` hears the reply in parts as it is made, or whole at its end, and can stop it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is no answer: the model failed, the conversation is too long for it, or it was stopped before it said anything.
+    /// Parts that were heard before an error are no answer either.
+    fn reply(
+        &self,
+        messages: &[Message],
+        options: &ChatOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, ChatError>;
+}
+
+/// A stretch of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Of what the model thought before it answered.
+    Thinking(&'a str),
+    /// Of the answer.
+    Answer(&'a str),
+}
+
+/// Hears a reply while it is made.
+pub trait Listener {
+    /// Takes the next part; it is never empty.
+    fn hear(&mut self, part: Part<'_>);
+
+    /// Whether to stop. Asked after each part, and several times a second while nothing comes.
+    fn stopped(&mut self) -> bool;
+}
+
+/// Waits for the whole reply.
+impl Listener for () {
+    fn hear(&mut self, _: Part<'_>) {}
+
+    fn stopped(&mut self) -> bool {
+        false
+    }
+}

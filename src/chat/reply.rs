@@ -1,0 +1,51 @@
+//! What a chat model answered.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat::message::Message;
+
+/// An answer. Whatever is no answer is a [`ChatError`](crate::chat::ChatError), never an empty one of these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// What was said, as an assistant's message.
+    pub message: Message,
+    /// Why it ended.
+    pub finish: Finish,
+    /// Tokens it took, where they were counted.
+    pub usage: Option<Usage>,
+}
+
+/// Why a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The model was done.
+    Stop,
+    /// The limit of tokens was reached: the end is missing.
+    Length,
+    /// The listener stopped it: the end is missing.
+    Stopped,
+}
+
+/// Tokens that a reply took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the conversation that was sent.
+    pub prompt_tokens: u64,
+    /// Tokens of the reply, thinking included.
+    pub completion_tokens: u64,
+}
+
+impl Usage {
+    /// Both together.
+    pub fn total(self) -> u64 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
+        self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
+    }
+}

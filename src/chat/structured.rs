@@ -1,0 +1,227 @@
+//! A reply that is JSON of a given shape, from any chat model.
+//!
+//! A model that holds replies to a schema is given it. Any other is told in words. Either is checked, and asked again with what was
+//! wrong.
+
+use serde_json::Value;
+
+use crate::chat::error::{ChatError, excerpt};
+use crate::chat::message::{Message, Role};
+use crate::chat::model::{ChatModel, Listener, Part};
+use crate::chat::options::ChatOptions;
+use crate::chat::reply::{Finish, Reply};
+use crate::chat::schema::ReplySchema;
+
+/// A reply and the JSON it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Structured {
+    /// The reply as it was given, perhaps within a code fence.
+    pub reply: Reply,
+    /// Its JSON, which is as the schema says.
+    pub value: Value,
+}
+
+/// Asks for a reply as `options.schema` says, at most `again` times more when it is not. Without a schema any JSON is taken.
+/// `listener` can stop it, and hears nothing: what is heard early may be refused.
+///
+/// # Errors
+///
+/// [`ChatError::NotAsAsked`] when no reply is as asked, and whatever the model gives.
+pub fn ask(
+    model: &dyn ChatModel,
+    messages: &[Message],
+    options: &ChatOptions,
+    again: usize,
+    listener: &mut dyn Listener,
+) -> Result<Structured, ChatError> {
+    let options = ChatOptions { stream: false, ..options.clone() };
+    let mut listener = Silent(listener);
+    let mut conversation = messages.to_vec();
+    let mut told = !model.constrains();
+    if told {
+        tell(&mut conversation, options.schema.as_deref());
+    }
+    let mut asked = 0;
+    loop {
+        let reply = match model.reply(&conversation, &options, &mut listener) {
+            // The model has just learned that its server cannot: asked in words, this was no try.
+            Err(_) if !told && !model.constrains() => {
+                told = true;
+                tell(&mut conversation, options.schema.as_deref());
+                continue;
+            }
+            other => other?,
+        };
+        asked += 1;
+        if reply.finish == Finish::Stopped {
+            return Err(ChatError::Stopped);
+        }
+        let problem = match read(&reply, options.schema.as_deref()) {
+            Ok(value) => return Ok(Structured { reply, value }),
+            Err(problem) => problem,
+        };
+        if asked > again {
+            return Err(ChatError::NotAsAsked { asked, problem, said: excerpt(&reply.message.content) });
+        }
+        let rules = rules(options.schema.as_deref());
+        conversation.push(Message::assistant(reply.message.content));
+        conversation.push(Message::user(format!("That cannot be read: {problem}. {rules}")));
+    }
+}
+
+/// Hears nothing, and stops when asked to.
+struct Silent<'a>(&'a mut dyn Listener);
+
+impl Listener for Silent<'_> {
+    fn hear(&mut self, _: Part<'_>) {}
+
+    fn stopped(&mut self) -> bool {
+        self.0.stopped()
+    }
+}
+
+/// What is asked for, in words.
+fn rules(schema: Option<&ReplySchema>) -> String {
+    let plain = "Reply with one JSON value and nothing else, no explanation and no code fence.";
+    match schema {
+        Some(schema) => format!("{plain} It must match this JSON schema: {}", schema.json()),
+        None => plain.to_owned(),
+    }
+}
+
+/// Adds the rules to the last message of the user: some templates take no system message, and none takes two users in a row.
+fn tell(conversation: &mut Vec<Message>, schema: Option<&ReplySchema>) {
+    let rules = rules(schema);
+    match conversation.last_mut().filter(|message| message.role == Role::User) {
+        Some(message) => message.content.push_str(&format!("\n\n{rules}")),
+        None => conversation.push(Message::user(rules)),
+    }
+}
+
+/// The JSON of a reply, or what is wrong with it.
+fn read(reply: &Reply, schema: Option<&ReplySchema>) -> Result<Value, String> {
+    let cut = if reply.finish == Finish::Length { " (it was cut off at the limit of tokens)" } else { "" };
+    let value: Value = serde_json::from_str(unfenced(&reply.message.content))
+        .map_err(|error| format!("it is not JSON: {error}{cut}"))?;
+    if let Some(schema) = schema {
+        schema.check(&value).map_err(|mismatch| mismatch.to_string())?;
+    }
+    Ok(value)
+}
+
+/// The text within one code fence, or the text.
+fn unfenced(text: &str) -> &str {
+    let text = text.trim();
+    let inside = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    match inside.and_then(|inside| inside.split_once('\n')) {
+        Some((_, inside)) => inside.trim(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Says what it was given to say, in order, and remembers what it was asked.
+    struct Parrot {
+        says: RefCell<Vec<Result<(&'static str, Finish), ()>>>,
+        asked: RefCell<Vec<Vec<Message>>>,
+        constrains: Cell<bool>,
+    }
+
+    impl Parrot {
+        fn new(constrains: bool, says: &[Result<(&'static str, Finish), ()>]) -> Self {
+            let says = says.iter().rev().copied().collect();
+            Self { says: RefCell::new(says), asked: RefCell::default(), constrains: Cell::new(constrains) }
+        }
+    }
+
+    impl ChatModel for Parrot {
+        fn name(&self) -> &str {
+            "parrot"
+        }
+
+        fn constrains(&self) -> bool {
+            self.constrains.get()
+        }
+
+        fn reply(
+            &self,
+            messages: &[Message],
+            _: &ChatOptions,
+            _: &mut dyn Listener,
+        ) -> Result<Reply, ChatError> {
+            self.asked.borrow_mut().push(messages.to_vec());
+            match self.says.borrow_mut().pop().unwrap() {
+                Ok((said, finish)) => Ok(Reply { message: Message::assistant(said), finish, usage: None }),
+                Err(()) => {
+                    self.constrains.set(false);
+                    Err(ChatError::Stopped)
+                }
+            }
+        }
+    }
+
+    fn options() -> ChatOptions {
+        let schema = json!({"type": "object", "properties": {"met": {"type": "boolean"}},
+            "required": ["met"], "additionalProperties": false});
+        ChatOptions {
+            schema: Some(Arc::new(ReplySchema::new("verdict", schema).unwrap())),
+            ..ChatOptions::default()
+        }
+    }
+
+    fn asked(parrot: &Parrot, again: usize) -> Result<Value, ChatError> {
+        ask(parrot, &[Message::user("Well?")], &options(), again, &mut ()).map(|it| it.value)
+    }
+
+    const GOOD: Result<(&str, Finish), ()> = Ok(("{\"met\": true}", Finish::Stop));
+
+    #[test]
+    fn a_model_that_constrains_is_not_told_in_words() {
+        let parrot = Parrot::new(true, &[GOOD]);
+        assert_eq!(asked(&parrot, 0).unwrap(), json!({"met": true}));
+        assert_eq!(parrot.asked.borrow()[..], [vec![Message::user("Well?")]]);
+    }
+
+    #[test]
+    fn any_other_is_told_and_asked_again_with_what_is_wrong() {
+        let fenced = Ok(("```json\n{\"met\": false}\n```", Finish::Stop));
+        let parrot =
+            Parrot::new(false, &[Ok(("Yes.", Finish::Stop)), Ok(("{\"met\": 1}", Finish::Stop)), fenced]);
+        assert_eq!(asked(&parrot, 2).unwrap(), json!({"met": false}));
+        let asked = parrot.asked.borrow();
+        assert!(asked[0][0].content.starts_with("Well?\n\nReply with one JSON value"), "{:?}", asked[0]);
+        assert!(asked[0][0].content.contains("\"required\":[\"met\"]"), "{:?}", asked[0]);
+        let last: Vec<&str> = asked[2].iter().map(|it| it.content.as_str()).collect();
+        assert_eq!((last.len(), last[1], last[3]), (5, "Yes.", "{\"met\": 1}"));
+        assert!(last[2].contains("not JSON") && last[4].contains("$.met"), "{last:?}");
+    }
+
+    #[test]
+    fn a_server_that_cannot_is_found_out_at_no_cost() {
+        let parrot = Parrot::new(true, &[Err(()), GOOD]);
+        assert_eq!(asked(&parrot, 0).unwrap(), json!({"met": true}));
+        assert!(parrot.asked.borrow()[1][0].content.contains("JSON schema"));
+    }
+
+    #[test]
+    fn it_gives_up_and_says_what_was_said() {
+        let cut = Ok(("{\"met\": tr", Finish::Length));
+        match asked(&Parrot::new(false, &[cut, cut]), 1) {
+            Err(ChatError::NotAsAsked { asked: 2, problem, said }) => {
+                assert!(problem.contains("cut off"), "{problem}");
+                assert_eq!(said, "{\"met\": tr");
+            }
+            other => panic!("{other:?}"),
+        }
+        let stopped = Parrot::new(false, &[Ok(("{\"met\": true}", Finish::Stopped))]);
+        assert!(matches!(asked(&stopped, 1), Err(ChatError::Stopped)));
+    }
+}

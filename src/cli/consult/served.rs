@@ -1,0 +1,77 @@
+//! A model as the doctor.
+
+use serde::Serialize;
+
+use super::{Goes, LONGEST, Session};
+use crate::chat::{ChatError, ChatModel, ChatOptions, Finish, Listener, Part, Usage};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::{CommandResult, terminal};
+use crate::data::consultation::DOCTOR_PROMPT;
+use crate::data::split_thinking;
+
+/// Most new tokens of one message.
+const MAX_TOKENS: usize = 512;
+
+/// Which model was the doctor.
+#[derive(Serialize)]
+pub struct Doctor {
+    model: String,
+    /// Tokens of all its messages; absent where one was not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+/// Waits for a message, which Ctrl-C stops.
+struct Waiting<'a>(&'a Interrupt);
+
+impl Listener for Waiting<'_> {
+    fn hear(&mut self, _: Part<'_>) {}
+
+    fn stopped(&mut self) -> bool {
+        self.0.is_pressed()
+    }
+}
+
+impl Session<'_> {
+    /// Lets `model` be the doctor until the consultation ends; Ctrl-C ends it as the end of the input does. A message that the model
+    /// does not give is an error, so that nothing is marked which it did not say.
+    pub fn served(&mut self, model: &dyn ChatModel) -> CommandResult {
+        let interrupt = Interrupt::watch()?;
+        let mut usage = Some(Usage::default());
+        loop {
+            // Each message draws anew, and the whole consultation repeats with the seed as far as the server does.
+            let seed = self.arguments.seed.wrapping_add(self.consultation.turns.len() as u64);
+            let options = ChatOptions {
+                max_tokens: Some(MAX_TOKENS),
+                temperature: Some(0.0),
+                seed: Some(seed),
+                ..ChatOptions::default()
+            };
+            let messages = self.consultation.messages(Some(DOCTOR_PROMPT));
+            let reply = match model.reply(&messages, &options, &mut Waiting(&interrupt)) {
+                Err(ChatError::Stopped) => break,
+                other => other?,
+            };
+            match (&mut usage, reply.usage) {
+                (Some(sum), Some(more)) => *sum += more,
+                (sum, _) => *sum = None,
+            }
+            if reply.finish == Finish::Length {
+                terminal::line(&format!("note: the doctor's message was cut off after {MAX_TOKENS} tokens"));
+            }
+            let message = split_thinking(&reply.message.content).1.trim();
+            if message.len() > LONGEST {
+                let bytes = message.len();
+                return Err(
+                    format!("the doctor's message has {bytes} bytes, at most {LONGEST} are read").into()
+                );
+            }
+            self.show(&format!("doctor: {message}\n"))?;
+            if self.say(message)? == Goes::Out {
+                break;
+            }
+        }
+        self.doctor = Some(Doctor { model: model.name().to_owned(), usage });
+        Ok(())
+    }
+}

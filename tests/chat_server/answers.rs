@@ -1,0 +1,119 @@
+//! Answers, whole, streamed and as JSON.
+
+use super::*;
+
+#[test]
+fn a_whole_answer_and_what_was_sent_for_it() {
+    let server = Scripted::saying(vec![saying("Here.")]);
+    let (client, _) = client(&server);
+    let mut ear = Ear::default();
+    let options = ChatOptions { temperature: Some(0.7), max_tokens: Some(5), ..ChatOptions::default() };
+    let reply = ask(&client, &options, &mut ear).unwrap();
+    assert_eq!((reply.message, reply.finish), (Message::assistant("Here."), Finish::Stop));
+    assert_eq!((ear.answer.as_str(), ear.parts), ("Here.", 1));
+    let request = server.request();
+    assert!(request.head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{}", request.head);
+    assert!(!request.head.to_lowercase().contains("authorization"), "{}", request.head);
+    assert_eq!(
+        request.body,
+        json!({"model": "tiny", "messages": [{"role": "user", "content": "Where does it hurt?"}],
+            "max_tokens": 5, "temperature": 0.7, "stream": false})
+    );
+}
+
+#[test]
+fn a_stream_is_the_same_however_it_is_cut() {
+    let text = stream();
+    let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+    let cuts = (0..=text.len()).map(|cut| [&text.as_bytes()[..cut], &text.as_bytes()[cut..]]);
+    let acts = [events(&bytes)].into_iter().chain(cuts.map(|pieces| events(&pieces))).collect();
+    let server = Scripted::new(acts);
+    let (client, _) = client(&server);
+    for _ in 0..text.len() + 2 {
+        let mut ear = Ear::default();
+        let result = ask(&client, &streamed(), &mut ear);
+        check_stream(result, &ear);
+        assert_eq!(ear.parts, 3);
+    }
+    let request = server.request();
+    assert_eq!(request.body["stream"], true);
+    assert!(request.head.to_lowercase().contains("accept: text/event-stream"), "{}", request.head);
+}
+
+#[test]
+fn a_stream_may_have_other_line_ends_comments_and_no_last_empty_line() {
+    let text = format!(": hello\n\n{}", stream()).replace('\n', "\r\n");
+    let server = Scripted::new(vec![
+        events(&[text.as_bytes(), b": after\r\n"]),
+        events(&[text.trim_end().as_bytes()]),
+    ]);
+    let (client, _) = client(&server);
+    for _ in 0..2 {
+        let mut ear = Ear::default();
+        let result = ask(&client, &streamed(), &mut ear);
+        check_stream(result, &ear);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_stream_is_read_all_the_same() {
+    let server = Scripted::saying(vec![saying("Here.")]);
+    let (client, _) = client(&server);
+    let mut ear = Ear::default();
+    assert_eq!(ask(&client, &streamed(), &mut ear).unwrap().message.content, "Here.");
+    assert_eq!(ear.answer, "Here.");
+}
+
+fn verdict() -> ChatOptions {
+    let schema = json!({"type": "object", "properties": {"met": {"type": "boolean"}}, "required": ["met"]});
+    ChatOptions {
+        schema: Some(Arc::new(ReplySchema::new("verdict", schema).unwrap())),
+        ..ChatOptions::default()
+    }
+}
+
+#[test]
+fn a_schema_goes_to_servers_that_hold_replies_to_it() {
+    let server = Scripted::saying(vec![saying("{\"met\": true}")]);
+    let (client, _) = client(&server);
+    let found = structured::ask(&client, &[Message::user("Met?")], &verdict(), 2, &mut ()).unwrap();
+    assert_eq!(found.value, json!({"met": true}));
+    let body = server.request().body;
+    assert_eq!(body["response_format"]["json_schema"]["name"], "verdict");
+    assert_eq!(body["messages"], json!([{"role": "user", "content": "Met?"}]));
+}
+
+#[test]
+fn other_servers_are_told_in_words_and_asked_again() {
+    let unknown =
+        answer("400 Bad Request", "", "{\"error\": {\"message\": \"unknown field response_format\"}}");
+    let server = Scripted::saying(vec![
+        unknown,
+        saying("Yes!"),
+        saying("{\"met\": 1}"),
+        saying("{\"met\": false}"),
+        saying("{\"met\": true}"),
+    ]);
+    let (client, _) = client(&server);
+    let met = || structured::ask(&client, &[Message::user("Met?")], &verdict(), 2, &mut ());
+    assert_eq!(met().unwrap().value, json!({"met": false}));
+    // It is not tried again.
+    assert_eq!(met().unwrap().value, json!({"met": true}));
+    let bodies: Vec<Value> = server.requests().into_iter().map(|it| it.body).collect();
+    assert_eq!(bodies.len(), 5);
+    assert!(bodies[0].get("response_format").is_some());
+    for body in &bodies[1..] {
+        assert!(body.get("response_format").is_none());
+        assert!(body["messages"][0]["content"].as_str().unwrap().contains("\"required\":[\"met\"]"));
+    }
+    assert_eq!(bodies[3]["messages"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn a_reply_that_never_matches_is_an_error() {
+    let server = Scripted::saying(vec![saying("{}"); 3]);
+    let (client, _) = client(&server);
+    let error = structured::ask(&client, &[Message::user("Met?")], &verdict(), 2, &mut ()).unwrap_err();
+    assert!(matches!(&error, ChatError::NotAsAsked { asked: 3, .. }), "{error}");
+    assert!(error.to_string().contains("`met`"), "{error}");
+}
