@@ -332,10 +332,7 @@ fn checkpoints_are_there(resumed: &Resumed, config: &RunConfig) -> Result<(), Bo
 fn run_options(config: &RunConfig) -> RunOptions {
     let keep = std::num::NonZeroUsize::new(config.checkpoint.keep);
     let default = RunOptions::default();
-    let durability = match config.checkpoint.flush_seconds {
-        0 => Durability::PowerCut,
-        seconds => Durability::Within(Duration::from_secs(seconds)),
-    };
+    let durability = Durability::Within(Duration::from_secs(config.checkpoint.flush_seconds));
     RunOptions { keep_checkpoints: keep.unwrap_or(default.keep_checkpoints), durability, ..default }
 }
 

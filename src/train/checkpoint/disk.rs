@@ -172,8 +172,13 @@ pub(crate) fn write_atomically(
         let _ = disk.remove_file(&temporary);
         return Err(error);
     }
-    match (durability.flushes(), path.parent()) {
-        (true, Some(parent)) => sync_dir(disk, parent),
+    sync_parent(disk, durability, path)
+}
+
+/// Makes the name of `path` survive what `durability` says.
+fn sync_parent(disk: &dyn Disk, durability: Durability, path: &Path) -> Result<(), DiskError> {
+    match path.parent() {
+        Some(parent) if durability.flushes() => sync_dir(disk, parent),
         _ => Ok(()),
     }
 }
@@ -221,10 +226,7 @@ pub(crate) fn create_dir_all(disk: &dyn Disk, durability: Durability, path: &Pat
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
         made => made.map_err(DiskError::on(path, "created"))?,
     }
-    match (durability.flushes(), path.parent()) {
-        (true, Some(parent)) => sync_dir(disk, parent),
-        _ => Ok(()),
-    }
+    sync_parent(disk, durability, path)
 }
 
 /// Reads a whole file that is not expected to be longer than `most` bytes; a longer one is cut there, so its caller

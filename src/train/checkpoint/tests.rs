@@ -45,9 +45,13 @@ fn writer(dir: &Path, keep: usize) -> CheckpointWriter {
 }
 
 fn save(writer: &CheckpointWriter, step: u64) -> Result<PathBuf, CheckpointError> {
+    filled(writer, step)?.finish(&state(step))
+}
+
+fn filled(writer: &CheckpointWriter, step: u64) -> Result<PendingCheckpoint, CheckpointError> {
     let tensors = tensors(step);
     let borrowed: Vec<_> = tensors.iter().map(|(n, s, v)| (n.clone(), s.clone(), v.as_slice())).collect();
-    writer.filled(step, &borrowed)?.finish(&state(step))
+    writer.filled(step, &borrowed)
 }
 
 /// Whether the checkpoint holds exactly what `save` wrote after `step` steps.
@@ -96,13 +100,11 @@ fn the_last_one_that_was_flushed_is_kept_until_another_is() {
         save(&writer, step).unwrap();
     }
     assert_eq!(names(dir.path()), [LATEST, "step-000001", "step-000004", "step-000005"]);
-    let tensors = tensors(6);
-    let borrowed: Vec<_> = tensors.iter().map(|(n, s, v)| (n.clone(), s.clone(), v.as_slice())).collect();
-    writer.filled(6, &borrowed).unwrap().flushed().finish(&state(6)).unwrap();
+    filled(&writer, 6).unwrap().flushed().finish(&state(6)).unwrap();
     assert_eq!(names(dir.path()), [LATEST, "step-000005", "step-000006"]);
     // In the place of one that is safe comes one as safe.
-    assert!(writer.filled(6, &borrowed).unwrap().is_flushed());
-    assert!(!writer.filled(7, &borrowed).unwrap().is_flushed());
+    assert!(filled(&writer, 6).unwrap().is_flushed());
+    assert!(!filled(&writer, 7).unwrap().is_flushed());
 }
 
 #[test]
