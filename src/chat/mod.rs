@@ -14,7 +14,7 @@ pub mod structured;
 
 pub use error::ChatError;
 pub use message::{Message, Role};
-pub use model::{ChatModel, Listener, Part};
-pub use options::ChatOptions;
+pub use model::{Asked, ChatModel, Listener, Part};
+pub use options::{ChatOptions, ConversationKey};
 pub use reply::{Finish, Reply, Usage};
 pub use schema::ReplySchema;

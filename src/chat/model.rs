@@ -27,6 +27,21 @@ pub trait ChatModel {
         options: &ChatOptions,
         listener: &mut dyn Listener,
     ) -> Result<Reply, ChatError>;
+
+    /// Answers several conversations that do not depend on each other, in their order. A model that can answer them together, or share
+    /// what they have in common, does. One that fails takes no other with it.
+    fn replies(&self, asked: &[Asked]) -> Vec<Result<Reply, ChatError>> {
+        asked.iter().map(|it| self.reply(&it.messages, &it.options, &mut ())).collect()
+    }
+}
+
+/// A conversation to be answered, and how.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// The conversation.
+    pub messages: Vec<Message>,
+    /// Settings of the reply.
+    pub options: ChatOptions,
 }
 
 /// A stretch of a reply.

@@ -2,7 +2,35 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
+use crate::chat::message::Message;
 use crate::chat::schema::ReplySchema;
+
+/// What many requests have in common at their beginning, so that a model which read it once need not read it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConversationKey(u64);
+
+impl ConversationKey {
+    /// The key of requests that all begin with `messages`: the same on every machine.
+    pub fn of(messages: &[Message]) -> Self {
+        let mut hash = Sha256::new();
+        for message in messages {
+            let role = message.role.as_str();
+            for part in [role, &message.content] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+        }
+        let [a, b, c, d, e, f, g, h, ..] = hash.finalize().into();
+        Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    /// The key as a number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// Settings of one reply. What is `None` is left to the model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,4 +49,6 @@ pub struct ChatOptions {
     /// ([`ChatModel::constrains`](crate::chat::ChatModel::constrains)) ignores it; [`structured::ask`](crate::chat::structured::ask)
     /// works with either kind.
     pub schema: Option<Arc<ReplySchema>>,
+    /// What the conversation begins with as other requests do. It changes no answer, only who is asked and how fast.
+    pub conversation: Option<ConversationKey>,
 }

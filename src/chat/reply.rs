@@ -34,6 +34,13 @@ pub struct Usage {
     pub prompt_tokens: u64,
     /// Tokens of the reply, thinking included.
     pub completion_tokens: u64,
+    /// Of the conversation's tokens, those that the model had read before and did not read again; 0 where nobody says.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cached_tokens: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Usage {
@@ -47,5 +54,6 @@ impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
         self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
     }
 }

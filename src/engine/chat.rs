@@ -122,7 +122,7 @@ impl ChatModel for EngineChat {
         Ok(Reply {
             message: Message { thinking: thinking.map(str::to_owned), ..Message::assistant(answer) },
             finish: finish.unwrap_or(Finish::Stopped),
-            usage: Some(Usage { prompt_tokens: tokens as u64, completion_tokens: count }),
+            usage: Some(Usage { prompt_tokens: tokens as u64, completion_tokens: count, cached_tokens: 0 }),
         })
     }
 }

@@ -137,7 +137,7 @@ mod tests {
     use crate::chat::reply::{Finish, Usage};
 
     fn said(text: &str) -> Reply {
-        let usage = Some(Usage { prompt_tokens: 3, completion_tokens: 1 });
+        let usage = Some(Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 });
         Reply { message: Message::assistant(text).with_thinking("hm"), finish: Finish::Stop, usage }
     }
 

@@ -14,7 +14,8 @@ pub(super) fn request(model: &str, messages: &[Message], options: &ChatOptions) 
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("messages".into(), messages.iter().map(said).collect());
-    let ChatOptions { max_tokens, temperature, top_p, seed, stream, schema } = options;
+    // What a conversation begins with decides who is asked, and is not sent.
+    let ChatOptions { max_tokens, temperature, top_p, seed, stream, schema, conversation: _ } = options;
     if let Some(tokens) = max_tokens {
         body.insert("max_tokens".into(), (*tokens).into());
     }
