@@ -12,7 +12,7 @@ use osler::kernels::{
     AdamWStep, AttentionShape, KernelBackend, Segment, activation, adamw, attention, norm, softmax,
 };
 use osler::model::decoder::{Decoder, DecoderWeights};
-use osler::train::{Gradients, Objective, PackedBatch, forward_backward, forward_backward_beside};
+use osler::train::{Gradients, Objective, PackedBatch, Target, forward_backward, forward_backward_beside};
 use serde::Deserialize;
 use support::{Formula, TINY_MODELS, adapt, config, expected, fixtures, max_diff};
 
@@ -154,6 +154,35 @@ fn continuations_are_the_whole_sequences() {
             for (name, expected) in expected.iter() {
                 close(name, gradients.get(name).unwrap().clone(), expected.clone());
             }
+        }
+    }
+}
+
+/// The last layer is computed for the rows that predict something. Where all do and most weigh nothing, it is computed for all.
+#[test]
+fn rows_that_predict_nothing_change_nothing() {
+    for (model, adapters) in TINY_MODELS.into_iter().flat_map(|model| [(model, false), (model, true)]) {
+        let mut decoder = formula(model);
+        if adapters {
+            adapt(&mut decoder);
+        }
+        let vocab = decoder.config.vocab_size as u32;
+        let ids: Vec<u32> = (0..37).map(|i| (i * 31 + 5) % vocab).collect();
+        let wanted = |position: &usize| [1, 9, 10, 36].contains(position);
+        let (mut few, mut all) = (PackedBatch::default(), PackedBatch::default());
+        few.push(&ids, (1..ids.len()).filter(wanted));
+        all.push(&ids, 1..ids.len());
+        all.targets.push(Target { row: ids.len() - 1, token: 0 });
+        let (mut narrow, mut wide) = (Gradients::default(), Gradients::default());
+        let one = forward_backward(&decoder, &few, 1.0, &mut |_: usize, _: f32| 0.7, &mut narrow);
+        let weight = |index: usize, _: f32| if wanted(&(index + 1)) { 0.7 } else { 0.0 };
+        let two = forward_backward(&decoder, &all, 1.0, &mut { weight }, &mut wide);
+        let two: Vec<f32> =
+            two.into_iter().enumerate().filter(|(i, _)| wanted(&(i + 1))).map(|(_, p)| p).collect();
+        assert_eq!(one, two, "{model}");
+        assert_eq!(narrow.iter().count(), wide.iter().count());
+        for (name, expected) in wide.iter() {
+            close(name, narrow.get(name).unwrap().clone(), expected.clone());
         }
     }
 }

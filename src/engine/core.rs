@@ -131,6 +131,11 @@ impl<B: KernelBackend> Engine<B> {
         &mut self.decoder
     }
 
+    /// The sizes it was made with.
+    pub fn options(&self) -> EngineOptions {
+        self.options
+    }
+
     /// The predicted peak memory.
     pub fn plan(&self) -> &MemoryPlan {
         &self.plan

@@ -45,6 +45,11 @@ impl<B: KernelBackend> Policy<B> {
         self.engine.decoder()
     }
 
+    /// Sequences of the model's full length that the key/value cache holds at once, at least 1.
+    pub fn sequences_at_once(&self) -> usize {
+        (self.engine.options().cache_tokens / self.decoder().config.max_position_embeddings).max(1)
+    }
+
     /// The number of updates it has had.
     pub fn version(&self) -> u64 {
         self.version

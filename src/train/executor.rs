@@ -165,7 +165,8 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
 /// The normed residual rows `[targets, hidden]` whose logits predict the batch's targets.
 fn predicting<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch) -> Tensor<B, 2> {
     let hidden = decoder.forward_segments(&batch.tokens, &batch.segments);
-    let rows = hidden.select(0, rows::<B>(&batch.targets, decoder));
+    let rows: Vec<usize> = batch.targets.iter().map(|target| target.row).collect();
+    let rows = hidden.select(0, places::<B>(&rows, decoder));
     B::rms_norm(rows, &decoder.norm, decoder.config.rms_norm_eps as f32)
 }
 
@@ -231,17 +232,24 @@ fn walk<B: KernelBackend>(
     let adapted = decoder.is_adapted();
     let context = LayerContext { config, tables: &tables, segments, adapted };
     let keep = keeps_inside(config, tokens.len());
+    let predicting = PredictingRows::new(targets);
+    let rows_of = |layer: usize| {
+        let narrow = layer + 1 == decoder.layers.len() && predicting.rows.len() < tokens.len();
+        narrow.then(|| places::<B>(&predicting.rows, decoder))
+    };
     let mut inputs = Vec::with_capacity(decoder.layers.len());
     let mut x = decoder.embed(tokens);
-    for layer in &decoder.layers {
-        let (y, kept) = layer::forward(layer, &context, x.clone());
+    for (index, layer) in decoder.layers.iter().enumerate() {
+        let (y, kept) = layer::forward(layer, &context, x.clone(), rows_of(index));
         inputs.push((x, keep.then_some(kept)));
         x = y;
     }
 
     let eps = config.rms_norm_eps as f32;
     let (name, head) = head_of(decoder);
-    let index = rows::<B>(targets, decoder);
+    // Where every row predicts, the last layer's rows are the predicting ones as they are.
+    let computed = x.dims()[0];
+    let index = places::<B>(&predicting.of_targets, decoder);
     let residual = x.select(0, index.clone());
     let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
     let wanted = wanted(targets);
@@ -273,11 +281,11 @@ fn walk<B: KernelBackend>(
     if !adapted {
         gradients.add("model.norm.weight".into(), dw);
     }
-    let dx = Tensor::zeros([tokens.len(), config.hidden_size], (decoder.device(), DType::F32));
+    let dx = Tensor::zeros([computed, config.hidden_size], (decoder.device(), DType::F32));
     let mut dx = dx.select_assign(0, index, dresidual, burn::tensor::IndexingUpdateOp::Add);
 
     for (index, (layer, (input, kept))) in decoder.layers.iter().zip(inputs).enumerate().rev() {
-        let kept = kept.unwrap_or_else(|| layer::forward(layer, &context, input.clone()).1);
+        let kept = kept.unwrap_or_else(|| layer::forward(layer, &context, input.clone(), rows_of(index)).1);
         dx = layer::backward(index, layer, &context, input, kept, dx, gradients);
     }
     if !adapted {
@@ -286,10 +294,29 @@ fn walk<B: KernelBackend>(
     loss.log_probs
 }
 
-/// The rows whose logits predict `targets`.
-fn rows<B: KernelBackend>(targets: &[Target], decoder: &Decoder<B>) -> Tensor<B, 1, Int> {
-    let rows: Vec<i32> = targets.iter().map(|target| target.row as i32).collect();
-    Tensor::from_data(TensorData::new(rows, [targets.len()]), decoder.device())
+/// The rows whose logits predict something.
+struct PredictingRows {
+    /// In their order, each once.
+    rows: Vec<usize>,
+    /// For each target the place of its row among them.
+    of_targets: Vec<usize>,
+}
+
+impl PredictingRows {
+    fn new(targets: &[Target]) -> Self {
+        let mut rows: Vec<usize> = targets.iter().map(|target| target.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        // Every target's row is among them.
+        let of_targets = targets.iter().map(|target| rows.partition_point(|&row| row < target.row)).collect();
+        Self { rows, of_targets }
+    }
+}
+
+/// Places as a tensor `[n]` to select by.
+fn places<B: KernelBackend>(places: &[usize], decoder: &Decoder<B>) -> Tensor<B, 1, Int> {
+    let values: Vec<i32> = places.iter().map(|&place| place as i32).collect();
+    Tensor::from_data(TensorData::new(values, [places.len()]), decoder.device())
 }
 
 fn wanted(targets: &[Target]) -> Vec<u32> {

@@ -3,7 +3,7 @@
 //! A forward keeps each layer's input. Whether it keeps the layer's inside too or has it computed again in the backward
 //! (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost") is the executor's choice.
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend};
 
 use crate::kernels::{Attended, KernelBackend, Matrix, Segment};
 use crate::model::adapter::{LowRank, a_name, b_name};
@@ -140,6 +140,7 @@ pub struct Kept<B: Backend> {
     second: Tensor<B, 2>,
     gate: Tensor<B, 2>,
     up: Tensor<B, 2>,
+    rows: Option<Tensor<B, 1, Int>>,
 }
 
 /// Values that [`Kept`] holds a token.
@@ -154,10 +155,14 @@ pub fn kept_values(config: &ModelConfig) -> usize {
 
 /// A layer's output `[n, hidden]` for its input `x` `[n, hidden]`, with what its backward needs. The bits are those of
 /// [`DecoderLayer::forward`].
+///
+/// With `rows` `[m]`, each named once, the output is `[m, hidden]`, of these rows alone: behind attention no row sees another, and of
+/// the last layer only those count that predict something.
 pub fn forward<B: KernelBackend>(
     layer: &DecoderLayer<B>,
     context: &LayerContext<'_, B>,
     x: Tensor<B, 2>,
+    rows: Option<Tensor<B, 1, Int>>,
 ) -> (Tensor<B, 2>, Kept<B>) {
     let LayerContext { config, tables, segments, adapted } = context;
     let eps = config.rms_norm_eps as f32;
@@ -171,15 +176,36 @@ pub fn forward<B: KernelBackend>(
     let (turned_q, turned_k) = (turn(norms.q.forward(q.clone())), turn(norms.k.forward(k.clone())));
     let shape = attention_shape(config);
     let attended = B::attention_packed(turned_q.clone(), turned_k.clone(), v.clone(), segments, shape);
-    let middle = x + layer.o_proj.forward(attended.out.clone());
+    let middle = of_rows(x, &rows) + layer.o_proj.forward(of_rows(attended.out.clone(), &rows));
     let second = B::rms_norm(middle.clone(), &layer.post_attention_layernorm, eps);
     let [gate, up] = products(second.clone(), [&layer.gate_proj, &layer.up_proj]);
     let y = middle.clone() + layer.down_proj.forward(B::swiglu(gate.clone(), up.clone()));
-    (y, Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up })
+    (y, Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up, rows })
 }
 
-/// From the layer's input `x`, what its forward kept and the gradient `dy` of its output, `[n, hidden]`: adds the
-/// gradients of its tensors and returns that of `x`.
+/// Those `rows` of `x`, or all of it.
+fn of_rows<B: Backend>(x: Tensor<B, 2>, rows: &Option<Tensor<B, 1, Int>>) -> Tensor<B, 2> {
+    match rows {
+        Some(rows) => x.select(0, rows.clone()),
+        None => x,
+    }
+}
+
+/// The gradient by `n` rows from that by those `rows`.
+fn to_rows<B: Backend>(dx: Tensor<B, 2>, rows: &Option<Tensor<B, 1, Int>>, n: usize) -> Tensor<B, 2> {
+    match rows {
+        Some(rows) => Tensor::zeros([n, dx.dims()[1]], (&dx.device(), dx.dtype())).select_assign(
+            0,
+            rows.clone(),
+            dx,
+            IndexingUpdateOp::Add,
+        ),
+        None => dx,
+    }
+}
+
+/// From the layer's input `x` `[n, hidden]`, what its forward kept and the gradient `dy` of its output, of the rows that the forward
+/// was asked for: adds the gradients of its tensors and returns that of `x`.
 pub fn backward<B: KernelBackend>(
     index: usize,
     layer: &DecoderLayer<B>,
@@ -190,7 +216,8 @@ pub fn backward<B: KernelBackend>(
     gradients: &mut Gradients<B>,
 ) -> Tensor<B, 2> {
     let LayerContext { config, tables, segments, adapted } = context;
-    let Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up } = kept;
+    let Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up, rows } = kept;
+    let n = x.dims()[0];
     let name = |part: &str| format!("model.layers.{index}.{part}");
     let eps = config.rms_norm_eps as f32;
     let norms = HeadNorms::new(layer, eps, *adapted);
@@ -211,12 +238,12 @@ pub fn backward<B: KernelBackend>(
     let dattended = linear_backward(
         &name("self_attn.o_proj"),
         &layer.o_proj,
-        attended.out.clone(),
+        of_rows(attended.out.clone(), &rows),
         dmiddle.clone(),
         gradients,
     );
     let shape = attention_shape(config);
-    let dattended = dattended.cast(attended.out.dtype());
+    let dattended = to_rows(dattended, &rows, n).cast(attended.out.dtype());
     let (dq, dk, dv) =
         B::attention_packed_backward(turned_q, turned_k, v, segments, shape, &attended, dattended);
     // A rotation's gradient is the rotation back.
@@ -235,5 +262,8 @@ pub fn backward<B: KernelBackend>(
     if !adapted {
         gradients.add(name("input_layernorm.weight"), dw);
     }
-    dx + dmiddle
+    match rows {
+        Some(rows) => dx.select_assign(0, rows, dmiddle, IndexingUpdateOp::Add),
+        None => dx + dmiddle,
+    }
 }

@@ -11,7 +11,7 @@ pub mod run;
 pub mod schedule;
 pub mod sft;
 
-pub use executor::{Objective, PackedBatch, forward_backward, forward_backward_beside, log_probs};
+pub use executor::{Objective, PackedBatch, Target, forward_backward, forward_backward_beside, log_probs};
 pub use gradients::Gradients;
 pub use optimizer::{AdamW, AdamWOptions};
 pub use schedule::{Decay, LearningRate, Schedule, ScheduleError};
