@@ -22,7 +22,8 @@ impl ConversationKey {
                 hash.update(part);
             }
         }
-        let [a, b, c, d, e, f, g, h, ..] = hash.finalize().into();
+        let hash: [u8; 32] = hash.finalize().into();
+        let [a, b, c, d, e, f, g, h, ..] = hash;
         Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 

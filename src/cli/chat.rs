@@ -183,6 +183,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
             seed: Some(sampling.seed),
             stream: false,
             schema,
+            conversation: None,
         },
         interrupt,
         json: arguments.runtime.json,
