@@ -435,3 +435,6 @@ pub(super) fn fragment(
             .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests;
