@@ -20,7 +20,7 @@ use osler::rl::{
 use osler::rubric::{Generator, RuleJudge};
 use osler::sim::Limits;
 use osler::sim::dialogue::{Demonstrations, Mixture};
-use osler::train::config::{AdvantageScale, PolicyObjective};
+use osler::train::config::{AdvantageScale, Detector, PolicyObjective};
 use osler::train::init::{InitialWeights, adapter_values};
 use osler::train::{AdamW, AdamWOptions, sft};
 
@@ -128,6 +128,17 @@ impl School {
         rounds: usize,
         micro_batch_tokens: usize,
     ) -> Vec<Vec<Fragment>> {
+        self.filtered_rounds(policy, rounds, micro_batch_tokens, NoiseFilter::default())
+    }
+
+    /// The same with what `noise` drops.
+    fn filtered_rounds(
+        &self,
+        policy: &mut Policy<Flex>,
+        rounds: usize,
+        micro_batch_tokens: usize,
+        noise: NoiseFilter,
+    ) -> Vec<Vec<Fragment>> {
         let judge = RuleJudge::bundled();
         let options = FragmentOptions {
             consultations: 4,
@@ -135,7 +146,7 @@ impl School {
             best: false,
             outcome: 0.5,
             limits: LIMITS,
-            noise: NoiseFilter::default(),
+            noise,
             length_reward: None,
             advantage: AdvantageScale::Mean,
             seed: 11,
@@ -210,6 +221,19 @@ fn sampler_and_trainer_agree_to_the_last_bit_and_a_run_comes_again() {
             assert_eq!(trace.ids().skip(trace.prompt().len()).collect::<Vec<_>>(), ids);
         }
     }
+}
+
+#[test]
+fn detectors_find_noise_and_change_neither_what_is_sampled_nor_what_it_earns() {
+    let school = school();
+    let plain = school.rounds(&mut school.policy(), 1, 2048);
+    assert!(plain.iter().flatten().flat_map(|f| &f.replies).all(|reply| reply.noise.is_empty()));
+    let detectors: Vec<Detector> = Detector::all().collect();
+    let noise = NoiseFilter { detectors, max_words: 3, ..NoiseFilter::default() };
+    let found = school.filtered_rounds(&mut school.policy(), 1, 2048, noise);
+    assert_eq!(texts(&plain), texts(&found));
+    let fired = |f: &Fragment| f.replies.iter().filter(|reply| !reply.noise.is_empty()).count();
+    assert!(found.iter().flatten().map(fired).sum::<usize>() > 0, "an untrained model's words pass");
 }
 
 #[test]

@@ -66,4 +66,10 @@ impl Consultation {
         }
         messages
     }
+
+    /// All that the patient has said, a line a message.
+    pub fn patients_words(&self) -> String {
+        let answers = self.turns.iter().filter_map(|turn| turn.patient.as_deref());
+        std::iter::once(self.opening.as_str()).chain(answers).collect::<Vec<_>>().join("\n")
+    }
 }

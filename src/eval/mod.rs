@@ -2,12 +2,13 @@
 //!
 //! Reading order: [`heldout`] (the patients), [`batch`] (many consultations at once), [`evaluation`] (marks and means),
 //! [`mod@baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
-//! [`report`] (all of it on one page).
+//! [`report`] (all of it on one page), [`gaming`] (doctors who look for reward without being doctors).
 
 pub mod baselines;
 pub mod batch;
 pub mod compare;
 pub mod evaluation;
+pub mod gaming;
 pub mod heldout;
 pub mod report;
 pub mod statistics;

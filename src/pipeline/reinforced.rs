@@ -12,7 +12,7 @@ use crate::rl::{
     NoiseFilter, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
 };
 use crate::rubric::{Generator, RuleJudge};
-use crate::train::config::{CarryOn, Noise, Rl, Stage};
+use crate::train::config::{CarryOn, Detector, Noise, Rl, Stage};
 use crate::train::run::{Clipped, Gap, Phase, RlMetrics, RunError, Spread, StepClock, StepMetrics};
 
 /// A group in `rollouts.jsonl`.
@@ -36,6 +36,9 @@ struct Reply<'a> {
     /// As sampled, and as trained on.
     ids: Vec<u32>,
     stop: StopReason,
+    /// The detectors that fire on it.
+    #[serde(skip_serializing_if = "<[Detector]>::is_empty")]
+    noise: &'a [Detector],
 }
 
 impl<B: KernelBackend> Run<'_, B> {
@@ -108,7 +111,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 add(&mut clock, Phase::Optimizer, report.optimizer);
                 reports.push((options.lr, report));
             }
-            let metrics = metrics(&groups, &reports);
+            let metrics = metrics(&groups, &reports, &stage.noise.detectors);
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
                 return Ok(flow);
             }
@@ -149,6 +152,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 advantage: reply.advantage,
                 ids: trace.trainable().map(|token| token.id).collect(),
                 stop: trace.stop(),
+                noise: &reply.noise,
             });
             self.dir.rollout(&Rollout {
                 step: self.place.step + 1,
@@ -175,6 +179,8 @@ fn noise(noise: &Noise, max_tokens: usize) -> NoiseFilter {
         max_turns: noise.max_turns,
         max_tokens,
         role_marks: noise.role_marks.clone(),
+        detectors: noise.detectors.clone(),
+        max_words: noise.max_words,
     }
 }
 
@@ -185,11 +191,12 @@ fn shares(groups: &[Fragment], count: usize) -> Vec<&[Fragment]> {
     (0..count).filter_map(|part| groups.get(bound(part)..bound(part + 1))).collect()
 }
 
-fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)]) -> StepMetrics {
+fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[Detector]) -> StepMetrics {
     let replies = || groups.iter().flat_map(|group| group.group.traces().iter().zip(&group.replies));
     let judged = |group: &&Fragment| group.replies.iter().any(|reply| reply.reward.is_some());
     let equal = |group: &&Fragment| group.replies.iter().all(|reply| reply.advantage == 0.0);
     let tokens: usize = reports.iter().map(|(_, report)| report.seen.pairs.len()).sum();
+    let fired = |detector| replies().filter(|(_, reply)| reply.noise.contains(detector)).count() as u64;
     let share = |count: usize| if tokens > 0 { count as f64 / tokens as f64 } else { 0.0 };
     // Later updates move away from the sampler, which is no fault of the numbers; the first must not.
     let first = reports.first().map(|(_, report)| report.seen.pairs.as_slice()).unwrap_or_default();
@@ -210,6 +217,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)]) -> StepMetrics 
             groups: groups.iter().filter(judged).count() as u64,
             equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
+            noise: detectors.iter().map(|detector| (*detector, fired(detector))).collect(),
             entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
             kl: kls().next().map(|_| Spread::of(kls())),
             gap: Gap::of(first.iter().copied()),

@@ -32,7 +32,7 @@ use crate::rl::prospect::Prospect;
 use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
 use crate::rubric::{Criterion, Generator, Judge, Judgement, Reward};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
-use crate::train::config::AdvantageScale;
+use crate::train::config::{AdvantageScale, Detector};
 
 /// What went wrong while replies were sampled and marked.
 #[derive(Debug, Error)]
@@ -78,7 +78,7 @@ pub struct FragmentOptions {
 }
 
 /// One sampled reply with what it earned.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct MarkedReply {
     /// What was said.
     pub text: String,
@@ -86,6 +86,8 @@ pub struct MarkedReply {
     pub reward: Option<f64>,
     /// Of its reward in the group, by [`FragmentOptions::advantage`].
     pub advantage: f64,
+    /// The detectors of [`NoiseFilter::detectors`] that fire on it.
+    pub noise: Vec<Detector>,
 }
 
 /// A group of replies to one history.
@@ -99,7 +101,7 @@ pub struct Fragment {
     pub heard: String,
     /// Token ids and log-probs, as sampled.
     pub group: Group,
-    /// The same replies as text, with rewards.
+    /// The same replies as text, with rewards and what detectors found.
     pub replies: Vec<MarkedReply>,
 }
 
@@ -244,7 +246,7 @@ impl<'a> Fragments<'a> {
         for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
             let rewards = marks[index].iter().map(|mark| mark.reward).collect();
             let rewards = self.with_bonus(rewards, outputs)?;
-            let fragment = fragment(
+            let mut fragment = fragment(
                 &self.scenes[index].consultation,
                 prompt,
                 outputs,
@@ -252,6 +254,9 @@ impl<'a> Fragments<'a> {
                 (&rewards, self.options.advantage),
                 policy.version(),
             )?;
+            for reply in &mut fragment.replies {
+                reply.noise = self.options.noise.detected(&reply.text, &self.scenes[index].consultation);
+            }
             chosen.push(self.choose(&fragment, &mut rng));
             fragments.push(fragment);
         }
@@ -335,8 +340,10 @@ impl<'a> Fragments<'a> {
     /// The reply that the consultation goes on with: none where all are noise.
     fn choose(&self, fragment: &Fragment, rng: &mut ChaCha8Rng) -> Option<usize> {
         let traces = fragment.group.traces();
-        let mut fit: Vec<usize> =
-            (0..traces.len()).filter(|&i| self.options.noise.reply(&traces[i]).is_empty()).collect();
+        let clean = |&i: &usize| {
+            self.options.noise.reply(&traces[i]).is_empty() && fragment.replies[i].noise.is_empty()
+        };
+        let mut fit: Vec<usize> = (0..traces.len()).filter(clean).collect();
         if self.options.best {
             let best =
                 fit.iter().filter_map(|&i| fragment.replies[i].reward).fold(f64::NEG_INFINITY, f64::max);
@@ -419,7 +426,15 @@ pub(super) fn fragment(
         heard: heard(consultation).to_owned(),
         group: Group::new(traces)?,
         replies: replies
-            .map(|((text, &reward), &advantage)| MarkedReply { text: text.clone(), reward, advantage })
+            .map(|((text, &reward), &advantage)| MarkedReply {
+                text: text.clone(),
+                reward,
+                advantage,
+                noise: Vec::new(),
+            })
             .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests;

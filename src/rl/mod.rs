@@ -2,6 +2,7 @@
 
 pub mod advantage;
 pub mod batch_loss;
+pub mod detect;
 pub mod filter;
 pub mod fragments;
 pub mod heldout;

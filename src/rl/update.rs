@@ -153,7 +153,7 @@ mod tests {
             trace.sampled(&vec![5; tokens], &vec![-1.0; tokens]).unwrap();
             trace.finish(StopReason::Eos).unwrap()
         };
-        let marked = |advantage| MarkedReply { text: String::new(), reward: Some(0.0), advantage };
+        let marked = |advantage| MarkedReply { reward: Some(0.0), advantage, ..MarkedReply::default() };
         Fragment {
             case: String::new(),
             turn: 0,

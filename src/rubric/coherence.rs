@@ -157,19 +157,52 @@ pub fn fault(message: &str) -> Option<Fault> {
         return Some(Fault { span: 0..message.len(), what: "says nothing" });
     };
     let whole = first.span.start..last.span.end;
-    let sentences: Vec<(Range<usize>, &[Word])> = sentences(message)
+    let sentences = split(message, &words);
+    to_the_marker(message, &words)
+        .or_else(|| both_parts(message))
+        .or_else(|| sentences.iter().find_map(|(span, words)| as_the_patient(span, words)))
+        .or_else(|| repeats_itself(message, &sentences, &words))
+        .or_else(|| not_sentences(message, &sentences, whole))
+}
+
+/// Where `message` speaks as the patient, or plays both parts.
+pub fn other_part(message: &str) -> Option<Fault> {
+    let words = words(message);
+    let patient = || split(message, &words).iter().find_map(|(span, words)| as_the_patient(span, words));
+    both_parts(message).or_else(patient)
+}
+
+/// The bytes of the first of `words`, a message's, that are a phrase for a marker's eyes.
+pub fn marker_phrase(words: &[Word]) -> Option<Range<usize>> {
+    TO_THE_MARKER.iter().find_map(|talk| phrase(words, talk))
+}
+
+/// The first row of more than three of the same sign: `...` is a pause and `?!` a surprise, `????` neither.
+pub fn row_of_signs(message: &str) -> Option<Range<usize>> {
+    let mut signs = 0..0;
+    for (at, sign) in message.char_indices() {
+        let again = message.get(signs.start..).is_some_and(|rest| rest.starts_with(sign));
+        if !again || sign.is_alphanumeric() || sign.is_whitespace() {
+            signs = at..at;
+        }
+        signs.end = at + sign.len_utf8();
+        if signs.len() > 3 * sign.len_utf8() {
+            return Some(signs);
+        }
+    }
+    None
+}
+
+/// The sentences of `message`, each with its share of `words`.
+fn split<'a>(message: &str, words: &'a [Word]) -> Vec<(Range<usize>, &'a [Word])> {
+    sentences(message)
         .into_iter()
         .map(|span| {
             let start = words.partition_point(|word| word.span.start < span.start);
             let end = words.partition_point(|word| word.span.start < span.end);
             (span, words.get(start..end).unwrap_or_default())
         })
-        .collect();
-    to_the_marker(message, &words)
-        .or_else(|| other_part(message))
-        .or_else(|| sentences.iter().find_map(|(span, words)| as_the_patient(span, words)))
-        .or_else(|| repeats_itself(message, &sentences, &words))
-        .or_else(|| not_sentences(message, &sentences, whole))
+        .collect()
 }
 
 /// Whether the words of `phrase` follow one another in `words`, and where.
@@ -182,7 +215,7 @@ fn phrase(words: &[Word], phrase: &str) -> Option<Range<usize>> {
 
 fn to_the_marker(message: &str, words: &[Word]) -> Option<Fault> {
     // `criteria_met` is two words here, and JSON is written for a machine.
-    let span = TO_THE_MARKER.iter().find_map(|talk| phrase(words, talk)).or_else(|| {
+    let span = marker_phrase(words).or_else(|| {
         let at = message.find("{\"").or_else(|| message.find("<|"))?;
         Some(at..at + 2)
     })?;
@@ -190,7 +223,7 @@ fn to_the_marker(message: &str, words: &[Word]) -> Option<Fault> {
 }
 
 /// Lines that begin with a speaker's name play both parts.
-fn other_part(message: &str) -> Option<Fault> {
+fn both_parts(message: &str) -> Option<Fault> {
     let mut start = 0;
     for line in message.split_inclusive('\n') {
         let label = line.trim_start().split(':').next().unwrap_or_default().to_lowercase();
@@ -231,17 +264,8 @@ fn repeats_itself(message: &str, sentences: &[(Range<usize>, &[Word])], words: &
         }
         seen.push(sentence);
     }
-    // A row of signs: `...` is a pause and `?!` a surprise, `????` neither.
-    let mut signs = 0..0;
-    for (at, sign) in message.char_indices() {
-        let again = message.get(signs.start..).is_some_and(|rest| rest.starts_with(sign));
-        if !again || sign.is_alphanumeric() || sign.is_whitespace() {
-            signs = at..at;
-        }
-        signs.end = at + sign.len_utf8();
-        if signs.len() > 3 * sign.len_utf8() {
-            return Some(Fault { span: signs, what });
-        }
+    if let Some(span) = row_of_signs(message) {
+        return Some(Fault { span, what });
     }
     // The same word twice in a row, other than `that that` and `had had`, or the same six words three times.
     let twice = words.windows(2).find(|pair| {

@@ -1,5 +1,6 @@
 //! A run's progress on stderr: bars on a terminal, lines elsewhere.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::line;
 use crate::pipeline::{Part, Watch};
+use crate::train::config::Detector;
 use crate::train::run::StepMetrics;
 
 /// Where stderr is no terminal, supervised steps are reported at most so often.
@@ -125,9 +127,10 @@ fn in_words(metrics: &StepMetrics) -> String {
     let timing = &metrics.timing;
     match &metrics.rl {
         Some(rl) => format!(
-            "reward {:.3}, {:.0} tokens a reply, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
+            "reward {:.3}, {:.0} tokens a reply{}, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
             rl.reward.mean,
             rl.reply_tokens.mean,
+            noise_in_words(&rl.noise),
             timing.seconds,
             timing.rollout,
             timing.judge,
@@ -135,5 +138,30 @@ fn in_words(metrics: &StepMetrics) -> String {
             timing.optimizer
         ),
         None => format!("loss {:.3}, {:.0} tokens/s", metrics.loss, timing.tokens_per_second),
+    }
+}
+
+/// What detectors found, e.g. `, noise: over_long 2`; nothing where none fired.
+fn noise_in_words(noise: &BTreeMap<Detector, u64>) -> String {
+    let fired = noise.iter().filter(|(_, count)| **count > 0);
+    let words: Vec<String> = fired.map(|(detector, count)| format!("{} {count}", detector.name())).collect();
+    if words.is_empty() { String::new() } else { format!(", noise: {}", words.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_detectors_that_fired_are_in_the_line() {
+        assert_eq!(noise_in_words(&BTreeMap::new()), "");
+        let quiet = BTreeMap::from([(Detector::OverLong, 0)]);
+        assert_eq!(noise_in_words(&quiet), "");
+        let found = BTreeMap::from([
+            (Detector::OverLong, 2),
+            (Detector::RoleInversion, 0),
+            (Detector::AddressesJudge, 11),
+        ]);
+        assert_eq!(noise_in_words(&found), ", noise: over_long 2 addresses_judge 11");
     }
 }

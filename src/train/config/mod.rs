@@ -46,7 +46,8 @@ pub use plan::{Plan, PlanError, ShapeSource, StagePlan};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use reference::reference;
 pub use rl::{
-    AdvantageScale, CarryOn, Grpo, KlForm, LengthReward, Noise, PolicyObjective, Rl, RubricRl, RuleRl,
+    AdvantageScale, CarryOn, Detector, Grpo, KlForm, LengthReward, Noise, PolicyObjective, Rl, RubricRl,
+    RuleRl,
 };
 pub use run::{Checkpoint, Evaluation, Limits, Optimizer, RunConfig};
 pub use stage::{Doctors, KINDS, MidTraining, Mix, Sft, Stage, Update};

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::legal::{Bound, Legal};
-use super::part::named;
+use super::part::{Named, named};
 use super::section::section;
 use super::stage::Update;
 
@@ -166,6 +168,43 @@ impl Rl {
     }
 }
 
+/// A detector of noise in a sampled reply. `src/rl/detect/` has a file for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detector {
+    /// Goes over its own words again and again.
+    Repetition,
+    /// Has too many words.
+    OverLong,
+    /// Speaks as the patient, or plays both parts.
+    RoleInversion,
+    /// Holds marks of a chat template.
+    TemplateLeakage,
+    /// Leaves the language or script of the dialogue.
+    LanguageSwitch,
+    /// Speaks to whoever marks it.
+    AddressesJudge,
+}
+
+named!(
+    Detector, DETECTORS:
+    "repetition" => Detector::Repetition, "over_long" => Detector::OverLong,
+    "role_inversion" => Detector::RoleInversion, "template_leakage" => Detector::TemplateLeakage,
+    "language_switch" => Detector::LanguageSwitch, "addresses_judge" => Detector::AddressesJudge,
+);
+
+impl Detector {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::NAMES.iter().map(|(_, detector)| *detector)
+    }
+
+    /// Its name in configurations and logs.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, detector)| *detector == self).map_or("", |(name, _)| *name)
+    }
+}
+
 section! {
     /// What makes a consultation unfit to learn from: repetition, overlength, a speaker who takes the other's part.
     pub struct Noise {
@@ -183,12 +222,25 @@ section! {
         role_marks: Vec<String> = role_marks(),
             Legal::Texts { what: "a list of texts in lower case, without spaces around them", fits: is_mark }, "",
             "chosen here";
+        /// Detectors that sampled replies are put before. A consultation does not go on with a reply that one of them fires on, and
+        /// `metrics.jsonl` counts what each found. They take no marks away. `docs/gaming.md` says what each looks for.
+        detectors: Vec<Detector> = Vec::new(), Legal::Texts { what: DETECTORS_IN_WORDS, fits: is_detector }, "",
+            "chosen here; the Baichuan-M2 report, 3.3.3, names the kinds";
+        /// The most words of a reply for the detector `over_long`.
+        max_words: usize = 120, Legal::COUNT, "words", "chosen here: the rubric's own bound";
     }
 }
 
 fn role_marks() -> Vec<String> {
     let marks = ["patient:", "doctor:", "user:", "assistant:", "system:", "<|im_start|>", "<|im_end|>"];
     marks.map(String::from).to_vec()
+}
+
+const DETECTORS_IN_WORDS: &str = "a list of \"repetition\", \"over_long\", \"role_inversion\", \"template_leakage\", \
+     \"language_switch\", \"addresses_judge\"";
+
+fn is_detector(text: &str) -> bool {
+    DETECTORS.contains(&text)
 }
 
 fn is_mark(text: &str) -> bool {

@@ -265,6 +265,23 @@ fn overrides_of_nothing_name_what_was_meant() {
 }
 
 #[test]
+fn detectors_are_none_unless_named() {
+    let detectors = |given: &[&str]| {
+        let config = parse(LEAST, given).unwrap_or_else(|error| panic!("{error}"));
+        rl(&config).noise.detectors.clone()
+    };
+    assert_eq!(detectors(&[]), []);
+    let set = "stage.rl.noise.detectors=[\"over_long\", \"repetition\"]";
+    assert_eq!(detectors(&[set]), [Detector::OverLong, Detector::Repetition]);
+    let problems = refused(LEAST, &["stage.rl.noise.detectors=[\"overlong\"]"]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("`stage.rl.noise.detectors`"), "{}", problems[0]);
+    for detector in Detector::all() {
+        assert!(problems[0].contains(detector.name()), "{} is not in {}", detector.name(), problems[0]);
+    }
+}
+
+#[test]
 fn an_objective_has_its_advantage_unless_the_file_says_otherwise() {
     let scale = |given: &[&str]| {
         let config = parse(LEAST, given).unwrap_or_else(|error| panic!("{error}"));

@@ -1,8 +1,11 @@
 //! What is measured in one step: a line of `metrics.jsonl`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::number;
+use crate::train::config::Detector;
 
 /// One step of training.
 ///
@@ -51,6 +54,9 @@ pub struct RlMetrics {
     pub equal_groups: u64,
     /// Replies cut off at the length limit.
     pub truncated: u64,
+    /// Replies that each detector fired on, of those the configuration asks for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub noise: BTreeMap<Detector, u64>,
     /// Entropy in nats of the distributions that trained tokens are drawn from, as the trainer has them before each update;
     /// where the configuration asks for it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -213,6 +219,16 @@ mod tests {
         assert!(serde_json::from_str::<StepMetrics>(&line.replace("\"tokens\"", "\"tokenz\"")).is_err());
         let plain = serde_json::to_string(&StepMetrics::default()).unwrap();
         assert!(!plain.contains("\"rl\":"), "{plain}");
+    }
+
+    #[test]
+    fn detectors_stand_in_the_line_by_name_where_there_are_any() {
+        let noise = BTreeMap::from([(Detector::OverLong, 2), (Detector::Repetition, 0)]);
+        let metrics = RlMetrics { noise, ..RlMetrics::default() };
+        let line = serde_json::to_string(&metrics).unwrap();
+        assert!(line.contains(r#""noise":{"repetition":0,"over_long":2}"#), "{line}");
+        assert_eq!(serde_json::from_str::<RlMetrics>(&line).unwrap(), metrics);
+        assert!(!serde_json::to_string(&RlMetrics::default()).unwrap().contains("noise"));
     }
 
     #[test]
