@@ -169,7 +169,12 @@ fn rounded_activations_stay_close_and_give_the_same_bits_alone_in_a_batch_and_in
     for n in [1, 2, 5] {
         assert_eq!(bits(&logits(&rounded, &ids[..n])), bits(&all[..n * vocab]), "{n} ids");
     }
-    let options = EngineOptions { cache_tokens: 1024, batch_tokens: 512, memory_limit: None };
+    let options = EngineOptions {
+        cache_tokens: 1024,
+        batch_tokens: 512,
+        memory_limit: None,
+        ..EngineOptions::default()
+    };
     let mut engine = Engine::new(rounded, 0, bundle.tokenizer.clone(), options).unwrap();
     let submitted = [3, 7].map(|n| engine.submit(Request::greedy(ids[..n].to_vec(), 6)).unwrap());
     for (n, output) in [3, 7].into_iter().zip(engine.run(&submitted)) {
@@ -222,7 +227,12 @@ fn numbers_are_those_of_transformers_and_survive_an_export() {
     drop((exported, exported_bundle, kept));
 
     // One batch of all prompts.
-    let options = EngineOptions { cache_tokens: 1024, batch_tokens: 512, memory_limit: None };
+    let options = EngineOptions {
+        cache_tokens: 1024,
+        batch_tokens: 512,
+        memory_limit: None,
+        ..EngineOptions::default()
+    };
     let mut engine = Engine::new(decoder, 0, bundle.tokenizer.clone(), options).unwrap();
     let case = &recording.cases[shortest];
     let scores: Vec<f32> = engine.score(&case.ids).unwrap()[1..].iter().map(|s| s.unwrap()).collect();

@@ -121,8 +121,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let workload = Workload { prefill, context, decode, batches, repeats };
     let progress = Progress::spinner();
     let (cache_tokens, batch_tokens) = (workload.cache_tokens(), workload.batch_tokens());
-    let options =
-        EngineOptions { cache_tokens, batch_tokens, memory_limit: available_memory(runtime.device) };
+    let memory_limit = available_memory(runtime.device);
+    // Repeats are of the same prompt, which is to be computed each time.
+    let options = EngineOptions { cache_tokens, batch_tokens, memory_limit, prefix_reuse: false };
     let mut report = Report {
         model: String::new(),
         device: runtime.device.to_string(),
