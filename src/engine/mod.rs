@@ -1,5 +1,6 @@
 //! Generation: continuous batching over a paged cache, reuse of what prompts begin with, sampling, and the memory it will take.
 
+pub mod affinity;
 pub mod backend;
 pub mod blocks;
 pub mod chat;
