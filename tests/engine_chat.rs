@@ -134,10 +134,9 @@ fn threads_ask_at_the_same_time() {
     });
 }
 
-/// Stops after `parts` parts of a reply, and asks the same model in between.
+/// Asks the same model when it hears a part of a reply, and stops the reply after it.
 struct Curious<'a> {
     chat: &'a EngineChat,
-    parts: usize,
     heard: Vec<Reply>,
 }
 
@@ -147,7 +146,20 @@ impl Listener for Curious<'_> {
     }
 
     fn stopped(&mut self) -> bool {
-        self.heard.len() >= self.parts
+        !self.heard.is_empty()
+    }
+}
+
+/// Counts the parts of a reply.
+struct Counted(usize);
+
+impl Listener for Counted {
+    fn hear(&mut self, _: Part<'_>) {
+        self.0 += 1;
+    }
+
+    fn stopped(&mut self) -> bool {
+        false
     }
 }
 
@@ -155,9 +167,16 @@ impl Listener for Curious<'_> {
 fn a_listener_stops_a_reply_and_may_ask_the_same_model() {
     let (_dir, bundle) = bundle();
     let chat = chat(&bundle, 2 * CONTEXT, true);
-    let [whole, other] = [0, 1].map(|number| uncached(reply(&chat, &asked(number))));
-    let mut listener = Curious { chat: &chat, parts: 1, heard: Vec::new() };
-    let Asked { messages, options } = asked(0);
+    // Tokens are bytes, and not all of them are a character: a reply that is heard in several parts.
+    let in_parts = |number: &u64| {
+        let (Asked { messages, options }, mut parts) = (asked(*number), Counted(0));
+        chat.reply(&messages, &options, &mut parts).unwrap();
+        parts.0 >= 3
+    };
+    let number = (2..40).find(in_parts).unwrap();
+    let [whole, other] = [number, 1].map(|number| uncached(reply(&chat, &asked(number))));
+    let mut listener = Curious { chat: &chat, heard: Vec::new() };
+    let Asked { messages, options } = asked(number);
     let stopped = chat.reply(&messages, &options, &mut listener).unwrap();
     assert_eq!(stopped.finish, Finish::Stopped);
     assert!(whole.message.content.starts_with(&stopped.message.content), "{stopped:?} {whole:?}");
@@ -166,5 +185,5 @@ fn a_listener_stops_a_reply_and_may_ask_the_same_model() {
         assert_eq!(uncached(reply), other);
     }
     // Its cache was given back.
-    assert_eq!(uncached(reply(&chat, &asked(0))), whole);
+    assert_eq!(uncached(reply(&chat, &asked(number))), whole);
 }

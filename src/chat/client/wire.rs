@@ -218,7 +218,6 @@ mod tests {
             stream: true,
             schema: Some(Arc::new(ReplySchema::new("verdict", schema.clone()).unwrap())),
             conversation: None,
-            conversation: None,
         };
         assert_eq!(
             request("m", &messages[1..2], &options),
