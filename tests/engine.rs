@@ -17,7 +17,7 @@ fn engine(model: &str, options: EngineOptions) -> Engine<Flex> {
 }
 
 fn options(cache_tokens: usize, batch_tokens: usize) -> EngineOptions {
-    EngineOptions { cache_tokens, batch_tokens, memory_limit: None }
+    EngineOptions { cache_tokens, batch_tokens, memory_limit: None, ..EngineOptions::default() }
 }
 
 fn run(engine: &mut Engine<Flex>, requests: Vec<Request>) -> Vec<Vec<Output>> {
@@ -107,7 +107,12 @@ fn too_little_memory_is_refused_before_anything_is_allocated() {
     let config = config("qwen2_tiny");
     let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
     let decoder = Decoder::<Flex>::new(config, weights, DType::F32, FlexDevice);
-    let huge = EngineOptions { cache_tokens: 1 << 40, batch_tokens: 16, memory_limit: Some(1 << 30) };
+    let huge = EngineOptions {
+        cache_tokens: 1 << 40,
+        batch_tokens: 16,
+        memory_limit: Some(1 << 30),
+        ..EngineOptions::default()
+    };
     let message = Engine::new(decoder, 0, None, huge).unwrap_err().to_string();
     assert!(message.contains("the limit is 1024 MiB"), "{message}");
 }

@@ -117,7 +117,12 @@ impl School {
     }
 
     fn policy_of(&self, decoder: Decoder<Flex>) -> Policy<Flex> {
-        let options = EngineOptions { cache_tokens: 32 * 1024, batch_tokens: 512, memory_limit: None };
+        let options = EngineOptions {
+            cache_tokens: 32 * 1024,
+            batch_tokens: 512,
+            memory_limit: None,
+            ..EngineOptions::default()
+        };
         Policy::new(Engine::new(decoder, 0, None, options).unwrap(), self.format.clone())
     }
 

@@ -5,11 +5,13 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use burn::tensor::{DType, Tensor};
 use burn_flex::{Flex, FlexDevice};
 use osler::chat::Message;
 use osler::data::{RenderOptions, ThinkingMode};
+use osler::engine::affinity::compare;
 use osler::engine::{Engine, EngineOptions, ModelBundle, Request, TextEngine};
 use osler::kernels::quantised::Activations;
 use osler::kernels::softmax::cpu::log_sum_exp;
@@ -169,7 +171,12 @@ fn rounded_activations_stay_close_and_give_the_same_bits_alone_in_a_batch_and_in
     for n in [1, 2, 5] {
         assert_eq!(bits(&logits(&rounded, &ids[..n])), bits(&all[..n * vocab]), "{n} ids");
     }
-    let options = EngineOptions { cache_tokens: 1024, batch_tokens: 512, memory_limit: None };
+    let options = EngineOptions {
+        cache_tokens: 1024,
+        batch_tokens: 512,
+        memory_limit: None,
+        ..EngineOptions::default()
+    };
     let mut engine = Engine::new(rounded, 0, bundle.tokenizer.clone(), options).unwrap();
     let submitted = [3, 7].map(|n| engine.submit(Request::greedy(ids[..n].to_vec(), 6)).unwrap());
     for (n, output) in [3, 7].into_iter().zip(engine.run(&submitted)) {
@@ -222,7 +229,12 @@ fn numbers_are_those_of_transformers_and_survive_an_export() {
     drop((exported, exported_bundle, kept));
 
     // One batch of all prompts.
-    let options = EngineOptions { cache_tokens: 1024, batch_tokens: 512, memory_limit: None };
+    let options = EngineOptions {
+        cache_tokens: 1024,
+        batch_tokens: 512,
+        memory_limit: None,
+        ..EngineOptions::default()
+    };
     let mut engine = Engine::new(decoder, 0, bundle.tokenizer.clone(), options).unwrap();
     let case = &recording.cases[shortest];
     let scores: Vec<f32> = engine.score(&case.ids).unwrap()[1..].iter().map(|s| s.unwrap()).collect();
@@ -236,4 +248,92 @@ fn numbers_are_those_of_transformers_and_survive_an_export() {
         let tokenizer: &Arc<_> = bundle.tokenizer().unwrap();
         assert_eq!(outputs[0].text, tokenizer.decode(&case.greedy_ids, true).unwrap());
     }
+}
+
+/// A conversation of `tokens` tokens or a few more.
+fn consultation(bundle: &ModelBundle, tokens: usize) -> String {
+    const TURNS: [&str; 6] = [
+        "Patient: I have had a cough for nine days and it keeps me awake at night.",
+        "Doctor: Do you bring anything up when you cough, and have you seen any blood in it?",
+        "Patient: Only a little clear phlegm in the morning. No blood. I am more tired than usual.",
+        "Doctor: Have you had a fever, chills, or pain in your chest when you breathe in?",
+        "Patient: On two evenings I had 38.2 degrees. There is no pain. My son was ill the week before.",
+        "Doctor: Do you smoke, and do you take any medicine every day?",
+    ];
+    let tokenizer = bundle.tokenizer().unwrap();
+    let mut text = String::new();
+    for (number, turn) in (1..).zip(TURNS.iter().cycle()) {
+        text.push_str(&format!("{number}. {turn}\n"));
+        if tokenizer.encode(&text, false).unwrap().len() >= tokens {
+            break;
+        }
+    }
+    text
+}
+
+/// `cargo test --release --test smollm2 -- --nocapture` prints both times.
+#[test]
+fn twenty_criteria_of_one_conversation_share_it_and_have_the_same_verdicts() {
+    const CRITERIA: [&str; 20] = [
+        "fever",
+        "chills",
+        "blood",
+        "phlegm",
+        "smoking",
+        "medicine",
+        "pain",
+        "weight",
+        "travel",
+        "allergies",
+        "asthma",
+        "sleep",
+        "work",
+        "pets",
+        "alcohol",
+        "appetite",
+        "family",
+        "surgery",
+        "vaccines",
+        "breathing",
+    ];
+    let Some(path) = model_path() else { return };
+    let bundle = ModelBundle::open(&path).unwrap();
+    let template = bundle.chat_template().unwrap().unwrap();
+    let conversation = consultation(&bundle, 1000);
+    let requests = CRITERIA.map(|criterion| {
+        let ask = format!("{conversation}\nDoes the doctor ask about {criterion}? Answer yes or no.");
+        let options = RenderOptions::prompt(ThinkingMode::Auto);
+        let rendered = template.render(&[Message::user(ask)], &options).unwrap();
+        Request::greedy(bundle.tokenizer().unwrap().encode(&rendered, false).unwrap(), 1)
+    });
+    let tokens: usize = requests.iter().map(|it| it.prompt.len()).sum();
+    let [separate, shared] = [false, true].map(|prefix_reuse| {
+        let (_, decoder) = kept(&path, KeptType::AsStored);
+        // Fewer than all prompts take: what they have in common is there once.
+        let options =
+            EngineOptions { cache_tokens: 4096, batch_tokens: 512, memory_limit: None, prefix_reuse };
+        let mut engine = Engine::new(decoder, 0, None, options).unwrap();
+        let start = Instant::now();
+        let ids = requests.clone().map(|it| engine.submit(it).unwrap());
+        while !engine.is_idle() {
+            engine.step();
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let cached: usize = ids.iter().map(|id| engine.cached_tokens(*id)).sum();
+        let verdicts: Vec<_> = ids.iter().map(|id| engine.take(*id).unwrap().remove(0)).collect();
+        (seconds, cached, verdicts)
+    });
+    let ratio = shared.1 as f64 / tokens as f64;
+    let (same, largest) = compare(&separate.2, &shared.2);
+    println!(
+        "{tokens} prompt tokens, {:.1}% of them cached; {:.2} s separate, {:.2} s shared, {:.1} times as fast; log-probs differ by \
+         {largest:e}",
+        100.0 * ratio,
+        separate.0,
+        shared.0,
+        separate.0 / shared.0
+    );
+    assert_eq!(separate.1, 0);
+    assert!(ratio >= 0.9, "{ratio}");
+    assert!(same && largest <= 1e-5, "{largest:e}");
 }

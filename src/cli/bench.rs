@@ -1,5 +1,6 @@
 //! `osler bench`
 
+mod affinity;
 mod ceilings;
 mod grpo;
 mod kernels;
@@ -29,6 +30,7 @@ use crate::model::load::{KeptType, keeps_blocks, kept_bytes};
   osler bench
   osler bench grpo
   osler bench kernels
+  osler bench affinity --model ./my-model
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
   osler bench --model ./model.Q4_1.gguf --dtype auto --activations exact,q8
 
@@ -79,6 +81,7 @@ pub struct Arguments {
 /// What else can be measured.
 #[derive(clap::Subcommand)]
 enum What {
+    Affinity(affinity::Arguments),
     Grpo(grpo::Arguments),
     Kernels(kernels::Arguments),
 }
@@ -105,6 +108,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let Arguments { what, model, dtype, activations, prefill, context, decode, batches, repeats, runtime } =
         arguments;
     match what {
+        Some(What::Affinity(arguments)) => return affinity::run(arguments),
         Some(What::Grpo(arguments)) => return grpo::run(arguments),
         Some(What::Kernels(arguments)) => return kernels::run(arguments),
         None => {}
@@ -121,8 +125,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let workload = Workload { prefill, context, decode, batches, repeats };
     let progress = Progress::spinner();
     let (cache_tokens, batch_tokens) = (workload.cache_tokens(), workload.batch_tokens());
-    let options =
-        EngineOptions { cache_tokens, batch_tokens, memory_limit: available_memory(runtime.device) };
+    let memory_limit = available_memory(runtime.device);
+    // Repeats are of the same prompt, which is to be computed each time.
+    let options = EngineOptions { cache_tokens, batch_tokens, memory_limit, prefix_reuse: false };
     let mut report = Report {
         model: String::new(),
         device: runtime.device.to_string(),

@@ -9,21 +9,24 @@ use crate::cli::options::{Ids, Model, Runtime, Sampling, encode, text_or_stdin};
 use crate::cli::{CommandResult, output};
 use crate::data::{RenderOptions, ThinkingMode};
 use crate::engine::core::cache_tokens;
-use crate::engine::{ModelBundle, Output, Request, StopReason, TextEngine};
+use crate::engine::{ModelBundle, Output, Request, RequestId, StopReason, TextEngine};
 
 /// Continue prompts
 ///
-/// Several prompts, and several samples of each, run as one batch; a prompt is computed once for all its samples.
+/// Several prompts, and several samples of each, run as one batch; a prompt is computed once for all its samples, and so is what
+/// several prompts begin with.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   osler generate --model SmolLM2-135M-Instruct.gguf --prompt 'The most common cause of a dry cough is'
   osler generate --model ./my-model --chat --prompt 'I have a headache.' --temperature 0.7 --samples 4
   osler generate --model ./my-model --ids 1,2,3 --max-new-tokens 16 --temperature 0 --json
 
-JSON: {\"outputs\": [{\"ids\": [..], \"text\": \"..\", \"logprobs\": [..], \"stop\": \"eos|length|stop\"}]}
+JSON: {\"outputs\": [{\"ids\": [..], \"text\": \"..\", \"logprobs\": [..], \"stop\": \"eos|length|stop\"}],
+       \"prompts\": [{\"prompt_tokens\", \"cached_tokens\"}]}
       New tokens only (a stop id is one of them, a stop string is not part of the text); prompts in order, then
       samples. logprobs are natural logs at temperature 1. Above temperature 0 each output also has
-      \"sampling_logprobs\", under the distribution the token was drawn from.")]
+      \"sampling_logprobs\", under the distribution the token was drawn from. cached_tokens of a prompt were
+      computed for another one that begins alike.")]
 pub struct Arguments {
     #[command(flatten)]
     model: Model,
@@ -82,6 +85,13 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Report {
     outputs: Vec<OutputReport>,
+    prompts: Vec<PromptReport>,
+}
+
+#[derive(Serialize)]
+struct PromptReport {
+    prompt_tokens: usize,
+    cached_tokens: usize,
 }
 
 #[derive(Serialize)]
@@ -123,7 +133,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let mut engine = arguments.model.engine(&bundle, &arguments.runtime, tokens, arguments.batch_tokens)?;
     let has_text = bundle.tokenizer.is_some();
     let live = !arguments.runtime.json && has_text && requests.len() == 1 && arguments.samples == 1;
-    let outputs = generate(engine.as_mut(), requests, live)?;
+    let (outputs, prompts) = generate(engine.as_mut(), requests, live)?;
     if arguments.runtime.json {
         let drawn = sampling.temperature > 0.0;
         let report = |o: Output| OutputReport {
@@ -133,7 +143,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
             sampling_logprobs: drawn.then_some(o.sampling_logprobs),
             stop: o.stop,
         };
-        output::json(&Report { outputs: outputs.into_iter().map(report).collect() })?;
+        output::json(&Report { outputs: outputs.into_iter().map(report).collect(), prompts })?;
     } else if live {
         output::text("\n")?;
     } else {
@@ -176,8 +186,9 @@ fn generate(
     engine: &mut dyn TextEngine,
     requests: Vec<Request>,
     live: bool,
-) -> Result<Vec<Output>, Box<dyn std::error::Error>> {
+) -> Result<(Vec<Output>, Vec<PromptReport>), Box<dyn std::error::Error>> {
     let budget: usize = requests.iter().map(|r| r.samples.saturating_mul(r.max_new_tokens)).sum();
+    let lengths: Vec<usize> = requests.iter().map(|r| r.prompt.len()).collect();
     let ids = requests.into_iter().map(|r| engine.submit(r)).collect::<Result<Vec<_>, _>>()?;
     let progress =
         (!live && std::io::stderr().is_terminal()).then(|| crate::cli::terminal::Progress::tokens(budget));
@@ -196,7 +207,12 @@ fn generate(
     if let Some(progress) = &progress {
         progress.finish();
     }
+    let of_prompt = |(prompt_tokens, id): (usize, &RequestId)| PromptReport {
+        prompt_tokens,
+        cached_tokens: engine.cached_tokens(*id),
+    };
+    let prompts = lengths.into_iter().zip(&ids).map(of_prompt).collect();
     let outputs: Vec<Output> = ids.into_iter().flat_map(|id| engine.take(id).unwrap_or_default()).collect();
     outputs.iter().try_for_each(Output::check)?;
-    Ok(outputs)
+    Ok((outputs, prompts))
 }

@@ -128,7 +128,8 @@ impl Model {
         batch_tokens: usize,
     ) -> Result<Box<dyn TextEngine>, OpenError> {
         let limit = self.memory_limit.map(|Size(bytes)| bytes).or_else(|| available_memory(runtime.device));
-        let options = EngineOptions { cache_tokens, batch_tokens, memory_limit: limit };
+        let options =
+            EngineOptions { cache_tokens, batch_tokens, memory_limit: limit, ..EngineOptions::default() };
         let progress = Progress::bytes("loading");
         let (dtype, activations) = (self.dtype.float(), self.activations.into());
         let show = &mut |done, all| progress.set(done, all);

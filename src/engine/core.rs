@@ -2,8 +2,9 @@
 //!
 //! A step takes one token from each continuation that is being written and fills the rest of its budget with
 //! prompt tokens of requests that are not yet that far (continuous batching, chunked prefill). A prompt is computed
-//! once; its whole blocks are shared by the samples, its last partial block is copied. Kernels on the CPU are
-//! batch-invariant, so what a request gets does not depend on its neighbours.
+//! once; its whole blocks are shared by the samples, its last partial block is copied. Whole blocks of prompts that begin
+//! alike are computed once, too, as long as they are in the cache. Kernels on the CPU are batch-invariant, so what a request
+//! gets does not depend on its neighbours, nor on who has computed its beginning.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use crate::data::{StopMatcher, TextStream, Tokenizer};
-use crate::engine::blocks::BlockAllocator;
+use crate::engine::blocks::{BlockAllocator, Reservation};
 use crate::engine::error::{EngineError, RequestError};
+use crate::engine::group::Group;
 use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
 use crate::engine::request::{Event, Output, Request, RequestId};
 use crate::engine::sample::{Sample, TextState};
@@ -32,11 +34,13 @@ pub struct EngineOptions {
     pub batch_tokens: usize,
     /// Refuse to start if the predicted peak is above this many bytes.
     pub memory_limit: Option<u64>,
+    /// Whether prompts that begin alike share what was computed. On the CPU it changes no bit of any result.
+    pub prefix_reuse: bool,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { cache_tokens: 4096, batch_tokens: 512, memory_limit: None }
+        Self { cache_tokens: 4096, batch_tokens: 512, memory_limit: None, prefix_reuse: true }
     }
 }
 
@@ -51,17 +55,15 @@ pub struct Engine<B: KernelBackend> {
     plan: MemoryPlan,
     waiting: VecDeque<(RequestId, Request)>,
     running: Vec<Group>,
-    finished: BTreeMap<RequestId, Vec<Output>>,
+    finished: BTreeMap<RequestId, Finished>,
     next_id: u64,
 }
 
-/// A request that holds its blocks.
+/// A request that nobody has taken the outputs of.
 #[derive(Debug)]
-struct Group {
-    id: RequestId,
-    request: Request,
-    prefilled: usize,
-    samples: Vec<Sample>,
+struct Finished {
+    outputs: Vec<Output>,
+    cached: usize,
 }
 
 /// Where a row of logits goes: `(group, samples)`.
@@ -111,7 +113,7 @@ impl<B: KernelBackend> Engine<B> {
             decoder,
             tokenizer,
             cache,
-            blocks: BlockAllocator::new(blocks),
+            blocks: BlockAllocator::new(blocks, options.prefix_reuse),
             options,
             plan,
             waiting: VecDeque::new(),
@@ -126,8 +128,21 @@ impl<B: KernelBackend> Engine<B> {
         &self.decoder
     }
 
-    /// The model, to be changed between requests. What an unfinished request has cached is of the model as it was.
+    /// The model, to be changed between requests. What an unfinished request has cached is of the model as it was; no other
+    /// request uses it from here on.
     pub fn decoder_mut(&mut self) -> &mut Decoder<B> {
+        let running = std::mem::take(&mut self.running);
+        let (begun, rest): (Vec<_>, Vec<_>) = running.into_iter().partition(|group| group.prefilled > 0);
+        // The others may hold blocks that were computed for them already.
+        for group in rest.into_iter().rev() {
+            group.release(&mut self.blocks);
+            self.waiting.push_front((group.id, group.request));
+        }
+        self.running = begun;
+        for group in &mut self.running {
+            group.kept = false;
+        }
+        self.blocks.forget();
         &mut self.decoder
     }
 
@@ -175,7 +190,7 @@ impl<B: KernelBackend> Engine<B> {
                 let sample = &mut group.samples[index];
                 let (text, stop) = sample.push(sampled, &group.request);
                 if stop.is_some() {
-                    self.blocks.give(sample.blocks.drain(sample.shared..));
+                    group.give_back(index, &mut self.blocks);
                 }
                 events.push(Event { request: group.id, sample: index, id: sampled.id, text, stop });
             }
@@ -195,15 +210,21 @@ impl<B: KernelBackend> Engine<B> {
 
     /// The outputs of a finished request, once.
     pub fn take(&mut self, id: RequestId) -> Option<Vec<Output>> {
-        self.finished.remove(&id)
+        self.finished.remove(&id).map(|finished| finished.outputs)
+    }
+
+    /// Prompt tokens of a request that were not computed for it, since the same beginning was there: so far, or in all once it is
+    /// finished. 0 after its outputs were taken.
+    pub fn cached_tokens(&self, id: RequestId) -> usize {
+        let running = || self.running.iter().find(|group| group.id == id).map(|group| group.cached);
+        self.finished.get(&id).map(|finished| finished.cached).or_else(running).unwrap_or(0)
     }
 
     /// Drops a request wherever it is.
     pub fn cancel(&mut self, id: RequestId) {
         self.waiting.retain(|(waiting, _)| *waiting != id);
         if let Some(at) = self.running.iter().position(|group| group.id == id) {
-            let group = self.running.remove(at);
-            self.release(&group);
+            self.running.remove(at).release(&mut self.blocks);
         }
     }
 
@@ -225,15 +246,13 @@ impl<B: KernelBackend> Engine<B> {
 
     /// Lets waiting requests in, first come first served, while their blocks are free.
     fn admit(&mut self) {
-        while let Some((_, request)) = self.waiting.front() {
-            let (shared, own) = block_counts(request);
-            let Some(mut blocks) = self.blocks.take(shared + own * request.samples) else {
+        while let Some((id, request)) = self.waiting.pop_front() {
+            let own = block_counts(&request).1;
+            let Some(reserved) = self.blocks.reserve(&request.prompt, own * request.samples) else {
+                self.waiting.push_front((id, request));
                 return;
             };
-            let Some((id, request)) = self.waiting.pop_front() else {
-                return;
-            };
-            let rest = blocks.split_off(shared);
+            let Reservation { nodes, shared, own: rest } = reserved;
             let samples = (0..request.samples)
                 .map(|i| {
                     let own = &rest[i * own..(i + 1) * own];
@@ -242,10 +261,11 @@ impl<B: KernelBackend> Engine<B> {
                         Some(TextState { stream: TextStream::new(tokenizer, true), matcher })
                     });
                     let sampler = Sampler::new(request.sampling, i as u64, &request.prompt);
-                    Sample::new(sampler, text, [&blocks[..], own].concat(), shared)
+                    Sample::new(sampler, text, [&shared[..], own].concat(), shared.len())
                 })
                 .collect();
-            self.running.push(Group { id, request, prefilled: 0, samples });
+            let kept = self.options.prefix_reuse;
+            self.running.push(Group { id, request, nodes, prefilled: 0, cached: 0, kept, samples });
         }
     }
 
@@ -255,10 +275,10 @@ impl<B: KernelBackend> Engine<B> {
         let budget = self.options.batch_tokens.max(1);
         // Oldest first, so that continuations beyond the budget get their turn as others end.
         for (index, group) in self.running.iter().enumerate() {
-            let prompt = group.request.prompt.len();
-            if group.prefilled < prompt {
+            if !group.is_prefilled() {
                 continue;
             }
+            let prompt = group.request.prompt.len();
             for (i, sample) in group.samples.iter().enumerate().filter(|(_, s)| !s.is_done()) {
                 if step.tokens.len() == budget {
                     break;
@@ -270,15 +290,22 @@ impl<B: KernelBackend> Engine<B> {
             }
         }
         for (index, group) in self.running.iter_mut().enumerate() {
-            let prompt = &group.request.prompt;
-            let take = (prompt.len() - group.prefilled).min(budget - step.tokens.len());
-            if take == 0 {
+            let room = budget - step.tokens.len();
+            if room == 0 {
+                break;
+            }
+            if group.is_prefilled() {
                 continue;
             }
-            let end = group.prefilled + take;
-            step.add(&prompt[group.prefilled..end], group.prefilled, &group.samples[0].blocks);
+            // Whoever is older goes first and takes all the room that it needs. So where there is room left, what it shares with this
+            // one is computed, perhaps in this very step: a layer stores the keys of all tokens before it attends to any.
+            group.skip_computed(&self.blocks);
+            let (prompt, start) = (&group.request.prompt, group.prefilled);
+            let end = prompt.len().min(start + room);
+            step.add(&prompt[start..end], start, &group.samples[0].blocks);
+            self.blocks.set_computed(&group.nodes[start / BLOCK_TOKENS..end / BLOCK_TOKENS]);
             group.prefilled = end;
-            if end == prompt.len() {
+            if group.is_prefilled() {
                 step.rows
                     .push((step.tokens.len() - 1, Row { group: index, samples: 0..group.samples.len() }));
             }
@@ -334,20 +361,12 @@ impl<B: KernelBackend> Engine<B> {
             let group = &self.running[index];
             if group.samples.iter().all(Sample::is_done) {
                 let group = self.running.remove(index);
-                self.release(&group);
+                group.release(&mut self.blocks);
                 let outputs = group.samples.into_iter().map(Sample::into_output).collect();
-                self.finished.insert(group.id, outputs);
+                self.finished.insert(group.id, Finished { outputs, cached: group.cached });
             } else {
                 index += 1;
             }
-        }
-    }
-
-    fn release(&mut self, group: &Group) {
-        let own = group.samples.iter().flat_map(|s| s.blocks[s.shared..].iter().copied());
-        self.blocks.give(own);
-        if let Some(first) = group.samples.first() {
-            self.blocks.give(first.blocks[..first.shared].iter().copied());
         }
     }
 }

@@ -121,3 +121,11 @@ pub enum EngineError {
         limit: u64,
     },
 }
+
+/// A step of the engine did not come to its end, in whatever thread it was made.
+#[derive(Debug, Error, PartialEq)]
+#[error("the engine of {name} failed in the middle of a step: open the model again")]
+pub struct EngineLost {
+    /// The model.
+    pub name: String,
+}

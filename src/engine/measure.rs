@@ -187,7 +187,7 @@ pub fn measure(
 }
 
 /// Tokens that mean nothing: speed does not depend on them.
-fn prompt(config: &ModelConfig, len: usize, salt: u32) -> Vec<u32> {
+pub(super) fn prompt(config: &ModelConfig, len: usize, salt: u32) -> Vec<u32> {
     let vocab = config.vocab_size as u32;
     (0..len as u32).map(|i| (i.wrapping_mul(7919) ^ salt.wrapping_mul(104_729)) % vocab).collect()
 }

@@ -1,14 +1,17 @@
-//! Generation: continuous batching over a paged cache, sampling, and the memory it will take.
+//! Generation: continuous batching over a paged cache, reuse of what prompts begin with, sampling, and the memory it will take.
 
+pub mod affinity;
 pub mod backend;
 pub mod blocks;
 pub mod chat;
 pub mod core;
 pub mod device;
 pub mod error;
+mod group;
 pub mod measure;
 pub mod memory;
 pub mod open;
+pub mod prefix;
 pub mod request;
 mod sample;
 pub mod sampling;

@@ -19,7 +19,7 @@ pub(super) struct Sample {
     text_state: Option<TextState>,
     /// Cache blocks in order: the prompt's shared ones, then its own.
     pub(super) blocks: Vec<u32>,
-    /// How many of `blocks`, from the start, belong to the request.
+    /// How many of `blocks`, from the start, are the prompt's.
     pub(super) shared: usize,
     output: Output,
     done: bool,

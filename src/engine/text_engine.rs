@@ -11,7 +11,7 @@ use crate::kernels::softmax::cpu::LogSum;
 use crate::model::config::ModelConfig;
 
 /// Generates and scores text with one model on one device.
-pub trait TextEngine {
+pub trait TextEngine: Send {
     /// The model's sizes.
     fn config(&self) -> &ModelConfig;
     /// Predicted peak memory.
@@ -24,6 +24,9 @@ pub trait TextEngine {
     fn is_idle(&self) -> bool;
     /// The outputs of a finished request, once.
     fn take(&mut self, id: RequestId) -> Option<Vec<Output>>;
+    /// Prompt tokens of a request that were not computed for it, since the same beginning was there: so far, or in all once it is
+    /// finished. 0 after its outputs were taken.
+    fn cached_tokens(&self, id: RequestId) -> usize;
     /// Drops a request wherever it is.
     fn cancel(&mut self, id: RequestId);
     /// Natural log-probability of each id given those before it; `None` for the first.
@@ -53,6 +56,10 @@ impl<B: KernelBackend> TextEngine for Engine<B> {
 
     fn take(&mut self, id: RequestId) -> Option<Vec<Output>> {
         Engine::take(self, id)
+    }
+
+    fn cached_tokens(&self, id: RequestId) -> usize {
+        Engine::cached_tokens(self, id)
     }
 
     fn cancel(&mut self, id: RequestId) {

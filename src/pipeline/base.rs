@@ -67,6 +67,7 @@ pub(super) fn policy<B: KernelBackend>(
         cache_tokens: Memory::cache_tokens(config, model),
         batch_tokens: BATCH_TOKENS,
         memory_limit: config.limits.memory.map(|bytes| bytes.0),
+        ..EngineOptions::default()
     };
     let engine = Engine::new(decoder, bytes, Some(prepared.tokenizer.clone()), options)?;
     Ok((Policy::new(engine, prepared.format.clone()), base))

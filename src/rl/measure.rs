@@ -168,7 +168,8 @@ fn policy<B: KernelBackend>(
     // Blocks are whole, and a sequence may have a prompt's and its own partial one.
     let sequence = shape.prompt_tokens + shape.new_tokens + 2 * BLOCK_TOKENS;
     let cache_tokens = sequences.saturating_mul(sequence);
-    let options = EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit: None };
+    let options =
+        EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit: None, prefix_reuse: false };
     let engine = Engine::new(decoder, matrices.bytes() as u64 * config.num_parameters(), None, options)?;
     Ok(Policy::new(engine, format))
 }

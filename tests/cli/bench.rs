@@ -82,6 +82,32 @@ fn bench_runs_on_a_config_alone_and_in_any_proportions() {
 }
 
 #[test]
+fn affinity_is_measured_with_and_without_sharing() {
+    let model = Model::new("llama_tiny");
+    let base = ["bench", "affinity", "--model", model.path(), "--criteria", "4", "--tokens", "70", "--json"];
+    let sizes = ["--criterion-tokens", "8", "--new-tokens", "2", "--repeats", "2", "--threads", "2"];
+    let report = json_of(&[&base[..], &sizes].concat(), "");
+    let of_machine = ["model", "device", "threads", "instruction_set", "dtype"];
+    let asked = ["criteria", "tokens", "criterion_tokens", "new_tokens", "prompt_tokens"];
+    let found =
+        ["cached_tokens", "cached_ratio", "seconds", "speedup", "same_verdicts", "largest_difference"];
+    assert_eq!(keys(&report), [&of_machine[..], &asked, &found].concat());
+    // Four whole blocks of the conversation, for all but the first.
+    assert_eq!((&report["prompt_tokens"], &report["cached_tokens"]), (&json!(4 * 78), &json!(3 * 64)));
+    assert!((report["cached_ratio"].as_f64().unwrap() - 192.0 / 312.0).abs() < 1e-9, "{report}");
+    assert_eq!((&report["same_verdicts"], &report["largest_difference"]), (&json!(true), &json!(0.0)));
+    let [separate, shared] = ["separate", "shared"].map(|how| report["seconds"][how].as_f64().unwrap());
+    assert!(separate > 0.0 && shared > 0.0, "{report}");
+    assert!((report["speedup"].as_f64().unwrap() / (separate / shared) - 1.0).abs() < 1e-9, "{report}");
+    for flag in ["--criteria", "--tokens", "--criterion-tokens", "--new-tokens", "--repeats"] {
+        let message = refused(1, &["bench", "affinity", "--model", model.path(), flag, "0"]);
+        assert!(message.contains(&format!("{flag} is 0")), "{message}");
+    }
+    let message = refused(1, &[&base[..], &["--criterion-tokens", "300"]].concat());
+    assert!(message.contains("the model's context is 256"), "{message}");
+}
+
+#[test]
 fn kernels_are_measured_beside_their_references() {
     let base = ["bench", "kernels", "--only", "cached,rotary", "--repeats", "1", "--threads", "2", "--json"];
     let report = json_of(&base, "");

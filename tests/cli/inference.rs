@@ -34,7 +34,9 @@ fn generate_gives_the_greedy_tokens_of_transformers() {
             let base = ["generate", "--model", model.path(), "--ids", &given, "--max-new-tokens", &count];
             let greedy = [&base[..], &["--temperature", "0", "--json"]].concat();
             let report = json_of(&[&greedy[..], &["--ignore-eos"]].concat(), "");
-            assert_eq!(keys(&report), ["outputs"]);
+            assert_eq!(keys(&report), ["outputs", "prompts"]);
+            let prompts = json!([{"prompt_tokens": prompt.ids.len(), "cached_tokens": 0}]);
+            assert_eq!(report["prompts"], prompts);
             let outputs = report["outputs"].as_array().unwrap();
             assert_eq!(outputs.len(), 1);
             assert_eq!(keys(&outputs[0]), ["ids", "text", "logprobs", "stop"]);
@@ -187,4 +189,20 @@ fn inspect_tells_what_is_in_a_folder() {
     let report = json_of(&["inspect", talking.path(), "--json"], "");
     let tokenizer = json!({"vocab_size": 259, "end_ids": [256, 258], "chat_template": false});
     assert_eq!(report["tokenizer"], tokenizer);
+}
+
+#[test]
+fn generate_says_what_prompts_share() {
+    let model = Model::new("qwen2_tiny");
+    // 36 tokens that both begin with: two whole blocks.
+    let common = list(&(0..36).collect::<Vec<u32>>());
+    let (one, other) = (format!("{common},7,8"), format!("{common},9"));
+    let base = ["generate", "--model", model.path(), "--max-new-tokens", "3", "--json"];
+    let report = json_of(&[&base[..], &["--ids", &one, "--ids", &other]].concat(), "");
+    let prompts =
+        json!([{"prompt_tokens": 38, "cached_tokens": 0}, {"prompt_tokens": 37, "cached_tokens": 32}]);
+    assert_eq!(report["prompts"], prompts);
+    for (ids, output) in [one, other].iter().zip(report["outputs"].as_array().unwrap()) {
+        assert_eq!(&json_of(&[&base[..], &["--ids", ids]].concat(), "")["outputs"][0], output);
+    }
 }

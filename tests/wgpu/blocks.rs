@@ -169,7 +169,8 @@ fn smollm2_in_blocks_gives_the_greedy_tokens_of_the_cpu() {
     let bundle = ModelBundle::open(Path::new(&path)).unwrap();
     let prompt =
         bundle.tokenizer().unwrap().encode("The most common symptoms of influenza are", true).unwrap();
-    let options = EngineOptions { cache_tokens: 64, batch_tokens: 32, memory_limit: None };
+    let options =
+        EngineOptions { cache_tokens: 64, batch_tokens: 32, memory_limit: None, ..EngineOptions::default() };
     let [cpu, wgpu] = [Device::Cpu, Device::Wgpu].map(|device| {
         let mut engine = bundle.engine(device, None, Activations::Exact, options, &mut |_, _| {}).unwrap();
         let id = engine.submit(Request::greedy(prompt.clone(), 16)).unwrap();

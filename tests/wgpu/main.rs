@@ -89,7 +89,8 @@ fn logits_match_transformers_packed_and_cached() {
 fn the_engine_gives_the_greedy_tokens_of_transformers() {
     let model = "qwen3_tiny";
     let prompt = &expected(model)[1];
-    let options = EngineOptions { cache_tokens: 64, batch_tokens: 16, memory_limit: None };
+    let options =
+        EngineOptions { cache_tokens: 64, batch_tokens: 16, memory_limit: None, ..EngineOptions::default() };
     let mut engine = Engine::new(decoder(model), 0, None, options).unwrap();
     // Two samples, so that a block is copied too.
     let request = Request { samples: 2, ..Request::greedy(prompt.ids.clone(), 8) };

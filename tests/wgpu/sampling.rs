@@ -139,7 +139,8 @@ fn the_engine_draws_the_same_alone_as_in_a_batch() {
         samples,
         ..Request::greedy(prompts[prompt].ids.clone(), 6)
     };
-    let options = EngineOptions { cache_tokens: 256, batch_tokens: 32, memory_limit: None };
+    let options =
+        EngineOptions { cache_tokens: 256, batch_tokens: 32, memory_limit: None, ..EngineOptions::default() };
     let mut engine = Engine::new(super::decoder("qwen3_tiny"), 0, None, options).unwrap();
     let mut ids = |requests: &[Request]| -> Vec<Vec<Vec<u32>>> {
         let queued: Vec<_> = requests.iter().map(|it| engine.submit(it.clone()).unwrap()).collect();
