@@ -20,6 +20,7 @@ pub mod measure;
 pub mod model;
 pub mod pipeline;
 pub mod rl;
+pub mod roles;
 pub mod rubric;
 pub mod sim;
 pub mod train;

@@ -1,7 +1,6 @@
 //! An engine's model as one that answers conversations.
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chat::{ChatError, ChatModel, ChatOptions, Finish, Listener, Message, Part, Reply, Usage};
 use crate::data::{
@@ -25,10 +24,10 @@ pub struct EngineChatSettings {
     pub sampling: SamplingParams,
 }
 
-/// A model of this process that answers conversations, one at a time.
+/// A model of this process that answers conversations, one at a time; threads may share it, and wait for each other.
 pub struct EngineChat {
     name: String,
-    engine: RefCell<Box<dyn TextEngine>>,
+    engine: Mutex<Box<dyn TextEngine>>,
     tokenizer: Arc<Tokenizer>,
     stop_ids: Vec<u32>,
     settings: EngineChatSettings,
@@ -47,7 +46,7 @@ impl EngineChat {
     ) -> Result<Self, OpenError> {
         Ok(Self {
             name: bundle.path.display().to_string(),
-            engine: RefCell::new(engine),
+            engine: Mutex::new(engine),
             tokenizer: Arc::clone(bundle.tokenizer()?),
             stop_ids: bundle.stop_ids(),
             settings,
@@ -60,9 +59,7 @@ impl ChatModel for EngineChat {
         &self.name
     }
 
-    /// # Panics
-    ///
-    /// If the listener asks the same model for another reply.
+    /// The listener must not ask the same model for another reply, which would wait for this one.
     fn reply(
         &self,
         messages: &[Message],
@@ -93,7 +90,7 @@ impl ChatModel for EngineChat {
         };
         let opened = rendered.trim_end().ends_with("<think>");
         let mut splitter = ThinkingSplitter::new(opened);
-        let mut engine = self.engine.borrow_mut();
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         let id = engine.submit(request).map_err(ChatError::model)?;
         let (mut whole, mut count, mut finish) = (String::new(), 0, None);
         while !engine.is_idle() {

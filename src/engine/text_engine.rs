@@ -11,7 +11,7 @@ use crate::kernels::softmax::cpu::LogSum;
 use crate::model::config::ModelConfig;
 
 /// Generates and scores text with one model on one device.
-pub trait TextEngine {
+pub trait TextEngine: Send {
     /// The model's sizes.
     fn config(&self) -> &ModelConfig;
     /// Predicted peak memory.
