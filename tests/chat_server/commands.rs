@@ -190,10 +190,7 @@ fn the_model_in_the_role_policy_is_the_doctor() {
     let server = Scripted::saying(vec![saying("When did it start?"), saying("Goodbye.")]);
     let file = models(folder.path(), &server, "[roles]\npolicy = \"doc\"\n");
     let shown = run(&["consult", "--models", &file, "--dry-run"], "");
-    let line = format!(
-        "policy      doc (tiny), sent to {}: the consultation: the patient's words and its own\n",
-        server.url
-    );
+    let line = format!("policy      doc (tiny), sent to {}: the patient's words and its own\n", server.url);
     assert_eq!(text(&shown.stdout), line, "{}", text(&shown.stderr));
     let shown = run(&["consult", "--models", &file, "--dry-run", "--json"], "");
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
@@ -222,10 +219,7 @@ fn files_of_models_are_refused_by_name() {
             "[roles]\npolicy = \"doc\"\njudge = \"doc\"\n",
             "a model in the role judge is not built yet (`roles.judge`): set roles.judge=rules",
         ),
-        (
-            "[roles]\npolicy = \"doctor\"\n",
-            "`roles.policy` is \"doctor\"; legal: \"doc\" (did you mean \"doc\"?)",
-        ),
+        ("[roles]\npolicy = \"dok\"\n", "`roles.policy` is \"dok\"; legal: \"doc\" (did you mean \"doc\"?)"),
         ("", "`roles.policy` of "),
         ("key = \"sk-very-secret\"\n[roles]\npolicy = \"doc\"\n", "`models.doc.key` is a key in the text"),
     ] {

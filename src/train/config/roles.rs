@@ -57,7 +57,7 @@ impl Role {
     /// What a model in this role is shown, and so what a server in it is sent.
     pub fn shown(self) -> &'static str {
         match self {
-            Self::Policy => "the consultation: the patient's words and its own",
+            Self::Policy => "the patient's words and its own",
             Self::Patient => "the case as the patient knows it, the persona, the consultation",
             Self::Gate => "the case as the patient knows it, the consultation",
             Self::Check => "the case as the patient knows it, the patient's drafted words, the consultation",

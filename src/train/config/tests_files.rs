@@ -191,6 +191,7 @@ fn every_field_says_where_its_default_comes_from() {
         count
     }
     let stages: usize = stage::described().iter().map(|(_, _, knobs)| walk(knobs)).sum();
+    let models: usize = models::described().iter().map(|(_, _, knobs)| walk(knobs)).sum();
     let rest = walk(&<RunConfig as section::Section>::knobs());
-    assert!(stages > 60 && rest > 40, "{stages} {rest}");
+    assert!(stages > 60 && models > 20 && rest > 40, "{stages} {models} {rest}");
 }
