@@ -39,7 +39,7 @@ pub enum OpenRolesError {
         /// The model.
         name: String,
         /// Why.
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The template that stands in for its own cannot be used.
     #[error("[models.{name}]: {source}")]

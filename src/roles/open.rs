@@ -122,7 +122,7 @@ fn load(
     notes: &mut Vec<String>,
     progress: &mut dyn FnMut(&str, u64, u64),
 ) -> Result<SharedModel, OpenRolesError> {
-    let files = |source: OpenError| OpenRolesError::Files { name: name.to_owned(), source };
+    let files = |source: OpenError| OpenRolesError::Files { name: name.to_owned(), source: Box::new(source) };
     let bundle = ModelBundle::open(&local.path).map_err(files)?;
     bundle.tokenizer().map_err(files)?;
     let template = match bundle.chat_template().map_err(files)? {
