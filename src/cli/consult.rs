@@ -1,6 +1,7 @@
 //! `osler consult`
 
 mod report;
+mod roles;
 mod served;
 
 use std::io::{self, BufRead, IsTerminal};
@@ -26,6 +27,7 @@ use crate::data::consultation::Consultation;
 use crate::data::lexicon::Lexicon;
 use crate::rubric::{ConsultationMarks, Generator, RuleJudge, marks};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
+use crate::train::config::Roles;
 
 /// The longest legal message, in bytes: far beyond what anybody says, and read in a moment.
 const LONGEST: usize = 16 << 10;
@@ -38,7 +40,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// what to do, send the patient to hospital, say goodbye, or press Ctrl-D; then your messages are marked. In it,
 /// /facts shows what you have been told, /marks the marks so far (which gives things away), /end ends, /help helps.
 ///
-/// With --server a model plays the doctor instead; what the patient says is sent to that server.
+/// With --server a model plays the doctor instead; what the patient says is sent to that server. With --models a file names the doctor's
+/// model, served or in this process (docs/models.md).
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   osler consult
@@ -46,10 +49,12 @@ const LOOK: Duration = Duration::from_millis(50);
   osler consult --case acute-appendicitis
   osler consult --cases cases.jsonl --case fhir-00003
   osler consult --server http://127.0.0.1:8080/v1 --server-model smollm2 --seed 7
+  osler consult --models configs/models-local.toml --dry-run
   printf 'When did it start?\\nGoodbye.\\n' | osler consult --seed 7 --json
 
 JSON (messages are read from stdin, one a line): {\"case_id\", \"persona\", \"consultation\", \"marks\": {\"turns\", \"whole\"},
-       \"reward\": {\"whole\", \"mean_reply\"}, \"doctor\"?: {\"model\", \"usage\"?}, \"case\"?}")]
+       \"reward\": {\"whole\", \"mean_reply\"}, \"doctor\"?: {\"model\", \"usage\"?}, \"case\"?}
+       with --dry-run {\"roles\": [{\"role\", \"model\", \"called\", \"servers\", \"device\"?, \"shown\"}, ..], \"not_built\"}")]
 pub struct Arguments {
     /// A file or folder of cases [default: the bundled bank]
     #[arg(long, value_name = "PATH")]
@@ -79,6 +84,14 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
 
+    /// File of models and roles; the model in the role `policy` is the doctor
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    models: Option<PathBuf>,
+
+    /// Check the file of --models, print who plays what and what each model is shown, and open nothing
+    #[arg(long, requires = "models")]
+    dry_run: bool,
+
     #[command(flatten)]
     reading: Reading,
 
@@ -87,8 +100,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
+    let roles = arguments.models.as_deref().map(Roles::load).transpose()?;
+    if let Some(roles) = roles.as_ref().filter(|_| arguments.dry_run) {
+        return roles::tell(roles, arguments.json);
+    }
     let case = arguments.choose()?;
-    let client = arguments.server.client()?;
+    let doctor = arguments.doctor(roles.as_ref())?;
     let seed = arguments.persona_seed.unwrap_or(arguments.seed);
     let script = PatientScript::of_case(&case, Lexicon::bundled(), Persona::draw(seed), seed);
     let limits = Limits { turns: usize::from(arguments.turns), ..Limits::default() };
@@ -96,10 +113,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let consultation = patient.open();
     let mut session =
         Session { case: &case, patient, consultation, limits, arguments: &arguments, doctor: None };
-    let terminal = client.is_none() && !arguments.json && io::stdin().is_terminal();
+    let terminal = doctor.is_none() && !arguments.json && io::stdin().is_terminal();
     session.begin(terminal)?;
-    match client {
-        Some(client) => session.served(&client)?,
+    match doctor {
+        Some(doctor) => session.served(doctor.as_ref())?,
         None if terminal => session.interactive()?,
         None => session.piped()?,
     }

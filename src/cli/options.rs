@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::terminal::Progress;
 use crate::data::Tokenizer;
+pub use crate::engine::memory::available_memory;
 use crate::engine::{Device, EngineOptions, ModelBundle, OpenError, SamplingParams, TextEngine};
 use crate::kernels::quantised;
 use crate::kernels::selection::{self, Kernels};
@@ -137,16 +138,6 @@ impl Model {
         progress.finish();
         Ok(engine)
     }
-}
-
-/// Main memory that can be had without swapping; GPU memory is not known here.
-pub fn available_memory(device: Device) -> Option<u64> {
-    if device != Device::Cpu {
-        return None;
-    }
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    Some(system.available_memory()).filter(|&bytes| bytes > 0)
 }
 
 /// Text or token ids.

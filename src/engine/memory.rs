@@ -4,6 +4,7 @@ use burn::tensor::DType;
 use serde::Serialize;
 
 use crate::engine::core::EngineOptions;
+use crate::engine::device::Device;
 use crate::engine::error::EngineError;
 use crate::kernels::KernelBackend;
 use crate::model::cache::KvCache;
@@ -11,6 +12,16 @@ use crate::model::config::ModelConfig;
 
 /// Logit rows computed at once; more samples than this go through the head in turns.
 pub const LOGIT_ROWS: usize = 64;
+
+/// Main memory that can be had without swapping; GPU memory is not known here.
+pub fn available_memory(device: Device) -> Option<u64> {
+    if device != Device::Cpu {
+        return None;
+    }
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    Some(system.available_memory()).filter(|&bytes| bytes > 0)
+}
 
 /// Predicted peak use, in bytes, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -170,4 +171,67 @@ fn a_consultation_that_breaks_is_not_marked() {
     let output = run(&[&served("consult", &server)[..], &["--seed", "7", "--json"]].concat(), "");
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
     assert!(text(&output.stderr).contains("status 400: no"), "{}", text(&output.stderr));
+}
+
+/// A file of models, one of which is on `server`, and roles.
+fn models(folder: &Path, server: &Scripted, roles: &str) -> String {
+    let path = folder.join("models.toml");
+    let url = &server.url;
+    let text = format!(
+        "[models.doc]\nserver = \"{url}\"\nmodel = \"tiny\"\nkey_env = \"OSLER_TEST_KEY\"\ntemperature = 0.5\nmax_tokens = 40\n{roles}"
+    );
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_model_in_the_role_policy_is_the_doctor() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Scripted::saying(vec![saying("When did it start?"), saying("Goodbye.")]);
+    let file = models(folder.path(), &server, "[roles]\npolicy = \"doc\"\n");
+    let shown = run(&["consult", "--models", &file, "--dry-run"], "");
+    let line = format!("policy      doc (tiny), sent to {}: the patient's words and its own\n", server.url);
+    assert_eq!(text(&shown.stdout), line, "{}", text(&shown.stderr));
+    let shown = run(&["consult", "--models", &file, "--dry-run", "--json"], "");
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!((&shown["roles"][0]["servers"], &shown["not_built"]), (&json!([server.url]), &json!([])));
+    assert!(server.requests().is_empty(), "a dry run asks nobody");
+    let case = ["--case", "acute-appendicitis", "--seed", "7", "--json"];
+    let output = run(&[&["consult", "--models", &file][..], &case].concat(), "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["consultation"]["ending"], &report["doctor"]["model"]),
+        (&json!("goodbye"), &json!("tiny"))
+    );
+    // What the file says stands over what a consultation asks with.
+    let first = server.request();
+    assert_eq!((&first.body["temperature"], &first.body["max_tokens"]), (&json!(0.5), &json!(40)));
+    assert!(first.head.contains("Bearer sk-very-secret"));
+}
+
+#[test]
+fn files_of_models_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Scripted::saying(Vec::new());
+    for (roles, want) in [
+        (
+            "[roles]\npolicy = \"doc\"\njudge = \"doc\"\n",
+            "a model in the role judge is not built yet (`roles.judge`): set roles.judge=rules",
+        ),
+        ("[roles]\npolicy = \"dok\"\n", "`roles.policy` is \"dok\"; legal: \"doc\" (did you mean \"doc\"?)"),
+        ("", "`roles.policy` of "),
+        ("key = \"sk-very-secret\"\n[roles]\npolicy = \"doc\"\n", "`models.doc.key` is a key in the text"),
+    ] {
+        let file = models(folder.path(), &server, roles);
+        let output = run(&["consult", "--models", &file], "");
+        assert_eq!(output.status.code(), Some(1), "{roles}");
+        assert!(text(&output.stderr).contains(want), "{want}\nnot in\n{}", text(&output.stderr));
+    }
+    let file = models(folder.path(), &server, "[roles]\npolicy = \"doc\"\n");
+    let both = [&served("consult", &server)[..], &["--models", &file]].concat();
+    for arguments in [&both[..], &["consult", "--dry-run"]] {
+        assert_eq!(run(arguments, "").status.code(), Some(2), "{arguments:?}");
+    }
+    assert!(server.requests().is_empty());
 }

@@ -1,5 +1,11 @@
 //! Text, chat and where a text ends.
 
+use std::sync::Arc;
+
+use osler::chat::{ChatOptions, Message};
+use osler::roles::SharedModel;
+use osler::train::config::{Role, Roles};
+
 use super::*;
 
 #[test]
@@ -95,4 +101,67 @@ fn stop_strings_and_ids_end_a_text() {
     }
     let prompt = json_of(&["tokenize", "--model", model.path(), "--text", "<|im_start|>", "--json"], "");
     assert_eq!(ids(&prompt["ids"]), [IM_START]);
+}
+
+/// A file that gives a talking model of this process some roles.
+fn models(folder: &Path, model: &Model, roles: &str) -> PathBuf {
+    let path = folder.join("models.toml");
+    let model = model.path();
+    fs::write(
+        &path,
+        format!("[models.tiny]\npath = '{model}'\ntemperature = 0\nmax_tokens = 12\n[roles]\n{roles}"),
+    )
+    .unwrap();
+    path
+}
+
+#[test]
+fn roles_share_a_model_of_this_process() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), talking_model());
+    let file = models(folder.path(), &model, "policy = 'tiny'\njudge = 'tiny'\n");
+    let roles = Roles::load(&file).unwrap_or_else(|error| panic!("{error}"));
+    let mut heard = Vec::new();
+    let opened = roles.open(&mut |name, done, all| heard.push((name.to_owned(), done, all)));
+    let opened = opened.unwrap_or_else(|error| panic!("{error}"));
+    assert!(heard.iter().all(|(name, done, all)| name == "tiny" && done <= all) && !heard.is_empty());
+    assert_eq!(opened.notes.len(), 1, "{:?}", opened.notes);
+    assert!(opened.notes[0].ends_with("has no chat template, ChatML is used"), "{:?}", opened.notes);
+    let [policy, judge] = [Role::Policy, Role::Judge].map(|role| opened.model(role).unwrap());
+    assert!(Arc::ptr_eq(policy, judge) && opened.model(Role::Patient).is_none());
+    // Threads that ask the same model at once get what each would get alone.
+    let ask = |model: &SharedModel| {
+        let reply = model.reply(&[Message::user("My head hurts.")], &ChatOptions::default(), &mut ());
+        reply.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (one, two) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| ask(policy));
+        let two = scope.spawn(|| ask(judge));
+        (one.join().unwrap(), two.join().unwrap())
+    });
+    assert_eq!(one, two);
+    let base = ["chat", "--model", model.path(), "--temperature", "0", "--max-new-tokens", "12", "--json"];
+    let said = &json_of(&base, "My head hurts.\n")["messages"][1]["content"];
+    assert_eq!(one.message.content.trim(), said.as_str().unwrap().trim());
+    // The model's own context is the most.
+    let text = fs::read_to_string(&file).unwrap().replace("max_tokens", "context = 100000\nmax_tokens");
+    let error = Roles::parse(&text, &file).unwrap().open(&mut |_, _, _| {}).err().unwrap().to_string();
+    assert_eq!(error, "[models.tiny]: `context` is 100000, legal is at most the model's own, 256");
+}
+
+#[test]
+fn a_model_of_this_process_is_the_doctor() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), talking_model());
+    // Room for a consultation in bytes.
+    let path = model.dir.path().join("config.json");
+    let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    config["max_position_embeddings"] = json!(4096);
+    fs::write(&path, config.to_string()).unwrap();
+    let file = models(folder.path(), &model, "policy = 'tiny'\n");
+    let arguments = ["consult", "--models", file.to_str().unwrap(), "--seed", "7", "--turns", "2", "--json"];
+    let report = json_of(&arguments, "");
+    assert_eq!(report["doctor"]["model"], model.path());
+    let turns = report["consultation"]["turns"].as_array().unwrap().len();
+    let tokens = report["doctor"]["usage"]["completion_tokens"].as_u64().unwrap();
+    assert!((1..=2).contains(&turns) && tokens <= 12 * turns as u64, "{report}");
+    assert_eq!(json_of(&arguments, ""), report, "the likeliest tokens are the same each time");
 }

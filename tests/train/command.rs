@@ -149,6 +149,10 @@ fn what_cannot_be_run_is_said_before_a_folder_is_made() {
         &["3 reason", "stage.rl.stepz", "seed", "stage.sft.lr"],
     );
     files.refused(&["tiny.toml", "--set", "limits.memory=1MB"], &["limits.memory allows"]);
+    files.refused(
+        &["tiny.toml", "--set", "models.a.path=m", "--set", "roles.judge=a"],
+        &["a model in the role judge is not built yet (`roles.judge`): set roles.judge=rules"],
+    );
     let output = files.run(&["tiny.toml", "--set", "limits.memory=1MB", "--dry-run"]);
     assert_eq!(output.status.code(), Some(1), "what the file itself forbids fails a dry run, too");
     assert!(String::from_utf8_lossy(&output.stdout).contains("over limits.memory"));

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::model::Adapter;
+use super::models::ModelSource;
+use super::roles::{Role, Roles};
 use super::run::RunConfig;
 use super::stage::{Stage, prefixes};
 use crate::engine::Device;
@@ -80,5 +82,27 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
             "take the stage out of the file",
         ));
     }
+    missing.extend(config.roles.not_built());
     missing
+}
+
+impl Roles {
+    /// What the roles need that is not built.
+    pub fn not_built(&self) -> Vec<NotBuilt> {
+        let mut missing = Vec::new();
+        for (role, ..) in self.played().filter(|(role, ..)| *role != Role::Policy) {
+            let field = format!("roles.{role}");
+            let instead = format!("set {field}=rules");
+            missing.push(NotBuilt::new(field, format!("a model in the role {role}"), instead));
+        }
+        for (name, model) in self.models.iter() {
+            if let ModelSource::Served(served) = model
+                && served.server.urls().len() > 1
+            {
+                let field = format!("models.{name}.server");
+                missing.push(NotBuilt::new(field, "several servers of one model", "name one of them"));
+            }
+        }
+        missing
+    }
 }

@@ -4,6 +4,7 @@
 use super::findings::{Findings, join};
 use super::model::Shape;
 use super::rl::{Grpo, LengthReward};
+use super::roles::{self, Role};
 use super::run::RunConfig;
 use super::stage::{Mix, Sft, Stage, Update, prefixes};
 use crate::model::config::Architecture;
@@ -13,6 +14,7 @@ use crate::train::schedule::Decay;
 pub(super) fn check(config: &RunConfig, found: &mut Findings) {
     model(config, found);
     data(config, found);
+    roles(config, found);
     let positions = config.model.shape.as_ref().map(|shape| shape.max_positions);
     let names = prefixes(config.stage.iter().map(|stage| Some(stage.kind())));
     for (stage, name) in config.stage.iter().zip(names) {
@@ -121,6 +123,12 @@ fn shape(shape: &Shape, from_file: bool, found: &mut Findings) {
             "the rows of the embedding table in model.path",
         );
     }
+}
+
+fn roles(config: &RunConfig, found: &mut Findings) {
+    let policy = config.roles.model_of(Role::Policy);
+    found.require(policy.is_none(), &["roles.policy"], "nothing: the doctor is the model that is trained");
+    roles::check(&config.roles, found);
 }
 
 fn data(config: &RunConfig, found: &mut Findings) {

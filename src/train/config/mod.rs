@@ -3,15 +3,18 @@
 //! A file is read into a tree that knows its lines (`tree`), `--set` values are put over it (`overrides`), and the tree is
 //! read field by field into [`RunConfig`] (`section` declares fields, `part` reads their types). Whatever is wrong is
 //! collected (`findings`), what does not fit together too (`check`), and all of it is reported at once. [`Plan`] says
-//! what the run would take. `docs/config.md` is made from the same declarations ([`reference()`]).
+//! what the run would take. [`Roles`] are those of its sections that may have a file to themselves: models, and the roles they play. `docs/config.md` is made from the same declarations ([`reference()`]).
 
+mod addresses;
 mod built;
 mod check;
 mod data;
+mod file;
 mod findings;
 mod legal;
 mod memory;
 mod model;
+mod models;
 mod near;
 mod overrides;
 mod part;
@@ -20,7 +23,10 @@ mod plan_text;
 mod problem;
 mod reference;
 mod rl;
+mod role_plan;
+mod roles;
 mod run;
+mod secrets;
 mod section;
 mod stage;
 mod tree;
@@ -32,15 +38,17 @@ mod tests;
 mod tests_files;
 #[cfg(test)]
 mod tests_properties;
+#[cfg(test)]
+mod tests_roles;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
+pub use addresses::Addresses;
 pub use built::NotBuilt;
 pub use data::{Data, Phi};
 pub use memory::Memory;
 pub use model::{Adapter, Lora, Model, Shape, Tokenizer};
+pub use models::{LocalModel, ModelSource, Models, ReplySettings, ServedModel};
 pub use part::Bytes;
 pub use plan::{Plan, PlanError, ShapeSource, StagePlan};
 pub use problem::{ConfigErrors, Place, Problem};
@@ -49,62 +57,36 @@ pub use rl::{
     AdvantageScale, CarryOn, Detector, Grpo, KlForm, LengthReward, Noise, PolicyObjective, Rl, RubricRl,
     RuleRl,
 };
+pub use role_plan::RolePlan;
+pub use roles::{Cast, JudgeTemplates, Player, Role, RoleOptions, Roles};
 pub use run::{Checkpoint, Evaluation, Limits, Optimizer, RunConfig};
+pub use secrets::KeyVariable;
 pub use stage::{Doctors, KINDS, MidTraining, Mix, Sft, Stage, Update};
 
 use crate::model::config::ModelConfig;
-use findings::Findings;
 use section::Section;
-use tree::Table;
 use writer::Writer;
-
-/// The longest file that is read, in bytes.
-const MOST_BYTES: u64 = 1 << 20;
 
 impl RunConfig {
     /// Reads a run's file with `--set` values (`key=value`) over it. Every problem of the file and the values comes back
     /// together.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, ConfigErrors> {
-        let failed = |source| ConfigErrors::Read { file: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() as u64 > MOST_BYTES {
-            let bytes = std::fs::metadata(path).map_or(bytes.len() as u64, |data| data.len());
-            return Err(ConfigErrors::TooLong { file: path.to_owned(), bytes, most: MOST_BYTES });
-        }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
-        })?;
-        Self::parse(&text, path, overrides)
+        Self::parse(&file::read(path)?, path, overrides)
     }
 
     /// Reads a run's TOML text; `name` stands for the file in messages.
     pub fn parse(text: &str, name: &Path, overrides: &[String]) -> Result<Self, ConfigErrors> {
-        let refuse = |problems| ConfigErrors::Problems { file: name.to_owned(), problems };
-        let mut root = tree::parse(text).map_err(refuse)?;
-        let failed: Vec<Problem> =
-            overrides.iter().filter_map(|given| overrides::apply(&mut root, given).err()).collect();
-        let (config, problems) = Self::from_table(&root);
-        let problems: Vec<Problem> = failed.into_iter().chain(problems).collect();
-        if problems.is_empty() { Ok(config) } else { Err(refuse(problems)) }
-    }
-
-    fn from_table(root: &Table) -> (Self, Vec<Problem>) {
-        let mut found = Findings::new(reference::paths());
-        let names: Vec<&str> = Self::knobs().iter().map(|knob| knob.name).collect();
-        found.unknown("", root, &names);
-        let mut config = Self::read_fields(&mut found, "", root);
-        for stage in &mut config.stage {
-            if let Stage::Sft(sft) = stage
-                && sft.steps.is_none()
-                && sft.epochs.is_none()
-            {
-                sft.epochs = Some(1);
+        file::parse(text, name, overrides, reference::paths(), |config: &mut Self, found| {
+            for stage in &mut config.stage {
+                if let Stage::Sft(sft) = stage
+                    && sft.steps.is_none()
+                    && sft.epochs.is_none()
+                {
+                    sft.epochs = Some(1);
+                }
             }
-        }
-        check::check(&config, &mut found);
-        (config, found.into_problems())
+            check::check(config, found);
+        })
     }
 
     /// The whole configuration, defaults and overrides included, as TOML that reads back as the same.

@@ -49,6 +49,8 @@ pub(super) enum Inner {
     Table(fn() -> (String, Vec<Knob>)),
     /// The stages, whose fields depend on their kind.
     Stages,
+    /// Models by name, whose fields depend on their kind.
+    Models,
 }
 
 /// A type that is one TOML value.
@@ -187,7 +189,7 @@ impl Scalar for bool {
 }
 
 /// Text between quotes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 

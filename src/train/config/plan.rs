@@ -9,6 +9,7 @@ use super::built::{NotBuilt, not_built};
 use super::memory::{Memory, of_stage, trained_parameters};
 use super::model::Shape;
 use super::rl::Grpo;
+use super::role_plan::RolePlan;
 use super::run::RunConfig;
 use super::stage::{Sft, Stage};
 use crate::model::config::ModelConfig;
@@ -98,6 +99,9 @@ pub struct Plan {
     pub peak_bytes: u64,
     /// `limits.memory`.
     pub limit_bytes: Option<u64>,
+    /// Roles that models play, and what they are shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RolePlan>,
     /// What the run needs that is not built.
     pub not_built: Vec<NotBuilt>,
 }
@@ -128,6 +132,7 @@ impl Plan {
             shape_source,
             peak_bytes: stages.iter().map(|stage| stage.memory.total()).max().unwrap_or(0),
             limit_bytes: config.limits.memory.map(|bytes| bytes.0),
+            roles: config.roles.plan(),
             not_built: not_built(config),
             stages,
         })

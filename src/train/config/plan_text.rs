@@ -25,6 +25,9 @@ impl fmt::Display for Plan {
         for (index, stage) in self.stages.iter().enumerate() {
             write_stage(f, index, stage)?;
         }
+        for role in &self.roles {
+            writeln!(f, "{role}")?;
+        }
         let each = if self.ranks > 1 { " on each device" } else { "" };
         write!(f, "peak memory {}{each}, estimated", bytes(self.peak_bytes))?;
         match self.limit_bytes {

@@ -1,5 +1,6 @@
 //! The reference of every field, from the declarations that read them.
 
+use super::models;
 use super::part::Inner;
 use super::rl::Grpo;
 use super::run::RunConfig;
@@ -34,6 +35,7 @@ pub fn reference() -> String {
         match knob.inner {
             Inner::Table(inner) => section(&mut page, 2, knob.name, knob.name, &inner()),
             Inner::Stages => stages(&mut page),
+            Inner::Models => named_models(&mut page),
             Inner::Value => {}
         }
     }
@@ -59,6 +61,18 @@ fn stages(page: &mut String) {
     table(page, &own);
     page.push_str(&format!("\n### Every stage\n\n{}\n", Update::about()));
     table(page, &Update::knobs());
+}
+
+fn named_models(page: &mut String) {
+    page.push_str(
+        "\n## `[models.NAME]`\n\nModels that play roles, each under a name of one's choice. One with `server` is asked there, one with `path` runs \
+         in this process; docs/models.md explains both.\n",
+    );
+    for (own, about, knobs) in models::described() {
+        heading(page, 3, &format!("{own} = ..."), &about);
+        table(page, &knobs);
+    }
+    page.push_str("\n`--set models.NAME.FIELD=VALUE`\n");
 }
 
 /// A table with its fields and the tables in it. `path` is what `--set` calls it and `header` what the file does: tables of
@@ -122,6 +136,9 @@ pub(super) fn paths() -> Vec<String> {
                     for (kind, _, knobs) in described() {
                         walk(&format!("{path}.{kind}"), &knobs, paths);
                     }
+                }
+                Inner::Models => {
+                    paths.extend(models::field_names().iter().map(|field| format!("{path}.NAME.{field}")));
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::data::{Data, Phi};
 use super::legal::{Bound, Legal};
 use super::model::{Model, Tokenizer};
 use super::part::{Bytes, named};
+use super::roles::Roles;
 use super::section::section;
 use super::stage::Stage;
 use crate::engine::Device;
@@ -49,6 +50,10 @@ section! {
         limits: Limits, Legal::Table, "", "no default";
         /// The stages, done in the order of the file.
         stage: Vec<Stage>, Legal::Tables, "", "no default";
+    }
+    with {
+        /// Which models play the patient and the verifier.
+        roles: Roles;
     }
 }
 
