@@ -14,11 +14,16 @@ pub fn names_any(text: &str, names: &[String]) -> bool {
 
 /// `text` with every one of `names` blanked out.
 pub fn blank(text: &str, names: &[String]) -> String {
+    replace(text, names, BLANK)
+}
+
+/// `text` with `stand_in` for every one of `names`.
+pub fn replace(text: &str, names: &[String], stand_in: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     while let Some(range) = next(text, from, names) {
         out.push_str(&text[from..range.start]);
-        out.push_str(BLANK);
+        out.push_str(stand_in);
         from = range.end;
     }
     out.push_str(&text[from..]);

@@ -1,7 +1,8 @@
 //! Simulated patients: a script made from a case, a persona, and the consultation they play in.
 //!
 //! Each turn goes through three units in series: the [`gate`] says whether the doctor's message ends the consultation, the
-//! [`voice`] drafts a reply, the [`check`] strikes what must not be said. [`patient`] puts them together.
+//! [`voice`] drafts a reply, the [`check`] strikes what must not be said. [`patient`] puts them together. In [`played`] each
+//! unit may be a model instead.
 
 #[cfg(test)]
 mod bank_tests;
@@ -18,6 +19,7 @@ pub mod heard;
 pub mod patient;
 pub mod persona;
 mod phrases;
+pub mod played;
 #[cfg(test)]
 mod properties;
 pub mod reveal;
@@ -31,5 +33,6 @@ pub use dialogue::{Demonstration, Demonstrations, Mixture};
 pub use encounter::consult;
 pub use gate::Limits;
 pub use patient::{Patient, Reply};
-pub use persona::{Level, Persona};
+pub use persona::{Culture, Emotion, Level, Persona};
+pub use played::{Mode, PlayedPatient, Prompts, TurnLog, Unit, Units};
 pub use script::PatientScript;

@@ -7,7 +7,7 @@ use crate::data::case::{
 use crate::data::consultation::Consultation;
 use crate::sim::gate::Limits;
 use crate::sim::patient::Patient;
-use crate::sim::persona::{Level, Persona};
+use crate::sim::persona::{Culture, Emotion, Level, Persona};
 use crate::sim::script::PatientScript;
 
 /// A fact in a few words.
@@ -106,6 +106,8 @@ pub(super) fn plain() -> Persona {
         education: Level::Medium,
         verbosity: Level::Medium,
         recall: Level::High,
+        culture: Culture::default(),
+        emotion: Emotion::default(),
     }
 }
 

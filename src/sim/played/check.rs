@@ -1,0 +1,122 @@
+//! The factual unit by a model: the labels of a draft's claims. What follows from them is not the model's to say.
+
+use std::sync::{Arc, LazyLock};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::chat::{Message, ReplySchema, Role};
+use crate::data::case::Finding;
+use crate::sim::forbidden::names_any;
+use crate::sim::heard::Scene;
+use crate::sim::played::claims::{Label, Support, asked_for, only_open};
+use crate::sim::played::prompts::{PromptError, PromptName, Prompts};
+use crate::sim::played::reading;
+use crate::sim::played::veiled::{Veiled, about, heard, one_line, own_words};
+use crate::sim::played::voice::said;
+
+/// A model's answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Answer {
+    claims: Vec<Labelled>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Labelled {
+    sentence: f64,
+    claim: String,
+    fact: f64,
+    support: Support,
+    asked: bool,
+    private: bool,
+}
+
+/// The most claims of a draft.
+const MOST_CLAIMS: usize = 60;
+
+pub(super) static SCHEMA: LazyLock<Arc<ReplySchema>> = LazyLock::new(|| {
+    let whole = json!({"type": "integer", "minimum": 0});
+    let claim = json!({"type": "object", "properties": {
+            "sentence": whole, "claim": {"type": "string"}, "fact": whole,
+            "support": {"type": "string", "enum": ["supported", "contradicted", "unsupported"]},
+            "asked": {"type": "boolean"}, "private": {"type": "boolean"}},
+        "required": ["sentence", "claim", "fact", "support", "asked", "private"], "additionalProperties": false});
+    super::ask::schema(
+        "claims",
+        json!({"type": "object", "properties":
+            {"claims": {"type": "array", "items": claim, "maxItems": MOST_CLAIMS}},
+            "required": ["claims"], "additionalProperties": false}),
+    )
+});
+
+/// What the model is asked. Findings are not on the record that it sees: no words of a patient can rest on them.
+pub(super) fn messages(
+    scene: &Scene<'_>,
+    sentences: &[String],
+    prompts: &Prompts,
+) -> Result<Vec<Message>, PromptError> {
+    let record: Vec<Value> = scene
+        .script
+        .facts
+        .iter()
+        .enumerate()
+        .filter_map(|(index, fact)| {
+            let finding = match fact.finding {
+                Finding::Present => "present",
+                Finding::Absent => "absent",
+                Finding::Unknown => "not known to the patient",
+            };
+            let words = one_line(&own_words(fact)?);
+            Some(json!({"number": index + 1, "about": one_line(&about(fact)), "finding": finding,
+                "private": fact.private, "words": words}))
+        })
+        .collect();
+    let draft: Vec<Value> = sentences
+        .iter()
+        .enumerate()
+        .map(|(number, text)| json!({"number": number + 1, "text": one_line(text)}))
+        .collect();
+    let values = json!({"record": record, "said": said(scene), "message": heard(scene, scene.message),
+        "draft": draft});
+    let prompt = prompts.fill(PromptName::Check, values)?;
+    Ok(vec![Veiled::new(&prompt, &scene.script.forbidden).message(Role::User)])
+}
+
+/// The labels of an answer, held against what can be known without a model:
+///
+/// - a sentence of which it says nothing is read by the rules;
+/// - what the rules hear the doctor ask for was asked for, and an open question asks for nothing in particular;
+/// - what is private on the record is private;
+/// - what rests on a number that is not on the record is unsupported, and what rests on none is, unless the rules find nothing
+///   wrong with it.
+pub(super) fn labels(scene: &Scene<'_>, sentences: &[String], answer: Answer) -> Vec<Label> {
+    let facts = &scene.script.facts;
+    let mut labels: Vec<Label> = Vec::new();
+    for it in answer.claims {
+        // A number that is too large saturates, and is out of range like any other wrong one.
+        let (sentence, number) = (it.sentence as usize, it.fact as usize);
+        let Some(sentence) = sentence.checked_sub(1).filter(|&index| index < sentences.len()) else {
+            continue;
+        };
+        let fact = number
+            .checked_sub(1)
+            .filter(|&index| facts.get(index).is_some_and(|fact| own_words(fact).is_some()));
+        let hears = fact.is_some_and(|index| asked_for(scene, index));
+        let harmless =
+            || reading::labels(scene, sentence, &it.claim).iter().all(|it| it.support == Support::Supported);
+        let support = match it.support {
+            Support::Supported if fact.is_none() && (number != 0 || !harmless()) => Support::Unsupported,
+            support => support,
+        };
+        let asked = hears || (it.asked && !only_open(scene));
+        let private = fact.map_or(it.private, |index| facts[index].private);
+        labels.push(Label { sentence, text: it.claim, fact, support, asked, private });
+    }
+    for (number, sentence) in sentences.iter().enumerate() {
+        let silent = labels.iter().all(|label| label.sentence != number);
+        if silent && !names_any(sentence, &scene.script.forbidden) {
+            labels.extend(reading::labels(scene, number, sentence));
+        }
+    }
+    labels
+}

@@ -1,0 +1,33 @@
+//! Patients whose units are models, rules, or some of each (Baichuan-M2 report, section 2.1.2).
+//!
+//! A message passes through the same three units as with [`Patient`](crate::sim::Patient), each of which a [`ChatModel`] may
+//! be. What a model says is never taken at its word where rules can know better: [`veiled`] keeps the hidden diagnosis out of
+//! every prompt that writes the patient's words, [`claims`] decides what follows from a check's labels and strikes the
+//! diagnosis last, and [`gate`] counts the messages itself. [`patient`] puts them together and [`log`] keeps what happened.
+//!
+//! [`ChatModel`]: crate::chat::ChatModel
+
+mod ask;
+pub mod check;
+pub mod claims;
+pub mod error;
+pub mod gate;
+pub mod log;
+pub mod mode;
+pub mod patient;
+pub mod portrait;
+pub mod prompts;
+pub mod reading;
+pub mod sentences;
+#[cfg(test)]
+mod tests;
+pub mod units;
+pub mod veiled;
+pub mod voice;
+
+pub use error::{PlayedError, UnitName};
+pub use log::TurnLog;
+pub use mode::Mode;
+pub use patient::{PlayedPatient, PlayedReply};
+pub use prompts::{PromptError, Prompts};
+pub use units::{OnFailure, Settings, Unit, Units};

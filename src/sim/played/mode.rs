@@ -1,0 +1,147 @@
+//! How a simulated patient takes part: with initiative, as in Baichuan-M2, or passive, as in its successor.
+
+use std::sync::LazyLock;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use crate::chat::Message;
+use crate::data::consultation::Consultation;
+
+/// How a patient takes part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The whole persona, with what it does on its own (Baichuan-M2 report, section 2.1).
+    #[default]
+    Proactive,
+    /// Answers and takes no initiative (Baichuan-M3 report, section 2.1).
+    Passive,
+    /// Passive, and the doctor finds more said than the patient knows of.
+    Interrupted(Interruption),
+}
+
+/// What the doctor finds said after the opening, ending in a patient's question. The patient's side never sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interruption {
+    /// Whether the doctor had finished.
+    pub place: Place,
+    /// What the doctor had said.
+    pub doctor: String,
+    /// What the patient asked.
+    pub patient: String,
+}
+
+/// Where a patient's question comes. The report names both and explains neither; this is how they are read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// After the doctor's message.
+    EndOfTurn,
+    /// In the middle of it.
+    MidTurn,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    interruption: Vec<Interruption>,
+}
+
+impl Interruption {
+    /// Those that come with osler.
+    ///
+    /// # Panics
+    /// If the bundled file is broken, which a test rules out.
+    pub fn bundled() -> &'static [Self] {
+        static BUNDLED: LazyLock<Vec<Interruption>> = LazyLock::new(|| {
+            let text = include_str!("../../../data/prompts/patient/interruptions.toml");
+            let file: File = toml::from_str(text)
+                .unwrap_or_else(|error| panic!("the bundled interruptions are broken: {error}"));
+            file.interruption
+        });
+        &BUNDLED
+    }
+}
+
+impl Mode {
+    /// A successor's mode, drawn by `seed`: passive three times in four, else interrupted, half of these at the end of a
+    /// turn and half in the middle of one (Baichuan-M3 report, section 2.1).
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // Personas are drawn from streams 0 and 1 of a seed.
+        rng.set_stream(2);
+        if rng.next_u64() >> 62 != 0 {
+            return Self::Passive;
+        }
+        let place = if rng.next_u64() >> 63 == 0 { Place::EndOfTurn } else { Place::MidTurn };
+        let choices: Vec<&Interruption> =
+            Interruption::bundled().iter().filter(|it| it.place == place).collect();
+        let at = (rng.next_u64() % choices.len().max(1) as u64) as usize;
+        choices.get(at).map_or(Self::Passive, |it| Self::Interrupted((*it).clone()))
+    }
+
+    /// Whether the patient takes no initiative.
+    pub fn is_passive(&self) -> bool {
+        *self != Self::Proactive
+    }
+
+    /// `consultation` as the doctor's model reads it ([`Consultation::messages`]), with what only the doctor finds.
+    pub fn messages(&self, consultation: &Consultation, system: Option<&str>) -> Vec<Message> {
+        let mut messages = consultation.messages(system);
+        if let Self::Interrupted(it) = self {
+            let after = 1 + usize::from(system.is_some());
+            let found = [Message::assistant(it.doctor.as_str()), Message::user(it.patient.as_str())];
+            messages.splice(after..after, found);
+        }
+        messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::lexicon::ConceptKind;
+    use crate::data::utterance::Understanding;
+
+    #[test]
+    fn a_quarter_is_interrupted_half_of_it_in_mid_turn() {
+        let drawn: Vec<Mode> = (0..4000).map(Mode::draw).collect();
+        let at = |place| {
+            drawn.iter().filter(|it| matches!(it, Mode::Interrupted(it) if it.place == place)).count()
+        };
+        let passive = drawn.iter().filter(|it| **it == Mode::Passive).count();
+        // Five standard deviations: 137 of 3000, 105 of 500.
+        assert!((2863..=3137).contains(&passive), "{passive}");
+        for place in [Place::EndOfTurn, Place::MidTurn] {
+            assert!((395..=605).contains(&at(place)), "{place:?}: {}", at(place));
+        }
+        assert_eq!(drawn[9], Mode::draw(9));
+    }
+
+    #[test]
+    fn interruptions_fit_every_case() {
+        for it in Interruption::bundled() {
+            let clinical = [ConceptKind::Symptom, ConceptKind::Condition, ConceptKind::Substance];
+            let mentions = Understanding::bundled().mentions(&format!("{} {}", it.doctor, it.patient));
+            assert!(mentions.iter().all(|m| !clinical.contains(&m.kind)), "{it:?}: {mentions:?}");
+            assert!(it.patient.ends_with('?'), "{it:?}");
+            assert_eq!(it.doctor.ends_with('-'), it.place == Place::MidTurn, "{it:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_doctor_sees_an_interruption() {
+        let consultation =
+            Consultation { case_id: "c".into(), opening: "My knee.".into(), turns: Vec::new(), ending: None };
+        let it = Interruption::bundled()[0].clone();
+        let mode = Mode::Interrupted(it.clone());
+        let seen = mode.messages(&consultation, Some("You are a doctor."));
+        let said: Vec<&str> = seen.iter().map(|it| it.content.as_str()).collect();
+        assert_eq!(said, ["You are a doctor.", "My knee.", it.doctor.as_str(), it.patient.as_str()]);
+        assert_eq!(mode.messages(&consultation, None).len(), 3);
+        assert_eq!(Mode::Passive.messages(&consultation, None), consultation.messages(None));
+    }
+}

@@ -1,0 +1,302 @@
+//! A draft's claims by rules: what stands in for the model that labels them.
+
+use crate::data::case::{Aspect, Fact, Finding, Reveal};
+use crate::data::lexicon::ConceptKind;
+use crate::data::utterance::Mention;
+use crate::sim::heard::Scene;
+use crate::sim::played::claims::{Label, Support, asked_for};
+use crate::sim::played::veiled::own_words;
+use crate::sim::reveal::told_before;
+
+/// Words of amounts and times that a patient can only have from somewhere.
+const SPECIFIC: [&str; 41] = [
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "twenty",
+    "dozen",
+    "hundred",
+    "minute",
+    "minutes",
+    "hour",
+    "hours",
+    "day",
+    "days",
+    "week",
+    "weeks",
+    "month",
+    "months",
+    "year",
+    "years",
+    "yesterday",
+    "tonight",
+    "morning",
+    "evening",
+    "night",
+    "nights",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "weekend",
+    "christmas",
+];
+
+/// Words too common to tell one fact from another.
+const COMMON: [&str; 29] = [
+    "that",
+    "this",
+    "have",
+    "been",
+    "with",
+    "from",
+    "when",
+    "then",
+    "them",
+    "they",
+    "there",
+    "what",
+    "like",
+    "just",
+    "some",
+    "very",
+    "much",
+    "more",
+    "about",
+    "also",
+    "really",
+    "does",
+    "your",
+    "sometimes",
+    "quite",
+    "think",
+    "know",
+    "feel",
+    "make",
+];
+
+/// The labels of one sentence, number `sentence`, as far as words can tell:
+///
+/// - it makes each claim whose own words it holds, and each fact that shares most of its words with it;
+/// - each symptom, illness, drug (and private habit) that it names is supported, contradicted or unsupported by the script's
+///   facts about that; a denial of what the doctor asked for and the script is silent on is supported;
+/// - a number, date or time that neither the script nor anybody in the consultation has said is unsupported.
+///
+/// What it does not see: a wrong detail in common words (`on the right` for `in the middle`).
+pub fn labels(scene: &Scene<'_>, sentence: usize, text: &str) -> Vec<Label> {
+    let mut reader = Reader { scene, sentence, text, rest: text.to_lowercase(), labels: Vec::new() };
+    reader.quotations();
+    reader.mentions();
+    reader.likenesses();
+    reader.amounts();
+    reader.labels
+}
+
+struct Reader<'a> {
+    scene: &'a Scene<'a>,
+    sentence: usize,
+    text: &'a str,
+    /// What is left of the text in lower case, once the script's own words are taken out.
+    rest: String,
+    labels: Vec<Label>,
+}
+
+impl Reader<'_> {
+    fn add(&mut self, fact: Option<usize>, support: Support, asked: bool) {
+        if fact.is_some() && self.labels.iter().any(|label| label.fact == fact) {
+            return;
+        }
+        let private = fact.is_some_and(|index| self.scene.script.facts[index].private);
+        let (sentence, text) = (self.sentence, self.text.to_owned());
+        self.labels.push(Label { sentence, text, fact, support, asked, private });
+    }
+
+    /// Facts whose own words the sentence holds; of fewer than two words, others may hold them by chance.
+    fn quotations(&mut self) {
+        let scene = self.scene;
+        for (index, fact) in scene.script.facts.iter().enumerate() {
+            let own = fact.said.as_deref().unwrap_or_default().trim().trim_end_matches('.').to_lowercase();
+            if !own.contains(' ') {
+                continue;
+            }
+            if let Some(at) = self.rest.find(&own) {
+                // A full stop keeps what stood around the quotation apart.
+                self.rest.replace_range(at..at + own.len(), ".");
+                self.add(Some(index), Support::Supported, asked_for(scene, index));
+            }
+        }
+    }
+
+    /// What the rest of the sentence names.
+    fn mentions(&mut self) {
+        let scene = self.scene;
+        let facts = &scene.script.facts;
+        let named = scene.understanding.mentions(scene.message);
+        let by_doctor = |concept: &str| {
+            let same = |other: &str| scene.lexicon.is_a(concept, other) || scene.lexicon.is_a(other, concept);
+            named.iter().any(|other| same(&other.concept))
+        };
+        let question = self.text.trim_end().ends_with('?');
+        for mention in scene.understanding.mentions(&self.rest) {
+            // That something is there is said by naming it; what it is like is not.
+            let mut related: Vec<usize> =
+                (0..facts.len()).filter(|&index| is_about(scene, &facts[index], &mention)).collect();
+            related.sort_by_key(|&index| (facts[index].aspect != Aspect::Presence, !asked_for(scene, index)));
+            let clinical = matches!(
+                mention.kind,
+                ConceptKind::Symptom | ConceptKind::Condition | ConceptKind::Substance
+            );
+            let personal = mention.kind == ConceptKind::Circumstance
+                && related.iter().any(|&index| is_personal(&facts[index]));
+            let doctors = by_doctor(&mention.concept);
+            // A question about what the doctor has named, and a habit that nobody hides, tell nothing.
+            if (question && doctors) || !(clinical || personal) {
+                continue;
+            }
+            let agrees = |&index: &usize| (facts[index].finding == Finding::Absent) == mention.negated;
+            let agreeing = related.iter().copied().find(agrees);
+            match agreeing.or(related.first().copied()) {
+                Some(index) => {
+                    let support = if agreeing.is_some() { Support::Supported } else { Support::Contradicted };
+                    self.add(Some(index), support, asked_for(scene, index));
+                }
+                None if mention.negated && doctors => self.add(None, Support::Supported, true),
+                None => self.add(None, Support::Unsupported, doctors),
+            }
+        }
+    }
+
+    /// Facts that share most of their words with the rest of the sentence, two at least.
+    fn likenesses(&mut self) {
+        let scene = self.scene;
+        let said = content(scene, &self.rest);
+        for (index, fact) in scene.script.facts.iter().enumerate() {
+            let own = own_words(fact).map(|words| content(scene, &words)).unwrap_or_default();
+            let shared = own.iter().filter(|word| said.contains(word)).count();
+            if shared >= 2 && shared * 3 >= own.len() * 2 {
+                self.add(Some(index), Support::Supported, asked_for(scene, index));
+            }
+        }
+    }
+
+    /// Amounts and times that come from nowhere. Where the doctor asked for one fact that has such an amount, it is another.
+    fn amounts(&mut self) {
+        let scene = self.scene;
+        if !words(&self.rest).any(|word| is_specific(word) && !was_said(scene, word)) {
+            return;
+        }
+        let labelled = |index: &usize| self.labels.iter().any(|label| label.fact == Some(*index));
+        let meant: Vec<usize> = scene
+            .wanted()
+            .into_iter()
+            .filter(|index| !labelled(index))
+            .filter(|&index| {
+                own_words(&scene.script.facts[index])
+                    .is_some_and(|own| words(&own.to_lowercase()).any(is_specific))
+            })
+            .collect();
+        match meant[..] {
+            [index] => self.add(Some(index), Support::Contradicted, true),
+            _ => self.add(None, Support::Unsupported, scene.inquires()),
+        }
+    }
+}
+
+/// Whether a word (lower case) is an amount or a time.
+fn is_specific(word: &str) -> bool {
+    word.bytes().any(|byte| byte.is_ascii_digit()) || SPECIFIC.contains(&word)
+}
+
+/// Whether a word (lower case) was said in the consultation, or is a fact's that may be told now.
+fn was_said(scene: &Scene<'_>, word: &str) -> bool {
+    let holds = |text: &str| words(text).any(|it| it.eq_ignore_ascii_case(word));
+    let so_far = scene.so_far;
+    holds(scene.message)
+        || holds(&so_far.opening)
+        || so_far.turns.iter().any(|it| holds(&it.doctor) || it.patient.as_deref().is_some_and(holds))
+        || scene.script.facts.iter().enumerate().any(|(index, fact)| {
+            own_words(fact).is_some_and(|own| holds(&own) || holds(&fact.text))
+                && (asked_for(scene, index) || told_before(scene, fact))
+        })
+}
+
+/// Whether `fact` can bear on what is mentioned: about the same, or something narrower, or a wider thing that is absent.
+fn is_about(scene: &Scene<'_>, fact: &Fact, mention: &Mention) -> bool {
+    own_words(fact).is_some()
+        && (scene.lexicon.is_a(&fact.concept, &mention.concept)
+            || (fact.finding == Finding::Absent && scene.lexicon.is_a(&mention.concept, &fact.concept)))
+}
+
+/// Whether a fact is nobody's business unless it is asked for.
+fn is_personal(fact: &Fact) -> bool {
+    fact.private || matches!(fact.reveal, Reveal::OnTrust | Reveal::Never)
+}
+
+/// The words of `text` that tell it from other texts, in the form in which the rules compare words.
+fn content(scene: &Scene<'_>, text: &str) -> Vec<String> {
+    let telling = |word: &&str| {
+        (word.len() > 3 || word.bytes().any(|it| it.is_ascii_digit())) && !COMMON.contains(word)
+    };
+    let normal = scene.understanding.normal_form(text);
+    let mut all: Vec<String> = normal.split(' ').filter(telling).map(str::to_owned).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Runs of letters and digits.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::lexicon::Lexicon;
+    use crate::data::utterance::Understanding;
+    use crate::sim::sample::{plain, play, script};
+
+    /// What is read from `text` in answer to `message`: fact, support, asked.
+    fn read(message: &str, text: &str) -> Vec<(Option<String>, Support, bool)> {
+        let script = script(plain(), 1);
+        let so_far = play(&script, &[]);
+        let scene = Scene::new(&script, &so_far, message, Understanding::bundled(), Lexicon::bundled());
+        let id = |index: usize| script.facts[index].id.as_str().to_owned();
+        labels(&scene, 0, text).into_iter().map(|it| (it.fact.map(id), it.support, it.asked)).collect()
+    }
+
+    #[test]
+    fn claims_are_read_from_words() {
+        use Support::{Contradicted, Supported, Unsupported};
+        let fact = |id: &str| Some(id.to_owned());
+        for (message, text, want) in [
+            ("When did it start?", "It began this morning at 8.", vec![(fact("cp.onset"), Supported, true)]),
+            ("When did it start?", "At around 8 this morning.", vec![(fact("cp.onset"), Supported, true)]),
+            ("When did it start?", "It began two weeks ago.", vec![(fact("cp.onset"), Contradicted, true)]),
+            ("When did it start?", "I take metformin.", vec![(fact("metformin"), Supported, false)]),
+            ("Do you have a fever?", "Yes, I have a fever.", vec![(fact("fever"), Contradicted, true)]),
+            ("Do you have a headache?", "I have a headache.", vec![(None, Unsupported, true)]),
+            ("Do you have a headache?", "I have no headache.", vec![(None, Supported, true)]),
+            ("When did it start?", "I have a headache.", vec![(None, Unsupported, false)]),
+            ("When did it start?", "Thank you, doctor.", vec![]),
+            (
+                "When did it start?",
+                "I drink a bottle of wine a day.",
+                vec![(fact("secret"), Supported, false)],
+            ),
+        ] {
+            assert_eq!(read(message, text), want, "{message} {text}");
+        }
+    }
+}
