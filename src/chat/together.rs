@@ -28,7 +28,9 @@ pub(super) fn together(
         let others = at_once.min(asked.len()).saturating_sub(1);
         // Where the system has no more threads there are fewer at a time, this one at least.
         let others: Vec<_> = (0..others)
-            .map_while(|_| thread::Builder::new().name("chat-reply".to_owned()).spawn_scoped(scope, &work).ok())
+            .map_while(|_| {
+                thread::Builder::new().name("chat-reply".to_owned()).spawn_scoped(scope, &work).ok()
+            })
             .collect();
         let mut done = work();
         for other in others {

@@ -131,7 +131,9 @@ fn summary(figures: &ServerFigures, several: bool) -> String {
         Some(ratio) => format!(", {:.0}% of {} prompt tokens cached", ratio * 100.0, usage.prompt_tokens),
         None => String::new(),
     };
-    format!("server {url}: requests {requests}, {failures} failed{passed}{cached}, {queue_seconds:.1} s queued")
+    format!(
+        "server {url}: requests {requests}, {failures} failed{passed}{cached}, {queue_seconds:.1} s queued"
+    )
 }
 
 impl ChatModel for Served {
@@ -171,13 +173,13 @@ mod tests {
             spills: 3,
             usage: Usage { prompt_tokens: 2000, completion_tokens: 10, cached_tokens: 1500 },
             cached_ratio: Some(0.75),
-            queue_seconds: 0.25,
+            queue_seconds: 0.5,
         };
         assert_eq!(
             summary(&figures, true),
-            "server http://a/v1: requests 20, 1 failed, 3 passed on, 75% of 2000 prompt tokens cached, 0.2 s queued"
+            "server http://a/v1: requests 20, 1 failed, 3 passed on, 75% of 2000 prompt tokens cached, 0.5 s queued"
         );
         figures.cached_ratio = None;
-        assert_eq!(summary(&figures, false), "server http://a/v1: requests 20, 1 failed, 0.2 s queued");
+        assert_eq!(summary(&figures, false), "server http://a/v1: requests 20, 1 failed, 0.5 s queued");
     }
 }

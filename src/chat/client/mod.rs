@@ -357,9 +357,7 @@ impl<C: Clock> ChatModel for Client<C> {
     }
 
     fn replies(&self, asked: &[model::Asked]) -> Vec<Result<Reply, ChatError>> {
-        together(asked, self.settings.limits.concurrent, |it| {
-            self.reply(&it.messages, &it.options, &mut ())
-        })
+        together(asked, self.settings.limits.concurrent, |it| self.reply(&it.messages, &it.options, &mut ()))
     }
 }
 

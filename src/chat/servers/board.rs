@@ -81,7 +81,8 @@ impl Board {
         let free = usable.iter().map(|(_, it)| it).filter(|it| it.load < it.limit);
         let bound = load::bound(self.settings.load_factor, free.map(|it| it.load));
         let fits = |member: &Member| member.load < member.limit && member.load < bound;
-        let Some((place, &(server, _))) = usable.iter().enumerate().find(|(_, (_, member))| fits(member)) else {
+        let Some((place, &(server, _))) = usable.iter().enumerate().find(|(_, (_, member))| fits(member))
+        else {
             return if usable.is_empty() { self.elsewhere(asking, now) } else { Choice::Wait };
         };
         let passed: Vec<usize> = usable.iter().take(place).map(|(at, _)| *at).collect();

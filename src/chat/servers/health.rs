@@ -134,11 +134,8 @@ impl Health {
 mod tests {
     use super::*;
 
-    const OUTAGES: Outages = Outages {
-        failures: 2,
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(5),
-    };
+    const OUTAGES: Outages =
+        Outages { failures: 2, first: Duration::from_secs(1), longest: Duration::from_secs(5) };
 
     fn sound() -> Health {
         Health::new(OUTAGES, Duration::from_secs(60))

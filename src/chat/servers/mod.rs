@@ -22,7 +22,9 @@ pub use self::settings::{Outages, ServersSettings, Warming};
 use self::asking::Asking;
 use self::board::{Board, Choice};
 use self::place::{Ear, Place};
-use super::client::{Client, Clock, Failure, LOOK, ServerError, ServerFigures, SystemClock, Wait, hear, wait};
+use super::client::{
+    Client, Clock, Failure, LOOK, ServerError, ServerFigures, SystemClock, Wait, hear, wait,
+};
 use super::error::ChatError;
 use super::message::Message;
 use super::model::{Asked, ChatModel, Listener};

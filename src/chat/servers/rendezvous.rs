@@ -21,7 +21,8 @@ pub(super) fn order<'a>(names: impl IntoIterator<Item = &'a str>, key: Conversat
 /// The weight of a server for a conversation: the first 8 bytes of SHA-256 of both. It is the same on every machine.
 fn weight(name: &str, key: ConversationKey) -> u64 {
     let hash = Sha256::new().chain_update(name).chain_update(key.number().to_le_bytes());
-    let [a, b, c, d, e, f, g, h, ..] = hash.finalize().into();
+    let hash: [u8; 32] = hash.finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = hash;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 

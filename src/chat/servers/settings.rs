@@ -60,7 +60,8 @@ impl ServersSettings {
         ] {
             legal_time(name, found)?;
         }
-        for (name, zero) in [("outages.failures", outages.failures == 0), ("warming.most", warming.most == 0)] {
+        for (name, zero) in [("outages.failures", outages.failures == 0), ("warming.most", warming.most == 0)]
+        {
             if zero {
                 return Err(SettingError::Zero { name }.into());
             }

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::{Goes, LONGEST, Session};
-use crate::chat::{ChatError, ChatModel, ChatOptions, Finish, Listener, Part, Usage};
+use crate::chat::client::ServerFigures;
+use crate::chat::{ChatError, ChatModel, ChatOptions, ConversationKey, Finish, Listener, Part, Usage};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::server::Served;
 use crate::cli::{CommandResult, terminal};
 use crate::data::consultation::DOCTOR_PROMPT;
 use crate::data::split_thinking;
@@ -19,6 +21,8 @@ pub struct Doctor {
     /// Tokens of all its messages; absent where one was not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
+    /// What was asked of each server.
+    servers: Vec<ServerFigures>,
 }
 
 /// Waits for a message, which Ctrl-C stops.
@@ -35,19 +39,20 @@ impl Listener for Waiting<'_> {
 impl Session<'_> {
     /// Lets `model` be the doctor until the consultation ends; Ctrl-C ends it as the end of the input does. A message that the model
     /// does not give is an error, so that nothing is marked which it did not say.
-    pub fn served(&mut self, model: &dyn ChatModel) -> CommandResult {
+    pub fn served(&mut self, model: &Served) -> CommandResult {
         let interrupt = Interrupt::watch()?;
         let mut usage = Some(Usage::default());
         loop {
             // Each message draws anew, and the whole consultation repeats with the seed as far as the server does.
             let seed = self.arguments.seed.wrapping_add(self.consultation.turns.len() as u64);
+            let messages = self.consultation.messages(Some(DOCTOR_PROMPT));
             let options = ChatOptions {
                 max_tokens: Some(MAX_TOKENS),
                 temperature: Some(0.0),
                 seed: Some(seed),
+                conversation: Some(ConversationKey::of_dialogue(&messages)),
                 ..ChatOptions::default()
             };
-            let messages = self.consultation.messages(Some(DOCTOR_PROMPT));
             let reply = match model.reply(&messages, &options, &mut Waiting(&interrupt)) {
                 Err(ChatError::Stopped) => break,
                 other => other?,
@@ -71,7 +76,8 @@ impl Session<'_> {
                 break;
             }
         }
-        self.doctor = Some(Doctor { model: model.name().to_owned(), usage });
+        model.summarise();
+        self.doctor = Some(Doctor { model: model.name().to_owned(), usage, servers: model.figures() });
         Ok(())
     }
 }
