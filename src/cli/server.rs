@@ -86,7 +86,7 @@ impl Server {
             return Ok(Some(Served::One(Box::new(client(url)?))));
         }
         let clients = self.server.iter().map(client).collect::<Result<_, _>>()?;
-        Ok(Some(Served::Several(Servers::new(clients, ServersSettings::default())?)))
+        Ok(Some(Served::Several(Box::new(Servers::new(clients, ServersSettings::default())?))))
     }
 }
 
@@ -95,7 +95,7 @@ pub enum Served {
     /// One is named.
     One(Box<Client>),
     /// Several are.
-    Several(Servers),
+    Several(Box<Servers>),
 }
 
 impl Served {
@@ -118,7 +118,7 @@ impl Served {
     fn model(&self) -> &dyn ChatModel {
         match self {
             Self::One(client) => client.as_ref(),
-            Self::Several(servers) => servers,
+            Self::Several(servers) => servers.as_ref(),
         }
     }
 }
