@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::chat::client::error::ServerError;
+use crate::chat::servers::NoServer;
 
 /// Why a chat model gave no answer.
 #[derive(Debug, Error)]
@@ -28,6 +29,9 @@ pub enum ChatError {
     /// A server gave no answer.
     #[error(transparent)]
     Server(#[from] Box<ServerError>),
+    /// None of several servers gave an answer.
+    #[error(transparent)]
+    NoServer(#[from] Box<NoServer>),
     /// The reply is there, and could not be kept.
     #[error("the cache {path} cannot be written: {source}")]
     Cache {

@@ -1,7 +1,7 @@
 //! What people and models say to each other, with no tensor in sight.
 //!
-//! [`ChatModel`] is anything that answers a conversation: [`client::Client`] asks a model server, the engine's model is in
-//! `engine::chat`. Nothing here knows of the rooms above.
+//! [`ChatModel`] is anything that answers a conversation: [`client::Client`] asks a model server, [`servers::Servers`] one of several, the
+//! engine's model is in `engine::chat`. Nothing here knows of the rooms above.
 
 pub mod client;
 pub mod error;
@@ -10,11 +10,13 @@ pub mod model;
 pub mod options;
 pub mod reply;
 pub mod schema;
+pub mod servers;
 pub mod structured;
+mod together;
 
 pub use error::ChatError;
 pub use message::{Message, Role};
-pub use model::{Asked, ChatModel, Listener, Part};
+pub use model::{Asked, ChatModel, Listener, Part, SharedModel};
 pub use options::{ChatOptions, ConversationKey};
 pub use reply::{Finish, Reply, Usage};
 pub use schema::ReplySchema;

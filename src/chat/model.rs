@@ -1,9 +1,15 @@
 //! Anything that answers a conversation.
 
+use std::sync::Arc;
+
+use crate::chat::client::ServerFigures;
 use crate::chat::error::ChatError;
 use crate::chat::message::Message;
 use crate::chat::options::ChatOptions;
 use crate::chat::reply::Reply;
+
+/// A model that several roles, and threads, may ask.
+pub type SharedModel = Arc<dyn ChatModel + Send + Sync>;
 
 /// A model that answers conversations, wherever it runs.
 pub trait ChatModel {
@@ -32,6 +38,11 @@ pub trait ChatModel {
     /// what they have in common, does. One that fails takes no other with it.
     fn replies(&self, asked: &[Asked]) -> Vec<Result<Reply, ChatError>> {
         asked.iter().map(|it| self.reply(&it.messages, &it.options, &mut ())).collect()
+    }
+
+    /// What was asked of each server so far, and what that cost; nothing of a model of this process.
+    fn servers(&self) -> Vec<ServerFigures> {
+        Vec::new()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::chat::message::Message;
+use crate::chat::message::{Message, Role};
 use crate::chat::schema::ReplySchema;
 
 /// What many requests have in common at their beginning, so that a model which read it once need not read it again.
@@ -25,6 +25,12 @@ impl ConversationKey {
         let hash: [u8; 32] = hash.finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = hash;
         Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    /// The key of a conversation that goes on: of its messages up to the first of the user, with which each later turn begins too.
+    pub fn of_dialogue(messages: &[Message]) -> Self {
+        let first = messages.iter().position(|message| message.role == Role::User);
+        Self::of(first.and_then(|at| messages.get(..=at)).unwrap_or(messages))
     }
 
     /// The key as a number.
@@ -52,4 +58,35 @@ pub struct ChatOptions {
     pub schema: Option<Arc<ReplySchema>>,
     /// What the conversation begins with as other requests do. It changes no answer, only who is asked and how fast.
     pub conversation: Option<ConversationKey>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialogue_keeps_its_key_and_another_has_its_own() {
+        let turns = [
+            Message::system("Be brief."),
+            Message::user("Hi"),
+            Message::assistant("Hello"),
+            Message::user("Well?"),
+        ];
+        let key = ConversationKey::of(&turns[..2]);
+        for end in 2..=4 {
+            assert_eq!(ConversationKey::of_dialogue(&turns[..end]), key, "{end}");
+        }
+        assert_ne!(ConversationKey::of_dialogue(&turns[1..]), key);
+        assert_eq!(ConversationKey::of_dialogue(&turns[..1]), ConversationKey::of(&turns[..1]));
+        assert_eq!(ConversationKey::of_dialogue(&[]), ConversationKey::of(&[]));
+    }
+
+    #[test]
+    fn where_one_message_ends_is_part_of_the_key() {
+        let key = |texts: &[&str]| {
+            ConversationKey::of(&texts.iter().copied().map(Message::user).collect::<Vec<_>>())
+        };
+        assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
+        assert_ne!(ConversationKey::of(&[Message::assistant("ab")]), key(&["ab"]));
+    }
 }

@@ -9,11 +9,14 @@ use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use serde::Serialize;
 
+use crate::chat::client::ServerFigures;
 use crate::chat::message::{Message, Role};
-use crate::chat::{ChatError, ChatModel, ChatOptions, Listener, Part, ReplySchema, structured};
+use crate::chat::{
+    ChatError, ChatOptions, ConversationKey, Listener, Part, ReplySchema, SharedModel, structured,
+};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::{Model, Runtime, Sampling};
-use crate::cli::server::Server;
+use crate::cli::server::{self, Server};
 use crate::cli::{CommandResult, output, terminal};
 use crate::data::{BuiltinTemplate, ChatTemplate, ThinkingMode};
 use crate::engine::{EngineChat, EngineChatSettings, ModelBundle, OpenError};
@@ -36,9 +39,11 @@ const AGAIN: usize = 2;
   osler chat --model ./qwen3 --thinking off --system 'You are a patient with a cough.'
   osler chat --server http://127.0.0.1:8080/v1 --server-model smollm2
   osler chat --server https://api.example.org/v1 --server-model m --server-key-env EXAMPLE_KEY
+  osler chat --server http://10.0.0.1:8000/v1 --server http://10.0.0.2:8000/v1 --server-model m
   printf 'I have a headache.\\nSince Monday.\\n' | osler chat --model ./my-model --json
 
-JSON (messages are read from stdin, one a line): {\"messages\": [{\"role\", \"content\", \"reasoning_content\"?}, ..]}")]
+JSON (messages are read from stdin, one a line): {\"messages\": [{\"role\", \"content\", \"reasoning_content\"?}, ..],
+       \"servers\"?: [{\"url\", \"requests\", \"failures\", \"spills\", \"usage\", \"cached_ratio\", \"queue_seconds\"}, ..]}")]
 pub struct Arguments {
     #[command(flatten)]
     model: Option<Model>,
@@ -170,7 +175,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if arguments.max_new_tokens == 0 {
         return Err("--max-new-tokens is 0, legal is at least 1".into());
     }
-    let model = arguments.chat_model()?;
+    let model = match arguments.server.client()? {
+        Some(served) => served,
+        None => arguments.chat_model()?,
+    };
     let interrupt = Interrupt::watch()?;
     let mut chat = Chat {
         model,
@@ -188,15 +196,18 @@ pub fn run(arguments: Arguments) -> CommandResult {
         interrupt,
         json: arguments.runtime.json,
     };
-    if chat.json || !io::stdin().is_terminal() { chat.piped() } else { chat.interactive() }
+    if chat.json || !io::stdin().is_terminal() {
+        chat.piped()?
+    } else {
+        chat.interactive()?
+    }
+    server::summarise(chat.model.as_ref());
+    Ok(())
 }
 
 impl Arguments {
-    /// The served model, or the one of this process.
-    fn chat_model(&self) -> Result<Box<dyn ChatModel>, Box<dyn std::error::Error>> {
-        if let Some(client) = self.server.client()? {
-            return Ok(Box::new(client));
-        }
+    /// The model of this process.
+    fn chat_model(&self) -> Result<SharedModel, Box<dyn std::error::Error>> {
         let model = self.model.as_ref().ok_or("neither --model nor --server is given")?;
         self.runtime.start()?;
         let bundle = model.open()?;
@@ -207,7 +218,7 @@ impl Arguments {
         let sampling = self.sampling.params(TEMPERATURE);
         let engine = model.engine(&bundle, &self.runtime, context, 512)?;
         let settings = EngineChatSettings { template, thinking: self.thinking.into(), context, sampling };
-        Ok(Box::new(EngineChat::new(&bundle, engine, settings)?))
+        Ok(Arc::new(EngineChat::new(&bundle, engine, settings)?))
     }
 }
 
@@ -221,10 +232,13 @@ fn read_schema(path: &Path) -> Result<Arc<ReplySchema>, Box<dyn std::error::Erro
 #[derive(Serialize)]
 struct Report<'a> {
     messages: &'a [Message],
+    /// What was asked of servers, where the model is on some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    servers: Vec<ServerFigures>,
 }
 
 struct Chat {
-    model: Box<dyn ChatModel>,
+    model: SharedModel,
     messages: Vec<Message>,
     /// Of the next answer.
     options: ChatOptions,
@@ -248,7 +262,7 @@ impl Chat {
             }
         }
         if self.json {
-            output::json(&Report { messages: &self.messages })?;
+            output::json(&Report { messages: &self.messages, servers: self.model.servers() })?;
         }
         Ok(())
     }
@@ -304,7 +318,8 @@ impl Chat {
 
     /// Writes the conversation to a temporary file and renames it into place.
     fn save(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut text = serde_json::to_string_pretty(&Report { messages: &self.messages })?;
+        let mut text =
+            serde_json::to_string_pretty(&Report { messages: &self.messages, servers: Vec::new() })?;
         text.push('\n');
         crate::cli::output::write_atomically(path, text.as_bytes())?;
         Ok(path.to_owned())
@@ -326,7 +341,12 @@ impl Chat {
 
     fn reply(&mut self, show: bool, dim: bool) -> Result<Message, Box<dyn std::error::Error>> {
         let structured = self.options.schema.is_some();
-        let options = ChatOptions { stream: show && !structured, ..self.options.clone() };
+        let options = ChatOptions {
+            stream: show && !structured,
+            // All turns go to the server that has read the first.
+            conversation: Some(ConversationKey::of_dialogue(&self.messages)),
+            ..self.options.clone()
+        };
         // Each turn draws anew, and the whole chat repeats with the seed.
         self.options.seed = self.options.seed.map(|seed| seed.wrapping_add(1));
         let mut shown = Shown { show, dim, interrupt: &self.interrupt, any: false, failed: None };

@@ -49,11 +49,12 @@ const LOOK: Duration = Duration::from_millis(50);
   osler consult --case acute-appendicitis
   osler consult --cases cases.jsonl --case fhir-00003
   osler consult --server http://127.0.0.1:8080/v1 --server-model smollm2 --seed 7
+  osler consult --server http://10.0.0.1:8000/v1 --server http://10.0.0.2:8000/v1 --server-model m
   osler consult --models configs/models-local.toml --dry-run
   printf 'When did it start?\\nGoodbye.\\n' | osler consult --seed 7 --json
 
 JSON (messages are read from stdin, one a line): {\"case_id\", \"persona\", \"consultation\", \"marks\": {\"turns\", \"whole\"},
-       \"reward\": {\"whole\", \"mean_reply\"}, \"doctor\"?: {\"model\", \"usage\"?}, \"case\"?}
+       \"reward\": {\"whole\", \"mean_reply\"}, \"doctor\"?: {\"model\", \"usage\"?, \"servers\"?}, \"case\"?}
        with --dry-run {\"roles\": [{\"role\", \"model\", \"called\", \"servers\", \"device\"?, \"shown\"}, ..], \"not_built\"}")]
 pub struct Arguments {
     /// A file or folder of cases [default: the bundled bank]

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::chat::client::{ClientError, KeyError};
+use crate::chat::servers::ServersError;
 use crate::data::TemplateError;
 use crate::engine::OpenError;
 
@@ -26,12 +27,12 @@ pub enum OpenRolesError {
         source: ClientError,
     },
     /// Its servers cannot be asked together.
-    #[error("[models.{name}]: `server` lists {count} servers, legal is 1: several are not built yet")]
+    #[error("[models.{name}]: `server`: {source}")]
     Servers {
         /// The model.
         name: String,
-        /// How many there are.
-        count: usize,
+        /// Why.
+        source: ServersError,
     },
     /// Its files cannot be used.
     #[error("[models.{name}]: {source}")]

@@ -8,4 +8,4 @@ mod open;
 mod set;
 
 pub use error::OpenRolesError;
-pub use open::{OpenedRoles, SharedModel};
+pub use open::OpenedRoles;

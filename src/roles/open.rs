@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chat::ChatModel;
+use crate::chat::SharedModel;
 use crate::chat::client::{ApiKey, BaseUrl, Client, ClientSettings, Limits, Timeouts};
+use crate::chat::servers::{Servers, ServersSettings};
 use crate::data::{BuiltinTemplate, ChatTemplate};
 use crate::engine::memory::available_memory;
 use crate::engine::{EngineChat, EngineChatSettings, EngineOptions, ModelBundle, OpenError, SamplingParams};
@@ -17,9 +18,6 @@ use crate::train::config::{LocalModel, ModelSource, Role, RoleOptions, Roles, Se
 const CONTEXT: usize = 4096;
 /// Tokens of one engine step.
 const BATCH_TOKENS: usize = 512;
-
-/// A model that several roles, and threads, may ask.
-pub type SharedModel = Arc<dyn ChatModel + Send + Sync>;
 
 /// Models in their roles.
 pub struct OpenedRoles {
@@ -108,10 +106,11 @@ fn clients(name: &str, served: &ServedModel) -> Result<Vec<Client>, OpenRolesErr
 
 /// The servers of a model as one.
 fn together(name: &str, clients: Vec<Client>) -> Result<SharedModel, OpenRolesError> {
-    let count = clients.len();
     match <[Client; 1]>::try_from(clients) {
         Ok([client]) => Ok(Arc::new(client)),
-        Err(_) => Err(OpenRolesError::Servers { name: name.to_owned(), count }),
+        Err(clients) => Servers::new(clients, ServersSettings::default())
+            .map(|servers| Arc::new(servers) as SharedModel)
+            .map_err(|source| OpenRolesError::Servers { name: name.to_owned(), source }),
     }
 }
 
@@ -142,6 +141,7 @@ fn load(
         cache_tokens: context,
         batch_tokens: BATCH_TOKENS,
         memory_limit: available_memory(local.device),
+        ..EngineOptions::default()
     };
     let mut show = |done, all| progress(name, done, all);
     let engine =
@@ -156,7 +156,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::chat::{ChatError, ChatOptions, Listener, Message, Reply};
+    use crate::chat::servers::ServersError;
+    use crate::chat::{ChatError, ChatModel, ChatOptions, Listener, Message, Reply};
 
     struct Named(String);
 
@@ -207,8 +208,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_named() {
-        let served = "[models.b]\nserver = ['https://a.example.org', 'https://b.example.org']\nmodel = 'm'\n[roles]\njudge = 'b'\n";
-        assert!(matches!(refused(served), OpenRolesError::Servers { count: 2, .. }));
+        let served = "[models.b]\nserver = ['https://a.example.org', 'https://a.example.org']\nmodel = 'm'\n[roles]\njudge = 'b'\n";
+        assert!(matches!(
+            refused(served),
+            OpenRolesError::Servers { source: ServersError::Twice { .. }, .. }
+        ));
         let keyed = "[models.b]\nserver = 'https://a.example.org'\nmodel = 'm'\nkey_env = 'OSLER_NO_SUCH_KEY'\n[roles]\njudge = 'b'\n";
         let error = refused(keyed);
         assert!(matches!(&error, OpenRolesError::Key { name, .. } if name == "b"), "{error}");

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::chat::{Asked, ChatError, ChatModel, ChatOptions, Listener, Message, Reply};
-use crate::roles::SharedModel;
+use crate::chat::client::ServerFigures;
+use crate::chat::{Asked, ChatError, ChatModel, ChatOptions, Listener, Message, Reply, SharedModel};
 use crate::train::config::ReplySettings;
 
 /// A model whose replies are made as the configuration says, whatever else is asked for.
@@ -40,6 +40,10 @@ impl ChatModel for Set {
 
     fn constrains(&self) -> bool {
         self.model.constrains()
+    }
+
+    fn servers(&self) -> Vec<ServerFigures> {
+        self.model.servers()
     }
 
     fn reply(

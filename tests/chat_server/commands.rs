@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::farm::Farm;
 use crate::scripted::{Act, Scripted, answer, events};
 use crate::{saying, stream};
 
@@ -59,7 +60,14 @@ fn chat_keeps_the_conversation_and_its_key() {
     let said = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where?"},
         {"role": "assistant", "content": "Here."}, {"role": "user", "content": "Since when?"},
         {"role": "assistant", "content": "Since Monday."}]);
-    assert_eq!(report, json!({"messages": said}));
+    assert_eq!(report["messages"], said);
+    let figures = json!({"url": server.url, "requests": 2, "failures": 0, "spills": 0,
+        "usage": {"prompt_tokens": 18, "completion_tokens": 8}, "cached_ratio": null});
+    let mut found = report["servers"][0].clone();
+    assert!(found.as_object_mut().unwrap().remove("queue_seconds").unwrap().is_f64());
+    assert_eq!(found, figures);
+    let summary = format!("server {}: requests 2, 0 failed, ", server.url);
+    assert!(text(&output.stderr).starts_with(&summary), "{}", text(&output.stderr));
     let (first, second) = (server.request(), server.request());
     assert!(first.head.contains("Bearer sk-very-secret"));
     assert_eq!(second.body["messages"], json!(said.as_array().unwrap()[..4]));
@@ -150,10 +158,12 @@ fn a_served_model_is_the_doctor() {
     let said: Vec<&str> = turns.iter().map(|turn| turn["doctor"].as_str().unwrap()).collect();
     assert_eq!(said, ["When did it start?", "Do you have any allergies?", "Goodbye."]);
     assert_eq!(report["consultation"]["ending"], "goodbye");
+    let doctor = &report["doctor"];
     assert_eq!(
-        report["doctor"],
-        json!({"model": "tiny", "usage": {"prompt_tokens": 27, "completion_tokens": 12}})
+        (&doctor["model"], &doctor["usage"]),
+        (&json!("tiny"), &json!({"prompt_tokens": 27, "completion_tokens": 12}))
     );
+    assert_eq!(doctor["servers"][0]["requests"], 3);
     assert!(text(&output.stderr).contains("the doctor said goodbye"), "{}", text(&output.stderr));
     // The same words from stdin lead to the same consultation and marks.
     let typed = run(&[&["consult", "--json"][..], &case].concat(), &(said.join("\n") + "\n"));
@@ -234,4 +244,39 @@ fn files_of_models_are_refused_by_name() {
         assert_eq!(run(arguments, "").status.code(), Some(2), "{arguments:?}");
     }
     assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_conversation_stays_at_one_of_several_servers() {
+    let farm = Farm::answering(2, |_, said| saying(said));
+    let servers = ["--server", &farm.urls[0], "--server", &farm.urls[1], "--server-model", "tiny"];
+    let output = run(&[&["chat", "--json"], &servers[..]].concat(), "Where?\nSince when?\nHow bad?\n");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["messages"][5]["content"], "How bad?");
+    let went = farm.went();
+    assert_eq!(went, [went[0]; 3]);
+    for (at, url) in farm.urls.iter().enumerate() {
+        let requests = if at == went[0] { 3 } else { 0 };
+        let found = &report["servers"][at];
+        assert_eq!((&found["url"], &found["requests"]), (&json!(url), &json!(requests)));
+        let line = format!("server {url}: requests {requests}, 0 failed, 0 passed on, ");
+        assert!(text(&output.stderr).contains(&line), "{}", text(&output.stderr));
+    }
+    let farm = Farm::answering(2, |_, _| saying("Goodbye."));
+    let servers = ["--server", &farm.urls[0], "--server", &farm.urls[1], "--server-model", "tiny"];
+    let output = run(&[&["consult", "--json"], &servers[..]].concat(), "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["consultation"]["ending"], "goodbye");
+    let requests = |at: usize| report["doctor"]["servers"][at]["requests"].as_u64().unwrap();
+    assert_eq!((requests(0) + requests(1), farm.went().len()), (1, 1));
+}
+
+#[test]
+fn servers_are_not_named_twice() {
+    let url = "http://127.0.0.1:1/v1";
+    let output = run(&["chat", "--server", url, "--server", url, "--server-model", "m"], "Hi\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("named twice"), "{}", text(&output.stderr));
 }

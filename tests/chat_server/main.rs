@@ -1,10 +1,12 @@
-//! The client of model servers, and the commands that use it, against a server that stalls, hangs up, floods and answers nonsense.
+//! The clients of model servers, and the commands that use them, against servers that stall, hang up, flood and answer nonsense.
 
 mod answers;
 mod commands;
 mod failures;
+mod farm;
 mod kept;
 mod scripted;
+mod servers;
 
 use std::fs;
 use std::path::Path;

@@ -114,7 +114,7 @@ fn perform(
 }
 
 /// Reads a request with a content length.
-fn read(stream: &mut TcpStream) -> io::Result<Received> {
+pub fn read(stream: &mut TcpStream) -> io::Result<Received> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {

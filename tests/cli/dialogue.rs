@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use osler::chat::SharedModel;
 use osler::chat::{ChatOptions, Message};
-use osler::roles::SharedModel;
 use osler::train::config::{Role, Roles};
 
 use super::*;

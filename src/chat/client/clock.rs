@@ -4,6 +4,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::transport::LOOK;
+use crate::chat::error::ChatError;
+use crate::chat::model::Listener;
+
 /// What waiting between requests needs to know.
 pub trait Clock: Send + Sync {
     /// Now, for measuring.
@@ -14,6 +18,23 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, time: Duration);
     /// A number drawn evenly from 0 to 1, without 1.
     fn draw(&self) -> f64;
+}
+
+/// Waits for so long by `clock`, unless `listener` stops it.
+pub(in crate::chat) fn wait(
+    clock: &dyn Clock,
+    mut left: Duration,
+    listener: &mut dyn Listener,
+) -> Result<(), ChatError> {
+    while !left.is_zero() {
+        if listener.stopped() {
+            return Err(ChatError::Stopped);
+        }
+        let piece = left.min(LOOK);
+        clock.sleep(piece);
+        left -= piece;
+    }
+    Ok(())
 }
 
 /// The machine's clock.

@@ -149,6 +149,19 @@ impl Failure {
         }
     }
 
+    /// Whether it says something of the server and not of the request, so that another server may well answer that.
+    pub fn is_of_server(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status == 408 || (500..600).contains(status),
+            Self::TimedOut { wait, .. } => *wait != Wait::Turn,
+            Self::Connection { .. }
+            | Self::Truncated { .. }
+            | Self::Protocol { .. }
+            | Self::NotJson { .. } => true,
+            _ => false,
+        }
+    }
+
     /// How long the server asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -196,6 +209,22 @@ mod tests {
         assert!(Failure::Truncated { problem: String::new() }.may_pass());
         assert!(!Failure::TimedOut { wait: Wait::Total, after: Duration::ZERO }.may_pass());
         assert!(!Failure::TooLarge { limit: 1 }.may_pass());
+    }
+
+    #[test]
+    fn a_server_at_fault_is_told_from_a_request_at_fault() {
+        for code in [408, 500, 501, 503, 529] {
+            assert!(status(code).is_of_server(), "{code}");
+        }
+        // A server that limits its callers works.
+        for code in [301, 400, 401, 404, 413, 422, 429] {
+            assert!(!status(code).is_of_server(), "{code}");
+        }
+        let timed_out = |wait| Failure::TimedOut { wait, after: Duration::ZERO };
+        assert!(timed_out(Wait::Connect).is_of_server() && timed_out(Wait::Bytes).is_of_server());
+        assert!(!timed_out(Wait::Turn).is_of_server());
+        assert!(!Failure::Filtered.is_of_server());
+        assert!(!Failure::NothingSaid { finish: "stop".into() }.is_of_server());
     }
 
     #[test]

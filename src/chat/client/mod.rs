@@ -7,6 +7,7 @@ mod address;
 mod cache;
 mod clock;
 pub(crate) mod error;
+mod figures;
 mod key;
 mod pace;
 mod retry;
@@ -17,7 +18,6 @@ mod transport;
 mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
@@ -26,19 +26,26 @@ use ureq::http::{Request, header};
 pub use self::address::{BaseUrl, UrlError};
 pub use self::clock::{Clock, SystemClock};
 pub use self::error::{Failure, ServerError, Wait};
+pub use self::figures::ServerFigures;
 pub use self::key::{ApiKey, KeyError};
 pub use self::settings::{ClientSettings, Limits, Retries, SettingError, Timeouts};
 
+pub(in crate::chat) use self::clock::wait;
+pub(in crate::chat) use self::settings::legal_time;
+pub(in crate::chat) use self::transport::LOOK;
+
 use self::cache::{Asked, Cache};
+use self::figures::Counts;
 use self::pace::Pace;
 use self::sse::Events;
 use self::stream::Assembly;
-use self::transport::{Halt, Head, Incoming, LOOK};
+use self::transport::{Halt, Head, Incoming};
 use super::error::{ChatError, excerpt};
 use super::message::Message;
-use super::model::{ChatModel, Listener, Part};
+use super::model::{self, ChatModel, Listener, Part};
 use super::options::ChatOptions;
 use super::reply::{Finish, Reply};
+use super::together::together;
 
 /// The most bytes read of an answer that is an error: enough for any message.
 const ERROR_LIMIT: usize = 64 << 10;
@@ -52,7 +59,16 @@ pub struct Client<C: Clock = SystemClock> {
     cache: Option<Cache>,
     /// Whether the server may hold replies to a schema: it has not yet said that it cannot.
     constrains: AtomicBool,
+    counts: Counts,
     clock: C,
+}
+
+/// A request as this server is to get it.
+struct Prepared {
+    options: ChatOptions,
+    body: Value,
+    /// What it is in the cache, where there is one.
+    asked: Option<Asked>,
 }
 
 /// Why a client cannot be made.
@@ -91,33 +107,83 @@ impl<C: Clock> Client<C> {
             pace: Pace::new(settings.limits),
             cache: settings.cache.as_deref().map(Cache::open).transpose()?,
             constrains: AtomicBool::new(true),
+            counts: Counts::default(),
             settings,
             clock,
         })
     }
 
-    /// Asks until there is an answer or no hope of one.
-    fn ask(
+    /// How it was asked.
+    pub fn settings(&self) -> &ClientSettings {
+        &self.settings
+    }
+
+    /// What was asked of the server so far, and what that cost.
+    pub fn figures(&self) -> ServerFigures {
+        self.counts.figures(self.settings.url.to_string())
+    }
+
+    /// The reply that was kept for a request, if one was.
+    pub(in crate::chat) fn kept(&self, messages: &[Message], options: &ChatOptions) -> Option<Reply> {
+        self.cache.as_ref()?;
+        self.find(&self.prepare(messages, options))
+    }
+
+    /// As [`ChatModel::reply`], but sends the request once, whatever comes of it, and looks for no reply that was kept.
+    pub(in crate::chat) fn reply_once(
         &self,
-        body: &Value,
+        messages: &[Message],
         options: &ChatOptions,
         listener: &mut dyn Listener,
     ) -> Result<Reply, ChatError> {
-        let text = body.to_string();
+        let request = self.prepare(messages, options);
+        let reply =
+            self.once(&request.body.to_string(), &request.options, listener).map_err(|halt| match halt {
+                Halt::Stopped => ChatError::Stopped,
+                Halt::Failed(failure) => self.failed(failure, 1),
+            })?;
+        self.keep(&request, &reply)?;
+        Ok(reply)
+    }
+
+    fn prepare(&self, messages: &[Message], options: &ChatOptions) -> Prepared {
+        // A server that does not know the field would refuse it again.
+        let schema = options.schema.clone().filter(|_| self.constrains());
+        let options = ChatOptions { schema, ..options.clone() };
+        let body = wire::request(&self.settings.model, messages, &options);
+        let asked = self.cache.as_ref().map(|_| Asked::new(&self.url, &body));
+        Prepared { options, body, asked }
+    }
+
+    fn find(&self, request: &Prepared) -> Option<Reply> {
+        self.cache.as_ref()?.find(request.asked.as_ref()?)
+    }
+
+    fn keep(&self, request: &Prepared, reply: &Reply) -> Result<(), ChatError> {
+        match (&self.cache, &request.asked) {
+            // What was stopped is not what the server would have said.
+            (Some(cache), Some(asked)) if reply.finish != Finish::Stopped => cache.keep(asked, reply),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks until there is an answer or no hope of one.
+    fn ask(&self, request: &Prepared, listener: &mut dyn Listener) -> Result<Reply, ChatError> {
+        let text = request.body.to_string();
         let mut hearing = Hearing { listener, heard: false };
         let mut failed = 0;
         loop {
-            let failure = match self.once(&text, options, &mut hearing) {
+            let failure = match self.once(&text, &request.options, &mut hearing) {
                 Ok(reply) => return Ok(reply),
                 Err(Halt::Stopped) => return Err(ChatError::Stopped),
                 Err(Halt::Failed(failure)) => failure,
             };
             // What was heard cannot be taken back, and would be heard twice.
             let again = failure.may_pass() && !hearing.heard;
-            let wait = self.settings.retries.wait(failed, failure.retry_after(), self.clock.draw());
+            let time = self.settings.retries.wait(failed, failure.retry_after(), self.clock.draw());
             failed += 1;
-            match wait.filter(|_| again) {
-                Some(wait) => self.wait(wait, &mut hearing)?,
+            match time.filter(|_| again) {
+                Some(time) => wait(&self.clock, time, &mut hearing)?,
                 None => return Err(self.failed(failure, failed)),
             }
         }
@@ -134,38 +200,44 @@ impl<C: Clock> Client<C> {
         ChatError::Server(Box::new(ServerError { url: self.url.clone(), tries, failure }))
     }
 
-    /// Waits between two tries.
-    fn wait(&self, mut left: Duration, listener: &mut dyn Listener) -> Result<(), ChatError> {
-        while !left.is_zero() {
-            if listener.stopped() {
-                return Err(ChatError::Stopped);
-            }
-            let piece = left.min(LOOK);
-            self.clock.sleep(piece);
-            left -= piece;
-        }
-        Ok(())
-    }
-
     /// Asks once, when it is its turn.
     fn once(&self, text: &str, options: &ChatOptions, listener: &mut dyn Listener) -> Result<Reply, Halt> {
         // About four bytes make a token, in English and in JSON.
         let estimate = (text.len() / 4).saturating_add(options.max_tokens.unwrap_or(0)) as u64;
+        let begun = self.clock.now();
         let turn = self.pace.turn(estimate, &self.clock, listener)?;
+        self.counts.sent(self.clock.now().saturating_duration_since(begun));
+        let result = self.exchange(text, options, listener);
+        match &result {
+            Ok(reply) => {
+                if let Some(usage) = reply.usage {
+                    turn.took(usage.total());
+                    self.counts.took(usage);
+                }
+            }
+            Err(Halt::Failed(_)) => self.counts.failed(),
+            Err(Halt::Stopped) => {}
+        }
+        result
+    }
+
+    /// Sends a request and reads what comes back.
+    fn exchange(
+        &self,
+        text: &str,
+        options: &ChatOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Reply, Halt> {
         let request = self.request(text, options.stream)?;
         let mut incoming = transport::send(&self.agent, request, self.settings.timeouts)?;
         let head = incoming.head(listener)?;
-        let reply = if head.status != 200 {
-            return Err(self.refusal(&head, incoming, options, listener)?.into());
+        if head.status != 200 {
+            Err(self.refusal(&head, incoming, options, listener)?.into())
         } else if options.stream && head.is_events() {
-            self.streamed(incoming, listener)?
+            self.streamed(incoming, listener)
         } else {
-            self.whole(incoming, listener)?
-        };
-        if let Some(usage) = reply.usage {
-            turn.took(usage.total());
+            self.whole(incoming, listener)
         }
-        Ok(reply)
     }
 
     fn request(&self, text: &str, stream: bool) -> Result<Request<Vec<u8>>, Failure> {
@@ -268,32 +340,33 @@ impl<C: Clock> ChatModel for Client<C> {
         self.constrains.load(Ordering::Relaxed)
     }
 
+    fn servers(&self) -> Vec<ServerFigures> {
+        vec![self.figures()]
+    }
+
     fn reply(
         &self,
         messages: &[Message],
         options: &ChatOptions,
         listener: &mut dyn Listener,
     ) -> Result<Reply, ChatError> {
-        // A server that does not know the field would refuse it again.
-        let schema = options.schema.clone().filter(|_| self.constrains());
-        let options = ChatOptions { schema, ..options.clone() };
-        let body = wire::request(&self.settings.model, messages, &options);
-        let kept = self.cache.as_ref().map(|cache| (cache, Asked::new(&self.url, &body)));
-        if let Some(reply) = kept.as_ref().and_then(|(cache, asked)| cache.find(asked)) {
+        let request = self.prepare(messages, options);
+        if let Some(reply) = self.find(&request) {
             hear(&reply, listener);
             return Ok(reply);
         }
-        let reply = self.ask(&body, &options, listener)?;
-        // What was stopped is not what the server would have said.
-        if let Some((cache, asked)) = kept.filter(|_| reply.finish != Finish::Stopped) {
-            cache.keep(&asked, &reply)?;
-        }
+        let reply = self.ask(&request, listener)?;
+        self.keep(&request, &reply)?;
         Ok(reply)
+    }
+
+    fn replies(&self, asked: &[model::Asked]) -> Vec<Result<Reply, ChatError>> {
+        together(asked, self.settings.limits.concurrent, |it| self.reply(&it.messages, &it.options, &mut ()))
     }
 }
 
 /// Lets a listener hear a reply that is there as a whole.
-fn hear(reply: &Reply, listener: &mut dyn Listener) {
+pub(in crate::chat) fn hear(reply: &Reply, listener: &mut dyn Listener) {
     let Message { content, thinking, .. } = &reply.message;
     if let Some(text) = thinking.as_deref().filter(|text| !text.is_empty()) {
         listener.hear(Part::Thinking(text));

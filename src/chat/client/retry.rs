@@ -7,7 +7,7 @@ use super::settings::Retries;
 impl Retries {
     /// How long to wait after a request has failed `failed + 1` times, `None` where it is not to be sent again: it was sent often enough,
     /// or the server asks for more patience than there is. `asked` is what it asks for, `draw` a number from 0 to 1.
-    pub(super) fn wait(&self, failed: u32, asked: Option<Duration>, draw: f64) -> Option<Duration> {
+    pub(in crate::chat) fn wait(&self, failed: u32, asked: Option<Duration>, draw: f64) -> Option<Duration> {
         if failed >= self.most || asked.is_some_and(|it| it > self.longest_asked) {
             return None;
         }

@@ -125,9 +125,7 @@ impl ClientSettings {
             ("retries.longest_asked", retries.longest_asked),
             ("limits.longest_wait", limits.longest_wait),
         ] {
-            if found.is_zero() || found > LONGEST {
-                return Err(SettingError::Time { name, found });
-            }
+            legal_time(name, found)?;
         }
         for (name, zero) in [
             ("limits.concurrent", limits.concurrent == 0),
@@ -147,6 +145,11 @@ impl ClientSettings {
         }
         Ok(())
     }
+}
+
+/// Refuses a time that is nothing, or beyond a day.
+pub(in crate::chat) fn legal_time(name: &'static str, found: Duration) -> Result<(), SettingError> {
+    if found.is_zero() || found > LONGEST { Err(SettingError::Time { name, found }) } else { Ok(()) }
 }
 
 impl Default for Timeouts {

@@ -17,6 +17,8 @@ pub(super) struct Assembly {
     /// The server's word for why it ended.
     finish: Option<String>,
     usage: Option<Usage>,
+    /// Tokens that were not read again: some servers tell it in another event than the rest of the usage.
+    cached: Option<u64>,
     done: bool,
     /// Events so far.
     events: usize,
@@ -35,6 +37,7 @@ impl Assembly {
         self.events += 1;
         let completion = Completion::read(data.as_bytes())?;
         self.usage = completion.usage().or(self.usage);
+        self.cached = completion.cached_tokens().or(self.cached);
         for mut choice in completion.choices.into_iter().filter(|choice| choice.index == 0) {
             if let Some(message) = choice.message.refusal.take().filter(|it| !it.is_empty()) {
                 return Err(Failure::Refused { message: excerpt(&message) });
@@ -63,7 +66,8 @@ impl Assembly {
             return Err(Failure::Truncated { problem });
         };
         let finish = wire::finish(&reason)?;
-        wire::whole(self.content, self.thinking, finish, &reason, self.usage)
+        let usage = self.usage.map(|usage| wire::with_cached(usage, self.cached));
+        wire::whole(self.content, self.thinking, finish, &reason, usage)
     }
 
     /// The listener stopped it; `None` where nothing was said yet.
@@ -72,7 +76,8 @@ impl Assembly {
         if !said(&self.content) && !said(&self.thinking) {
             return None;
         }
-        wire::whole(self.content, self.thinking, Finish::Stopped, "stopped", self.usage).ok()
+        let usage = self.usage.map(|usage| wire::with_cached(usage, self.cached));
+        wire::whole(self.content, self.thinking, Finish::Stopped, "stopped", usage).ok()
     }
 }
 
@@ -138,6 +143,18 @@ mod tests {
         assert_eq!(reply.message, Message::assistant("Hello").with_thinking("hm"));
         assert_eq!((reply.finish, reply.usage.unwrap().total()), (Finish::Stop, 9));
         assert_eq!(heard, [(true, "hm".into()), (false, "Hel".into()), (false, "lo".into())]);
+    }
+
+    #[test]
+    fn cached_tokens_may_come_in_another_event_than_the_rest_of_the_usage() {
+        let usage = json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}});
+        let mut end = json!({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]});
+        end["timings"] = json!({"cache_n": 5});
+        for events in [[&end, &usage], [&usage, &end]] {
+            let (reply, _) = assembled(&events.map(Value::to_string));
+            let expected = Usage { prompt_tokens: 7, completion_tokens: 2, cached_tokens: 5 };
+            assert_eq!(reply.unwrap().usage, Some(expected));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::settings::Timeouts;
 use crate::chat::model::Listener;
 
 /// How often a wait looks whether the listener has stopped it.
-pub(super) const LOOK: Duration = Duration::from_millis(50);
+pub(in crate::chat) const LOOK: Duration = Duration::from_millis(50);
 /// Bytes read at once.
 const PIECE: usize = 16 << 10;
 /// Pieces that may wait to be taken.

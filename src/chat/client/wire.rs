@@ -91,6 +91,9 @@ pub(super) struct Completion {
     pub choices: Vec<Choice>,
     #[serde(default)]
     usage: Value,
+    /// What llama.cpp's server measured.
+    #[serde(default)]
+    timings: Value,
 }
 
 impl Completion {
@@ -116,8 +119,23 @@ impl Completion {
 
     /// What it cost, where that is told. Whoever only counts tokens must not lose an answer over them, so what is no count is none.
     pub fn usage(&self) -> Option<Usage> {
-        serde_json::from_value(self.usage.clone()).ok()
+        let usage: Usage = serde_json::from_value(self.usage.clone()).ok()?;
+        Some(with_cached(usage, self.cached_tokens()))
     }
+
+    /// Of the conversation's tokens, those that were not read again: in `usage.prompt_tokens_details.cached_tokens` as OpenAI and vLLM
+    /// have it, or in llama.cpp's `timings.cache_n`.
+    pub fn cached_tokens(&self) -> Option<u64> {
+        let details = self.usage.get("prompt_tokens_details").and_then(|it| it.get("cached_tokens"));
+        let count = |it: Option<&Value>| it.and_then(Value::as_u64);
+        count(details).or_else(|| count(self.timings.get("cache_n")))
+    }
+}
+
+/// A usage with the tokens that were not read again, where that was told; they are no more than there were.
+pub(super) fn with_cached(usage: Usage, cached: Option<u64>) -> Usage {
+    let cached = cached.unwrap_or(usage.cached_tokens);
+    Usage { cached_tokens: cached.min(usage.prompt_tokens), ..usage }
 }
 
 /// Bytes as text; a character whose end is missing is an end that is missing.
@@ -193,6 +211,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::chat::options::ConversationKey;
     use crate::chat::schema::ReplySchema;
 
     #[test]
@@ -217,7 +236,7 @@ mod tests {
             seed: Some(u64::MAX),
             stream: true,
             schema: Some(Arc::new(ReplySchema::new("verdict", schema.clone()).unwrap())),
-            conversation: None,
+            conversation: Some(ConversationKey::of(&messages)),
         };
         assert_eq!(
             request("m", &messages[1..2], &options),
@@ -252,6 +271,28 @@ mod tests {
         let mut uncounted = answer(json!({"content": "Hi"}), json!("stop"));
         uncounted["usage"] = json!({"prompt_tokens": -1});
         assert_eq!(read(uncounted).unwrap().usage, None);
+    }
+
+    #[test]
+    fn tokens_that_were_not_read_again_are_counted_as_servers_tell_them() {
+        let counted = |usage: Value, timings: Value| {
+            let mut answer = answer(json!({"content": "Hi"}), json!("stop"));
+            answer["usage"] = usage;
+            answer["timings"] = timings;
+            read(answer).unwrap().usage.map(|it| (it.prompt_tokens, it.cached_tokens))
+        };
+        let told = |details: Value| json!({"prompt_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": details});
+        let timings = json!({"cache_n": 8, "prompt_n": 4});
+        assert_eq!(counted(told(json!({"cached_tokens": 9, "audio_tokens": 0})), json!(null)), Some((12, 9)));
+        assert_eq!(counted(told(json!(null)), timings.clone()), Some((12, 8)));
+        assert_eq!(counted(told(json!({"cached_tokens": null})), timings.clone()), Some((12, 8)));
+        // A server's own field goes before its measurements.
+        assert_eq!(counted(told(json!({"cached_tokens": 0})), timings.clone()), Some((12, 0)));
+        assert_eq!(counted(told(json!(null)), json!(null)), Some((12, 0)));
+        // What cannot be is not believed, and costs no answer.
+        assert_eq!(counted(told(json!({"cached_tokens": 99})), json!(null)), Some((12, 12)));
+        assert_eq!(counted(told(json!({"cached_tokens": -1})), json!({"cache_n": "x"})), Some((12, 0)));
+        assert_eq!(counted(json!(null), timings), None);
     }
 
     #[test]

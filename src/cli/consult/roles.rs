@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Arguments;
+use crate::chat::SharedModel;
 use crate::cli::terminal::{self, Progress};
 use crate::cli::{CommandResult, output};
-use crate::roles::SharedModel;
 use crate::train::config::{NotBuilt, Role, RolePlan, Roles};
 
 /// Who plays what, as `--dry-run` prints it.
@@ -42,7 +42,7 @@ impl Arguments {
     /// The model that is the doctor, if one is.
     pub fn doctor(&self, roles: Option<&Roles>) -> Result<Option<SharedModel>, Box<dyn Error>> {
         if let Some(client) = self.server.client()? {
-            return Ok(Some(Arc::new(client)));
+            return Ok(Some(client));
         }
         match (&self.models, roles) {
             (Some(file), Some(roles)) => policy(file, roles).map(Some),

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::{Goes, LONGEST, Session};
-use crate::chat::{ChatError, ChatModel, ChatOptions, Finish, Listener, Part, Usage};
+use crate::chat::client::ServerFigures;
+use crate::chat::{ChatError, ChatModel, ChatOptions, ConversationKey, Finish, Listener, Part, Usage};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::server::summarise;
 use crate::cli::{CommandResult, terminal};
 use crate::data::consultation::DOCTOR_PROMPT;
 use crate::data::split_thinking;
@@ -19,6 +21,9 @@ pub struct Doctor {
     /// Tokens of all its messages; absent where one was not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
+    /// What was asked of each server; absent of a model of this process.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    servers: Vec<ServerFigures>,
 }
 
 /// Waits for a message, which Ctrl-C stops.
@@ -41,13 +46,14 @@ impl Session<'_> {
         loop {
             // Each message draws anew, and the whole consultation repeats with the seed as far as the server does.
             let seed = self.arguments.seed.wrapping_add(self.consultation.turns.len() as u64);
+            let messages = self.consultation.messages(Some(DOCTOR_PROMPT));
             let options = ChatOptions {
                 max_tokens: Some(MAX_TOKENS),
                 temperature: Some(0.0),
                 seed: Some(seed),
+                conversation: Some(ConversationKey::of_dialogue(&messages)),
                 ..ChatOptions::default()
             };
-            let messages = self.consultation.messages(Some(DOCTOR_PROMPT));
             let reply = match model.reply(&messages, &options, &mut Waiting(&interrupt)) {
                 Err(ChatError::Stopped) => break,
                 other => other?,
@@ -71,7 +77,8 @@ impl Session<'_> {
                 break;
             }
         }
-        self.doctor = Some(Doctor { model: model.name().to_owned(), usage });
+        summarise(model);
+        self.doctor = Some(Doctor { model: model.name().to_owned(), usage, servers: model.servers() });
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::model::Adapter;
-use super::models::ModelSource;
 use super::roles::{Role, Roles};
 use super::run::RunConfig;
 use super::stage::{Stage, prefixes};
@@ -94,14 +93,6 @@ impl Roles {
             let field = format!("roles.{role}");
             let instead = format!("set {field}=rules");
             missing.push(NotBuilt::new(field, format!("a model in the role {role}"), instead));
-        }
-        for (name, model) in self.models.iter() {
-            if let ModelSource::Served(served) = model
-                && served.server.urls().len() > 1
-            {
-                let field = format!("models.{name}.server");
-                missing.push(NotBuilt::new(field, "several servers of one model", "name one of them"));
-            }
         }
         missing
     }

@@ -1,0 +1,116 @@
+//! Several servers on loopback that answer many requests at a time, as a test decides.
+
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::Value;
+
+use crate::scripted::{PATIENCE, read};
+
+/// Servers of one model.
+pub struct Farm {
+    pub urls: Vec<String>,
+    /// Which server got which request, in the order in which they arrived.
+    log: Arc<Mutex<Vec<usize>>>,
+}
+
+/// A request that has arrived and is not yet answered.
+pub struct Arrival {
+    /// Where.
+    pub server: usize,
+    pub body: Value,
+    stream: TcpStream,
+}
+
+impl Arrival {
+    /// What its last message says.
+    pub fn said(&self) -> String {
+        let messages = self.body["messages"].as_array().unwrap();
+        messages.last().unwrap()["content"].as_str().unwrap().to_owned()
+    }
+
+    /// Writes a part of the answer. The other side may be gone.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Answers and hangs up.
+    pub fn say(mut self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+}
+
+impl Farm {
+    /// So many servers, of which each gives its requests to `take`, each on a thread of its own.
+    fn new(count: usize, take: impl Fn(Arrival) + Send + Sync + 'static) -> Self {
+        let (take, log) = (Arc::new(take), Arc::<Mutex<Vec<usize>>>::default());
+        let serve = |server| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/v1", listener.local_addr().unwrap());
+            let (take, log) = (Arc::clone(&take), Arc::clone(&log));
+            thread::spawn(move || {
+                for stream in listener.incoming() {
+                    let (take, log) = (Arc::clone(&take), Arc::clone(&log));
+                    thread::spawn(move || {
+                        if let Ok(arrival) = arrived(server, stream) {
+                            log.lock().unwrap().push(server);
+                            take(arrival);
+                        }
+                    });
+                }
+            });
+            url
+        };
+        Self { urls: (0..count).map(serve).collect(), log }
+    }
+
+    /// Servers that answer at once, as `answer` says for the server and the last message.
+    pub fn answering(count: usize, answer: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::new(count, move |arrival| {
+            let bytes = answer(arrival.server, &arrival.said());
+            arrival.say(&bytes);
+        })
+    }
+
+    /// Servers whose requests wait until the test answers them.
+    pub fn held(count: usize) -> (Self, Arrivals) {
+        let (sender, arrivals) = mpsc::channel();
+        let farm = Self::new(count, move |arrival| {
+            // The test may be over.
+            let _ = sender.send(arrival);
+        });
+        (farm, Arrivals(arrivals))
+    }
+
+    /// The servers that got requests since this was last asked, in order.
+    pub fn went(&self) -> Vec<usize> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+}
+
+fn arrived(server: usize, stream: io::Result<TcpStream>) -> io::Result<Arrival> {
+    let mut stream = stream?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    let body = read(&mut stream)?.body;
+    Ok(Arrival { server, body, stream })
+}
+
+/// Requests in the order in which they arrived.
+pub struct Arrivals(Receiver<Arrival>);
+
+impl Arrivals {
+    /// The next one.
+    pub fn next(&self) -> Arrival {
+        self.0.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Whether none is there.
+    pub fn none(&self) -> bool {
+        self.0.try_recv().is_err()
+    }
+}
