@@ -217,6 +217,7 @@ mod tests {
             seed: Some(u64::MAX),
             stream: true,
             schema: Some(Arc::new(ReplySchema::new("verdict", schema.clone()).unwrap())),
+            conversation: None,
         };
         assert_eq!(
             request("m", &messages[1..2], &options),
