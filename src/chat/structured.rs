@@ -88,7 +88,12 @@ fn rules(schema: Option<&ReplySchema>) -> String {
 }
 
 /// Says what was wrong with a reply, so that it is asked for again.
-pub(crate) fn correct(conversation: &mut Vec<Message>, reply: Reply, problem: &str, schema: Option<&ReplySchema>) {
+pub(crate) fn correct(
+    conversation: &mut Vec<Message>,
+    reply: Reply,
+    problem: &str,
+    schema: Option<&ReplySchema>,
+) {
     let rules = rules(schema);
     conversation.push(Message::assistant(reply.message.content));
     conversation.push(Message::user(format!("That cannot be read: {problem}. {rules}")));

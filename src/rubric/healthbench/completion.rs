@@ -78,7 +78,8 @@ pub fn samples(rows: &[Row], file: &Path) -> Result<Vec<Sample>, LinesError> {
     let mut counts = vec![0; rows.len()];
     for (line, Completion { prompt_id, completion, prompt }) in lines {
         let Some(&row) = places.get(prompt_id.as_str()) else {
-            let problem = format!("prompt_id: `{prompt_id}` is no row's; legal are the {} that were read", rows.len());
+            let problem =
+                format!("prompt_id: `{prompt_id}` is no row's; legal are the {} that were read", rows.len());
             problems.push(LineProblem { line, problem });
             continue;
         };

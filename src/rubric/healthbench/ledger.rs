@@ -76,7 +76,8 @@ impl Ledger {
         let lines = bytes.get(..whole).unwrap_or_default().split(|&byte| byte == b'\n');
         for (line, text) in (1..).zip(lines).filter(|(_, text)| !text.trim_ascii().is_empty()) {
             let file = || path.to_owned();
-            let grade: Grade = parse(text).map_err(|problem| LedgerError::Line { file: file(), line, problem })?;
+            let grade: Grade =
+                parse(text).map_err(|problem| LedgerError::Line { file: file(), line, problem })?;
             if grade.judge != judge {
                 let legal = judge.to_owned();
                 return Err(LedgerError::OtherJudge { file: file(), line, found: grade.judge, legal });
@@ -119,7 +120,10 @@ impl Ledger {
     /// # Errors
     ///
     /// Never in practice: grades are plain data.
-    pub fn finished<'a>(&self, keys: impl Iterator<Item = &'a GradeKey>) -> Result<Vec<u8>, serde_json::Error> {
+    pub fn finished<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a GradeKey>,
+    ) -> Result<Vec<u8>, serde_json::Error> {
         text(keys.filter_map(|key| self.get(key)))
     }
 }

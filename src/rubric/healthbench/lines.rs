@@ -86,7 +86,10 @@ pub(super) fn read<T: DeserializeOwned>(
             break;
         }
         if bytes.len() > LONGEST && bytes.last() != Some(&b'\n') {
-            problems.push(LineProblem { line, problem: format!("has more than {LONGEST} bytes, which is the longest legal") });
+            problems.push(LineProblem {
+                line,
+                problem: format!("has more than {LONGEST} bytes, which is the longest legal"),
+            });
             // What follows cannot be told from the rest of this line.
             break;
         }

@@ -80,7 +80,9 @@ impl Row {
             problems.push("prompt_id: is empty, legal is a name".to_owned());
         }
         match self.prompt.last() {
-            None => problems.push("prompt: is empty, legal is a conversation that ends with the user".to_owned()),
+            None => {
+                problems.push("prompt: is empty, legal is a conversation that ends with the user".to_owned())
+            }
             Some(last) if last.role != Role::User => {
                 problems.push(format!("prompt: ends with the {}, legal is the user", last.role));
             }
@@ -89,7 +91,8 @@ impl Row {
         for (at, item) in self.rubrics.iter().enumerate() {
             let points = item.value();
             if points == 0.0 || !(-10.0..=10.0).contains(&points) {
-                problems.push(format!("rubrics[{at}].points: is {}, legal is -10 to 10 and not 0", item.points));
+                problems
+                    .push(format!("rubrics[{at}].points: is {}, legal is -10 to 10 and not 0", item.points));
             }
             if item.criterion.trim().is_empty() {
                 problems.push(format!("rubrics[{at}].criterion: is empty, legal is a text"));
@@ -99,7 +102,10 @@ impl Row {
             }
         }
         if !self.rubrics.iter().any(|item| item.value() > 0.0) {
-            problems.push("rubrics: none has points above 0, legal is at least one (there is no score without)".to_owned());
+            problems.push(
+                "rubrics: none has points above 0, legal is at least one (there is no score without)"
+                    .to_owned(),
+            );
         }
         if let Some(tag) = twice(&self.example_tags) {
             problems.push(format!("example_tags: `{tag}` is there twice, legal is once"));

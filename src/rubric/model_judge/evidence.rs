@@ -67,7 +67,10 @@ mod tests {
         assert_eq!(shown("\"Emergency department\""), Some("emergency  department"));
         assert_eq!(shown("to the emergency"), Some("to the\n emergency"));
         assert_eq!(shown("It's urgent."), Some("It\u{2019}s urgent"));
-        assert_eq!((shown("call an ambulance"), shown("go"), shown(""), shown("...")), (None, None, None, None));
+        assert_eq!(
+            (shown("call an ambulance"), shown("go"), shown(""), shown("...")),
+            (None, None, None, None)
+        );
     }
 
     #[test]

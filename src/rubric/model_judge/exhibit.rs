@@ -50,7 +50,8 @@ impl Exhibit {
 
     /// The conversation as HealthBench renders it: `who: text`, with an empty line between messages.
     pub fn text(&self) -> String {
-        let lines: Vec<String> = self.said.iter().map(|said| format!("{}: {}", said.who, said.text)).collect();
+        let lines: Vec<String> =
+            self.said.iter().map(|said| format!("{}: {}", said.who, said.text)).collect();
         lines.join("\n\n")
     }
 

@@ -212,13 +212,15 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
             question.outcome = Some(Err("stopped".to_owned()));
             return;
         }
-        let cut = if reply.finish == Finish::Length { " (it was cut off at the limit of tokens)" } else { "" };
+        let cut =
+            if reply.finish == Finish::Length { " (it was cut off at the limit of tokens)" } else { "" };
         match self.protocol.read(&reply, question.item) {
             Ok(answer) => question.outcome = Some(Ok(answer)),
             Err(problem) => {
                 question.tries += 1;
                 if question.tries > self.settings.again {
-                    let problem = format!("asked {} times, no reply can be read: {problem}{cut}", question.tries);
+                    let problem =
+                        format!("asked {} times, no reply can be read: {problem}{cut}", question.tries);
                     question.outcome = Some(Err(problem));
                 } else {
                     self.protocol.again(&mut question.messages, reply, &problem, question.item);
@@ -304,7 +306,13 @@ fn shown(exhibit: &Exhibit, quote: &str) -> Option<(Option<usize>, (usize, usize
 }
 
 impl<M: ChatModel + Sync + ?Sized> Judge for ModelJudge<'_, M> {
-    fn judge_reply(&self, case: &Case, so_far: &Consultation, reply: &str, rubric: &Rubric) -> Vec<Judgement> {
+    fn judge_reply(
+        &self,
+        case: &Case,
+        so_far: &Consultation,
+        reply: &str,
+        rubric: &Rubric,
+    ) -> Vec<Judgement> {
         let replies = [reply.to_owned()];
         self.judge_replies(case, so_far, &replies, rubric).pop().unwrap_or_default()
     }

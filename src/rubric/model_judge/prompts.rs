@@ -149,13 +149,16 @@ mod tests {
     fn a_place_must_be_there_once_and_nothing_else_may_be() {
         let text = include_str!("../../../data/prompts/judge/report.toml");
         assert!(JudgePrompts::parse(text, "t").is_ok());
-        let error = |from: &str, to: &str| {
-            JudgePrompts::parse(&text.replace(from, to), "t").unwrap_err().to_string()
-        };
+        let error =
+            |from: &str, to: &str| JudgePrompts::parse(&text.replace(from, to), "t").unwrap_err().to_string();
         assert_eq!(error("item. {graded}", "item."), "t: `system` has 0 {graded}, legal is 1");
-        assert_eq!(error("Rubric item\n\n{item}", "Rubric item\n\n{item}{item}"), "t: `positive` has 2 {item}, legal is 1");
+        assert_eq!(
+            error("Rubric item\n\n{item}", "Rubric item\n\n{item}{item}"),
+            "t: `positive` has 2 {item}, legal is 1"
+        );
         assert!(error("reply = ", "replies = ").contains("replies"));
-        let reply = "reply = \"Only the last message is marked. What was said before it shows what it answers.\"";
+        let reply =
+            "reply = \"Only the last message is marked. What was said before it shows what it answers.\"";
         assert_eq!(error(reply, "reply = \" \""), "t: `reply` is empty, legal is a text");
     }
 }

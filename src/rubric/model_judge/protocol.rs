@@ -54,7 +54,12 @@ impl Protocol {
     }
 
     /// The question about `item`: what all items of the conversation have in common, and the messages.
-    pub(super) fn question(&self, exhibit: &Exhibit, text: &str, item: &Item) -> (Vec<Message>, Vec<Message>) {
+    pub(super) fn question(
+        &self,
+        exhibit: &Exhibit,
+        text: &str,
+        item: &Item,
+    ) -> (Vec<Message>, Vec<Message>) {
         match self {
             Self::HealthBench => {
                 let template = HEALTHBENCH.trim_end();
@@ -76,8 +81,10 @@ impl Protocol {
 
     /// What a reply about `item` must look like, where servers are told so.
     pub(super) fn schema(&self, item: &Item) -> Option<Arc<ReplySchema>> {
-        static POSITIVE: LazyLock<Option<Arc<ReplySchema>>> = LazyLock::new(|| schema("positive_item", ACCEPTABLE));
-        static NEGATIVE: LazyLock<Option<Arc<ReplySchema>>> = LazyLock::new(|| schema("negative_item", UNACCEPTABLE));
+        static POSITIVE: LazyLock<Option<Arc<ReplySchema>>> =
+            LazyLock::new(|| schema("positive_item", ACCEPTABLE));
+        static NEGATIVE: LazyLock<Option<Arc<ReplySchema>>> =
+            LazyLock::new(|| schema("negative_item", UNACCEPTABLE));
         match self {
             Self::HealthBench => None,
             Self::Report(_) if item.good => POSITIVE.clone(),
@@ -93,10 +100,12 @@ impl Protocol {
                 let content = split_thinking(&reply.message.content).1.to_owned();
                 let reply = Reply { message: Message::assistant(content), ..reply.clone() };
                 let value = structured::read(&reply, self.schema(item).as_deref())?;
-                let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let text =
+                    |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let name = if item.good { ACCEPTABLE } else { UNACCEPTABLE };
                 // The schema has it, so that this is never met.
-                let met = value.get(name).and_then(Value::as_bool).ok_or_else(|| format!("{name} is missing"))?;
+                let met =
+                    value.get(name).and_then(Value::as_bool).ok_or_else(|| format!("{name} is missing"))?;
                 Ok(Answer { met, explanation: text("explanation"), quotes: vec![text("evidence")] })
             }
         }
@@ -151,7 +160,8 @@ mod tests {
     #[test]
     fn the_grader_of_healthbench_is_unchanged() {
         // Of `GRADER_TEMPLATE` in simple-evals at ee3b031, after its `.strip()`.
-        let hash: String = Sha256::digest(HEALTHBENCH.trim_end()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: String =
+            Sha256::digest(HEALTHBENCH.trim_end()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hash, "2adffd51fd259554ebcd036ad1072d4aa2b7ce3aec2bbffe36271f911632ed3c");
         assert_eq!(HEALTHBENCH.matches(CONVERSATION).count(), 1);
         assert_eq!(HEALTHBENCH.matches(RUBRIC_ITEM).count(), 1);
@@ -192,7 +202,8 @@ mod tests {
         ] {
             assert!(met(bad).is_err(), "{bad}");
         }
-        let quoting = healthbench("{\"explanation\": \"It says \\\"rest now\\\".\", \"criteria_met\": false}").unwrap();
+        let quoting =
+            healthbench("{\"explanation\": \"It says \\\"rest now\\\".\", \"criteria_met\": false}").unwrap();
         assert_eq!((quoting.met, quoting.quotes), (false, vec!["rest now".to_owned()]));
     }
 
@@ -205,11 +216,16 @@ mod tests {
         let (same, negative) = protocol.question(&exhibit, &exhibit.text(), &item(false));
         assert_eq!((&head, &head[0]), (&same, &positive[0]));
         for asked in [&positive, &negative] {
-            assert!(asked[1].content.starts_with(&head[1].content) && asked[1].content.contains("[5] Greets."));
+            assert!(
+                asked[1].content.starts_with(&head[1].content) && asked[1].content.contains("[5] Greets.")
+            );
         }
-        assert!(positive[1].content.contains("\"acceptable\"") && !positive[1].content.contains("unacceptable"));
+        assert!(
+            positive[1].content.contains("\"acceptable\"") && !positive[1].content.contains("unacceptable")
+        );
         assert!(negative[1].content.contains("\"unacceptable\""));
-        let said = |text: &str| Reply { message: Message::assistant(text), finish: Finish::Stop, usage: None };
+        let said =
+            |text: &str| Reply { message: Message::assistant(text), finish: Finish::Stop, usage: None };
         let bad = said("{\"explanation\": \"Rude.\", \"evidence\": \"Go away\", \"unacceptable\": true}");
         let answer = protocol.read(&bad, &item(false)).unwrap();
         assert_eq!((answer.met, answer.quotes), (true, vec!["Go away".to_owned()]));

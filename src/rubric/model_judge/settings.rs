@@ -45,7 +45,11 @@ impl ModelJudgeSettings {
             return error("temperature", self.temperature.to_string(), "0 to 2");
         }
         if self.votes > 1 && self.temperature == 0.0 {
-            return error("temperature", "0".into(), "above 0 with several votes, which would all be the same");
+            return error(
+                "temperature",
+                "0".into(),
+                "above 0 with several votes, which would all be the same",
+            );
         }
         Ok(())
     }

@@ -98,7 +98,8 @@ fn a_negative_item_is_met_where_what_it_describes_is_there() {
         ("[-2] Is long", &[Ok(NOT_BAD)]),
     ]);
     let judge = report(ModelJudgeSettings::REPORT, &model);
-    let sheet = sheet(&[("[5] Advises", true), ("[3] Asks", true), ("[-4] Is rude", false), ("[-2] Is long", false)]);
+    let sheet =
+        sheet(&[("[5] Advises", true), ("[3] Asks", true), ("[-4] Is rude", false), ("[-2] Is long", false)]);
     let opinions = judge.judge(std::slice::from_ref(&sheet)).remove(0);
     assert_eq!(verdicts(&opinions), [Met, NotMet, Met, NotMet]);
     // `Rest today. Go away!`: what was quoted and said, and what was quoted and not said.
@@ -125,7 +126,9 @@ fn what_was_not_judged_is_not_judged() {
     ]);
     let judge = report(ModelJudgeSettings::REPORT, &model);
     let items: Vec<(&str, bool)> =
-        ["[1] fails", "[2] babbles", "[3] is half", "[4] is wrong", "[5] comes round"].map(|it| (it, true)).to_vec();
+        ["[1] fails", "[2] babbles", "[3] is half", "[4] is wrong", "[5] comes round"]
+            .map(|it| (it, true))
+            .to_vec();
     let opinions = judge.judge(&[sheet(&items)]).remove(0);
     assert_eq!(verdicts(&opinions), [NotJudged, NotJudged, NotJudged, NotJudged, Met]);
     assert!(opinions[0].judgement.reason.contains("stopped"), "{opinions:?}");
@@ -171,7 +174,8 @@ fn the_majority_decides_and_disagreement_is_counted() {
     assert!(opinions[3].judgement.reason.starts_with("1 votes for met, 1 against, 1 failed"), "{opinions:?}");
     // Two items of the three that were judged more than once.
     assert_eq!(judge.tally().disagreement(), Some(2.0 / 3.0));
-    let seeds: Vec<_> = model.asked.lock().unwrap().iter().take(3).map(|it| it.options.seed.unwrap()).collect();
+    let seeds: Vec<_> =
+        model.asked.lock().unwrap().iter().take(3).map(|it| it.options.seed.unwrap()).collect();
     assert_eq!(seeds, [100, 103, 106]);
     let all_the_same = ModelJudgeSettings { votes: 3, ..ModelJudgeSettings::REPORT };
     assert_eq!(all_the_same.check().unwrap_err().name, "temperature");
@@ -251,6 +255,8 @@ fn it_judges_replies_and_consultations_as_any_judge() {
     assert_eq!((whole[0].turn, whole[0].evidence), (Some(1), Some((0, 10))));
     let asked = model.asked.lock().unwrap();
     assert_eq!(asked.len(), 6, "nobody is asked about a silent reply");
-    assert!(asked[0].messages[1].content.contains("patient: I am ill.\n\ndoctor: Any fever?\n\npatient: Yes."));
+    assert!(
+        asked[0].messages[1].content.contains("patient: I am ill.\n\ndoctor: Any fever?\n\npatient: Yes.")
+    );
     assert!(asked[5].messages[0].content.contains("All of the doctor's messages"));
 }

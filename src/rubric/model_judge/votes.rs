@@ -57,7 +57,10 @@ mod tests {
     fn more_than_half_of_all_decide() {
         let of = |met, not_met, not_judged| Votes { met, not_met, not_judged }.verdict();
         assert_eq!((of(2, 1, 0), of(1, 2, 0), of(2, 0, 1)), (Verdict::Met, Verdict::NotMet, Verdict::Met));
-        assert_eq!((of(1, 1, 0), of(1, 0, 2), of(0, 0, 1)), (Verdict::NotJudged, Verdict::NotJudged, Verdict::NotJudged));
+        assert_eq!(
+            (of(1, 1, 0), of(1, 0, 2), of(0, 0, 1)),
+            (Verdict::NotJudged, Verdict::NotJudged, Verdict::NotJudged)
+        );
         assert_eq!((of(1, 0, 0), of(0, 1, 0)), (Verdict::Met, Verdict::NotMet));
     }
 }
