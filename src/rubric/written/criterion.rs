@@ -91,7 +91,8 @@ impl Reading {
         if all.len() > MOST_WORDS || text.trim().contains('\n') {
             return nothing(WrittenKind::Other, false, "has several conditions");
         }
-        let (verb, lacking) = verb(&all, lists);
+        let (verb, lack) = verb(&all, lists);
+        let lacking = lack.is_some();
         if let Some(form) = form(&text) {
             return Self { kind: WrittenKind::Form, lacking, wanted: Wanted::Form(form) };
         }
@@ -113,7 +114,10 @@ impl Reading {
             (false, false) => WrittenKind::Statement,
         };
         let core = EXAMPLES.replace_all(&text, " ");
-        let core = if lacking { without_lack(&core, lists) } else { core.into_owned() };
+        let core = match lack {
+            Some(words) => after_words(&core, words, lists).to_owned(),
+            None => core.into_owned(),
+        };
         let read = |text: &str| terms.read(&terms.tokens(text));
         let is_verb = |term: &Term| {
             term.named == Named::Word && term.stems.iter().all(|stem| lists.verbs.contains(stem))
@@ -148,25 +152,23 @@ fn without_justification(criterion: &str) -> String {
     format!("{}{after}", &criterion[..from])
 }
 
-/// The first word that is a verb's place, and whether what stands before it looks for something missing.
-fn verb(all: &[String], lists: &Lists) -> (Option<String>, bool) {
+/// The word where a verb stands; and, where the words before it look for something missing, how many words lead up to it.
+fn verb(all: &[String], lists: &Lists) -> (Option<String>, Option<usize>) {
     let skip = |words: &[String]| words.iter().take_while(|word| lists.openings.contains(*word)).count();
-    let rest = &all[skip(all)..];
+    let before = skip(all);
+    let rest = &all[before..];
     let lack = lists.lacks.iter().find(|lack| rest.len() > lack.len() && rest.starts_with(lack));
-    let rest = &rest[lack.map_or(0, Vec::len)..];
-    (rest.get(skip(rest)).cloned(), lack.is_some())
+    let lack = lack.map(|lack| before + lack.len());
+    let rest = &all[lack.unwrap_or(before)..];
+    (rest.get(skip(rest)).cloned(), lack)
 }
 
-/// The text after the words that look for something missing.
-fn without_lack(text: &str, lists: &Lists) -> String {
+/// The text after its first `count` words.
+fn after_words<'a>(text: &'a str, count: usize, lists: &Lists) -> &'a str {
     let tokens = super::token::tokens(text, lists);
-    let words: Vec<(usize, &str)> =
-        tokens.iter().filter_map(|token| token.word().map(|word| (token.end, word))).collect();
-    let found = lists.lacks.iter().find_map(|lack| {
-        let at = words.windows(lack.len()).position(|window| window.iter().map(|it| it.1).eq(lack.iter()))?;
-        words.get(at + lack.len() - 1).map(|last| last.0)
-    });
-    found.and_then(|end| text.get(end..)).unwrap_or(text).to_owned()
+    let words = tokens.iter().filter(|token| token.word().is_some());
+    let last = words.take(count).last();
+    last.and_then(|last| text.get(last.end..)).unwrap_or(text)
 }
 
 /// The form that a criterion is about, if it is.

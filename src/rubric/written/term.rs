@@ -174,11 +174,12 @@ impl Terms {
         longest
     }
 
-    /// Whether `have` says what `want` names: the same concept or a narrower one, the same number in the same unit, the same word.
+    /// Whether `have` says what `want` names: the same concept or a narrower one, the same number in the unit that
+    /// is wanted, the same word.
     pub fn same(&self, want: &Term, have: &Term) -> bool {
         match (&want.named, &have.named) {
             (Named::Number(a, in_a), Named::Number(b, in_b)) => {
-                (a - b).abs() < 1e-9 && (in_a.is_none() || in_b.is_none() || in_a == in_b)
+                (a - b).abs() < 1e-9 && (in_a.is_none() || in_a == in_b)
             }
             (Named::Number(..), _) | (_, Named::Number(..)) => false,
             (Named::Concept(wide), Named::Concept(narrow)) => self.lexicon.is_a(narrow, wide),
