@@ -120,7 +120,7 @@ fn rules_grade_what_they_are_sure_of() {
 }
 
 fn said(content: &str) -> Vec<u8> {
-    let usage = json!({"prompt_tokens": 200, "completion_tokens": 20, "total_tokens": 220,
+    let usage = json!({"prompt_tokens": 200, "completion_tokens": 20, "total_tokens": 220, "cached_tokens": 150,
         "prompt_tokens_details": {"cached_tokens": 150}});
     let body = json!({"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}], "usage": usage});
     answer("200 OK", "Content-Type: application/json\r\n", &body.to_string())

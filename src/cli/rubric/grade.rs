@@ -9,7 +9,6 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::chat::ChatModel;
-use crate::chat::client::Client;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::server::Server;
 use crate::cli::terminal::Progress;
@@ -201,7 +200,7 @@ impl Arguments {
     fn by_model(
         &self,
         work: &Work,
-        client: &Client,
+        client: &dyn ChatModel,
         interrupt: &Interrupt,
     ) -> Result<Report, Box<dyn Error>> {
         let (protocol, base) = match self.protocol {
