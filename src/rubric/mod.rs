@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`criterion`] (what an item is), [`generator`] (items from a case), [`reading`] and [`known`] (what a
 //! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`mod@marks`]. Then [`model_judge`] (a chat model as the judge), [`written`] (criteria
-//! that people wrote, judged by rules), [`healthbench`] (its files, grades and scores).
+//! that people wrote, judged by rules), [`mod@healthbench`] (its files, grades and scores).
 
 pub mod checks;
 pub mod coherence;
