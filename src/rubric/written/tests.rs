@@ -85,10 +85,13 @@ fn examples_need_not_be_there() {
 #[test]
 fn marks_and_lists_are_seen() {
     assert_eq!(
-        judged("Does not include double quotation marks.", "He said \"rest\"."),
+        judged("Does not put quotation marks around what was said.", "He said \"rest\"."),
         (WrittenKind::Form, NotMet)
     );
-    assert_eq!(judged("Does not include double quotation marks.", "Rest."), (WrittenKind::Form, Met));
+    assert_eq!(
+        judged("Does not put quotation marks around what was said.", "Rest."),
+        (WrittenKind::Form, Met)
+    );
     assert_eq!(judged("Uses bullet points.", "Do:\n- rest\n- eat"), (WrittenKind::Form, Met));
     assert_eq!(judged("Uses bullet points.", "Rest and eat."), (WrittenKind::Form, NotJudged));
 }
