@@ -63,9 +63,7 @@ pub fn ask(
         if asked > again {
             return Err(ChatError::NotAsAsked { asked, problem, said: excerpt(&reply.message.content) });
         }
-        let rules = rules(options.schema.as_deref());
-        conversation.push(Message::assistant(reply.message.content));
-        conversation.push(Message::user(format!("That cannot be read: {problem}. {rules}")));
+        correct(&mut conversation, reply, &problem, options.schema.as_deref());
     }
 }
 
@@ -89,8 +87,20 @@ fn rules(schema: Option<&ReplySchema>) -> String {
     }
 }
 
+/// Says what was wrong with a reply, so that it is asked for again.
+pub(crate) fn correct(
+    conversation: &mut Vec<Message>,
+    reply: Reply,
+    problem: &str,
+    schema: Option<&ReplySchema>,
+) {
+    let rules = rules(schema);
+    conversation.push(Message::assistant(reply.message.content));
+    conversation.push(Message::user(format!("That cannot be read: {problem}. {rules}")));
+}
+
 /// Adds the rules to the last message of the user: some templates take no system message, and none takes two users in a row.
-fn tell(conversation: &mut Vec<Message>, schema: Option<&ReplySchema>) {
+pub(crate) fn tell(conversation: &mut Vec<Message>, schema: Option<&ReplySchema>) {
     let rules = rules(schema);
     match conversation.last_mut().filter(|message| message.role == Role::User) {
         Some(message) => message.content.push_str(&format!("\n\n{rules}")),
@@ -99,7 +109,7 @@ fn tell(conversation: &mut Vec<Message>, schema: Option<&ReplySchema>) {
 }
 
 /// The JSON of a reply, or what is wrong with it.
-fn read(reply: &Reply, schema: Option<&ReplySchema>) -> Result<Value, String> {
+pub(crate) fn read(reply: &Reply, schema: Option<&ReplySchema>) -> Result<Value, String> {
     let cut = if reply.finish == Finish::Length { " (it was cut off at the limit of tokens)" } else { "" };
     let value: Value = serde_json::from_str(unfenced(&reply.message.content))
         .map_err(|error| format!("it is not JSON: {error}{cut}"))?;

@@ -58,6 +58,15 @@ impl Progress {
         Self(bar)
     }
 
+    /// A bar that counts judged criteria, with the rest of the time.
+    pub fn criteria(all: usize) -> Self {
+        let bar = ProgressBar::new(all as u64).with_message("judging");
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} criteria, {eta}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
     /// A bar that counts measurements, with a changing message.
     pub fn measurements(all: usize) -> Self {
         let bar = ProgressBar::new(all as u64);

@@ -1,25 +1,31 @@
 //! Marking schemes: criteria made from a case, judges, and scores.
 //!
 //! Reading order: [`criterion`] (what an item is), [`generator`] (items from a case), [`reading`] and [`known`] (what a
-//! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`mod@marks`].
+//! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`mod@marks`]. Then [`model_judge`] (a chat model as the judge), [`written`] (criteria
+//! that people wrote, judged by rules), [`mod@healthbench`] (its files, grades and scores).
 
 pub mod checks;
 pub mod coherence;
 pub mod criterion;
 pub mod generator;
+pub mod healthbench;
 pub mod judge;
 pub mod known;
 pub mod marks;
+pub mod model_judge;
 pub mod reading;
 #[cfg(test)]
 mod resistance;
 pub mod score;
 pub mod text;
 mod wording;
+pub mod written;
 
 pub use criterion::{Axis, Check, Criterion, Judgement, Provenance, Rubric, Scope, Verdict};
 pub use generator::Generator;
 pub use judge::{Judge, RuleJudge};
 pub use marks::{ConsultationMarks, Marked, Marks, before, marks};
+pub use model_judge::ModelJudge;
 pub use reading::Language;
 pub use score::{Part, Reward, ScoreError, healthbench};
+pub use written::WrittenJudge;

@@ -14,7 +14,7 @@ mod cues;
 mod pattern;
 mod question;
 mod reading;
-mod stem;
+pub(crate) mod stem;
 #[cfg(test)]
 mod tests;
 pub mod understanding;

@@ -4,7 +4,7 @@
 //! function reads rules, lexicon and messages, so a stem need not be a word, only the same for all forms.
 
 /// Writes the stem of `word` (lower case, without apostrophes) over `out`.
-pub(super) fn stem(word: &str, out: &mut String) {
+pub(crate) fn stem(word: &str, out: &mut String) {
     out.clear();
     if let Some(regular) = irregular(word) {
         out.push_str(regular);

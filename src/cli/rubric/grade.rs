@@ -1,0 +1,368 @@
+//! `osler rubric grade`
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::chat::ChatModel;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::server::Server;
+use crate::cli::terminal::Progress;
+use crate::cli::{CommandResult, output, terminal};
+use crate::rubric::healthbench::{
+    Grade, GradeKey, Ideals, Ledger, Row, Sample, Summary, own_samples, read_rows, samples,
+};
+use crate::rubric::model_judge::{
+    Item, JudgePrompts, ModelJudge, ModelJudgeSettings, Protocol, Sheet, Tally,
+};
+use crate::rubric::written::WrittenJudge;
+
+/// Grade completions of HealthBench, criterion by criterion
+///
+/// Each criterion gets one verdict: met, not met, or not judged; what was not judged is in no sum, and the coverage says how much that
+/// is. Grades go to --out as they are made, one a line, without any of HealthBench's text: a run that was stopped goes on where it was,
+/// and asks again for what was not judged.
+///
+/// Judges: a model on a server (all conversations are sent there), or rules, which are sure of a small share only and need no model.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --server https://api.example.org/v1 \\
+    --server-model gpt-4.1-2025-04-14 --server-key-env EXAMPLE_KEY
+  osler rubric grade healthbench.jsonl --ideal written --out grades.jsonl --judge rules
+  osler rubric grade healthbench.jsonl --completions mine.jsonl --out grades.jsonl --server URL --server-model NAME --votes 3
+
+FILE is HealthBench's own. --completions is JSONL too, one a line, and a row may have several:
+  {\"prompt_id\": \"..\", \"completion\": \"..\", \"prompt\"?: [{\"role\": \"system\", \"content\": \"..\"}, ..]}
+
+JSON: {\"judge\": {\"kind\", \"model\"?, \"protocol\"?, \"settings\"?, \"identity\"}, \"summary\": {\"completions\", \"criteria\", \"judged\", \"coverage\",
+       \"whole\", \"met\", \"score\", \"bounds\", \"tags\", \"worst_at_k\"}, \"work\"?: {..}, \"cached_ratio\"?, \"disagreement\"?, \"resumed\", \"stopped\"}
+       score and each of tags: {\"mean\", \"count\", \"bootstrap_std\"}")]
+pub struct Arguments {
+    /// A file of HealthBench, JSONL
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// What is graded: a file of completions, JSONL
+    #[arg(long, value_name = "FILE", required_unless_present = "ideal", conflicts_with = "ideal")]
+    completions: Option<PathBuf>,
+
+    /// Grade the completions in the rows: what physicians wrote, or what they were shown
+    #[arg(long, value_name = "WHICH")]
+    ideal: Option<Which>,
+
+    /// Where the grades go, one a line
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Who judges
+    #[arg(long, value_name = "WHO", default_value = "model")]
+    judge: Who,
+
+    /// Which questions a model is asked
+    #[arg(long, value_name = "NAME", default_value = "healthbench")]
+    protocol: Questions,
+
+    /// With --protocol report: the texts, in the shape of data/prompts/judge/report.toml [default: those that come with osler]
+    #[arg(long, value_name = "FILE")]
+    prompts: Option<PathBuf>,
+
+    /// How often a model judges each criterion; more than half decide
+    #[arg(long, value_name = "N")]
+    votes: Option<usize>,
+
+    /// How often more a reply that cannot be read is asked for [default: healthbench 4, report 2]
+    #[arg(long, value_name = "N")]
+    again: Option<usize>,
+
+    /// Temperature of a judging model [default: healthbench 0.5, report 0]
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+
+    /// Most new tokens of a judging model's reply [default: healthbench 2048, report 512]
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
+
+    /// Seed of a judging model's replies and of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    Written,
+    References,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Who {
+    Model,
+    Rules,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Questions {
+    Healthbench,
+    Report,
+}
+
+#[derive(Serialize)]
+struct JudgeFacts {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<ModelJudgeSettings>,
+    identity: String,
+}
+
+#[derive(Serialize)]
+struct Report {
+    judge: JudgeFacts,
+    summary: Summary,
+    /// What the model was asked in this run; absent with rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<Tally>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached_ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disagreement: Option<f64>,
+    /// Criteria whose verdict was there already.
+    resumed: usize,
+    /// Whether Ctrl-C ended it early.
+    stopped: bool,
+}
+
+/// Everything that is to be graded.
+struct Work {
+    rows: Vec<Row>,
+    samples: Vec<Sample>,
+}
+
+pub fn run(arguments: Arguments) -> CommandResult {
+    let interrupt = Interrupt::watch()?;
+    let rows = read_rows(&arguments.file)?;
+    let samples = match (&arguments.completions, arguments.ideal) {
+        (Some(file), _) => samples(&rows, file)?,
+        (None, Some(Which::References)) => own_samples(&rows, Ideals::References),
+        (None, _) => own_samples(&rows, Ideals::Written),
+    };
+    if samples.is_empty() {
+        return Err(format!("{}: no row has completions of this kind", arguments.file.display()).into());
+    }
+    let work = Work { rows, samples };
+    let report = match (arguments.judge, arguments.server.client()?) {
+        (Who::Rules, None) => arguments.by_rules(&work, &interrupt)?,
+        (Who::Rules, Some(_)) => return Err("--judge rules asks no server: leave one of the two out".into()),
+        (Who::Model, Some(client)) => arguments.by_model(&work, &client, &interrupt)?,
+        (Who::Model, None) => {
+            return Err(
+                "a model judges, so name one with --server and --server-model, or say --judge rules".into()
+            );
+        }
+    };
+    if arguments.json {
+        output::json(&report)?;
+    } else {
+        output::text(&output::shown(&report.in_words()?))?;
+    }
+    if report.stopped { Err("stopped; the same command goes on".into()) } else { Ok(()) }
+}
+
+impl Arguments {
+    fn by_rules(&self, work: &Work, interrupt: &Interrupt) -> Result<Report, Box<dyn Error>> {
+        let judge = WrittenJudge::bundled();
+        let identity = WrittenJudge::identity();
+        let facts = JudgeFacts { kind: "rules", model: None, protocol: None, settings: None, identity };
+        let name = facts.identity.clone();
+        let (ledger, resumed, stopped) = self.grade(work, &name, interrupt, |row, sample, keys| {
+            let grade = |key: GradeKey| {
+                let criterion = row.rubrics.get(key.criterion).map_or("", |item| item.criterion.as_str());
+                Grade::by_rules(key, judge.judge(criterion, &sample.text).judgement, &name)
+            };
+            keys.into_iter().map(grade).collect()
+        })?;
+        Ok(self.report(work, &ledger, facts, None, resumed, stopped))
+    }
+
+    fn by_model(
+        &self,
+        work: &Work,
+        client: &dyn ChatModel,
+        interrupt: &Interrupt,
+    ) -> Result<Report, Box<dyn Error>> {
+        let (protocol, base) = match self.protocol {
+            Questions::Healthbench if self.prompts.is_some() => {
+                return Err("--prompts is for --protocol report: HealthBench's text is what it is".into());
+            }
+            Questions::Healthbench => (Protocol::HealthBench, ModelJudgeSettings::HEALTHBENCH),
+            Questions::Report => {
+                let own = self.prompts.as_deref().map(JudgePrompts::read).transpose()?;
+                (own.map_or_else(Protocol::report, Protocol::Report), ModelJudgeSettings::REPORT)
+            }
+        };
+        let settings = ModelJudgeSettings {
+            votes: self.votes.unwrap_or(base.votes),
+            again: self.again.unwrap_or(base.again),
+            max_tokens: self.max_tokens.unwrap_or(base.max_tokens),
+            temperature: self.temperature.unwrap_or(base.temperature),
+            seed: self.seed,
+        };
+        let protocol_name = protocol.name();
+        let stopped = || interrupt.is_pressed();
+        let judge = ModelJudge::new(client, protocol, settings)?.stopped_by(&stopped);
+        let facts = JudgeFacts {
+            kind: "model",
+            model: Some(client.name().to_owned()),
+            protocol: Some(protocol_name),
+            settings: Some(settings),
+            identity: judge.identity(),
+        };
+        let (ledger, resumed, stopped) =
+            self.grade(work, &facts.identity, interrupt, |row, sample, keys| {
+                let items: Vec<Item> = keys
+                    .iter()
+                    .filter_map(|key| row.rubrics.get(key.criterion))
+                    .map(|item| item.item())
+                    .collect();
+                let opinions = judge.judge(&[Sheet { exhibit: sample.exhibit(row), items }]);
+                let opinions = opinions.into_iter().flatten();
+                keys.into_iter()
+                    .zip(opinions)
+                    .map(|(key, opinion)| Grade::by_model(key, opinion, &facts.identity))
+                    .collect()
+            })?;
+        let tally = judge.tally();
+        Ok(self.report(work, &ledger, facts, Some(tally), resumed, stopped))
+    }
+
+    /// Grades what was not judged before, one completion at a time, and keeps each one's grades before the next begins. Gives the
+    /// grades, how many criteria were judged before, and whether it was stopped.
+    fn grade(
+        &self,
+        work: &Work,
+        judge: &str,
+        interrupt: &Interrupt,
+        mut grade: impl FnMut(&Row, &Sample, Vec<GradeKey>) -> Vec<Grade>,
+    ) -> Result<(Ledger, usize, bool), Box<dyn Error>> {
+        let mut ledger = Ledger::open(&self.out, judge)?;
+        let keys: Vec<Vec<GradeKey>> = work
+            .samples
+            .iter()
+            .map(|sample| work.rows.get(sample.row).map_or(Vec::new(), |row| GradeKey::all(row, sample)))
+            .collect();
+        let all: usize = keys.iter().map(Vec::len).sum();
+        let progress = Progress::criteria(all);
+        let begun = Instant::now();
+        let (mut done, mut resumed, mut stopped) = (0, 0, false);
+        for (sample, keys) in work.samples.iter().zip(&keys) {
+            let Some(row) = work.rows.get(sample.row) else { continue };
+            let open: Vec<GradeKey> = keys.iter().filter(|key| !ledger.is_judged(key)).cloned().collect();
+            resumed += keys.len() - open.len();
+            if !open.is_empty() && interrupt.is_pressed() {
+                stopped = true;
+                break;
+            }
+            if !open.is_empty() {
+                ledger.add(grade(row, sample, open))?;
+            }
+            done += keys.len();
+            progress.set(done as u64, all as u64);
+        }
+        progress.finish();
+        stopped |= interrupt.is_pressed();
+        if resumed > 0 {
+            terminal::line(&format!("{resumed} of {all} criteria were judged before"));
+        }
+        if !stopped {
+            let finished = ledger.finished(keys.iter().flatten())?;
+            output::write_atomically(&self.out, &finished)
+                .map_err(|error| format!("{}: {error}", self.out.display()))?;
+            terminal::line(&format!("{all} criteria in {:.1} s", begun.elapsed().as_secs_f64()));
+        }
+        Ok((ledger, resumed, stopped))
+    }
+
+    fn report(
+        &self,
+        work: &Work,
+        ledger: &Ledger,
+        judge: JudgeFacts,
+        tally: Option<Tally>,
+        resumed: usize,
+        stopped: bool,
+    ) -> Report {
+        Report {
+            judge,
+            summary: Summary::of(&work.rows, &work.samples, ledger, self.seed),
+            cached_ratio: tally.and_then(|tally| tally.cached_ratio()),
+            disagreement: tally.and_then(|tally| tally.disagreement()),
+            work: tally,
+            resumed,
+            stopped,
+        }
+    }
+}
+
+impl Report {
+    fn in_words(&self) -> Result<String, std::fmt::Error> {
+        let summary = &self.summary;
+        let mut text = String::new();
+        let share = |it: f64| format!("{:.1}%", 100.0 * it);
+        writeln!(
+            text,
+            "{} completions, {} criteria: {} judged ({}), {} met; {} completions judged whole",
+            summary.completions,
+            summary.criteria,
+            summary.judged,
+            share(summary.coverage),
+            summary.met,
+            summary.whole
+        )?;
+        match &summary.score {
+            Some(score) => writeln!(
+                text,
+                "score {:.4} (bootstrap std {:.4}, {} completions)",
+                score.mean, score.bootstrap_std, score.count
+            )?,
+            None => writeln!(text, "no score: no criterion above 0 was judged")?,
+        }
+        if let Some([low, high]) = summary.bounds.filter(|_| summary.judged < summary.criteria) {
+            writeln!(
+                text,
+                "over judged criteria only; with the rest it lies between {low:.4} and {high:.4}"
+            )?;
+        }
+        for (k, worst) in summary.worst_at_k.iter().enumerate().skip(1) {
+            writeln!(text, "worst at {}: {worst:.4}", k + 1)?;
+        }
+        for (prefix, title) in [("axis:", "axis"), ("theme:", "theme")] {
+            for (tag, metric) in summary.tags.iter().filter(|(tag, _)| tag.starts_with(prefix)) {
+                let name = tag.strip_prefix(prefix).unwrap_or(tag);
+                writeln!(text, "{title:<6} {name:<28} {:.4}  {:>5}", metric.mean, metric.count)?;
+            }
+        }
+        if let Some(work) = &self.work {
+            writeln!(text, "{} requests, {} saved, {} failed", work.requests, work.saved, work.failed)?;
+        }
+        if let Some(ratio) = self.cached_ratio {
+            writeln!(text, "{} of the conversations' tokens were read before", share(ratio))?;
+        }
+        if let Some(rate) = self.disagreement {
+            writeln!(text, "votes differ on {} of the criteria judged more than once", share(rate))?;
+        }
+        Ok(text)
+    }
+}

@@ -1,0 +1,147 @@
+//! The words by which written criteria are read, from `data/written.toml`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::data::utterance::stem::stem;
+
+/// A unit and its spellings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unit {
+    name: String,
+    words: Vec<String>,
+}
+
+/// Phrases that mean one thing; the first names it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Same {
+    pub phrases: Vec<String>,
+}
+
+/// The file as it is written; each list is explained there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    reach: usize,
+    function: Vec<String>,
+    general: Vec<String>,
+    negators: Vec<String>,
+    turns: Vec<String>,
+    manner: Vec<String>,
+    limits: Vec<String>,
+    states: Vec<String>,
+    asks: Vec<String>,
+    lacks: Vec<String>,
+    openings: Vec<String>,
+    requests: Vec<String>,
+    unit: Vec<Unit>,
+    same: Vec<Same>,
+}
+
+/// The lists, ready to be asked.
+#[derive(Debug)]
+pub(super) struct Lists {
+    /// How many words a denial reaches.
+    pub reach: usize,
+    /// Words without content.
+    pub function: HashSet<String>,
+    /// Stems of words that show nothing.
+    pub general: HashSet<String>,
+    /// Words that deny what follows.
+    pub negators: HashSet<String>,
+    /// Words that end a denial.
+    pub turns: HashSet<String>,
+    /// Words of criteria about a whole message's manner.
+    pub manner: HashSet<String>,
+    /// Words that limit or order.
+    pub limits: HashSet<String>,
+    /// First words of criteria that look for a statement.
+    pub states: HashSet<String>,
+    /// First words of criteria that look for a question.
+    pub asks: HashSet<String>,
+    /// The stems of both.
+    pub verbs: HashSet<String>,
+    /// Beginnings of criteria that look for what is missing, as words.
+    pub lacks: Vec<Vec<String>>,
+    /// Words before a criterion's verb.
+    pub openings: HashSet<String>,
+    /// Phrases that ask without a question mark.
+    pub requests: Vec<String>,
+    /// Spellings of units, with the unit's name.
+    pub units: HashMap<String, String>,
+    /// Phrases of one meaning.
+    pub same: Vec<Same>,
+}
+
+/// The text of the bundled file: part of what decides a verdict.
+pub(super) const TEXT: &str = include_str!("../../../data/written.toml");
+
+impl Lists {
+    /// The bundled lists.
+    ///
+    /// # Panics
+    /// If the bundled file is broken, which a test rules out.
+    pub fn bundled() -> &'static Self {
+        static BUNDLED: LazyLock<Lists> = LazyLock::new(|| {
+            let file: File =
+                toml::from_str(TEXT).unwrap_or_else(|error| panic!("data/written.toml is broken: {error}"));
+            Lists::of(file)
+        });
+        &BUNDLED
+    }
+
+    fn of(file: File) -> Self {
+        let set = |words: Vec<String>| words.into_iter().collect::<HashSet<String>>();
+        let stems = |words: &[String]| words.iter().map(|word| stemmed(word)).collect::<HashSet<String>>();
+        let verbs = stems(&file.states).union(&stems(&file.asks)).cloned().collect();
+        let units = file
+            .unit
+            .into_iter()
+            .flat_map(|Unit { name, words }| words.into_iter().map(move |word| (word, name.clone())));
+        Self {
+            reach: file.reach,
+            general: stems(&file.general),
+            function: set(file.function),
+            negators: set(file.negators),
+            turns: set(file.turns),
+            manner: set(file.manner),
+            limits: set(file.limits),
+            verbs,
+            states: set(file.states),
+            asks: set(file.asks),
+            lacks: file.lacks.iter().map(|text| super::token::words(text)).collect(),
+            openings: set(file.openings),
+            requests: file.requests,
+            units: units.collect(),
+            same: file.same,
+        }
+    }
+}
+
+/// The stem of a lower-case word.
+pub(super) fn stemmed(word: &str) -> String {
+    let mut out = String::new();
+    stem(word, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_lists_can_be_read_and_are_lower_case() {
+        let lists = Lists::bundled();
+        assert!(lists.reach > 0 && lists.lacks.iter().all(|words| !words.is_empty()));
+        for words in
+            [&lists.function, &lists.negators, &lists.manner, &lists.limits, &lists.states, &lists.asks]
+        {
+            assert!(!words.is_empty() && words.iter().all(|word| *word == word.to_lowercase()));
+        }
+        assert!(lists.same.iter().all(|same| same.phrases.len() > 1));
+    }
+}
