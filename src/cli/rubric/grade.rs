@@ -166,7 +166,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let report = match (arguments.judge, arguments.server.client()?) {
         (Who::Rules, None) => arguments.by_rules(&work, &interrupt)?,
         (Who::Rules, Some(_)) => return Err("--judge rules asks no server: leave one of the two out".into()),
-        (Who::Model, Some(client)) => arguments.by_model(&work, &client, &interrupt)?,
+        (Who::Model, Some(client)) => arguments.by_model(&work, client.as_ref(), &interrupt)?,
         (Who::Model, None) => {
             return Err(
                 "a model judges, so name one with --server and --server-model, or say --judge rules".into()
