@@ -12,6 +12,7 @@ mod inspect;
 mod interrupt;
 mod options;
 mod output;
+mod rubric;
 mod score;
 mod server;
 mod terminal;
@@ -46,6 +47,7 @@ enum Subcommands {
     Bench(bench::Arguments),
     Cases(cases::Arguments),
     Consult(consult::Arguments),
+    Rubric(rubric::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Subcommands::Bench(arguments) => bench::run(arguments),
         Subcommands::Cases(arguments) => cases::run(arguments),
         Subcommands::Consult(arguments) => consult::run(arguments),
+        Subcommands::Rubric(arguments) => rubric::run(arguments),
         Subcommands::Doctor(arguments) => doctor::run(arguments),
     };
     match result {

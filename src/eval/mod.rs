@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`heldout`] (the patients), [`batch`] (many consultations at once), [`evaluation`] (marks and means),
 //! [`mod@baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
-//! [`report`] (all of it on one page).
+//! [`report`] (all of it on one page); apart from these, [`agreement`] (two sets of rubrics).
 
+pub mod agreement;
 pub mod baselines;
 pub mod batch;
 pub mod compare;

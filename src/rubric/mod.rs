@@ -2,7 +2,9 @@
 //!
 //! Reading order: [`criterion`] (what an item is), [`generator`] (items from a case), [`reading`] and [`known`] (what a
 //! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`mod@marks`].
+//! [`authoring`] makes files of prompts with rubrics.
 
+pub mod authoring;
 pub mod checks;
 pub mod coherence;
 pub mod criterion;
