@@ -104,8 +104,11 @@ pub struct Summary {
 
 /// Writes rubrics, provenance and summary.
 pub(super) fn write(folder: &Folder, made: &Everything) -> Result<Summary, RunError> {
-    let drafts: BTreeMap<&str, &DraftPrompt> =
-        made.prompts.iter().filter_map(Made::made).map(|draft| (draft.id.as_str(), draft)).collect();
+    let mut drafts: BTreeMap<&str, &DraftPrompt> = BTreeMap::new();
+    for draft in made.prompts.iter().filter_map(Made::made) {
+        // Of several prompts of the same words the first goes on.
+        drafts.entry(&draft.id).or_insert(draft);
+    }
     let mut alike: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for it in made.duplicates.iter().filter(|it| !it.kept && !it.of_others) {
         alike.entry(&it.leader).or_default().push(it.id.clone());

@@ -6,7 +6,7 @@
 
 pub mod intent;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -121,14 +121,14 @@ pub fn compare(
         let has = |at: usize| pairs.iter().any(|pair| place(pair) == at);
         groups.into_iter().enumerate().map(|(at, group)| (group, has(at))).collect()
     };
-    let (mut used_first, mut used_second) = (BTreeMap::new(), BTreeMap::new());
+    let (mut used_first, mut used_second) = (BTreeSet::new(), BTreeSet::new());
     let mut points = Vec::new();
     for pair in &pairs {
-        if used_first.contains_key(&pair.first) || used_second.contains_key(&pair.second) {
+        if used_first.contains(&pair.first) || used_second.contains(&pair.second) {
             continue;
         }
-        used_first.insert(pair.first, ());
-        used_second.insert(pair.second, ());
+        used_first.insert(pair.first);
+        used_second.insert(pair.second);
         let of = |row: &RubricRow, at: usize| row.rubrics.get(at).and_then(|item| item.points.as_f64());
         points.extend(of(first, pair.first).zip(of(second, pair.second)));
     }
