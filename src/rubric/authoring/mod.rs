@@ -1,8 +1,8 @@
 //! Prompts with rubrics, made from cases and reference text, in HealthBench's lines (Baichuan-M2 report, section 2.2).
 //!
 //! Reading order: [`scenario`] and [`dimension`] (kinds of prompts, what their rubrics look at), [`prompt`] and [`sources`] (prompts),
-//! [`duplicates`], [`assessment`] (which are kept), [`candidates`], [`selection`], [`weights`], [`variants`] (criteria), [`folder`] and
-//! [`mod@run`] (the steps, and how they are gone on with), [`row`] and [`outcome`] (what is written), [`problems`] (what is wrong with a file),
+//! [`duplicates`], [`assessment`] (which are kept), [`candidates`], [`selection`], [`weights`], [`variants`] (criteria), [`folder`],
+//! [`steps`] and [`mod@run`] (the steps, and how they are gone on with), [`row`] and [`outcome`] (what is written), [`problems`] (what is wrong with a file),
 //! [`agreement`] (two sets side by side), [`dynamic`] (a rubric that changes with what it marks).
 //!
 //! Each step is done by rules, or by a model through a [`writer::Writer`] with the texts of [`templates`]. `rubric::generator`, which makes the
@@ -24,6 +24,7 @@ pub mod run;
 pub mod scenario;
 pub mod selection;
 pub mod sources;
+pub mod steps;
 pub mod templates;
 #[cfg(test)]
 mod tests;

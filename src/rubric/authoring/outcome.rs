@@ -12,8 +12,9 @@ use super::folder::{Folder, Step};
 use super::lines::write_atomically;
 use super::prompt::{DraftPrompt, Source};
 use super::row::{RubricItem, RubricRow};
-use super::run::{Everything, Made, RunError};
+use super::run::RunError;
 use super::scenario::Scenario;
+use super::steps::{Everything, Made};
 use super::variants::{Change, Variant};
 
 /// The rubrics.
