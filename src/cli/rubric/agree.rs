@@ -30,8 +30,8 @@ use crate::rubric::authoring::{RubricRow, Templates, lines};
   osler rubric agree experts.jsonl generated.jsonl --server http://127.0.0.1:8080/v1 --server-model qwen --json
 
 JSON: {\"referee\", \"only_first\", \"only_second\", \"failures\": [{\"prompt_id\", \"why\"}], \"agreement\": {\"prompts\", \"grouping\",
-       \"all\": {\"first\", \"first_in_second\", \"second\", \"second_in_first\", \"recall\"?, \"precision\"?, \"f1\"?}, \"groups\": {..},
-       \"points\"?: {\"pairs\", \"mean_difference\", \"within_two\"}}}")]
+       \"all\": {\"first\", \"first_in_second\", \"second\", \"second_in_first\", \"recall\", \"precision\", \"f1\"}, \"groups\": {..},
+       \"points\": {\"pairs\", \"mean_difference\", \"within_two\"}}}")]
 pub struct Agree {
     /// The set that is the standard
     #[arg(value_name = "FIRST")]
