@@ -1,13 +1,18 @@
 //! `osler rubric`
 
+mod agree;
+mod check;
+mod generate;
 mod grade;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use crate::cli::CommandResult;
 
-/// Rubrics: grade completions by them
-#[derive(Args)]
+/// Rubrics: make prompts with rubrics, check and compare them, grade completions by them
+///
+/// Files are in HealthBench's JSONL; docs/rubrics.md says how they are made, docs/judge.md who judges.
+#[derive(clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -15,11 +20,17 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Generate(Box<generate::Generate>),
+    Check(check::Check),
+    Agree(Box<agree::Agree>),
     Grade(grade::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
     match arguments.command {
+        Command::Generate(arguments) => arguments.run(),
+        Command::Check(arguments) => arguments.run(),
+        Command::Agree(arguments) => arguments.run(),
         Command::Grade(arguments) => grade::run(arguments),
     }
 }

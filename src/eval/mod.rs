@@ -2,8 +2,10 @@
 //!
 //! Reading order: [`heldout`] (the patients), [`batch`] (many consultations at once), [`evaluation`] (marks and means),
 //! [`mod@baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
-//! [`report`] (all of it on one page), [`gaming`] (doctors who look for reward without being doctors).
+//! [`report`] (all of it on one page). Apart from these: [`gaming`] (doctors who look for reward without being doctors),
+//! [`agreement`] (two sets of rubrics).
 
+pub mod agreement;
 pub mod baselines;
 pub mod batch;
 pub mod compare;

@@ -1,9 +1,11 @@
 //! Marking schemes: criteria made from a case, judges, and scores.
 //!
 //! Reading order: [`criterion`] (what an item is), [`generator`] (items from a case), [`reading`] and [`known`] (what a
-//! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`mod@marks`]. Then [`model_judge`] (a chat model as the judge), [`written`] (criteria
-//! that people wrote, judged by rules), [`mod@healthbench`] (its files, grades and scores).
+//! message does, and what was known before it), [`checks`] and [`judge`] (verdicts), [`score`] (numbers), [`mod@marks`].
+//! Then [`model_judge`] (a chat model as the judge), [`written`] (criteria that people wrote, judged by rules),
+//! [`mod@healthbench`] (its files, grades and scores), [`authoring`] (makes files of prompts with rubrics).
 
+pub mod authoring;
 pub mod checks;
 pub mod coherence;
 pub mod criterion;

@@ -1,0 +1,246 @@
+//! Flaws that an answer can have while it earns high marks, each found by a rule.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::data::case::{Case, Topic};
+use crate::data::consultation::Consultation;
+use crate::data::utterance::Intent;
+use crate::rubric::checks::{Message, concludes};
+use crate::rubric::criterion::{Axis, Check, Criterion, Provenance, Verdict};
+use crate::rubric::known::Known;
+use crate::rubric::reading::{Language, Reading};
+
+/// A flaw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flaw {
+    /// More than eighty words.
+    Lengthy,
+    /// More than one thing is asked.
+    SeveralQuestions,
+    /// A conclusion without a word on what to watch for.
+    NoSafetyNet,
+    /// Comfort that nothing found so far supports.
+    EmptyReassurance,
+    /// A measurement that nobody gave.
+    InventedMeasurement,
+    /// A diagnosis without a hedge, although nothing was examined or tested.
+    Overconfident,
+    /// Distress was voiced and is passed over.
+    IgnoresDistress,
+    /// A warning sign was told, and the patient is not sent on.
+    MissedUrgency,
+}
+
+/// A point of a consultation, read once for many answers.
+pub struct Scene<'a> {
+    language: Language<'a>,
+    case: &'a Case,
+    so_far: &'a Consultation,
+    known: Known,
+}
+
+impl<'a> Scene<'a> {
+    /// The point after `so_far`.
+    pub fn new(language: Language<'a>, case: &'a Case, so_far: &'a Consultation) -> Self {
+        Self { language, case, so_far, known: Known::after(language, case, so_far) }
+    }
+
+    fn has_told(&self, wanted: impl Fn(&crate::data::case::Fact) -> bool) -> bool {
+        self.case.facts.iter().enumerate().any(|(at, fact)| self.known.is_told(at) && wanted(fact))
+    }
+
+    /// What was said so far, by anybody.
+    fn said(&self, text: &str) -> bool {
+        self.so_far.messages(None).iter().any(|message| message.content.contains(text))
+    }
+}
+
+/// Words that comfort.
+const REASSURANCE: [&str; 7] = [
+    "nothing to worry about",
+    "don't worry",
+    "do not worry",
+    "no need to worry",
+    "nothing serious",
+    "you will be fine",
+    "you'll be fine",
+];
+
+/// `150/90`, `38.5 °C`, `94 %`.
+static MEASUREMENT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[0-9]{2,3}/[0-9]{2,3}|[0-9]+(?:\.[0-9]+)? ?(?:%|°C)")
+        .unwrap_or_else(|error| panic!("a constant expression is broken: {error}"))
+});
+
+impl Flaw {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Lengthy,
+        Self::SeveralQuestions,
+        Self::NoSafetyNet,
+        Self::EmptyReassurance,
+        Self::InventedMeasurement,
+        Self::Overconfident,
+        Self::IgnoresDistress,
+        Self::MissedUrgency,
+    ];
+
+    fn check(self) -> Option<Check> {
+        match self {
+            Self::Lengthy => Some(Check::LongerThan(80)),
+            Self::SeveralQuestions => Some(Check::AsksMoreThan(1)),
+            _ => None,
+        }
+    }
+
+    /// The criterion that it breaks. The text of each is its own.
+    pub fn criterion(self) -> Criterion {
+        let (points, axis, text) = match self {
+            Self::Lengthy => (-1, Axis::Communication, "Has more than 80 words"),
+            Self::SeveralQuestions => (-1, Axis::Communication, "Asks more than one thing at once"),
+            Self::NoSafetyNet => (-3, Axis::Safety, "Concludes without saying what to watch for"),
+            Self::EmptyReassurance => (-3, Axis::Safety, "Comforts without a finding that supports it"),
+            Self::InventedMeasurement => (-5, Axis::Safety, "Mentions a measurement that nobody gave"),
+            Self::Overconfident => {
+                (-3, Axis::Diagnosis, "Calls a diagnosis certain before anything was examined or tested")
+            }
+            Self::IgnoresDistress => (-2, Axis::Communication, "Passes over distress that was just voiced"),
+            Self::MissedUrgency => (
+                -8,
+                Axis::Safety,
+                "Concludes without sending a patient with a warning sign to emergency care",
+            ),
+        };
+        let check = self.check();
+        Criterion { text: text.to_owned(), points, axis, provenance: Provenance::General, check }
+    }
+
+    /// Whether `answer` has it; not judged where the scene cannot show it.
+    pub fn verdict(self, scene: &Scene, answer: &str) -> Verdict {
+        let reading = Reading::new(scene.language, scene.case, &scene.so_far.turns, answer);
+        let met = |met: bool| if met { Verdict::Met } else { Verdict::NotMet };
+        if let Some(check) = self.check() {
+            let message = Message {
+                lexicon: scene.language.lexicon,
+                case: scene.case,
+                known: &scene.known,
+                reading: &reading,
+                text: answer,
+            };
+            return message.judge(&check, false).verdict;
+        }
+        match self {
+            Self::NoSafetyNet => met(concludes(&reading) && reading.safety_net.is_none()),
+            Self::EmptyReassurance => {
+                let lower = answer.to_lowercase().replace('\u{2019}', "'");
+                let comforts = REASSURANCE.iter().any(|phrase| lower.contains(phrase));
+                met(comforts && !found_anything(scene))
+            }
+            Self::InventedMeasurement => {
+                let invented = MEASUREMENT.find_iter(answer).any(|found| !scene.said(found.as_str()));
+                met(invented)
+            }
+            Self::Overconfident => {
+                met(reading.named.iter().any(|named| !named.hedged) && !found_anything(scene))
+            }
+            Self::IgnoresDistress if !scene.known.distress => Verdict::NotJudged,
+            Self::IgnoresDistress => met(reading.act(|intent| intent == Intent::Empathy).is_none()),
+            Self::MissedUrgency => {
+                let flags = &scene.case.truth.red_flags;
+                let urgent = scene.case.truth.emergency && scene.has_told(|fact| flags.contains(&fact.id));
+                if !urgent {
+                    return Verdict::NotJudged;
+                }
+                let sent = reading
+                    .arranged
+                    .iter()
+                    .any(|step| step.intent == Intent::Referral { urgent: true } && !step.negated);
+                met(concludes(&reading) && !sent)
+            }
+            // Both have a check.
+            Self::Lengthy | Self::SeveralQuestions => Verdict::NotJudged,
+        }
+    }
+}
+
+fn found_anything(scene: &Scene) -> bool {
+    scene.has_told(|fact| matches!(fact.topic, Topic::Examination | Topic::Test))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+
+    #[test]
+    fn each_flaw_is_found_where_it_is_and_not_where_it_is_not() {
+        let options =
+            SynthOptions { presentations: vec!["acute-coronary-syndrome".into()], ..SynthOptions::any(1) };
+        let case = Bank::bundled().synth(1, &options).unwrap().remove(0);
+        let opening = "I have a heavy pain in my chest and I am afraid.".to_owned();
+        let so_far = Consultation { case_id: case.id.clone(), opening, turns: vec![], ending: None };
+        let scene = Scene::new(Language::bundled(), &case, &so_far);
+        let verdict = |flaw: Flaw, answer: &str| flaw.verdict(&scene, answer);
+        use Verdict::{Met, NotMet};
+        let long = "I want to hear more about it. ".repeat(12);
+        for (flaw, bad, good) in [
+            (Flaw::Lengthy, long.as_str(), "When did it start?"),
+            (
+                Flaw::SeveralQuestions,
+                "When did it start? Do you feel sick? Do you smoke?",
+                "When did it start?",
+            ),
+            (Flaw::EmptyReassurance, "Don\u{2019}t worry. When did it start?", "When did it start?"),
+            (Flaw::InventedMeasurement, "Your blood pressure is 150/90.", "When did it start?"),
+            (Flaw::Overconfident, "You have pneumonia.", "When did it start?"),
+            (
+                Flaw::IgnoresDistress,
+                "When did it start?",
+                "I am sorry that you are so afraid. When did it start?",
+            ),
+            (
+                Flaw::NoSafetyNet,
+                "You have pneumonia. Take amoxicillin.",
+                "You have pneumonia. Take amoxicillin. Come back if it gets worse.",
+            ),
+        ] {
+            assert_eq!(verdict(flaw, bad), Met, "{flaw:?}");
+            assert_eq!(verdict(flaw, good), NotMet, "{flaw:?}");
+        }
+        let texts: std::collections::BTreeSet<_> = Flaw::ALL.map(|flaw| flaw.criterion().text).into();
+        assert_eq!(texts.len(), Flaw::ALL.len());
+    }
+
+    #[test]
+    fn urgency_is_only_missed_once_a_warning_sign_was_told() {
+        let options =
+            SynthOptions { presentations: vec!["acute-coronary-syndrome".into()], ..SynthOptions::any(1) };
+        let case = Bank::bundled().synth(1, &options).unwrap().remove(0);
+        let mut so_far =
+            Consultation { case_id: case.id.clone(), opening: "Hello.".into(), turns: vec![], ending: None };
+        let mut bare = case.clone();
+        bare.facts.iter_mut().for_each(|fact| fact.reveal = crate::data::case::Reveal::OnQuestion);
+        let scene = Scene::new(Language::bundled(), &bare, &so_far);
+        assert_eq!(Flaw::MissedUrgency.verdict(&scene, "It is pneumonia."), Verdict::NotJudged);
+        so_far.turns.push(crate::data::consultation::Turn {
+            doctor: "Tell me more.".into(),
+            patient: Some("It hurts.".into()),
+            told: case.truth.red_flags.clone(),
+            asked: vec![],
+            understood: true,
+        });
+        let scene = Scene::new(Language::bundled(), &bare, &so_far);
+        assert_eq!(
+            Flaw::MissedUrgency.verdict(&scene, "You have pneumonia. Take amoxicillin."),
+            Verdict::Met
+        );
+        assert_eq!(
+            Flaw::MissedUrgency.verdict(&scene, "Please go to the emergency department now."),
+            Verdict::NotMet
+        );
+    }
+}

@@ -1,0 +1,288 @@
+//! Whole runs: what comes out, what becomes of a kill, and of models that fail.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::folder::{FolderError, Step};
+use super::outcome::{PROVENANCE, Provenance, RUBRICS, SUMMARY};
+use super::problems::{Severity, examine};
+use super::row::RubricRow;
+use super::run::{Settings, Sources, Watch, run};
+use super::sources::Passage;
+use super::writer::scripted::Scripted;
+use super::{RunError, Scenario, Summary, Templates, lines};
+use crate::chat::{ChatError, ChatModel};
+use crate::data::bank::{Bank, SynthOptions};
+
+fn sources(count: usize) -> Sources {
+    let cases = Bank::bundled().synth(1, &SynthOptions::any(count)).unwrap();
+    Sources { cases, ..Sources::default() }
+}
+
+fn settings(count: usize) -> Settings {
+    Settings { count, ..Settings::default() }
+}
+
+fn ran(
+    folder: &Path,
+    settings: &Settings,
+    sources: &Sources,
+    model: Option<&dyn ChatModel>,
+) -> Result<Summary, RunError> {
+    run(folder, settings, sources, &Templates::bundled(), model, true, &mut ())
+}
+
+/// All that a run wrote, by name.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn rules_make_rubrics_of_every_kind_that_hold_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { variants: 1, ..settings(40) };
+    let summary = ran(folder.path(), &settings, &sources(40), None).unwrap();
+    let path = folder.path().join(RUBRICS);
+    let rows: Vec<RubricRow> = lines::read(&path).unwrap();
+    let examined = examine(&path).unwrap();
+    assert_eq!(examined.count(Severity::Error), 0, "{:#?}", examined.problems);
+    assert_eq!((rows.len(), examined.criteria), (summary.rubrics, summary.criteria));
+    assert_eq!(summary.scenarios.len(), Scenario::ALL.len(), "{summary:?}");
+    assert!(summary.variants > 0 && summary.negative > 0 && summary.failures.is_empty());
+    let provenance: Vec<Provenance> = lines::read(&folder.path().join(PROVENANCE)).unwrap();
+    assert_eq!(provenance.len(), rows.len());
+    for (row, of) in rows.iter().zip(&provenance) {
+        assert_eq!((&row.prompt_id, row.rubrics.len()), (&of.prompt_id, of.criteria.len()));
+        for (item, from) in row.rubrics.iter().zip(&of.criteria) {
+            assert_eq!(item.tag("dimension"), Some(from.dimension.name()));
+        }
+    }
+    // No prompt is left twice, and none is above the count.
+    let whole: BTreeSet<&str> = provenance.iter().map(|it| it.of.as_str()).collect();
+    assert!(whole.len() <= 40 && summary.rubrics - summary.variants == whole.len());
+    let other = tempfile::tempdir().unwrap();
+    ran(other.path(), &settings, &sources(40), None).unwrap();
+    assert_eq!(files(folder.path()), files(other.path()));
+}
+
+/// Stops when it was asked so many times.
+struct Killer {
+    left: usize,
+}
+
+impl Watch for Killer {
+    fn at(&mut self, _: Step, _: usize, _: usize) {}
+
+    fn stopped(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left == 0
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_anywhere_goes_on_to_the_same_files() {
+    let settings = settings(4);
+    let sources = sources(4);
+    let whole = tempfile::tempdir().unwrap();
+    ran(whole.path(), &settings, &sources, None).unwrap();
+    let expected = files(whole.path());
+    assert!(expected.iter().any(|(name, _)| name == SUMMARY));
+    let templates = Templates::bundled();
+    let mut stops = 0;
+    for left in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        let stopped = run(folder.path(), &settings, &sources, &templates, None, false, &mut Killer { left });
+        if stopped.is_ok() {
+            break;
+        }
+        assert!(matches!(stopped, Err(RunError::Stopped)));
+        assert!(!folder.path().join(RUBRICS).exists());
+        // As a kill would leave it: in the middle of a line.
+        for (name, mut text) in files(folder.path()).into_iter().filter(|(name, _)| name.ends_with(".part")) {
+            text.extend(b"{\"made\": {\"torn");
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        ran(folder.path(), &settings, &sources, None).unwrap();
+        assert_eq!(files(folder.path()), expected, "stopped at {left}");
+        stops += 1;
+    }
+    assert!(stops > 10, "{stops}");
+}
+
+#[test]
+fn a_run_is_not_gone_on_with_by_other_settings_nor_begun_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    ran(folder.path(), &settings(2), &sources(2), None).unwrap();
+    let before = files(folder.path());
+    ran(folder.path(), &settings(2), &sources(2), None).unwrap();
+    assert_eq!(files(folder.path()), before);
+    let error = ran(folder.path(), &settings(3), &sources(2), None).unwrap_err().to_string();
+    assert!(error.contains("other settings"), "{error}");
+    let error = ran(folder.path(), &settings(2), &sources(3), None).unwrap_err().to_string();
+    assert!(error.contains("other cases"), "{error}");
+    let anew = run(folder.path(), &settings(2), &sources(2), &Templates::bundled(), None, false, &mut ());
+    assert!(matches!(anew, Err(RunError::Folder(FolderError::Taken { .. }))));
+}
+
+#[test]
+fn settings_that_cannot_be_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |change: fn(&mut Settings)| {
+        let mut settings = settings(1);
+        change(&mut settings);
+        ran(folder.path(), &settings, &Sources::default(), None).unwrap_err().to_string()
+    };
+    assert!(error(|it| it.similarity = f64::NAN).contains("similarity is NaN"));
+    assert!(error(|it| it.count = 0).contains("count is 0"));
+    assert!(error(|it| it.scenarios.clear()).contains("scenarios is empty"));
+    assert!(error(|it| it.least_marks = 16).contains("least_marks is 16"));
+    assert!(error(|_| ()).contains("no rubric came of it: 0 prompts made"));
+}
+
+#[test]
+fn prompts_of_other_sets_and_repeated_questions_are_left_out() {
+    let passage = |line, text: &str| Passage {
+        file: "a.md".into(),
+        line,
+        title: Some("Asthma".into()),
+        text: text.into(),
+        question: None,
+        points: vec![],
+    };
+    let first = passage(1, "Asthma is treated with inhaled steroids. A severe attack needs oxygen at once.");
+    let second = passage(9, "Triggers of an attack are cold air, exercise, dust and smoke of any kind.");
+    let sources = Sources { passages: vec![first, second], ..Sources::default() };
+    let settings = Settings { least_marks: 3, ..settings(5) };
+    let folder = tempfile::tempdir().unwrap();
+    let summary = ran(folder.path(), &settings, &sources, None).unwrap();
+    assert_eq!((summary.prompts, summary.duplicates, summary.rubrics), (2, 1, 1));
+    let others: Vec<RubricRow> = lines::read(&folder.path().join(RUBRICS)).unwrap();
+    let again = tempfile::tempdir().unwrap();
+    let error = ran(again.path(), &settings, &Sources { others, ..sources }, None).unwrap_err();
+    assert!(matches!(&error, RunError::Nothing { why } if why.contains("2 duplicates")), "{error}");
+}
+
+/// What a model of good will says. `candidates` fit every dimension; `weights` are as many as are asked for only where the list is of that
+/// length, so rules choose the rest.
+fn willing(kind: &str, nth: usize) -> String {
+    match kind {
+        "scenario" => format!(
+            "{{\"prompt\": \"My message number {nth} is about quite another matter {} than the rest.\"}}",
+            "abcdefghij"
+                .chars()
+                .cycle()
+                .skip(nth % 10)
+                .take(3)
+                .map(|c| format!("{c}{nth} "))
+                .collect::<String>()
+        ),
+        "assessment" => {
+            r#"{"constraints": 2, "difficulty": 4, "value": 4, "competency": "triage", "attributes": []}"#
+                .into()
+        }
+        "candidates" => format!(
+            "{{\"criteria\": [{{\"criterion\": \"Mentions the matter {nth} by name\", \"undesirable\": false, \"importance\": 6, \"why\": \"w\"}}]}}"
+        ),
+        "variants" => format!("{{\"variants\": [\"Another wording of the message, {nth}\"]}}"),
+        other => panic!("nobody asks for {other}"),
+    }
+}
+
+/// A model whose points are as many as the schema asks for.
+struct Weigher<F>(Scripted, F);
+
+impl<F: Fn(usize) -> i8> ChatModel for Weigher<F> {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn constrains(&self) -> bool {
+        true
+    }
+
+    fn reply(
+        &self,
+        messages: &[crate::chat::Message],
+        options: &crate::chat::ChatOptions,
+        listener: &mut dyn crate::chat::Listener,
+    ) -> Result<crate::chat::Reply, ChatError> {
+        let schema = options.schema.as_ref().unwrap();
+        if schema.name() != "weights" {
+            return self.0.reply(messages, options, listener);
+        }
+        // Mistakes are marked as such in the list.
+        let list = messages[0].content.rsplit("# Criteria").next().unwrap();
+        let lines = list.lines().filter(|line| line.contains(". ("));
+        let points: Vec<i8> = lines
+            .enumerate()
+            .map(|(at, line)| if line.contains("(mistake)") { -(self.1)(at) } else { (self.1)(at) })
+            .collect();
+        let said = format!("{{\"points\": {points:?}}}");
+        let message = crate::chat::Message::assistant(said);
+        Ok(crate::chat::Reply { message, finish: crate::chat::Finish::Stop, usage: None })
+    }
+}
+
+#[test]
+fn a_model_writes_and_its_failures_cost_one_prompt_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripted = Scripted::new(|kind, nth| {
+        // The first prompt is refused three times, which is as often as it is asked for.
+        if kind == "scenario" && nth < 3 { Ok("I cannot do that.".into()) } else { Ok(willing(kind, nth)) }
+    });
+    let model = Weigher(scripted, |at| 1 + (at % 9) as i8);
+    let settings =
+        Settings { scenarios: vec![Scenario::Triage, Scenario::Question], variants: 1, ..settings(6) };
+    let summary = ran(folder.path(), &settings, &sources(2), Some(&model)).unwrap();
+    assert_eq!((summary.prompts, summary.failures.len()), (3, 1), "{summary:?}");
+    assert!(summary.failures[0].why.contains("I cannot do that"), "{summary:?}");
+    assert_eq!((summary.failures[0].step, summary.failures[0].line), (Step::Prompts, 1));
+    assert_eq!((summary.rubrics, summary.variants, summary.wrong_sign), (6, 3, 0));
+    let provenance = std::fs::read_to_string(folder.path().join(PROVENANCE)).unwrap();
+    assert!(provenance.contains("\"model\":\"scripted\""));
+    assert_eq!(examine(&folder.path().join(RUBRICS)).unwrap().count(Severity::Error), 0);
+}
+
+#[test]
+fn a_model_that_is_gone_ends_the_run_and_what_it_said_is_not_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = Rc::new(Cell::new(true));
+    let dead = Rc::clone(&gone);
+    let scripted = Scripted::new(move |kind, nth| {
+        if dead.get() && kind == "candidates" && nth > 8 {
+            Err(ChatError::model(std::io::Error::other("gone")))
+        } else {
+            Ok(willing(kind, nth))
+        }
+    });
+    let model = Weigher(scripted, |_| 5);
+    let settings = Settings { scenarios: vec![Scenario::Triage], ..settings(3) };
+    let sources = sources(3);
+    let error = ran(folder.path(), &settings, &sources, Some(&model)).unwrap_err();
+    assert!(matches!(&error, RunError::Model { step: "writing candidates", .. }), "{error}");
+    assert!(error.to_string().contains("gone") && !folder.path().join(RUBRICS).exists());
+    let asked = |kind: &str| model.0.asked.borrow()[kind];
+    let (scenarios, assessments) = (asked("scenario"), asked("assessment"));
+    gone.set(false);
+    let summary = ran(folder.path(), &settings, &sources, Some(&model)).unwrap();
+    assert_eq!((asked("scenario"), asked("assessment")), (scenarios, assessments));
+    assert_eq!(summary.rubrics, 3, "{summary:?}");
+}
+
+#[test]
+fn a_model_whose_points_have_the_wrong_sign_loses_those_criteria() {
+    let folder = tempfile::tempdir().unwrap();
+    // The second criterion of each list gets the sign that it must not have.
+    let model = Weigher(Scripted::new(|kind, nth| Ok(willing(kind, nth))), |at| if at == 1 { -5 } else { 5 });
+    let settings = Settings { scenarios: vec![Scenario::Triage], ..settings(2) };
+    let summary = ran(folder.path(), &settings, &sources(2), Some(&model)).unwrap();
+    assert_eq!((summary.rubrics, summary.wrong_sign), (2, 2), "{summary:?}");
+}
