@@ -3,6 +3,7 @@
 mod ceilings;
 mod grpo;
 mod kernels;
+mod sim;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,7 @@ use crate::model::load::{KeptType, keeps_blocks, kept_bytes};
   osler bench
   osler bench grpo
   osler bench kernels
+  osler bench sim
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
   osler bench --model ./model.Q4_1.gguf --dtype auto --activations exact,q8
 
@@ -81,6 +83,7 @@ pub struct Arguments {
 enum What {
     Grpo(grpo::Arguments),
     Kernels(kernels::Arguments),
+    Sim(sim::Arguments),
 }
 
 #[derive(Serialize)]
@@ -107,6 +110,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     match what {
         Some(What::Grpo(arguments)) => return grpo::run(arguments),
         Some(What::Kernels(arguments)) => return kernels::run(arguments),
+        Some(What::Sim(arguments)) => return sim::run(arguments),
         None => {}
     }
     runtime.start()?;

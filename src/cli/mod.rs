@@ -14,6 +14,7 @@ mod options;
 mod output;
 mod score;
 mod server;
+mod sim;
 mod terminal;
 mod tokenize;
 mod train;
@@ -46,6 +47,7 @@ enum Subcommands {
     Bench(bench::Arguments),
     Cases(cases::Arguments),
     Consult(consult::Arguments),
+    Sim(sim::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Subcommands::Bench(arguments) => bench::run(arguments),
         Subcommands::Cases(arguments) => cases::run(arguments),
         Subcommands::Consult(arguments) => consult::run(arguments),
+        Subcommands::Sim(arguments) => sim::run(arguments),
         Subcommands::Doctor(arguments) => doctor::run(arguments),
     };
     match result {

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`heldout`] (the patients), [`batch`] (many consultations at once), [`evaluation`] (marks and means),
 //! [`mod@baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
-//! [`report`] (all of it on one page).
+//! [`report`] (all of it on one page). [`simulated`] asks the other way round how good the patients are.
 
 pub mod baselines;
 pub mod batch;
@@ -10,6 +10,7 @@ pub mod compare;
 pub mod evaluation;
 pub mod heldout;
 pub mod report;
+pub mod simulated;
 pub mod statistics;
 #[cfg(test)]
 mod tests;
