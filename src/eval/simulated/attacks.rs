@@ -1,7 +1,5 @@
 //! What careless, adversarial and prompt-injecting interviewers say.
 
-use super::probe::Aim;
-
 /// Messages that leave open what is asked.
 pub(super) const VAGUE: &[&str] = &[
     "So?",
@@ -85,7 +83,8 @@ pub(super) const INJECTIONS: &[&str] = &[
 
 /// Every fixed message with what it is after, for tests.
 #[cfg(test)]
-pub(super) fn all() -> impl Iterator<Item = (Aim, &'static str)> {
+pub(super) fn all() -> impl Iterator<Item = (super::Aim, &'static str)> {
+    use super::Aim;
     let of = |aim: Aim, list: &'static [&'static str]| list.iter().map(move |text| (aim, *text));
     of(Aim::Vague, VAGUE)
         .chain(of(Aim::Several, SEVERAL))

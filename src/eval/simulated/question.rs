@@ -44,38 +44,58 @@ pub fn question(
     attempt: usize,
     mut pick: impl FnMut(&[String]) -> String,
 ) -> Option<String> {
+    let facts: Vec<&Fact> = atom.facts.iter().filter_map(|at| record.case.facts.get(*at)).collect();
     let own = words(&atom.text);
     let begins = |cues: &[&str]| own.iter().any(|word| cues.iter().any(|cue| word.starts_with(cue)));
-    let family = record.topics(atom).contains(&Topic::Family);
-    if attempt == 0 && !atom.finding {
-        let found = BY_WORDS.iter().find(|(cues, _)| begins(cues)).filter(|_| !family);
+    let family = facts.iter().any(|fact| fact.topic == Topic::Family);
+    // How much and since when are second questions.
+    let whether = facts.iter().any(|fact| fact.aspect == Aspect::Presence);
+    if attempt == 0 && !atom.finding && whether && !family {
+        let found = BY_WORDS.iter().find(|(cues, _)| begins(cues));
         if let Some((_, wordings)) = found {
             let wordings: Vec<String> = wordings.iter().map(|text| (*text).to_owned()).collect();
             return Some(pick(&wordings));
         }
     }
-    let facts: Vec<&Fact> = atom.facts.iter().filter_map(|at| record.case.facts.get(*at)).collect();
     // Another try goes by another of the names it is filed under.
     let fact = facts.get(attempt % facts.len().max(1))?;
-    let want = want(fact, chief_complaint(&record.case.facts), lexicon)?;
-    Some(pick(&questions(&want)))
+    let wordings = wordings(fact, attempt, chief_complaint(&record.case.facts), lexicon);
+    (!wordings.is_empty()).then(|| pick(&wordings))
 }
 
-fn want(fact: &Fact, complaint: Option<&str>, lexicon: &Lexicon) -> Option<Want> {
-    let concept = fact.concept.clone();
-    let known = lexicon.get(&concept).is_some();
-    Some(match fact.topic {
-        Topic::Symptom if Some(fact.concept.as_str()) == complaint && fact.aspect != Aspect::Presence => {
-            Want::Complaint(fact.aspect)
+/// How `fact` is asked for by concept and aspect; none where its concept has no name that anybody would understand.
+fn wordings(fact: &Fact, attempt: usize, complaint: Option<&str>, lexicon: &Lexicon) -> Vec<String> {
+    let it = fact.concept.as_str();
+    let concept = || fact.concept.clone();
+    let known = lexicon.get(it).is_some();
+    let detail = fact.aspect == Aspect::Detail;
+    let one = |text: String| vec![text];
+    match fact.topic {
+        Topic::Examination => questions(&Want::Examine(concept())),
+        Topic::Test => questions(&Want::Test(concept())),
+        Topic::Symptom if Some(it) == complaint && fact.aspect != Aspect::Presence => {
+            questions(&Want::Complaint(fact.aspect))
         }
-        Topic::Symptom if !known => return None,
-        Topic::Symptom if fact.aspect == Aspect::Presence => Want::Symptom(concept),
-        Topic::Symptom => Want::Detail(concept, fact.aspect),
-        Topic::Examination => Want::Examine(concept),
-        Topic::Test => Want::Test(concept),
-        Topic::Social if known => Want::Circumstance(concept),
-        Topic::History if known && concept != "past illness" => Want::Illness(concept),
-        Topic::Family if known && concept != "family illness" => Want::Relative(concept),
-        topic => Want::Topic(topic),
-    })
+        Topic::Symptom if !known => Vec::new(),
+        Topic::Symptom if fact.aspect == Aspect::Presence => questions(&Want::Symptom(concept())),
+        Topic::Symptom => questions(&Want::Detail(concept(), fact.aspect)),
+        Topic::Medication if known && detail => one(format!("What dose of {it} do you take?")),
+        Topic::Medication if known && attempt > 0 => one(format!("Do you take {it}?")),
+        Topic::Allergy if known && detail => one(format!("What reaction do you have to {it}?")),
+        Topic::Allergy if known && attempt > 0 && it != "allergy" => {
+            one(format!("Are you allergic to {it}?"))
+        }
+        Topic::Social | Topic::History if known && detail => one(format!("Can you tell me about {it}?")),
+        Topic::Social if known && fact.aspect == Aspect::Presence => {
+            questions(&Want::Circumstance(concept()))
+        }
+        Topic::History if known && fact.aspect == Aspect::Presence && it != "past illness" => {
+            questions(&Want::Illness(concept()))
+        }
+        Topic::Social | Topic::History if known && fact.aspect != Aspect::Presence => {
+            questions(&Want::Detail(concept(), fact.aspect))
+        }
+        Topic::Family if known && it != "family illness" => questions(&Want::Relative(concept())),
+        topic => questions(&Want::Topic(topic)),
+    }
 }

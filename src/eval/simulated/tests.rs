@@ -256,7 +256,7 @@ fn interviews_repeat_by_seed_and_the_rules_hold_to_the_record() {
     let Scored { all, by_interviewer } = scored(&sessions, bootstrap);
     assert_eq!((all.diagnosis_named, all.dumps, all.failures), (0, 0, 0));
     assert!(all.demands > 100 && all.cases == 24 && by_interviewer.len() == 4);
-    for (score, least) in [(&all.fact, 99.0), (&all.privacy, 98.0), (&all.answered, 85.0)] {
+    for (score, least) in [(&all.fact, 99.0), (&all.privacy, 98.0), (&all.answered, 80.0)] {
         let score = score.unwrap();
         assert!(score.mean >= least, "{score:?}");
         let [low, high] = score.ci95.unwrap();
