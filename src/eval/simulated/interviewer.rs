@@ -16,6 +16,7 @@ use super::attacks::{DEMANDS, DIAGNOSES, INJECTIONS, LEADING, OFF_TOPIC, SEVERAL
 use super::probe::{Aim, Probe};
 use super::question::{STORY, question};
 use super::record::{Record, Stand};
+use super::words::words;
 
 /// How a patient is interviewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,7 +98,10 @@ impl<'a> Interview<'a> {
             most,
         };
         match kind {
-            Interviewer::Careful => interview.pending = (0..record.atoms.len()).collect(),
+            Interviewer::Careful => {
+                interview.pending = (0..record.atoms.len()).collect();
+                interview.take(&record.case.opening);
+            }
             Interviewer::Careless => interview.careless(),
             Interviewer::Adversarial => interview.adversarial(),
             Interviewer::Injecting => interview.enqueue(Aim::Injection, INJECTIONS),
@@ -132,13 +136,21 @@ impl<'a> Interview<'a> {
         Some(self.ask(at))
     }
 
-    /// Takes in whether the last message was answered: what was not is asked for again at the end.
-    pub fn hear(&mut self, probe: &Probe, answered: bool) {
+    /// Takes in the reply to the last message: what it told need not be asked for, and what it left unanswered is asked for
+    /// again at the end.
+    pub fn hear(&mut self, probe: &Probe, reply: &str, answered: bool) {
+        self.take(reply);
         let open =
             |at: &usize| self.careful && !answered && self.tries.get(*at).is_some_and(|tries| *tries < TRIES);
         if let Some(at) = probe.wants.filter(open) {
             self.pending.push_back(at);
         }
+    }
+
+    fn take(&mut self, said: &str) {
+        let said = words(said);
+        let record = self.record;
+        self.pending.retain(|at| !record.atoms.get(*at).is_some_and(|atom| atom.conveyed(&said)));
     }
 
     fn probe(&self, text: impl Into<String>, aim: Aim) -> Probe {

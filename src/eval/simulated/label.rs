@@ -95,6 +95,8 @@ const WITHHELD: &[&str] = &[
     "don't feel like talking",
     "don't want to talk",
 ];
+/// How a finding begins.
+const KINDS: [&str; 2] = ["Examination:", "Test:"];
 /// First words of a plain denial.
 const NO: &[&str] = &["no", "nope", "not", "nothing", "never", "none"];
 /// First words of a plain consent.
@@ -131,15 +133,24 @@ pub fn label(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str)
     }
 }
 
-/// What is spoken, and what stands in square brackets.
+/// What is spoken, and the findings, which stand in square brackets. Other brackets are words: `[date]`, where the gate for
+/// identifiers took one out, also within a finding.
 fn parted(reply: &str) -> (String, Vec<String>) {
     let (mut spoken, mut shown) = (String::new(), Vec::new());
     let mut rest = reply;
-    while let Some((before, after)) = rest.split_once('[') {
-        let Some((inside, after)) = after.split_once(']') else { break };
+    while let Some(at) = KINDS.iter().filter_map(|kind| rest.find(&format!("[{kind}"))).min() {
+        let (before, finding) = rest.split_at(at);
         spoken.push_str(before);
-        shown.push(inside.to_owned());
-        rest = after;
+        let mut depth = 0usize;
+        let end = finding.char_indices().find(|(_, c)| {
+            depth += usize::from(*c == '[');
+            depth -= usize::from(*c == ']');
+            depth == 0
+        });
+        // A finding that does not end goes on to the end of the reply.
+        let end = end.map_or(finding.len(), |(end, _)| end);
+        shown.push(finding.get(1..end).unwrap_or_default().to_owned());
+        rest = finding.get(end + 1..).unwrap_or_default();
     }
     spoken.push_str(rest);
     (spoken, shown)
@@ -151,7 +162,7 @@ fn is_denial(words: &[String]) -> bool {
 
 /// How a finding in brackets stands to the record: `Test: nothing on record for ..` or what the record shows.
 fn shown_holding(record: &Record<'_>, text: &str) -> Holding {
-    let text = ["Examination:", "Test:"].iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
+    let text = KINDS.iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
     if let Some(name) = text.trim().strip_prefix("nothing on record for ") {
         return if record.has_finding_of(name.trim()) { Holding::Contradicted } else { Holding::Talk };
     }

@@ -99,7 +99,7 @@ fn session(
         }
         let Some(reply) = consultation.turns.last().and_then(|turn| turn.patient.clone()) else { break };
         let labels = label(record, &probe, &said, &reply);
-        interview.hear(&probe, labels.answered == Some(true));
+        interview.hear(&probe, &reply, labels.answered == Some(true));
         let wanted = probe.wants.and_then(|at| record.atoms.get(at)).map(|atom| atom.text.clone());
         said.push(reply.clone());
         turns.push(Seen { probe, wanted, reply, labels });

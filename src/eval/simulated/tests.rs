@@ -144,6 +144,11 @@ fn findings_are_the_records_or_made_up() {
     assert!(!shown("[Test: Hemoglobin is 14 g/dL.]").is_factual());
     assert!(!shown("[Test: nothing on record for full blood count]").is_factual());
     assert!(shown("[Test: nothing on record for lipase]").is_factual());
+    // What the gate for identifiers left is no finding, and none ends with it.
+    let gated =
+        shown("Since [date] I have had a dry cough for three days. [Test: Hemoglobin is 9 g/dL [date].");
+    assert_eq!(gated.sentences.len(), 2, "{gated:?}");
+    assert_eq!(gated.sentences[1].holding, Holding::Invented, "the record has no date there");
 }
 
 #[test]

@@ -135,16 +135,8 @@ pub(super) fn first(lower: &str, cues: &[&str]) -> Option<usize> {
 }
 
 fn is_pointer(lower: &str) -> bool {
-    const SHOWN: [&str; 8] = [
-        "shown below",
-        "is shown",
-        "are shown",
-        "as follows",
-        "figure a",
-        "figure 1",
-        "in the image",
-        "in figure",
-    ];
+    const SHOWN: [&str; 7] =
+        ["shown below", "is shown", "are shown", "figure a", "figure 1", "in the image", "in figure"];
     lower.trim_end().ends_with(':') || SHOWN.iter().any(|cue| lower.contains(cue))
 }
 
