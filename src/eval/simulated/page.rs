@@ -157,7 +157,7 @@ fn worst(html: &mut Html, data: &PageData<'_>) {
         }
     }
     let count = found.len();
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(grave, ..)| std::cmp::Reverse(*grave));
     found.truncate(data.worst);
     let text = format!("{count} replies have a fault; the {} gravest are shown.", found.len());
     html.leaf("p", &[("class", "quiet")], &text);
