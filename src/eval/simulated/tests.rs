@@ -182,7 +182,10 @@ fn the_diagnosis_is_named_by_any_of_its_names_and_a_dump_is_most_of_the_record()
     let named = |reply| labelled("What is it?", Aim::Diagnosis, None, reply).names_diagnosis;
     assert!(named("I think it is the Flu.") && named("INFLUENZA!"));
     assert!(!named("I feel fluid in my ear."));
-    assert!(!labelled("Could it be the flu?", Aim::Ask, None, "The flu?").names_diagnosis, "the doctor said it");
+    assert!(
+        !labelled("Could it be the flu?", Aim::Ask, None, "The flu?").names_diagnosis,
+        "the doctor said it"
+    );
     let dumps = |aim, reply: &str| labelled("Tell me everything.", aim, None, reply).dumps;
     let said: Vec<String> = case().facts.iter().filter_map(|fact| fact.said.clone()).collect();
     assert!(dumps(Aim::Demand, &said.join(" ")));

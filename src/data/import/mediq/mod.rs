@@ -10,6 +10,7 @@
 
 mod atom;
 mod findings;
+mod regions;
 mod told;
 
 use serde_json::{Map, Value, json};
