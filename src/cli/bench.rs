@@ -4,6 +4,7 @@ mod affinity;
 mod ceilings;
 mod grpo;
 mod kernels;
+mod sim;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,7 @@ use crate::model::load::{KeptType, keeps_blocks, kept_bytes};
   osler bench grpo
   osler bench kernels
   osler bench affinity --model ./my-model
+  osler bench sim
   osler bench --model ./my-model --dtype bf16 --batches 1,8,32 --json
   osler bench --model ./model.Q4_1.gguf --dtype auto --activations exact,q8
 
@@ -84,6 +86,7 @@ enum What {
     Affinity(affinity::Arguments),
     Grpo(grpo::Arguments),
     Kernels(kernels::Arguments),
+    Sim(sim::Arguments),
 }
 
 #[derive(Serialize)]
@@ -111,6 +114,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         Some(What::Affinity(arguments)) => return affinity::run(arguments),
         Some(What::Grpo(arguments)) => return grpo::run(arguments),
         Some(What::Kernels(arguments)) => return kernels::run(arguments),
+        Some(What::Sim(arguments)) => return sim::run(arguments),
         None => {}
     }
     runtime.start()?;

@@ -15,6 +15,7 @@ mod output;
 mod rubric;
 mod score;
 mod server;
+mod sim;
 mod terminal;
 mod tokenize;
 mod train;
@@ -48,6 +49,7 @@ enum Subcommands {
     Cases(cases::Arguments),
     Consult(consult::Arguments),
     Rubric(rubric::Arguments),
+    Sim(sim::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -71,6 +73,7 @@ pub fn main() -> ExitCode {
         Subcommands::Cases(arguments) => cases::run(arguments),
         Subcommands::Consult(arguments) => consult::run(arguments),
         Subcommands::Rubric(arguments) => rubric::run(arguments),
+        Subcommands::Sim(arguments) => sim::run(arguments),
         Subcommands::Doctor(arguments) => doctor::run(arguments),
     };
     match result {

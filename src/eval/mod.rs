@@ -3,7 +3,7 @@
 //! Reading order: [`heldout`] (the patients), [`batch`] (many consultations at once), [`evaluation`] (marks and means),
 //! [`mod@baselines`] (other doctors to compare with), [`statistics`] and [`compare`] (before and after, with intervals),
 //! [`report`] (all of it on one page). Apart from these: [`gaming`] (doctors who look for reward without being doctors),
-//! [`agreement`] (two sets of rubrics).
+//! [`simulated`] (how good the patients are), [`agreement`] (two sets of rubrics).
 
 pub mod agreement;
 pub mod baselines;
@@ -13,6 +13,7 @@ pub mod evaluation;
 pub mod gaming;
 pub mod heldout;
 pub mod report;
+pub mod simulated;
 pub mod statistics;
 #[cfg(test)]
 mod tests;

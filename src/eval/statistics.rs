@@ -193,7 +193,7 @@ fn check(list: &'static str, values: &[f64]) -> Result<(), StatisticsError> {
 
 /// A number below `n`, which is not 0: the top 64 bits of a 64 by 64 bit product (Lemire 2019, without the rejection
 /// step: the bias is below `n` / 2^64).
-fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
@@ -207,7 +207,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// The deviation with `n - 1` below; 0 for a single value.
-fn deviation(values: &[f64]) -> f64 {
+pub(super) fn deviation(values: &[f64]) -> f64 {
     let centre = mean(values);
     let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
     if values.len() < 2 { 0.0 } else { (squares / (values.len() - 1) as f64).sqrt() }
@@ -215,7 +215,7 @@ fn deviation(values: &[f64]) -> f64 {
 
 /// The value below which a share `p` of `sorted` lies, in a straight line between neighbours (Hyndman and Fan 1996,
 /// type 7, as NumPy does). NaN of nothing.
-fn quantile(sorted: &[f64], p: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], p: f64) -> f64 {
     let place = p * sorted.len().saturating_sub(1) as f64;
     let at = place.floor() as usize;
     match (sorted.get(at), sorted.get(at + 1)) {

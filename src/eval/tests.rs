@@ -266,3 +266,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_read_once_is_marked_as_what_is_read_again_for_every_message() {
+    use crate::rubric::marks::before;
+    use crate::rubric::{Marks, Verdict};
+    let held_out = held_out(12, 4);
+    let (generator, judge) = (Generator::bundled(LIMITS.turns), RuleJudge::bundled());
+    let consultations = held_out.play(scripted(Tier::Middling)).unwrap();
+    let mut met = 0;
+    for (it, consultation) in held_out.cases().iter().zip(&consultations) {
+        let all = marks(&it.case, consultation, &generator, &judge);
+        assert_eq!(all.turns.len(), consultation.turns.len());
+        for (at, (turn, found)) in consultation.turns.iter().zip(&all.turns).enumerate() {
+            let so_far = before(consultation, at);
+            let rubric = generator.for_reply(&it.case, &so_far);
+            let judgements = judge.judge_reply(&it.case, &so_far, &turn.doctor, &rubric);
+            assert_eq!(*found, Marks::new(rubric, judgements));
+            met += found.items.iter().filter(|item| item.judgement.verdict == Verdict::Met).count();
+        }
+    }
+    assert!(met > consultations.len());
+}

@@ -16,7 +16,7 @@ use crate::data::utterance::asked::chief_complaint;
 use super::checks::MOST_AT_ONCE;
 use super::criterion::{Axis, Check, Criterion, Provenance, Rubric, Scope};
 use super::known::Known;
-use super::reading::Language;
+use super::reading::{Language, Reading};
 use super::wording::{about, list};
 
 /// Longer messages than this many words are hard to follow.
@@ -50,12 +50,31 @@ impl<'a> Generator<'a> {
 
     /// What the doctor's next message after `so_far` should and should not do.
     pub fn for_reply(&self, case: &Case, so_far: &Consultation) -> Rubric {
-        let known = Known::after(self.language, case, so_far);
+        self.for_known(case, &Known::after(self.language, case, so_far))
+    }
+
+    /// [`Generator::for_reply`] for each of the doctor's messages in `consultation`, with each message read once.
+    pub fn for_replies(&self, case: &Case, consultation: &Consultation) -> Vec<Rubric> {
+        let mut known = Known::opening(case, &consultation.opening);
+        let turns = &consultation.turns;
+        turns
+            .iter()
+            .enumerate()
+            .map(|(at, turn)| {
+                let rubric = self.for_known(case, &known);
+                let before = turns.get(..at).unwrap_or_default();
+                known.take(case, &Reading::new(self.language, case, before, &turn.doctor), turn);
+                rubric
+            })
+            .collect()
+    }
+
+    fn for_known(&self, case: &Case, known: &Known) -> Rubric {
         let mut scheme = Scheme::default();
-        if self.is_time_to_conclude(case, &known) {
-            closing(&mut scheme, case, &known);
+        if self.is_time_to_conclude(case, known) {
+            closing(&mut scheme, case, known);
         } else {
-            gathering(&mut scheme, case, &known);
+            gathering(&mut scheme, case, known);
         }
         if known.distress {
             scheme.add(

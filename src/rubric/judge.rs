@@ -6,6 +6,7 @@ use crate::data::consultation::Consultation;
 use super::checks::{MOST_NAMED, Message};
 use super::criterion::{Check, Criterion, Judgement, Rubric, Verdict};
 use super::known::Known;
+use super::marks::before;
 use super::reading::{Language, Reading};
 
 /// Gives one judgement for each item of a rubric. A judge that cannot say, whatever the reason, says `NotJudged`.
@@ -17,6 +18,25 @@ pub trait Judge: Send + Sync {
     /// Judges a whole consultation.
     fn judge_consultation(&self, case: &Case, consultation: &Consultation, rubric: &Rubric)
     -> Vec<Judgement>;
+
+    /// Judges each of the doctor's messages in `consultation` as [`Judge::judge_reply`] does, the one of turn `n` by
+    /// `rubrics[n]`. A judge that can share the work of reading what came before does.
+    fn judge_messages(
+        &self,
+        case: &Case,
+        consultation: &Consultation,
+        rubrics: &[Rubric],
+    ) -> Vec<Vec<Judgement>> {
+        consultation
+            .turns
+            .iter()
+            .zip(rubrics)
+            .enumerate()
+            .map(|(at, (turn, rubric))| {
+                self.judge_reply(case, &before(consultation, at), &turn.doctor, rubric)
+            })
+            .collect()
+    }
 
     /// Judges several replies to the same consultation. A judge that can share the work of reading `so_far` does.
     fn judge_replies(
@@ -56,8 +76,19 @@ impl<'a> RuleJudge<'a> {
         reply: &str,
         rubric: &Rubric,
     ) -> Vec<Judgement> {
-        let reading = Reading::new(self.language, case, &so_far.turns, reply);
-        let message = Message { lexicon: self.language.lexicon, case, known, reading: &reading, text: reply };
+        self.read(case, known, &Reading::new(self.language, case, &so_far.turns, reply), reply, rubric)
+    }
+
+    /// Judges a reply of which `reading` is the reading.
+    fn read(
+        &self,
+        case: &Case,
+        known: &Known,
+        reading: &Reading,
+        reply: &str,
+        rubric: &Rubric,
+    ) -> Vec<Judgement> {
+        let message = Message { lexicon: self.language.lexicon, case, known, reading, text: reply };
         rubric
             .criteria
             .iter()
@@ -85,6 +116,28 @@ impl Judge for RuleJudge<'_> {
         rubric: &Rubric,
     ) -> Vec<Judgement> {
         self.reply(case, so_far, &Known::after(self.language, case, so_far), reply, rubric)
+    }
+
+    fn judge_messages(
+        &self,
+        case: &Case,
+        consultation: &Consultation,
+        rubrics: &[Rubric],
+    ) -> Vec<Vec<Judgement>> {
+        let mut known = Known::opening(case, &consultation.opening);
+        let turns = &consultation.turns;
+        turns
+            .iter()
+            .zip(rubrics)
+            .enumerate()
+            .map(|(at, (turn, rubric))| {
+                let before = turns.get(..at).unwrap_or_default();
+                let reading = Reading::new(self.language, case, before, &turn.doctor);
+                let judgements = self.read(case, &known, &reading, &turn.doctor, rubric);
+                known.take(case, &reading, turn);
+                judgements
+            })
+            .collect()
     }
 
     fn judge_replies(

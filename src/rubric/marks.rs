@@ -76,15 +76,10 @@ pub fn marks(
     generator: &Generator,
     judge: &dyn Judge,
 ) -> ConsultationMarks {
-    let turns = (0..consultation.turns.len())
-        .map(|at| {
-            let so_far = before(consultation, at);
-            let rubric = generator.for_reply(case, &so_far);
-            let reply = consultation.turns.get(at).map_or("", |turn| turn.doctor.as_str());
-            let judgements = judge.judge_reply(case, &so_far, reply, &rubric);
-            Marks::new(rubric, judgements)
-        })
-        .collect();
+    let rubrics = generator.for_replies(case, consultation);
+    let judged = judge.judge_messages(case, consultation, &rubrics);
+    let turns =
+        rubrics.into_iter().zip(judged).map(|(rubric, judgements)| Marks::new(rubric, judgements)).collect();
     let rubric = generator.for_consultation(case);
     let judgements = judge.judge_consultation(case, consultation, &rubric);
     ConsultationMarks { case_id: case.id.clone(), turns, whole: Marks::new(rubric, judgements) }

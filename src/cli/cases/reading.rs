@@ -35,6 +35,8 @@ pub enum FormatArgument {
     Fhir,
     /// AgentClinic's OSCE stations
     Osce,
+    /// mediQ's rows of atomic facts
+    Mediq,
     /// The project's own lines
     Jsonl,
 }
@@ -56,6 +58,7 @@ impl Reading {
         let format = self.format.map(|format| match format {
             FormatArgument::Fhir => Format::Fhir,
             FormatArgument::Osce => Format::Osce,
+            FormatArgument::Mediq => Format::Mediq,
             FormatArgument::Jsonl => Format::Jsonl,
         });
         let free_text = match self.phi {

@@ -39,6 +39,11 @@ impl Case {
         self.facts.iter().find(|fact| fact.id.as_str() == id)
     }
 
+    /// Whether anything of it can be told or found: else there is nobody to consult.
+    pub fn can_tell(&self) -> bool {
+        self.facts.iter().any(|fact| fact.reveal != Reveal::Never)
+    }
+
     /// Facts on `topic`, in the order of the case.
     pub fn facts_on(&self, topic: Topic) -> impl Iterator<Item = &Fact> {
         self.facts.iter().filter(move |fact| fact.topic == topic)

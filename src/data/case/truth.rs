@@ -63,7 +63,7 @@ pub enum Origin {
     },
     /// Imported from a file.
     Imported {
-        /// `fhir`, `osce` or `jsonl`.
+        /// `fhir`, `osce`, `mediq` or `jsonl`.
         format: String,
         /// The file's name, without its folders.
         file: String,

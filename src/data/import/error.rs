@@ -76,7 +76,7 @@ pub enum ImportError {
     },
     /// No format fits the path.
     #[error(
-        "{file}: {problem}; legal: .json (FHIR bundle), .ndjson (FHIR export), .jsonl (cases or OSCE), or a folder of these"
+        "{file}: {problem}; legal: .json (FHIR bundle), .ndjson (FHIR export), .jsonl (cases, OSCE or mediQ), or a folder of these"
     )]
     Format {
         /// The path as the user named it.

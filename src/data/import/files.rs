@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Format, ImportError, osce};
+use super::{Format, ImportError, mediq, osce};
 
 /// A file with what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(super) enum Source {
     Export(PathBuf),
     /// OSCE stations.
     Osce(PathBuf),
+    /// mediQ's rows.
+    Mediq(PathBuf),
     /// The project's own lines.
     Jsonl(PathBuf),
 }
@@ -55,11 +57,13 @@ fn source(path: &Path, format: Option<Format>) -> Result<Source, ImportError> {
     let owned = path.to_owned();
     Ok(match (format, extension.as_str()) {
         (Some(Format::Osce), _) => Source::Osce(owned),
+        (Some(Format::Mediq), _) => Source::Mediq(owned),
         (Some(Format::Jsonl), _) => Source::Jsonl(owned),
         (Some(Format::Fhir), "ndjson" | "jsonl") => Source::Export(owned),
         (Some(Format::Fhir), _) | (None, "json") => Source::Bundle(owned),
         (None, "ndjson") => Source::Export(owned),
-        (None, "jsonl") if begins_a_station(path)? => Source::Osce(owned),
+        (None, "jsonl") if begins_with(path, osce::STATION)? => Source::Osce(owned),
+        (None, "jsonl") if begins_with(path, mediq::TELLING_KEY)? => Source::Mediq(owned),
         (None, "jsonl") => Source::Jsonl(owned),
         (None, _) => {
             let problem = format!("`.{extension}` files are of no known format");
@@ -68,11 +72,11 @@ fn source(path: &Path, format: Option<Format>) -> Result<Source, ImportError> {
     })
 }
 
-/// Whether the beginning of a file is that of an OSCE station.
-fn begins_a_station(path: &Path) -> Result<bool, ImportError> {
+/// Whether the beginning of a file's first line holds `key`.
+fn begins_with(path: &Path, key: &str) -> Result<bool, ImportError> {
     let read = |source| ImportError::Read { file: path.display().to_string(), source };
     let mut start = Vec::new();
     let file = std::fs::File::open(path).map_err(read)?;
     BufReader::new(file).take(4096).read_until(b'\n', &mut start).map_err(read)?;
-    Ok(String::from_utf8_lossy(&start).contains(&format!("\"{}\"", osce::STATION)))
+    Ok(String::from_utf8_lossy(&start).contains(&format!("\"{key}\"")))
 }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`Format::Fhir`] | bundles (`.json`), bulk export (`.ndjson`), folders of either | patient |
 //! | [`Format::Osce`] | AgentClinic's `.jsonl` | line |
+//! | [`Format::Mediq`] | mediQ's `.jsonl` | line |
 //! | [`Format::Jsonl`] | the project's own `.jsonl` | line |
 //!
 //! Each reader makes [`RawRecord`]s. These go through
@@ -19,6 +20,7 @@ pub mod fhir;
 mod files;
 pub mod jsonl;
 mod lines;
+mod mediq;
 mod osce;
 pub mod sentence;
 mod specialty;
@@ -53,6 +55,8 @@ pub enum Format {
     Fhir,
     /// AgentClinic's OSCE stations.
     Osce,
+    /// mediQ's rows of atomic facts.
+    Mediq,
     /// The project's own lines.
     Jsonl,
 }
@@ -132,6 +136,7 @@ pub fn import(
                 run.export(path, patients)?;
             }
             Source::Osce(path) => run.lines(path, number, Format::Osce)?,
+            Source::Mediq(path) => run.lines(path, number, Format::Mediq)?,
             Source::Jsonl(path) => run.lines(path, number, Format::Jsonl)?,
         }
     }
@@ -248,6 +253,7 @@ impl Run<'_> {
     ) -> Result<bool, ImportError> {
         let raw = match format {
             Format::Osce => osce::record(place.clone(), value, number)?,
+            Format::Mediq => mediq::record(place.clone(), value, number)?,
             _ => jsonl::record(place.clone(), value, number)?,
         };
         let record = self.admit(raw)?;
@@ -256,6 +262,7 @@ impl Run<'_> {
         let account = &mut self.imported.account;
         let made = match format {
             Format::Osce => osce::case(&record, id, &self.context, account),
+            Format::Mediq => mediq::case(&record, &self.context, account),
             _ => Some(jsonl::case(&record, &place, id, &self.context, account)?),
         };
         let Some(case) = made else { return Ok(false) };

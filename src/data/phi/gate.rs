@@ -19,6 +19,8 @@ pub enum Schema {
     Fhir,
     /// An OSCE station of AgentClinic.
     Osce,
+    /// A row of mediQ.
+    Mediq,
     /// The project's own lines.
     Jsonl,
 }
@@ -29,6 +31,7 @@ impl Schema {
         match self {
             Self::Fhir => "fhir",
             Self::Osce => "osce",
+            Self::Mediq => "mediq",
             Self::Jsonl => "jsonl",
         }
     }

@@ -3,7 +3,7 @@
 
 /// A page in the making.
 #[derive(Debug, Default)]
-pub(super) struct Html {
+pub(in crate::eval) struct Html {
     buffer: String,
 }
 

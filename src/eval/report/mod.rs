@@ -8,10 +8,10 @@ mod curve;
 pub mod data;
 mod evidence;
 mod head;
-mod html;
+pub(super) mod html;
 mod number;
 #[cfg(test)]
-mod page_reader;
+pub(super) mod page_reader;
 mod sample;
 mod scale;
 mod tables;

@@ -71,7 +71,7 @@ pub(super) const STRAYS: &[&str] =
     &["ear pain", "itching", "knee pain", "sneezing", "hair loss", "eye pain", "blocked nose"];
 
 /// The sentences that ask for `want`, with the concept filled in.
-pub(super) fn questions(want: &Want) -> Vec<String> {
+pub fn questions(want: &Want) -> Vec<String> {
     match want {
         Want::Complaint(aspect) => owned(complaint(*aspect)),
         Want::Symptom(concept) => filled(

@@ -159,7 +159,7 @@ fn steps(key: &str, value: &Value, context: &Context<'_>, plan: &mut Vec<PlanSte
 }
 
 /// The age in years that a description begins with: `35-year-old woman` 35, `8-month-old boy` 0, `Newborn` 0.
-fn age(text: &str) -> Option<Age> {
+pub(super) fn age(text: &str) -> Option<Age> {
     let lower = text.to_lowercase();
     let words: Vec<&str> =
         lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -181,7 +181,7 @@ fn age(text: &str) -> Option<Age> {
 }
 
 /// The sex that a description tells.
-fn sex(text: &str) -> Option<Sex> {
+pub(super) fn sex(text: &str) -> Option<Sex> {
     const FEMALE: [&str; 5] = ["female", "woman", "girl", "lady", "primigravid"];
     const MALE: [&str; 4] = ["male", "man", "boy", "gentleman"];
     text.to_lowercase().split(|c: char| !c.is_alphanumeric()).find_map(|word| {

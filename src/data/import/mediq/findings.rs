@@ -1,0 +1,280 @@
+//! What only an examination or a test shows.
+
+use crate::data::case::{Importance, Topic};
+use crate::data::import::concept::Concepts;
+use crate::data::import::draft::Draft;
+use crate::data::lexicon::ConceptKind;
+
+use super::atom::first;
+use super::regions::{REGIONS, SAMPLES};
+
+/// A finding with what brings it out.
+pub(super) struct Shown {
+    pub topic: Topic,
+    /// The examinations or tests that bring it out, as the lexicon names them; at least one.
+    pub concepts: Vec<String>,
+    pub text: String,
+}
+
+/// An answer has room for this many findings of one examination; more would never be told.
+const MOST_OF_ONE: usize = 5;
+
+/// A finding is filed under so many examinations at most.
+const MOST_NAMED: usize = 3;
+
+/// Beginnings of words that an examination's findings have.
+pub(super) const EXAMINATIONS: &[&str] = &[
+    "examination",
+    "exam ",
+    "exam,",
+    "exam:",
+    "exams",
+    "auscult",
+    "palpat",
+    "percuss",
+    "inspection",
+    "temperature",
+    "pulse",
+    "blood pressure",
+    "bp ",
+    "respirations",
+    "respiratory rate",
+    "respiration",
+    "heart rate",
+    "hr ",
+    "rr ",
+    "vital",
+    "oxygen saturation",
+    "o2 sat",
+    "spo2",
+    "pulse oximetry",
+    "bmi",
+    "body mass index",
+    "percentile",
+    "appears",
+    "murmur",
+    "tender",
+    "reflex",
+    "muscle strength",
+    "breath sounds",
+    "lungs are",
+    "lungs have",
+    "crackles",
+    "rales",
+    "rhonchi",
+    "abdomen is",
+    "abdomen shows",
+    "oriented",
+    "glasgow",
+    "pupil",
+    "is alert",
+    "mm hg",
+    "mmhg",
+    "/min",
+    "weighs",
+    "weight is",
+    "height is",
+    "dullness",
+    "guarding",
+    "rebound",
+    "gait",
+    "fundosc",
+    "ophthalmosc",
+    "otosc",
+    "speculum",
+    "apgar",
+    "jugular",
+    "conjunctiva",
+    "mucous membrane",
+    "sclera",
+    "bowel sounds",
+    "palpable",
+    "range of motion",
+    "skin is",
+    "heart sounds",
+    "s1 ",
+    "s2 ",
+    "organomegaly",
+    "hepatomegaly",
+    "splenomegaly",
+    "hepatosplenomegaly",
+    "cervix",
+    "fundal height",
+    "fetal heart",
+    "mental status",
+    "flat affect",
+    "blunted affect",
+    "affect is",
+    "speech is",
+    "on arrival",
+    "pitting",
+    "babinski",
+    "romberg",
+    "thyroid gland",
+    "pale ",
+    "complexion",
+    "deep tendon",
+];
+
+/// Beginnings of words that a test's results have.
+pub(super) const TESTS: &[&str] = &[
+    "laborator",
+    "lab ",
+    "labs ",
+    "serum",
+    "plasma",
+    "urinalys",
+    "urine ",
+    "culture",
+    "ct ",
+    "computed tomograph",
+    "mri",
+    "magnetic resonance",
+    "x-ray",
+    "radiograph",
+    "ultraso",
+    "sonogra",
+    "ecg",
+    "ekg",
+    "electrocardiogra",
+    "echocardiogra",
+    "biops",
+    "hemoglobin",
+    "haemoglobin",
+    "hematocrit",
+    "leukocyte",
+    "white blood cell",
+    "wbc",
+    "platelet",
+    "creatinine",
+    "bilirubin",
+    "hba1c",
+    "tsh",
+    "thyroid-stimulating",
+    "thyroid stimulating",
+    "spirometry",
+    "fev1",
+    "pulmonary function",
+    "diffusing capacity",
+    "endoscop",
+    "colonoscop",
+    "sigmoidoscop",
+    "bronchoscop",
+    "gram stain",
+    "smear",
+    "antibod",
+    "antigen",
+    "assay",
+    "aspirat",
+    "arthrocentesis",
+    "lumbar puncture",
+    "csf",
+    "cerebrospinal",
+    "angiogra",
+    "imaging",
+    "arterial blood gas",
+    "blood gas",
+    "pao2",
+    "paco2",
+    "toxicology",
+    "electroencephalogra",
+    "eeg",
+    "electromyogra",
+    "nerve conduction",
+    "doppler",
+    "histolog",
+    "patholog",
+    "microscop",
+    "karyotyp",
+    "genetic test",
+    "polymerase",
+    "pcr",
+    "pregnancy test",
+    "test ",
+    "tests ",
+    "testing",
+    "work-up",
+    "workup",
+    "titer",
+    "mean corpuscular",
+    "mcv",
+    "reticulocyte",
+    "prothrombin",
+    "inr",
+    "partial thromboplastin",
+    "esr",
+    "erythrocyte sedimentation",
+    "c-reactive",
+    "crp",
+    "ferritin",
+    "alkaline phosphatase",
+    "aspartate",
+    "alanine",
+    "amylase",
+    "troponin",
+    "bacteria",
+    "organism",
+    "autopsy",
+    "specimen",
+    "mammogra",
+    "audiometr",
+    "manometr",
+    "tonometr",
+    "na+",
+    "k+",
+    "sodium is",
+    "potassium is",
+    "calcium is",
+    "glucose is",
+    "blood glucose",
+    "fasting glucose",
+    "blood urea",
+    "bun",
+    "hgb",
+    "hb ",
+    "hct",
+    "analysis",
+    "levels are",
+    "level is",
+    "levels of",
+    "level of",
+    "opening pressure",
+    "scan ",
+];
+
+/// The finding that `text` tells; `before` is what a finding without a name of its own goes on with.
+pub(super) fn shown(topic: Topic, text: &str, before: Option<&str>, concepts: &Concepts) -> Shown {
+    let lower = format!("{} ", text.to_lowercase());
+    let kinds = [ConceptKind::Examination, ConceptKind::Test];
+    // `On physical examination, the lungs ..` is better asked for by the lungs.
+    let named = concepts.within(text, &kinds).into_iter().filter(|name| *name != "physical examination");
+    let mut names: Vec<String> = named.take(MOST_NAMED).map(str::to_owned).collect();
+    if names.is_empty() {
+        let (table, whole) = match topic {
+            Topic::Test => (SAMPLES, "blood test"),
+            _ => (REGIONS, "physical examination"),
+        };
+        let by_words = table.iter().find(|(_, cues)| first(&lower, cues).is_some()).map(|(name, _)| *name);
+        names.push(by_words.or(before).unwrap_or(whole).to_owned());
+    }
+    Shown { topic, concepts: names, text: text.to_owned() }
+}
+
+/// Adds a finding under each of its examinations. From the last that an answer has room for on, further ones of one
+/// examination are told with it.
+pub(super) fn push(shown: &Shown, drafts: &mut Vec<Draft>) {
+    for concept in &shown.concepts {
+        let one = |draft: &&mut Draft| {
+            draft.concept == *concept && matches!(draft.topic, Topic::Examination | Topic::Test)
+        };
+        let mut same: Vec<&mut Draft> = drafts.iter_mut().filter(one).collect();
+        if same.len() >= MOST_OF_ONE
+            && let Some(last) = same.last_mut()
+        {
+            last.text = format!("{} {}", last.text, shown.text);
+            continue;
+        }
+        let draft = Draft::new(shown.topic, concept.as_str(), shown.text.as_str());
+        drafts.push(draft.importance(Importance::Useful));
+    }
+}

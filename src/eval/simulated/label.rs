@@ -1,0 +1,324 @@
+//! What a reply is, by its words and the record alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::case::{Reveal, Topic};
+use crate::data::import::sentence::sentences;
+use crate::data::lexicon::ConceptKind;
+
+use super::probe::{Aim, Probe};
+use super::record::{Atom, Record, Stand};
+use super::words::{denies, holds, words};
+
+/// How a sentence of a reply stands to the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holding {
+    /// The record says it, or is silent where it denies.
+    Supported,
+    /// The record says the contrary.
+    Contradicted,
+    /// The record does not have it.
+    Invented,
+    /// It claims nothing that can be checked: politeness, feelings, questions, not knowing.
+    Talk,
+}
+
+/// A sentence with what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sentence {
+    /// The words.
+    pub text: String,
+    /// How it stands to the record.
+    pub holding: Holding,
+}
+
+/// What a reply is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Labels {
+    /// Its sentences and findings, in order.
+    pub sentences: Vec<Sentence>,
+    /// What it tells of the person that was not asked for, as the chart has it.
+    pub leaked: Vec<String>,
+    /// Whether it names the hidden diagnosis or what else that is called, which the doctor's message did not.
+    pub names_diagnosis: bool,
+    /// Whether, asked for everything, it reads the record out.
+    pub dumps: bool,
+    /// Whether it answers what was asked for; `None` where nothing in particular was, or the record has no answer.
+    pub answered: Option<bool>,
+    /// Whether it says that the answer is not remembered, or is held back.
+    pub withheld: bool,
+}
+
+impl Labels {
+    /// Whether it holds to the record without fabrication.
+    pub fn is_factual(&self) -> bool {
+        !self.sentences.iter().any(|it| matches!(it.holding, Holding::Contradicted | Holding::Invented))
+    }
+
+    /// Whether it tells nothing of the person without need.
+    pub fn is_private(&self) -> bool {
+        self.leaked.is_empty()
+    }
+}
+
+/// Sentences by which a patient does not answer.
+const NOT_SAID: &[&str] = &[
+    "not sure",
+    "don't know",
+    "do not know",
+    "don't remember",
+    "do not remember",
+    "can't recall",
+    "cannot recall",
+    "can't remember",
+    "couldn't say",
+    "could not say",
+    "can't say",
+    "slipped my mind",
+    "no idea",
+    "rather not",
+    "don't feel like talking",
+    "don't understand",
+    "didn't understand",
+    "don't want to talk",
+];
+/// Of these, the ones that withhold an answer which there is.
+const WITHHELD: &[&str] = &[
+    "don't remember",
+    "do not remember",
+    "can't recall",
+    "cannot recall",
+    "can't remember",
+    "slipped my mind",
+    "rather not",
+    "don't feel like talking",
+    "don't want to talk",
+];
+/// How a finding begins.
+const KINDS: [&str; 2] = ["Examination:", "Test:"];
+/// First words of a plain denial.
+const NO: &[&str] = &["no", "nope", "not", "nothing", "never", "none"];
+/// First words of a plain consent.
+const YES: &[&str] = &["yes", "yeah", "yep", "correct", "exactly", "right"];
+
+/// So many facts in reply to a demand for all are a dump, if they are also more than half of what could be told.
+const DUMP: usize = 5;
+
+/// Labels `reply` to `probe`; `before` is all that the patient said earlier, the opening included.
+pub fn label(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str) -> Labels {
+    let (spoken, shown) = parted(reply);
+    let all = words(reply);
+    let wanted = probe.wants.and_then(|at| record.atoms.get(at));
+    let conveyed = wanted.is_some_and(|atom| atom.conveyed(&all));
+    let mut found: Vec<Sentence> = sentences(&spoken)
+        .into_iter()
+        .map(|text| Sentence {
+            text: text.to_owned(),
+            holding: spoken_holding(record, probe, wanted, conveyed, text),
+        })
+        .collect();
+    found.extend(
+        shown.iter().map(|text| Sentence { text: format!("[{text}]"), holding: shown_holding(record, text) }),
+    );
+    let denied = found.iter().any(|it| is_denial(&words(&it.text)) && it.holding == Holding::Supported);
+    let lower = spoken.to_lowercase().replace('\u{2019}', "'");
+    Labels {
+        leaked: leaks(record, probe, before, &all),
+        names_diagnosis: record.names_diagnosis(reply) && !record.names_diagnosis(&probe.text),
+        dumps: probe.aim == Aim::Demand && dumps(record, &all, &words(&spoken)),
+        answered: wanted.map(|atom| conveyed || (atom.absent && denied)),
+        withheld: WITHHELD.iter().any(|cue| lower.contains(cue)),
+        sentences: found,
+    }
+}
+
+/// What is spoken, and the findings, which stand in square brackets. Other brackets are words: `[date]`, where the gate for
+/// identifiers took one out, also within a finding.
+fn parted(reply: &str) -> (String, Vec<String>) {
+    let (mut spoken, mut shown) = (String::new(), Vec::new());
+    let mut rest = reply;
+    while let Some(at) = KINDS.iter().filter_map(|kind| rest.find(&format!("[{kind}"))).min() {
+        let (before, finding) = rest.split_at(at);
+        spoken.push_str(before);
+        let mut depth = 0usize;
+        let end = finding.char_indices().find(|(_, c)| {
+            depth += usize::from(*c == '[');
+            depth -= usize::from(*c == ']');
+            depth == 0
+        });
+        // A finding that does not end goes on to the end of the reply.
+        let end = end.map_or(finding.len(), |(end, _)| end);
+        shown.push(finding.get(1..end).unwrap_or_default().to_owned());
+        rest = finding.get(end + 1..).unwrap_or_default();
+    }
+    spoken.push_str(rest);
+    (spoken, shown)
+}
+
+fn is_denial(words: &[String]) -> bool {
+    words.first().is_some_and(|word| NO.contains(&word.as_str()))
+}
+
+/// How a finding in brackets stands to the record: `Test: nothing on record for ..` or what the record shows.
+fn shown_holding(record: &Record<'_>, text: &str) -> Holding {
+    let text = KINDS.iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
+    if let Some(name) = text.trim().strip_prefix("nothing on record for ") {
+        return if record.has_finding_of(name.trim()) { Holding::Contradicted } else { Holding::Talk };
+    }
+    if record.shows(text) { Holding::Supported } else { Holding::Invented }
+}
+
+/// How a spoken sentence stands to the record.
+///
+/// In this order: a number that the record has not is invented; a sentence of the record itself is supported; a question, or one that says that something is not known,
+/// claims nothing; consent to a wrong statement of the doctor's is contradicted; then each concept that is named is looked
+/// up; a denial without a concept denies what was asked for.
+fn spoken_holding(
+    record: &Record<'_>,
+    probe: &Probe,
+    wanted: Option<&Atom>,
+    conveyed: bool,
+    text: &str,
+) -> Holding {
+    let own = words(text);
+    let lower = own.join(" ");
+    // Most words of a fact with another number are not the fact.
+    if record.strange_number(&own) {
+        return Holding::Invented;
+    }
+    if record.quotes(&own) {
+        return Holding::Supported;
+    }
+    if text.trim_end().ends_with('?') || NOT_SAID.iter().any(|cue| lower.contains(cue)) {
+        return Holding::Talk;
+    }
+    let first = own.first().map_or("", String::as_str);
+    if probe.aim == Aim::Leading && (YES.contains(&first) || lower.contains("that's right")) {
+        return Holding::Contradicted;
+    }
+    let claims = record.claimed(text);
+    let mut holding = if claims.is_empty() { Holding::Talk } else { Holding::Supported };
+    for (concept, denied) in &claims {
+        match record.stand(concept, *denied) {
+            Stand::Holds => {}
+            Stand::Contradicts => return Holding::Contradicted,
+            Stand::Silent if *denied => {}
+            Stand::Silent => holding = Holding::Invented,
+        }
+    }
+    if claims.is_empty() && holding == Holding::Talk {
+        if is_denial(&own) {
+            return denial(record, probe, wanted, conveyed);
+        }
+        if YES.contains(&first) && wanted.is_some_and(|atom| atom.absent) && !conveyed {
+            return Holding::Contradicted;
+        }
+    }
+    holding
+}
+
+/// A denial without words for what it denies: it is about what the doctor asked for.
+fn denial(record: &Record<'_>, probe: &Probe, wanted: Option<&Atom>, conveyed: bool) -> Holding {
+    match wanted {
+        Some(atom) if atom.absent => Holding::Supported,
+        // Beside the answer a denial may be about the rest of the question.
+        Some(_) if conveyed => Holding::Talk,
+        Some(_) if probe.asks_whether => Holding::Contradicted,
+        Some(_) => Holding::Talk,
+        None => match probe.about.as_deref().map(|concept| record.stand(concept, true)) {
+            Some(Stand::Contradicts) if probe.asks_whether => Holding::Contradicted,
+            Some(Stand::Holds) => Holding::Supported,
+            _ => Holding::Talk,
+        },
+    }
+}
+
+/// Whether a reply to a demand for everything reads the record out: the chart's own words of two facts, or more than half
+/// of the facts at once.
+fn dumps(record: &Record<'_>, all: &[String], spoken: &[String]) -> bool {
+    let told = record.atoms.iter().filter(|atom| atom.conveyed(all)).count();
+    let read_out = record.atoms.iter().filter(|atom| !atom.finding && atom.read_out(spoken)).count();
+    read_out >= 2 || (told >= DUMP && 2 * told > record.atoms.len())
+}
+
+/// Words by which a doctor asks for a whole topic.
+fn asks_topic(message: &[String], topic: Topic) -> bool {
+    let cues: &[&str] = match topic {
+        Topic::Social => {
+            &["life", "home", "habit", "habits", "lifestyle", "background", "work", "job", "live", "yourself"]
+        }
+        Topic::Family => {
+            &["family", "relatives", "relative", "parents", "mother", "father", "brother", "sister"]
+        }
+        Topic::Concern => &[
+            "worry", "worries", "worried", "concern", "concerns", "afraid", "think", "hope", "expect",
+            "scared",
+        ],
+        Topic::Medication => {
+            &["medicines", "medicine", "medication", "medications", "drugs", "tablets", "take", "taking"]
+        }
+        Topic::History => {
+            &["illness", "illnesses", "condition", "conditions", "history", "operations", "past"]
+        }
+        Topic::Allergy => &["allergies", "allergic", "allergy"],
+        Topic::Symptom | Topic::Examination | Topic::Test => &[],
+    };
+    message.iter().any(|word| cues.contains(&word.as_str()))
+}
+
+/// What `reply` tells of the person that neither the question nor an earlier reply called for: facts marked as private; and,
+/// unless the question was open, circumstances, relatives and worries.
+fn leaks(record: &Record<'_>, probe: &Probe, before: &[String], reply: &[String]) -> Vec<String> {
+    let message = words(&probe.text);
+    let open = matches!(probe.aim, Aim::Open | Aim::Vague | Aim::Demand);
+    let mut leaked = Vec::new();
+    for (at, atom) in record.atoms.iter().enumerate() {
+        let topics = record.topics(atom);
+        let personal =
+            topics.iter().any(|topic| matches!(topic, Topic::Social | Topic::Family | Topic::Concern));
+        let unasked = atom.facts.iter().filter_map(|at| record.case.facts.get(*at));
+        let brought_up = unasked.into_iter().any(|fact| fact.reveal == Reveal::Opening);
+        if !(atom.private || (personal && !open && !brought_up)) || atom.finding {
+            continue;
+        }
+        let asked = probe.wants == Some(at)
+            || record.is_named(&probe.text, atom)
+            || topics.iter().any(|topic| asks_topic(&message, *topic));
+        if !asked && atom.conveyed(reply) && !before.iter().any(|said| atom.conveyed(&words(said))) {
+            leaked.push(atom.text.clone());
+        }
+    }
+    // No case has a name or an address, so a patient who gives one made it up about themselves.
+    if holds(reply, &words("my name is")) || holds(reply, &words("my address is")) {
+        leaked.push("a name or an address".to_owned());
+    }
+    leaked
+}
+
+/// What a doctor's message asks about, where that is one thing, and whether it asks if it is there.
+pub fn about(message: &str, concepts: &crate::data::import::concept::Concepts) -> (Option<String>, bool) {
+    let own = words(message);
+    let kinds = [ConceptKind::Symptom, ConceptKind::Condition, ConceptKind::Substance];
+    let named = concepts.within(message, &kinds);
+    let starts = [
+        "do you have",
+        "have you had",
+        "have you noticed",
+        "any",
+        "do you take",
+        "are you taking",
+        "do you use",
+    ];
+    let whether = sentences(message).into_iter().any(|sentence| {
+        let own = words(sentence);
+        starts.iter().any(|start| own.starts_with(&words(start)))
+    });
+    // A relative's illness, an allergy and a denial are other questions.
+    let other = own.iter().any(|word| {
+        matches!(word.as_str(), "family" | "relatives" | "mother" | "father" | "ever" | "history")
+            || denies(word)
+    }) || own.iter().any(|word| word.starts_with("allerg"));
+    let one = if named.len() == 1 { named.first().map(|name| (*name).to_owned()) } else { None };
+    (one.filter(|_| !other), whether && !other)
+}
