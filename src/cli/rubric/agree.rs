@@ -98,7 +98,7 @@ impl Agree {
             None => Templates::bundled(),
         };
         let client = self.server.client()?;
-        let writer = client.as_ref().map(|client| Writer::new(client, &templates, self.seed));
+        let writer = client.as_deref().map(|client| Writer::new(client, &templates, self.seed));
         let referee = match &writer {
             Some(writer) => Referee::Model(writer),
             None => Referee::Rules(Understanding::bundled(), Lexicon::bundled()),

@@ -125,7 +125,7 @@ impl Generate {
         };
         let sources = self.sources()?;
         let mut watching = Watching::new()?;
-        let model = client.as_ref().map(|client| client as &dyn ChatModel);
+        let model = client.as_deref().map(|client| client as &dyn ChatModel);
         let made = run(&self.out, &settings, &sources, &templates, model, self.resume, &mut watching);
         watching.finish();
         let summary = made?;

@@ -16,7 +16,7 @@ use crate::data::lexicon::Lexicon;
 use crate::data::utterance::{Intent, Understanding, asked};
 use crate::eval::report::page_reader::{read, tables_are_even};
 use crate::eval::{Bootstrap, HeldOut, Part};
-use crate::sim::{Level, Limits, PatientScript, Persona};
+use crate::sim::{Culture, Emotion, Level, Limits, PatientScript, Persona};
 
 fn fact(topic: Topic, concept: &str, text: &str, said: Option<&str>) -> Fact {
     Fact {
@@ -208,6 +208,8 @@ fn a_persona_is_judged_by_what_it_leads_to() {
         education: Level::Medium,
         verbosity: Level::Medium,
         recall: Level::Medium,
+        culture: Culture::default(),
+        emotion: Emotion::default(),
     };
     let plain = Probe::new("Do you smoke?", Aim::Ask, &concepts);
     let warm = Probe { warm: true, ..plain.clone() };
