@@ -33,6 +33,17 @@ impl OpenedRoles {
     pub fn model(&self, role: Role) -> Option<&SharedModel> {
         self.models.get(&role)
     }
+
+    /// Each model once, whatever roles it plays.
+    pub fn distinct(&self) -> Vec<&SharedModel> {
+        let mut distinct: Vec<&SharedModel> = Vec::new();
+        for model in self.models.values() {
+            if !distinct.iter().any(|it| Arc::ptr_eq(it, model)) {
+                distinct.push(model);
+            }
+        }
+        distinct
+    }
 }
 
 impl Roles {

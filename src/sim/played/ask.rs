@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::chat::error::excerpt;
-use crate::chat::{ChatError, ChatModel, ChatOptions, Listener, Message, ReplySchema, structured};
+use crate::chat::{
+    ChatError, ChatModel, ChatOptions, ConversationKey, Listener, Message, ReplySchema, structured,
+};
 
 /// A schema that is written in the code.
 ///
@@ -29,6 +31,8 @@ pub(super) struct Manner {
     pub seed: u64,
     /// How often it is put again after an answer of another shape.
     pub again: usize,
+    /// What it begins with as the unit's other questions do.
+    pub conversation: ConversationKey,
 }
 
 /// The answer to `messages` as `schema` says, read as a `T`.
@@ -44,6 +48,7 @@ pub(super) fn ask<T: DeserializeOwned>(
         temperature: Some(manner.temperature),
         seed: Some(manner.seed),
         schema: Some(Arc::clone(schema)),
+        conversation: Some(manner.conversation),
         ..ChatOptions::default()
     };
     let answer = structured::ask(model, messages, &options, manner.again, listener)?;

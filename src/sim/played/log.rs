@@ -1,5 +1,6 @@
 //! What happened in a turn, for whoever wants to know why a patient said what it said.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,15 @@ pub enum By {
     Rules,
     /// The model of this name.
     Model(String),
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rules => "rules",
+            Self::Model(name) => name,
+        })
+    }
 }
 
 /// One turn.

@@ -10,6 +10,7 @@
 mod ask;
 pub mod check;
 pub mod claims;
+pub mod counts;
 pub mod error;
 pub mod gate;
 pub mod log;
@@ -25,9 +26,10 @@ pub mod units;
 pub mod veiled;
 pub mod voice;
 
+pub use counts::TurnCounts;
 pub use error::{PlayedError, UnitName};
 pub use log::TurnLog;
 pub use mode::Mode;
 pub use patient::{PlayedPatient, PlayedReply};
 pub use prompts::{PromptError, Prompts};
-pub use units::{OnFailure, Settings, Unit, Units};
+pub use units::{OnFailure, Settings, SharedUnits, Unit, UnitNames, Units};

@@ -70,17 +70,26 @@ impl Mode {
     /// A successor's mode, drawn by `seed`: passive three times in four, else interrupted, half of these at the end of a
     /// turn and half in the middle of one (Baichuan-M3 report, section 2.1).
     pub fn draw(seed: u64) -> Self {
+        let (often, interrupted) = Self::drawn(seed);
+        if often { Self::Passive } else { interrupted }
+    }
+
+    /// An interrupted mode, drawn by `seed`: that of [`Mode::draw`] where it gives one.
+    pub fn interrupted(seed: u64) -> Self {
+        Self::drawn(seed).1
+    }
+
+    /// Whether three in four are passive with this one, and what it is otherwise.
+    fn drawn(seed: u64) -> (bool, Self) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         // Personas are drawn from streams 0 and 1 of a seed.
         rng.set_stream(2);
-        if rng.next_u64() >> 62 != 0 {
-            return Self::Passive;
-        }
+        let often = rng.next_u64() >> 62 != 0;
         let place = if rng.next_u64() >> 63 == 0 { Place::EndOfTurn } else { Place::MidTurn };
         let choices: Vec<&Interruption> =
             Interruption::bundled().iter().filter(|it| it.place == place).collect();
         let at = (rng.next_u64() % choices.len().max(1) as u64) as usize;
-        choices.get(at).map_or(Self::Passive, |it| Self::Interrupted((*it).clone()))
+        (often, choices.get(at).map_or(Self::Passive, |it| Self::Interrupted((*it).clone())))
     }
 
     /// Whether the patient takes no initiative.
@@ -119,6 +128,11 @@ mod tests {
             assert!((395..=605).contains(&at(place)), "{place:?}: {}", at(place));
         }
         assert_eq!(drawn[9], Mode::draw(9));
+        for (seed, drawn) in drawn.iter().enumerate() {
+            let interrupted = Mode::interrupted(seed as u64);
+            assert!(matches!(interrupted, Mode::Interrupted(_)), "{seed}");
+            assert!(*drawn == Mode::Passive || *drawn == interrupted, "{seed}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::chat::{ChatError, ChatModel, Listener, Message};
+use crate::chat::{ChatError, ChatModel, ConversationKey, Listener, Message};
 use crate::data::consultation::{Consultation, Ending, Turn};
 use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
@@ -205,7 +205,7 @@ impl<'a> PlayedPatient<'a> {
         if let Unit::Model(model) = self.units.gate {
             let messages = gate::messages(scene, self.limits, self.prompts)?;
             let answer: Result<gate::Answer, _> =
-                ask(model, &messages, &gate::SCHEMA, &self.manner(scene, 0, 0.0), listener);
+                ask(model, &messages, &gate::SCHEMA, &self.manner(UnitName::Gate, scene, 0, 0.0), listener);
             match answer {
                 Ok(answer) => {
                     let (ending, overruled) = gate::ending(answer.ending, scene, self.limits);
@@ -291,7 +291,8 @@ impl<'a> PlayedPatient<'a> {
     ) -> Result<Option<(By, String)>, PlayedError> {
         let Unit::Model(model) = self.units.voice else { return Ok(None) };
         let messages = voice::messages(scene, self.prompts, self.mode.is_passive(), refused)?;
-        let manner = self.manner(scene, 1 + refused.len() as u64, self.settings.temperature);
+        let number = 1 + refused.len() as u64;
+        let manner = self.manner(UnitName::Voice, scene, number, self.settings.temperature);
         let answer: Result<voice::Answer, _> = ask(model, &messages, &voice::SCHEMA, &manner, listener);
         match answer {
             Ok(answer) => Ok(Some((named(model), answer.reply))),
@@ -314,7 +315,7 @@ impl<'a> PlayedPatient<'a> {
         }
         let messages = check::messages(scene, pieces, self.prompts)?;
         // Numbers of the voice's questions go up to 1 + REGENERATIONS.
-        let manner = self.manner(scene, (2 + REGENERATIONS + attempt) as u64, 0.0);
+        let manner = self.manner(UnitName::Check, scene, (2 + REGENERATIONS + attempt) as u64, 0.0);
         let answer: Result<check::Answer, _> = ask(model, &messages, &check::SCHEMA, &manner, listener);
         match answer {
             Ok(answer) => Ok(Some((named(model), check::labels(scene, pieces, answer)))),
@@ -323,8 +324,17 @@ impl<'a> PlayedPatient<'a> {
     }
 
     /// How the question `number` of a turn is put.
-    fn manner(&self, scene: &Scene<'_>, number: u64, temperature: f32) -> Manner {
+    fn manner(&self, unit: UnitName, scene: &Scene<'_>, number: u64, temperature: f32) -> Manner {
+        let PatientScript { case_id, persona, opening, .. } = scene.script;
+        // Not the words that a unit's questions begin with, but what these follow from: the unit, the person and the case.
+        let begins = [
+            Message::system(unit.to_string()),
+            Message::user(case_id.as_str()),
+            Message::user(format!("{persona:?}")),
+            Message::assistant(opening.as_str()),
+        ];
         Manner {
+            conversation: ConversationKey::of(&begins),
             max_tokens: self.settings.max_tokens,
             temperature,
             seed: seed(self.seed, scene.turn(), number),

@@ -1,6 +1,11 @@
 //! Who plays a patient's units, and how models are asked.
 
-use crate::chat::ChatModel;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::chat::{ChatModel, SharedModel};
+use crate::sim::played::log::By;
 
 /// Who does the work of a unit.
 #[derive(Clone, Copy)]
@@ -31,6 +36,62 @@ impl<'a> Units<'a> {
     /// All by one model.
     pub fn model(model: &'a dyn ChatModel) -> Self {
         Self { gate: Unit::Model(model), voice: Unit::Model(model), check: Unit::Model(model) }
+    }
+}
+
+/// Who does the work of each unit, with models that threads may share. Where there is none, rules do.
+#[derive(Clone, Default)]
+pub struct SharedUnits {
+    /// Says whether a message ends the consultation.
+    pub gate: Option<SharedModel>,
+    /// Drafts the reply.
+    pub voice: Option<SharedModel>,
+    /// Labels the draft's claims.
+    pub check: Option<SharedModel>,
+}
+
+impl SharedUnits {
+    /// Whether any of them is a model.
+    pub fn have_model(&self) -> bool {
+        [&self.gate, &self.voice, &self.check].into_iter().any(Option::is_some)
+    }
+
+    /// The units of one patient.
+    pub fn units(&self) -> Units<'_> {
+        Units { gate: unit(&self.gate), voice: unit(&self.voice), check: unit(&self.check) }
+    }
+
+    /// Who they are.
+    pub fn names(&self) -> UnitNames {
+        let by = |model: &Option<SharedModel>| {
+            model.as_ref().map_or(By::Rules, |model| By::Model(model.name().to_owned()))
+        };
+        UnitNames { gate: by(&self.gate), voice: by(&self.voice), check: by(&self.check) }
+    }
+}
+
+fn unit(model: &Option<SharedModel>) -> Unit<'_> {
+    match model {
+        Some(model) => Unit::Model(&**model),
+        None => Unit::Rules,
+    }
+}
+
+/// Who does the work of each unit, for reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnitNames {
+    /// Says whether a message ends the consultation.
+    pub gate: By,
+    /// Drafts the reply.
+    pub voice: By,
+    /// Labels the draft's claims.
+    pub check: By,
+}
+
+impl fmt::Display for UnitNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { gate, voice, check } = self;
+        write!(f, "gate {gate}, voice {voice}, check {check}")
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
 }
 
 impl Roles {
-    /// What the roles need that is not built.
+    /// What the roles need in `osler train` that is not built. Other commands ask for the roles that they have with [`Roles::only`].
     pub fn not_built(&self) -> Vec<NotBuilt> {
         let mut missing = Vec::new();
         for (role, ..) in self.played().filter(|(role, ..)| *role != Role::Policy) {

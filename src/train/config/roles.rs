@@ -15,6 +15,7 @@ use super::problem::ConfigErrors;
 use super::reference;
 use super::section::{Section, section};
 use super::tree::{Node, Table};
+use crate::sim::played::OnFailure;
 
 /// What a role is played by where no model is named.
 pub(super) const RULES: &str = "rules";
@@ -27,7 +28,7 @@ pub enum Role {
     Policy,
     /// The patient's words.
     Patient,
-    /// What a doctor's message asks for, and what may be told.
+    /// Whether a doctor's message ends the consultation.
     Gate,
     /// Whether the patient's words agree with the case.
     Check,
@@ -59,7 +60,7 @@ impl Role {
         match self {
             Self::Policy => "the patient's words and its own",
             Self::Patient => "the case as the patient knows it, the persona, the consultation",
-            Self::Gate => "the case as the patient knows it, the consultation",
+            Self::Gate => "the consultation",
             Self::Check => "the case as the patient knows it, the patient's drafted words, the consultation",
             Self::Rubric => "the whole case with its diagnosis, the consultation",
             Self::Judge => "the consultation, and criteria that may name the diagnosis",
@@ -112,7 +113,7 @@ section! {
             "no default";
         /// The patient's words.
         patient: Player = Player::Rules, PLAYER, "", "chosen here: rules need no model";
-        /// What a doctor's message asks for, and what may be told.
+        /// Whether a doctor's message ends the consultation.
         gate: Player = Player::Rules, PLAYER, "", "chosen here: rules need no model";
         /// Whether the patient's words agree with the case.
         check: Player = Player::Rules, PLAYER, "", "chosen here: rules need no model";
@@ -140,6 +141,11 @@ named!(
     "report" => JudgeTemplates::Report, "healthbench" => JudgeTemplates::Healthbench,
 );
 
+named!(
+    OnFailure, ON_FAILURE:
+    "stop" => OnFailure::Stop, "rules" => OnFailure::Rules,
+);
+
 section! {
     /// How models play roles. Where rules do, none of it is used.
     pub struct RoleOptions {
@@ -149,7 +155,11 @@ section! {
         /// `healthbench` is its grader's, word for word.
         judge_templates: JudgeTemplates = JudgeTemplates::Report, Legal::Choice(TEMPLATES), "",
             "the Baichuan-M2 report for training; HealthBench (arXiv 2505.08775) for evaluation";
-        /// A folder of prompts that stand over those that come with the program.
+        /// What happens when a model of the patient's (`patient`, `gate`, `check`) gives no answer: `stop` ends the work with an error,
+        /// with `rules` the rules do its work for the turn.
+        on_failure: OnFailure = OnFailure::Stop, Legal::Choice(ON_FAILURE), "",
+            "chosen here: a reply that nobody asked for is worse than none";
+        /// A folder of prompts that stand over those that come with the program, laid out as `data/prompts`: `patient`, `judge`, `rubric`.
         prompts: Option<PathBuf>, Legal::PATH, "", "no default";
     }
 }
@@ -206,6 +216,24 @@ impl Roles {
             let name = self.model_of(role)?;
             Some((role, name, self.models.get(name)?))
         })
+    }
+
+    /// The same with rules in every role but `kept`, so that no other role's model is opened.
+    pub fn only(&self, kept: &[Role]) -> Self {
+        let mut roles = self.clone();
+        if let Some(cast) = &mut roles.roles {
+            for role in Role::ALL.into_iter().filter(|role| !kept.contains(role)) {
+                match role {
+                    Role::Policy => cast.policy = None,
+                    Role::Patient => cast.patient = Player::Rules,
+                    Role::Gate => cast.gate = Player::Rules,
+                    Role::Check => cast.check = Player::Rules,
+                    Role::Rubric => cast.rubric = Player::Rules,
+                    Role::Judge => cast.judge = Player::Rules,
+                }
+            }
+        }
+        roles
     }
 
     /// How models play their roles.

@@ -6,6 +6,7 @@ use super::*;
 use crate::data::ThinkingMode;
 use crate::engine::Device;
 use crate::kernels::quantised::Activations;
+use crate::sim::played::OnFailure;
 
 const FILE: &str = r#"
 [models.small]
@@ -246,6 +247,21 @@ fn a_run_has_the_same_sections() {
             "patient     a (p), in this process on cpu, shown: the case as the patient knows it, the persona, the consultation"
         ]
     );
+}
+
+#[test]
+fn a_command_keeps_the_roles_that_it_has() {
+    let roles = parse(FILE).unwrap_or_else(|error| panic!("{error}"));
+    let left = |kept: &[Role]| roles.only(kept).played().map(|(role, ..)| role).collect::<Vec<_>>();
+    assert_eq!(left(&[Role::Judge, Role::Patient]), [Role::Judge]);
+    assert_eq!(left(&Role::ALL), [Role::Policy, Role::Check, Role::Rubric, Role::Judge]);
+    assert_eq!(left(&[]), []);
+    assert_eq!(roles.only(&[]).options(), roles.options());
+    assert_eq!((roles.only(&Role::ALL), roles.options().on_failure), (roles.clone(), OnFailure::Stop));
+    let text = "[models.a]\npath = 'p'\n[roles]\npatient = 'a'\n[roles.options]\non_failure = 'rules'";
+    assert_eq!(parse(text).map(|roles| roles.options().on_failure).ok(), Some(OnFailure::Rules));
+    let other = parse(&text.replace("'rules'", "'go'")).expect_err("should be refused").to_string();
+    assert!(other.contains("`roles.options.on_failure` is \"go\"; legal: \"stop\", \"rules\""), "{other}");
 }
 
 #[test]
