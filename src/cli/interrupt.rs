@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::chat::{Listener, Part};
+
 /// Set by Ctrl-C.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
@@ -29,5 +31,16 @@ impl Interrupt {
     /// Whether it was pressed since last asked; forgets it.
     pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::SeqCst)
+    }
+}
+
+/// Waits for a model's reply, which Ctrl-C stops.
+pub struct Waiting<'a>(pub &'a Interrupt);
+
+impl Listener for Waiting<'_> {
+    fn hear(&mut self, _: Part<'_>) {}
+
+    fn stopped(&mut self) -> bool {
+        self.0.is_pressed()
     }
 }

@@ -10,6 +10,7 @@ mod figures;
 mod generate;
 mod inspect;
 mod interrupt;
+mod models;
 mod options;
 mod output;
 mod rubric;

@@ -9,11 +9,7 @@ impl OpenedRoles {
     /// The patient's units: `patient` is the voice.
     pub fn patient_units(&self) -> SharedUnits {
         let model = |role| self.model(role).cloned();
-        SharedUnits {
-            gate: model(Role::Gate),
-            voice: model(Role::Patient),
-            check: model(Role::Check),
-        }
+        SharedUnits { gate: model(Role::Gate), voice: model(Role::Patient), check: model(Role::Check) }
     }
 
     /// How the patient's models are asked.
@@ -33,17 +29,22 @@ impl OpenedRoles {
         })
     }
 
-    /// How the judge is asked. Several verdicts need a temperature, or all would be the same: where the templates have none, it is
-    /// that of HealthBench's grader.
+    /// How the judge is asked.
     pub fn judge_settings(&self, seed: u64) -> ModelJudgeSettings {
         let base = match self.options.judge_templates {
             JudgeTemplates::Report => ModelJudgeSettings::REPORT,
             JudgeTemplates::Healthbench => ModelJudgeSettings::HEALTHBENCH,
         };
+        ModelJudgeSettings { seed, ..self.voting(base) }
+    }
+
+    /// `base` with as many verdicts as the configuration wants. Several need a temperature, or all would be the same: where `base` has
+    /// none, it is that of HealthBench's grader.
+    pub fn voting(&self, base: ModelJudgeSettings) -> ModelJudgeSettings {
         let votes = self.options.judge_majority;
         let cold = votes > 1 && base.temperature == 0.0;
         let temperature = if cold { ModelJudgeSettings::HEALTHBENCH.temperature } else { base.temperature };
-        ModelJudgeSettings { votes, temperature, seed, ..base }
+        ModelJudgeSettings { votes, temperature, ..base }
     }
 }
 
@@ -82,7 +83,11 @@ mod tests {
         ] {
             let roles = opened(&format!("[roles.options]\n{options}\n"));
             let settings = roles.judge_settings(7);
-            assert_eq!((settings.votes, settings.temperature, settings.seed), (votes, temperature, 7), "{options}");
+            assert_eq!(
+                (settings.votes, settings.temperature, settings.seed),
+                (votes, temperature, 7),
+                "{options}"
+            );
             assert_eq!(settings.check(), Ok(()));
             assert_eq!(roles.judge_protocol().unwrap().name(), name);
         }

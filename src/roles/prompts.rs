@@ -144,7 +144,10 @@ mod tests {
         assert!(error.contains("report.toml"), "{error}");
         fs::write(dir.path().join("voice.jinja"), "x").unwrap();
         let error = roles.patient_prompts().err().unwrap().to_string();
-        assert!(error.contains("voice.jinja is read by no role") && error.contains("patient, judge"), "{error}");
+        assert!(
+            error.contains("voice.jinja is read by no role") && error.contains("patient, judge"),
+            "{error}"
+        );
         let none = opened(Some(&dir.path().join("none")));
         assert!(matches!(none.rubric_templates(), Err(RolePromptsError::Read { .. })));
     }

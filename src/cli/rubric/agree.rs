@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use crate::chat::{ChatError, Listener, Part};
-use crate::cli::interrupt::Interrupt;
+use crate::chat::ChatError;
+use crate::cli::interrupt::{Interrupt, Waiting};
+use crate::cli::models;
 use crate::cli::server::Server;
 use crate::cli::terminal::Steps;
 use crate::cli::{CommandResult, output};
@@ -19,15 +20,18 @@ use crate::eval::{Bootstrap, Estimate};
 use crate::rubric::authoring::agreement::{Compared, Grouping, Referee, compare};
 use crate::rubric::authoring::writer::{Writer, is_about_this};
 use crate::rubric::authoring::{RubricRow, Templates, lines};
+use crate::train::config::Role;
 
 /// How far two sets of rubrics agree
 ///
 /// Criteria agree where they are of the same dimension and have the same intent, whatever their wording. Rules say so, or with --server a
-/// model. Prompts are matched by their prompt_id.
+/// model; with --models it is the one in the role `judge`. Prompts are matched by their prompt_id.
 #[derive(Args)]
+#[command(group = ArgGroup::new("referee").args(["server", "models"]))]
 #[command(after_help = "Examples:
   osler rubric agree experts.jsonl generated.jsonl
   osler rubric agree experts.jsonl generated.jsonl --server http://127.0.0.1:8080/v1 --server-model qwen --json
+  osler rubric agree experts.jsonl generated.jsonl --models configs/models-servers.toml
 
 JSON: {\"referee\", \"only_first\", \"only_second\", \"failures\": [{\"prompt_id\", \"why\"}], \"agreement\": {\"prompts\", \"grouping\",
        \"all\": {\"first\", \"first_in_second\", \"second\", \"second_in_first\", \"recall\", \"precision\", \"f1\"}, \"groups\": {..},
@@ -50,8 +54,12 @@ pub struct Agree {
     seed: u64,
 
     /// Folder of prompts for the model, in place of the bundled ones
-    #[arg(long, value_name = "DIR", requires = "server")]
+    #[arg(long, value_name = "DIR", requires = "referee")]
     prompts: Option<PathBuf>,
+
+    /// File of models and roles; the model in the role `judge` compares
+    #[arg(long, value_name = "FILE")]
+    models: Option<PathBuf>,
 
     #[command(flatten)]
     server: Server,
@@ -77,27 +85,21 @@ struct Failure {
     why: String,
 }
 
-/// Ctrl-C stops a model.
-struct Waiting<'a>(&'a Interrupt);
-
-impl Listener for Waiting<'_> {
-    fn hear(&mut self, _: Part<'_>) {}
-
-    fn stopped(&mut self) -> bool {
-        self.0.is_pressed()
-    }
-}
-
 impl Agree {
     pub fn run(self) -> CommandResult {
         let first = read(&self.first)?;
         let second = read(&self.second)?;
         let grouping = Grouping::of(first.values().chain(second.values()));
-        let templates = match &self.prompts {
-            Some(folder) => Templates::with_folder(folder)?,
-            None => Templates::bundled(),
+        let roles = self.models.as_deref().map(|file| models::open(file, &[Role::Judge])).transpose()?;
+        let templates = match (&self.prompts, &roles) {
+            (Some(folder), _) => Templates::with_folder(folder)?,
+            (None, Some(roles)) => roles.rubric_templates()?,
+            (None, None) => Templates::bundled(),
         };
-        let client = self.server.client()?;
+        let client = match &roles {
+            Some(roles) => roles.model(Role::Judge).cloned(),
+            None => self.server.client()?,
+        };
         let writer = client.as_deref().map(|client| Writer::new(client, &templates, self.seed));
         let referee = match &writer {
             Some(writer) => Referee::Model(writer),

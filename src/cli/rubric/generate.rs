@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::chat::ChatModel;
 use crate::cli::cases::reading::Reading;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::models;
 use crate::cli::server::Server;
 use crate::cli::terminal::{self, Progress};
 use crate::cli::{CommandResult, output};
@@ -16,11 +17,12 @@ use crate::data::bank::{Bank, MOST_PATIENTS, SynthOptions};
 use crate::rubric::authoring::folder::Step;
 use crate::rubric::authoring::sources::knowledge;
 use crate::rubric::authoring::{Scenario, Settings, Sources, Summary, Templates, Watch, lines, outcome, run};
+use crate::train::config::Role;
 
 /// Prompts with rubrics, from cases and reference text
 ///
 /// Without --cases and --knowledge, patients of the bundled bank give the prompts. Everything is done by rules; with --server a
-/// model writes prompts, marks, criteria, points and variants.
+/// model writes prompts, marks, criteria, points and variants, and with --models the one in the role `rubric` does.
 #[derive(Args)]
 #[command(after_help = "Examples:
   osler rubric generate --count 200 --seed 1 --out ./rubrics
@@ -28,6 +30,7 @@ use crate::rubric::authoring::{Scenario, Settings, Sources, Summary, Templates, 
   osler rubric generate --scenarios triage,note_writing --count 50 --out ./triage
   osler rubric generate --count 20 --server http://127.0.0.1:8080/v1 --server-model qwen --out ./rubrics
   osler rubric generate --count 20 --server http://127.0.0.1:8080/v1 --server-model qwen --out ./rubrics --resume
+  osler rubric generate --count 20 --models configs/models-servers.toml --out ./rubrics
 
 DIR gets rubrics.jsonl (HealthBench's format), provenance.jsonl (where each criterion came from), summary.json, and a file
 for each step. A run that was stopped goes on with --resume and the same options.
@@ -84,6 +87,10 @@ pub struct Generate {
     #[arg(long, value_name = "DIR")]
     prompts: Option<PathBuf>,
 
+    /// File of models and roles; the model in the role `rubric` writes
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    models: Option<PathBuf>,
+
     #[command(flatten)]
     reading: Reading,
 
@@ -108,11 +115,16 @@ impl Generate {
             out: String,
             summary: &'a Summary,
         }
-        let templates = match &self.prompts {
-            Some(folder) => Templates::with_folder(folder)?,
-            None => Templates::bundled(),
+        let roles = self.models.as_deref().map(|file| models::open(file, &[Role::Rubric])).transpose()?;
+        let templates = match (&self.prompts, &roles) {
+            (Some(folder), _) => Templates::with_folder(folder)?,
+            (None, Some(roles)) => roles.rubric_templates()?,
+            (None, None) => Templates::bundled(),
         };
-        let client = self.server.client()?;
+        let client = match &roles {
+            Some(roles) => roles.model(Role::Rubric).cloned(),
+            None => self.server.client()?,
+        };
         let scenarios =
             if self.scenarios.is_empty() { Scenario::ALL.to_vec() } else { distinct(&self.scenarios) };
         let settings = Settings {

@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use crate::chat::ChatModel;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::models;
 use crate::cli::server::Server;
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output, terminal};
+use crate::roles::OpenedRoles;
 use crate::rubric::healthbench::{
     Grade, GradeKey, Ideals, Ledger, Row, Sample, Summary, own_samples, read_rows, samples,
 };
@@ -20,6 +22,7 @@ use crate::rubric::model_judge::{
     Item, JudgePrompts, ModelJudge, ModelJudgeSettings, Protocol, Sheet, Tally,
 };
 use crate::rubric::written::WrittenJudge;
+use crate::train::config::{JudgeTemplates, Role};
 
 /// Grade completions of HealthBench, criterion by criterion
 ///
@@ -27,13 +30,14 @@ use crate::rubric::written::WrittenJudge;
 /// is. Grades go to --out as they are made, one a line, without any of HealthBench's text: a run that was stopped goes on where it was,
 /// and asks again for what was not judged.
 ///
-/// Judges: a model on a server (all conversations are sent there), or rules, which are sure of a small share only and need no model.
+/// Judges: a model on a server (all conversations are sent there), the model in the role `judge` of a file, or rules, which are sure of a small share only and need no model.
 #[derive(Args)]
 #[command(after_help = "Examples:
   osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --server https://api.example.org/v1 \\
     --server-model gpt-4.1-2025-04-14 --server-key-env EXAMPLE_KEY
   osler rubric grade healthbench.jsonl --ideal written --out grades.jsonl --judge rules
   osler rubric grade healthbench.jsonl --completions mine.jsonl --out grades.jsonl --server URL --server-model NAME --votes 3
+  osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --models configs/models-servers.toml
 
 FILE is HealthBench's own. --completions is JSONL too, one a line, and a row may have several:
   {\"prompt_id\": \"..\", \"completion\": \"..\", \"prompt\"?: [{\"role\": \"system\", \"content\": \"..\"}, ..]}
@@ -62,15 +66,19 @@ pub struct Arguments {
     #[arg(long, value_name = "WHO", default_value = "model")]
     judge: Who,
 
-    /// Which questions a model is asked
-    #[arg(long, value_name = "NAME", default_value = "healthbench")]
-    protocol: Questions,
+    /// File of models and roles; the model in the role `judge` judges, as [roles.options] says where no option here does
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    models: Option<PathBuf>,
 
-    /// With --protocol report: the texts, in the shape of data/prompts/judge/report.toml [default: those that come with osler]
+    /// Which questions a model is asked [default: healthbench; with --models, judge_templates of the file]
+    #[arg(long, value_name = "NAME")]
+    protocol: Option<Questions>,
+
+    /// With --protocol report: the texts, in the shape of data/prompts/judge/report.toml [default: those that come with osler, or of the file of --models]
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
 
-    /// How often a model judges each criterion; more than half decide
+    /// How often a model judges each criterion; more than half decide [default: 1; with --models, judge_majority of the file]
     #[arg(long, value_name = "N")]
     votes: Option<usize>,
 
@@ -78,7 +86,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     again: Option<usize>,
 
-    /// Temperature of a judging model [default: healthbench 0.5, report 0]
+    /// Temperature of a judging model [default: healthbench 0.5, report 0; with judge_majority above 1, 0.5]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
 
@@ -163,13 +171,25 @@ pub fn run(arguments: Arguments) -> CommandResult {
         return Err(format!("{}: no row has completions of this kind", arguments.file.display()).into());
     }
     let work = Work { rows, samples };
-    let report = match (arguments.judge, arguments.server.client()?) {
+    let roles = match (arguments.judge, &arguments.models) {
+        (Who::Rules, Some(_)) => return Err("--judge rules asks no model: leave one of the two out".into()),
+        (Who::Model, Some(file)) => Some(models::open(file, &[Role::Judge])?),
+        (_, None) => None,
+    };
+    let client = match &roles {
+        Some(roles) => roles.model(Role::Judge).cloned(),
+        None => arguments.server.client()?,
+    };
+    let report = match (arguments.judge, client) {
         (Who::Rules, None) => arguments.by_rules(&work, &interrupt)?,
         (Who::Rules, Some(_)) => return Err("--judge rules asks no server: leave one of the two out".into()),
-        (Who::Model, Some(client)) => arguments.by_model(&work, client.as_ref(), &interrupt)?,
+        (Who::Model, Some(client)) => {
+            arguments.by_model(&work, client.as_ref(), roles.as_ref(), &interrupt)?
+        }
         (Who::Model, None) => {
             return Err(
-                "a model judges, so name one with --server and --server-model, or say --judge rules".into()
+                "a model judges, so name one with --server and --server-model, or with --models, or say --judge rules"
+                    .into(),
             );
         }
     };
@@ -201,17 +221,30 @@ impl Arguments {
         &self,
         work: &Work,
         client: &dyn ChatModel,
+        roles: Option<&OpenedRoles>,
         interrupt: &Interrupt,
     ) -> Result<Report, Box<dyn Error>> {
-        let (protocol, base) = match self.protocol {
-            Questions::Healthbench if self.prompts.is_some() => {
+        let of_roles = |roles: &OpenedRoles| match roles.options.judge_templates {
+            JudgeTemplates::Report => Questions::Report,
+            JudgeTemplates::Healthbench => Questions::Healthbench,
+        };
+        let questions = self.protocol.or(roles.map(of_roles)).unwrap_or(Questions::Healthbench);
+        let (protocol, base) = match (questions, &self.prompts, roles) {
+            (Questions::Healthbench, Some(_), _) => {
                 return Err("--prompts is for --protocol report: HealthBench's text is what it is".into());
             }
-            Questions::Healthbench => (Protocol::HealthBench, ModelJudgeSettings::HEALTHBENCH),
-            Questions::Report => {
-                let own = self.prompts.as_deref().map(JudgePrompts::read).transpose()?;
-                (own.map_or_else(Protocol::report, Protocol::Report), ModelJudgeSettings::REPORT)
+            (Questions::Healthbench, None, _) => (Protocol::HealthBench, ModelJudgeSettings::HEALTHBENCH),
+            (Questions::Report, Some(file), _) => {
+                (Protocol::Report(JudgePrompts::read(file)?), ModelJudgeSettings::REPORT)
             }
+            (Questions::Report, None, Some(roles)) => {
+                (Protocol::Report(roles.judge_prompts()?), ModelJudgeSettings::REPORT)
+            }
+            (Questions::Report, None, None) => (Protocol::report(), ModelJudgeSettings::REPORT),
+        };
+        let base = match roles {
+            Some(roles) => roles.voting(base),
+            None => base,
         };
         let settings = ModelJudgeSettings {
             votes: self.votes.unwrap_or(base.votes),

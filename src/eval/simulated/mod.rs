@@ -3,7 +3,7 @@
 //! Labels are computed apart from what the patient itself checks: from the facts of the case and the words said, by plain
 //! phrases and without [`crate::data::utterance`]. So they judge any [`Backend`], a model's as well.
 //!
-//! Reading order: [`backend`] (who is evaluated), [`record`] (what a case holds), [`probe`], [`interviewer`] and [`question`]
+//! Reading order: [`backend`] and [`played`] (who is evaluated), [`record`] (what a case holds), [`probe`], [`interviewer`] and [`question`]
 //! (what is asked), [`mod@label`] (what a reply is), [`personality`], [`mod@play`], [`scores`], [`page`] (for checking by hand).
 
 mod attacks;
@@ -13,6 +13,7 @@ pub mod label;
 pub mod page;
 pub mod personality;
 pub mod play;
+pub mod played;
 pub mod probe;
 pub mod question;
 pub mod record;
@@ -25,7 +26,8 @@ pub use backend::{Backend, BackendError, RuleBased};
 pub use interviewer::{Interview, Interviewer};
 pub use label::{Holding, Labels, label};
 pub use page::{PageData, render};
-pub use play::{PlayOptions, Seen, Session, play};
+pub use play::{PlayOptions, Seen, Session, Watch, play, play_watched};
+pub use played::ModelBacked;
 pub use probe::{Aim, Probe};
 pub use record::{Atom, Record};
 pub use scores::{Scored, Scores, scored};

@@ -59,9 +59,38 @@ pub struct PlayOptions {
     pub turns: usize,
 }
 
+/// Hears how far interviews are, and can stop them.
+pub trait Watch: Sync {
+    /// One more is over.
+    fn interviewed(&self);
+
+    /// Whether to stop. Asked before each interview, and whenever a patient that waits wants to know.
+    fn stopped(&self) -> bool;
+}
+
+/// Only waits.
+impl Watch for () {
+    fn interviewed(&self) {}
+
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
 /// Interviews every case of `held_out` with every interviewer, in that order, on all threads. What was asked follows from
 /// the case, its seed and the replies alone.
 pub fn play(held_out: &HeldOut, backend: &dyn Backend, options: &PlayOptions) -> Vec<Session> {
+    play_watched(held_out, backend, options, &())
+}
+
+/// The same until `watch` stops it: those interviews that were whole by then. One that broke off while it was stopped is left out, since
+/// nobody knows why it did.
+pub fn play_watched(
+    held_out: &HeldOut,
+    backend: &dyn Backend,
+    options: &PlayOptions,
+    watch: &dyn Watch,
+) -> Vec<Session> {
     let lexicon = Lexicon::bundled();
     let concepts = Concepts::new(lexicon);
     held_out
@@ -69,8 +98,16 @@ pub fn play(held_out: &HeldOut, backend: &dyn Backend, options: &PlayOptions) ->
         .par_iter()
         .flat_map_iter(|it| {
             let record = Record::new(&it.case, &it.script.forbidden, lexicon, &concepts);
-            let of = |kind: &Interviewer| session(it, &record, *kind, backend, options, lexicon, &concepts);
-            options.interviewers.iter().map(of).collect::<Vec<_>>()
+            let of = |kind: &Interviewer| {
+                if watch.stopped() {
+                    return None;
+                }
+                let session = session(it, &record, *kind, backend, options, lexicon, &concepts);
+                let whole = session.failure.is_none() || !watch.stopped();
+                watch.interviewed();
+                whole.then_some(session)
+            };
+            options.interviewers.iter().filter_map(of).collect::<Vec<_>>()
         })
         .collect()
 }
