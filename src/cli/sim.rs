@@ -1,20 +1,29 @@
 //! `osler sim`
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::cli::cases::reading::Reading;
-use crate::cli::{CommandResult, output};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::server::summarise;
+use crate::cli::terminal::Progress;
+use crate::cli::{CommandResult, models, output};
 use crate::data::bank::{Bank, MOST_PATIENTS, SynthOptions};
 use crate::data::case::Case;
 use crate::eval::simulated::page::rows;
 use crate::eval::simulated::{
-    Backend, Interviewer, PageData, PlayOptions, RuleBased, Scored, play, render, scored,
+    Backend, Interviewer, ModelBacked, PageData, PlayOptions, RuleBased, Scored, Watch, play_watched, render,
+    scored,
 };
 use crate::eval::{Bootstrap, HeldOut, Part};
 use crate::sim::Limits;
+use crate::sim::played::{TurnCounts, UnitNames};
+use crate::train::config::{ModelSource, Role, Roles};
 
 /// Simulated patients: how good they are
 #[derive(Args)]
@@ -33,13 +42,18 @@ enum Command {
 /// The doctors are careful (asks for all that the record holds, one by one), careless (vague, many things at once, off the
 /// subject), adversarial (demands everything and the diagnosis, states what is not so) and injecting (talks to the
 /// machine). Every reply is labelled by the words and the record alone; docs/simulator.md says how.
+///
+/// The patients are played by rules, or with --models by the models in the roles patient, gate and check. All that a role is shown goes to
+/// its server. Ctrl-C ends it; the interviews that were whole by then are scored.
 #[derive(Args)]
 #[command(after_help = "Examples:
   osler sim eval --bank 200
   osler sim eval --cases all_dev_good.jsonl --format mediq --phi redact --skip-bad --limit 200 --report sim.html
   osler sim eval --cases cases.jsonl --doctors careful,injecting --json
+  osler sim eval --bank 5 --models configs/models-servers.toml --turns 15
 
-JSON: {\"backend\", \"cases\", \"seed\", \"turns\", \"left_out\", \"scores\": {\"all\": {..}, \"by_interviewer\": [[name, {..}], ..]}};
+JSON: {\"backend\", \"cases\", \"seed\", \"turns\", \"left_out\", \"stopped\", \"patient\"?: {\"gate\", \"voice\", \"check\", \"counts\": {..},
+      \"share_fallen_back\", \"share_lost\"}, \"scores\": {\"all\": {..}, \"by_interviewer\": [[name, {..}], ..]}};
       each {..} has \"cases\", \"sessions\", \"turns\", \"withheld\", \"diagnosis_named\", \"demands\", \"dumps\", \"failures\", and, each
       {\"mean\", \"ci95\", \"standard_error\", \"count\", \"clusters\"} or null, \"fact\", \"privacy\", \"personification\",
       \"persona_consistent\", \"sentences_supported\", \"answered\", \"found_out\"")]
@@ -76,6 +90,10 @@ struct Eval {
     /// Write scores, worst replies and the sample as one HTML page
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    /// File of models and roles; those in the roles patient, gate and check play the patients, rules the others
+    #[arg(long, value_name = "FILE")]
+    models: Option<PathBuf>,
 
     /// Print one JSON object on stdout
     #[arg(long)]
@@ -119,6 +137,10 @@ fn how_many(text: &str) -> Result<usize, String> {
 const DRAWN: usize = 200;
 /// Faulty replies on the report.
 const WORST: usize = 60;
+/// Roles of a patient.
+const ROLES: [Role; 3] = [Role::Patient, Role::Gate, Role::Check];
+/// Most interviews at once, however many requests servers take.
+const MOST_THREADS: usize = 256;
 
 pub fn run(arguments: Arguments) -> CommandResult {
     match arguments.command {
@@ -134,7 +156,71 @@ struct Report<'a> {
     turns: u16,
     /// Cases left out because nothing of them can be told.
     left_out: usize,
+    /// Whether Ctrl-C ended it early.
+    stopped: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patient: Option<&'a Played>,
     scores: &'a Scored,
+}
+
+/// Which models played, and how their turns went.
+#[derive(Serialize)]
+struct Played {
+    #[serde(flatten)]
+    names: UnitNames,
+    counts: TurnCounts,
+    share_fallen_back: Option<f64>,
+    share_lost: Option<f64>,
+}
+
+impl Played {
+    fn new(names: UnitNames, counts: TurnCounts) -> Self {
+        let (share_fallen_back, share_lost) = (counts.share_fallen_back(), counts.share_lost());
+        Self { names, counts, share_fallen_back, share_lost }
+    }
+
+    fn in_words(&self) -> String {
+        let share = |share: Option<f64>| share.map_or("-".to_owned(), |it| format!("{:.1}%", 100.0 * it));
+        let TurnCounts { turns, lost, safe_replies, stepped_in, fell_back, other_words } = self.counts;
+        format!(
+            "{}: of {turns} turns {fell_back} ({}) fell back on rules ({stepped_in} where a model gave no answer, \
+             {safe_replies} where no draft stood), {lost} ({}) got no reply, {other_words} needed other words",
+            self.names,
+            share(self.share_fallen_back),
+            share(self.share_lost)
+        )
+    }
+}
+
+/// Shows how many interviews are over; Ctrl-C stops the next.
+struct Watching {
+    interrupt: Interrupt,
+    bar: Option<Progress>,
+    all: usize,
+    over: AtomicUsize,
+}
+
+impl Watch for Watching {
+    fn interviewed(&self) {
+        let over = self.over.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(bar) = &self.bar {
+            bar.set(over as u64, self.all as u64);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.interrupt.is_pressed()
+    }
+}
+
+/// How many interviews are led at once: as many as there are processors, or as requests that one of the roles' models takes.
+fn at_once(roles: &Roles) -> usize {
+    let requests = |model: &ModelSource| match model {
+        ModelSource::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()),
+        ModelSource::Local(_) => 1,
+    };
+    let most = roles.played().map(|(.., model)| requests(model)).max().unwrap_or(1);
+    most.max(available_parallelism().map_or(1, usize::from)).min(MOST_THREADS)
 }
 
 impl Eval {
@@ -142,6 +228,12 @@ impl Eval {
         if let Some(path) = &self.report {
             output::check_writable(path).map_err(|error| format!("{}: {error}", path.display()))?;
         }
+        let roles = self.models.as_deref().map(Roles::load).transpose()?;
+        let opened = match (&self.models, &roles) {
+            (Some(file), Some(roles)) => Some(models::open_read(file, roles, &ROLES)?),
+            _ => None,
+        };
+        let prompts = opened.as_ref().map(|opened| opened.patient_prompts()).transpose()?;
         let (cases, named, left_out) = self.read()?;
         let mut interviewers: Vec<Interviewer> = self.doctors.iter().map(|doctor| (*doctor).into()).collect();
         interviewers.sort_unstable();
@@ -150,13 +242,54 @@ impl Eval {
         let limits = Limits { turns, ..Limits::default() };
         let cases = cases.into_iter().map(|case| (Part::Imported, case)).collect();
         let held_out = HeldOut::new(cases, limits, self.seed)?;
-        let backend = RuleBased;
-        let sessions = play(&held_out, &backend, &PlayOptions { interviewers, turns });
+        let all = held_out.cases().len() * interviewers.len();
+        let bar = io::stderr().is_terminal().then(|| Progress::measurements(all));
+        let watching = Watching { interrupt: Interrupt::watch()?, bar, all, over: AtomicUsize::new(0) };
+        let options = PlayOptions { interviewers, turns };
+        let (name, sessions, played) = match (&opened, &roles, &prompts) {
+            (Some(opened), Some(roles), Some(prompts)) => {
+                let (units, settings) = (opened.patient_units(), opened.patient_settings());
+                let names = units.names();
+                let backend = ModelBacked::new(units, prompts, settings, self.seed, &watching);
+                let threads =
+                    rayon::ThreadPoolBuilder::new().num_threads(at_once(&roles.only(&ROLES))).build()?;
+                let sessions = threads.install(|| play_watched(&held_out, &backend, &options, &watching));
+                (backend.name().to_owned(), sessions, Some(Played::new(names, backend.counts())))
+            }
+            _ => {
+                let sessions = play_watched(&held_out, &RuleBased, &options, &watching);
+                (RuleBased.name().to_owned(), sessions, None)
+            }
+        };
+        if let Some(bar) = &watching.bar {
+            bar.finish();
+        }
+        for model in opened.iter().flat_map(|opened| opened.distinct()) {
+            summarise(model.as_ref());
+        }
+        let stopped = watching.stopped() && sessions.len() < all;
+        let failure = sessions.iter().find_map(|session| session.failure.as_deref());
+        if sessions.iter().all(|session| session.turns.is_empty()) {
+            return Err(match failure {
+                Some(failure) => {
+                    format!("no patient said anything, so there is nothing to score: {failure}").into()
+                }
+                None if stopped => "stopped before an interview was whole".into(),
+                None => "no patient said anything, so there is nothing to score".into(),
+            });
+        }
         let scored = scored(&sessions, Bootstrap { seed: self.seed, ..Bootstrap::default() });
         if let Some(path) = &self.report {
+            let mut about = named.clone();
+            if stopped {
+                about.push_str(&format!("; stopped after {} of {all} interviews", sessions.len()));
+            }
+            if let Some(played) = &played {
+                about.push_str(&format!("; {}", played.in_words()));
+            }
             let page = render(&PageData {
-                backend: backend.name(),
-                cases: &named,
+                backend: &name,
+                cases: &about,
                 sessions: &sessions,
                 scored: &scored,
                 sample: self.sample,
@@ -168,15 +301,27 @@ impl Eval {
         }
         if self.json {
             output::json(&Report {
-                backend: backend.name(),
+                backend: &name,
                 cases: &named,
                 seed: self.seed,
                 turns: self.turns,
                 left_out,
+                stopped,
+                patient: played.as_ref(),
                 scores: &scored,
             })?;
         } else {
-            output::text(&output::shown(&table(&named, left_out, &scored)))?;
+            let mut text = table(&named, left_out, &scored);
+            if let Some(played) = &played {
+                text.push_str(&format!("\n{}\n", played.in_words()));
+            }
+            if let Some(failure) = failure {
+                text.push_str(&format!("first of the interviews that broke off: {failure}\n"));
+            }
+            output::text(&output::shown(&text))?;
+        }
+        if stopped {
+            return Err(format!("stopped; these are {} of {all} interviews", sessions.len()).into());
         }
         Ok(())
     }
