@@ -2,9 +2,73 @@
 
 use serde::Serialize;
 
+use crate::chat::ChatModel;
 use crate::data::case::{Case, Sex};
 use crate::data::consultation::{Consultation, Ending};
-use crate::rubric::{ConsultationMarks, Marked, Marks, Verdict};
+use crate::rubric::model_judge::{ModelJudgeSettings, Tally};
+use crate::rubric::{ConsultationMarks, Marked, Marks, ModelJudge, Verdict};
+use crate::sim::played::{TurnCounts, UnitNames};
+
+/// Who played the patient, where a model did any of it, and how its turns went.
+#[derive(Serialize)]
+pub struct PatientFacts {
+    #[serde(flatten)]
+    pub units: UnitNames,
+    pub counts: TurnCounts,
+}
+
+impl PatientFacts {
+    pub fn in_words(&self) -> String {
+        let TurnCounts { turns, lost, safe_replies, stepped_in, .. } = self.counts;
+        format!(
+            "the patient ({}): of {turns} turns {stepped_in} by rules because a model gave no answer, {safe_replies} because no \
+             draft stood; {lost} without a reply",
+            self.units
+        )
+    }
+}
+
+/// Which model judged, and how much of it.
+#[derive(Serialize)]
+pub struct JudgeFacts {
+    model: String,
+    protocol: &'static str,
+    settings: ModelJudgeSettings,
+    identity: String,
+    criteria: usize,
+    judged: usize,
+    coverage: Option<f64>,
+    work: Tally,
+}
+
+impl JudgeFacts {
+    /// The facts of `judge`, whose verdicts are in `marks`.
+    pub fn new<M: ChatModel + ?Sized>(judge: &ModelJudge<'_, M>, marks: &ConsultationMarks) -> Self {
+        let items = || marks.turns.iter().chain([&marks.whole]).flat_map(|marks| &marks.items);
+        let criteria = items().count();
+        let judged = items().filter(|item| item.judgement.verdict != Verdict::NotJudged).count();
+        Self {
+            model: judge.model_name().to_owned(),
+            protocol: judge.protocol_name(),
+            settings: judge.settings(),
+            identity: judge.identity(),
+            criteria,
+            judged,
+            coverage: (criteria > 0).then(|| judged as f64 / criteria as f64),
+            work: judge.tally(),
+        }
+    }
+
+    pub fn in_words(&self) -> String {
+        let Self { model, protocol, criteria, judged, .. } = self;
+        let share = self.coverage.map_or(String::new(), |share| format!(" ({:.1}%)", 100.0 * share));
+        let failed = match self.work.failed {
+            0 => String::new(),
+            failed => format!("; {failed} of {} requests failed", self.work.requests),
+        };
+        format!("judged by {model} ({protocol}): {judged} of {criteria} criteria{share}{failed}")
+    }
+}
 
 /// The name that a value of an enumeration has in files.
 fn name(value: &impl Serialize) -> String {

@@ -1,16 +1,16 @@
 //! Models in roles: `--models`.
 
 use std::error::Error;
-use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::Arguments;
-use crate::chat::SharedModel;
-use crate::cli::terminal::{self, Progress};
-use crate::cli::{CommandResult, output};
+use crate::cli::{CommandResult, models, output};
+use crate::roles::OpenedRoles;
 use crate::train::config::{NotBuilt, Role, RolePlan, Roles};
+
+/// Roles of a consultation.
+const ROLES: [Role; 5] = [Role::Policy, Role::Patient, Role::Gate, Role::Check, Role::Judge];
 
 /// Who plays what, as `--dry-run` prints it.
 #[derive(Serialize)]
@@ -19,9 +19,19 @@ struct Report {
     not_built: Vec<NotBuilt>,
 }
 
+/// What a file asks for that a consultation cannot do. It is held without.
+fn not_built(roles: &Roles) -> Vec<NotBuilt> {
+    let missing = |role: Role| NotBuilt {
+        field: format!("roles.{role}"),
+        name: format!("a model in the role {role} of a consultation"),
+        instead: "criteria are made by rules; `osler rubric generate` asks this model".to_owned(),
+    };
+    models::others(roles, &ROLES).into_iter().map(missing).collect()
+}
+
 /// Prints who plays what, and opens nothing.
 pub fn tell(roles: &Roles, json: bool) -> CommandResult {
-    let report = Report { roles: roles.plan(), not_built: roles.not_built() };
+    let report = Report { roles: roles.only(&ROLES).plan(), not_built: not_built(roles) };
     if json {
         return Ok(output::json(&report)?);
     }
@@ -39,42 +49,11 @@ pub fn tell(roles: &Roles, json: bool) -> CommandResult {
 }
 
 impl Arguments {
-    /// The model that is the doctor, if one is.
-    pub fn doctor(&self, roles: Option<&Roles>) -> Result<Option<SharedModel>, Box<dyn Error>> {
-        if let Some(client) = self.server.client()? {
-            return Ok(Some(client));
-        }
+    /// The models of the file, if one is named.
+    pub fn open(&self, roles: Option<&Roles>) -> Result<Option<OpenedRoles>, Box<dyn Error>> {
         match (&self.models, roles) {
-            (Some(file), Some(roles)) => policy(file, roles).map(Some),
+            (Some(file), Some(roles)) => models::open_read(file, roles, &ROLES).map(Some),
             _ => Ok(None),
         }
     }
-}
-
-fn policy(file: &Path, roles: &Roles) -> Result<SharedModel, Box<dyn Error>> {
-    let file = file.display();
-    let missing: String = roles
-        .not_built()
-        .iter()
-        .map(|NotBuilt { field, name, instead }| {
-            format!("\n  - {name} is not built yet (`{field}`): {instead}")
-        })
-        .collect();
-    if !missing.is_empty() {
-        return Err(format!("{file} cannot be used in a consultation:{missing}").into());
-    }
-    if roles.model_of(Role::Policy).is_none() {
-        return Err(
-            format!("`roles.policy` of {file} is nothing; legal: the name of a model in [models]").into()
-        );
-    }
-    let progress = Progress::bytes("loading");
-    let opened = roles.open(&mut |_, done, all| progress.set(done, all))?;
-    progress.finish();
-    for note in &opened.notes {
-        terminal::line(&format!("note: {note}"));
-    }
-    // Was seen to be named.
-    let policy = opened.model(Role::Policy).ok_or("no model is the policy")?;
-    Ok(Arc::clone(policy))
 }

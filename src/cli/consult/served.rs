@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Goes, LONGEST, Session};
+use super::input::LONGEST;
+use super::session::{Goes, Session};
 use crate::chat::client::ServerFigures;
-use crate::chat::{ChatError, ChatModel, ChatOptions, ConversationKey, Finish, Listener, Part, Usage};
-use crate::cli::interrupt::Interrupt;
+use crate::chat::{ChatError, ChatModel, ChatOptions, ConversationKey, Finish, Usage};
+use crate::cli::interrupt::Waiting;
 use crate::cli::server::summarise;
 use crate::cli::{CommandResult, terminal};
 use crate::data::consultation::DOCTOR_PROMPT;
@@ -26,27 +27,15 @@ pub struct Doctor {
     servers: Vec<ServerFigures>,
 }
 
-/// Waits for a message, which Ctrl-C stops.
-struct Waiting<'a>(&'a Interrupt);
-
-impl Listener for Waiting<'_> {
-    fn hear(&mut self, _: Part<'_>) {}
-
-    fn stopped(&mut self) -> bool {
-        self.0.is_pressed()
-    }
-}
-
 impl Session<'_> {
     /// Lets `model` be the doctor until the consultation ends; Ctrl-C ends it as the end of the input does. A message that the model
     /// does not give is an error, so that nothing is marked which it did not say.
     pub fn served(&mut self, model: &dyn ChatModel) -> CommandResult {
-        let interrupt = Interrupt::watch()?;
         let mut usage = Some(Usage::default());
         loop {
             // Each message draws anew, and the whole consultation repeats with the seed as far as the server does.
             let seed = self.arguments.seed.wrapping_add(self.consultation.turns.len() as u64);
-            let messages = self.consultation.messages(Some(DOCTOR_PROMPT));
+            let messages = self.patient.messages(&self.consultation, Some(DOCTOR_PROMPT));
             let options = ChatOptions {
                 max_tokens: Some(MAX_TOKENS),
                 temperature: Some(0.0),
@@ -54,7 +43,7 @@ impl Session<'_> {
                 conversation: Some(ConversationKey::of_dialogue(&messages)),
                 ..ChatOptions::default()
             };
-            let reply = match model.reply(&messages, &options, &mut Waiting(&interrupt)) {
+            let reply = match model.reply(&messages, &options, &mut Waiting(&self.interrupt)) {
                 Err(ChatError::Stopped) => break,
                 other => other?,
             };
@@ -77,7 +66,10 @@ impl Session<'_> {
                 break;
             }
         }
-        summarise(model);
+        // Those of a file may have more to do, and are summed up at the end.
+        if self.opened.is_none() {
+            summarise(model);
+        }
         self.doctor = Some(Doctor { model: model.name().to_owned(), usage, servers: model.servers() });
         Ok(())
     }

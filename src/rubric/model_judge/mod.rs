@@ -86,6 +86,21 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
         Self { stopped: Some(stopped), ..self }
     }
 
+    /// Who is asked.
+    pub fn model_name(&self) -> &str {
+        self.model.name()
+    }
+
+    /// The name of the questions.
+    pub fn protocol_name(&self) -> &'static str {
+        self.protocol.name()
+    }
+
+    /// How it is asked.
+    pub fn settings(&self) -> ModelJudgeSettings {
+        self.settings
+    }
+
     /// What all judging took so far.
     pub fn tally(&self) -> Tally {
         *self.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
