@@ -11,7 +11,7 @@ use crate::farm::Farm;
 use crate::scripted::{Act, Scripted, answer, events};
 use crate::{saying, stream};
 
-fn run(arguments: &[&str], input: &str) -> Output {
+pub fn run(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_osler"));
     let mut child = command
         .args(arguments)
@@ -29,7 +29,7 @@ fn run(arguments: &[&str], input: &str) -> Output {
     output
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
@@ -226,11 +226,11 @@ fn files_of_models_are_refused_by_name() {
     let server = Scripted::saying(Vec::new());
     for (roles, want) in [
         (
-            "[roles]\npolicy = \"doc\"\njudge = \"doc\"\n",
-            "a model in the role judge is not built yet (`roles.judge`): set roles.judge=rules",
+            "[roles]\nrubric = \"doc\"\n",
+            "no model in [roles] plays anything that this command has; legal is one or more of policy, patient, gate, check, judge",
         ),
         ("[roles]\npolicy = \"dok\"\n", "`roles.policy` is \"dok\"; legal: \"doc\" (did you mean \"doc\"?)"),
-        ("", "`roles.policy` of "),
+        ("", "no model in [roles] plays anything"),
         ("key = \"sk-very-secret\"\n[roles]\npolicy = \"doc\"\n", "`models.doc.key` is a key in the text"),
     ] {
         let file = models(folder.path(), &server, roles);

@@ -75,6 +75,15 @@ impl Farm {
         })
     }
 
+    /// One server that answers at once, as `answer` says for the name of the schema that is asked for (empty without one) and the last message.
+    pub fn playing(answer: impl Fn(&str, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::new(1, move |arrival| {
+            let name = arrival.body["response_format"]["json_schema"]["name"].as_str().unwrap_or_default();
+            let bytes = answer(name, &arrival.said());
+            arrival.say(&bytes);
+        })
+    }
+
     /// Servers whose requests wait until the test answers them.
     pub fn held(count: usize) -> (Self, Arrivals) {
         let (sender, arrivals) = mpsc::channel();

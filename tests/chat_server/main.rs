@@ -5,6 +5,7 @@ mod commands;
 mod failures;
 mod farm;
 mod kept;
+mod roles;
 mod scripted;
 mod servers;
 
