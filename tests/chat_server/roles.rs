@@ -173,7 +173,8 @@ fn a_diagnosis_that_a_model_leaks_is_never_heard() {
     let file = models(folder.path(), &farm, "patient = \"m\"\ncheck = \"m\"\ngate = \"m\"");
     let log = folder.path().join("turns.jsonl");
     let report = consult(&["--models", &file, "--log", log.to_str().unwrap()], DOCTOR);
-    assert!(!report["consultation"].to_string().to_lowercase().contains("appendicitis"), "{report}");
+    let turns = report["consultation"]["turns"].to_string();
+    assert!(!turns.to_lowercase().contains("appendicitis"), "{turns}");
     assert_eq!(report["patient"]["counts"]["safe_replies"], 2);
     let drafts = lines(&log)[0]["drafts"].as_array().unwrap().len();
     assert_eq!(drafts, 3, "it was asked for other words twice");

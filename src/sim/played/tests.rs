@@ -154,6 +154,25 @@ fn a_voice_says_what_was_asked_for() {
 }
 
 #[test]
+fn questions_of_a_unit_begin_alike_in_every_turn() {
+    let script = script(plain(), 1);
+    let voice = Actor::voice(&[ONSET, "I'm not sure."]);
+    let gate = Actor::new("gate", [(); 2].map(|()| Some(json!({"ending": "goes_on"}).to_string())));
+    let patient = played(&script, Units { gate: Unit::Model(&gate), ..voiced(&voice) });
+    let mut consultation = patient.open();
+    for message in [WHEN, "Hm!"] {
+        patient.answer(&mut consultation, message).unwrap();
+    }
+    let keys = |actor: &Actor| actor.asked.borrow().iter().map(|it| it.1.conversation).collect::<Vec<_>>();
+    let (said, ended) = (keys(&voice), keys(&gate));
+    assert!(said[0].is_some() && said[0] == said[1] && ended[0] == ended[1] && said[0] != ended[0]);
+    let other = PatientScript { case_id: "other".into(), ..script.clone() };
+    let voice = Actor::voice(&[ONSET]);
+    first(&played(&other, voiced(&voice)), WHEN);
+    assert_ne!(keys(&voice)[0], said[0]);
+}
+
+#[test]
 fn leaks_are_dropped_contradictions_rewritten_and_inventions_not_known() {
     let script = script(plain(), 1);
     for (message, draft, left, action) in [
