@@ -17,7 +17,7 @@ use crate::rubric::healthbench::{
     Grade, GradeKey, Ideals, Ledger, Row, Sample, Summary, own_samples, read_rows, samples,
 };
 use crate::rubric::model_judge::{
-    Item, JudgePrompts, ModelJudge, ModelJudgeSettings, Protocol, Sheet, Tally,
+    GraderTemplate, Item, JudgePrompts, ModelJudge, ModelJudgeSettings, Protocol, Sheet, Tally,
 };
 use crate::rubric::written::WrittenJudge;
 
@@ -30,7 +30,7 @@ use crate::rubric::written::WrittenJudge;
 /// Judges: a model on a server (all conversations are sent there), or rules, which are sure of a small share only and need no model.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --server https://api.example.org/v1 \\
+  osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --grader healthbench_eval.py --server https://api.example.org/v1 \\
     --server-model gpt-4.1-2025-04-14 --server-key-env EXAMPLE_KEY
   osler rubric grade healthbench.jsonl --ideal written --out grades.jsonl --judge rules
   osler rubric grade healthbench.jsonl --completions mine.jsonl --out grades.jsonl --server URL --server-model NAME --votes 3
@@ -62,9 +62,13 @@ pub struct Arguments {
     #[arg(long, value_name = "WHO", default_value = "model")]
     judge: Who,
 
-    /// Which questions a model is asked
-    #[arg(long, value_name = "NAME", default_value = "healthbench")]
-    protocol: Questions,
+    /// HealthBench's grader: healthbench_eval.py of simple-evals, or a file with its template alone; it is no part of osler
+    #[arg(long, value_name = "FILE")]
+    grader: Option<PathBuf>,
+
+    /// Which questions a model is asked [default: healthbench with --grader, report without]
+    #[arg(long, value_name = "NAME")]
+    protocol: Option<Questions>,
 
     /// With --protocol report: the texts, in the shape of data/prompts/judge/report.toml [default: those that come with osler]
     #[arg(long, value_name = "FILE")]
@@ -203,12 +207,32 @@ impl Arguments {
         client: &dyn ChatModel,
         interrupt: &Interrupt,
     ) -> Result<Report, Box<dyn Error>> {
-        let (protocol, base) = match self.protocol {
-            Questions::Healthbench if self.prompts.is_some() => {
+        let asked = match &self.grader {
+            Some(_) => self.protocol.unwrap_or(Questions::Healthbench),
+            None => self.protocol.unwrap_or(Questions::Report),
+        };
+        let (protocol, base) = match (asked, &self.grader) {
+            (Questions::Healthbench, _) if self.prompts.is_some() => {
                 return Err("--prompts is for --protocol report: HealthBench's text is what it is".into());
             }
-            Questions::Healthbench => (Protocol::HealthBench, ModelJudgeSettings::HEALTHBENCH),
-            Questions::Report => {
+            (Questions::Healthbench, None) => {
+                let missing = "the text of HealthBench's grader is no part of osler: name healthbench_eval.py of simple-evals with --grader";
+                return Err(missing.into());
+            }
+            (Questions::Healthbench, Some(file)) => {
+                let grader = GraderTemplate::read(file)?;
+                if !grader.is_reference() {
+                    let file = file.display();
+                    terminal::line(&format!(
+                        "note: {file} is not the grader of simple-evals at ee3b031: scores are not comparable with published ones"
+                    ));
+                }
+                (Protocol::HealthBench(grader), ModelJudgeSettings::HEALTHBENCH)
+            }
+            (Questions::Report, Some(_)) => {
+                return Err("--grader is for --protocol healthbench: leave one of the two out".into());
+            }
+            (Questions::Report, None) => {
                 let own = self.prompts.as_deref().map(JudgePrompts::read).transpose()?;
                 (own.map_or_else(Protocol::report, Protocol::Report), ModelJudgeSettings::REPORT)
             }
