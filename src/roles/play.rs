@@ -25,7 +25,7 @@ impl OpenedRoles {
     pub fn judge_protocol(&self) -> Result<Protocol, RolePromptsError> {
         Ok(match self.options.judge_templates {
             JudgeTemplates::Report => Protocol::Report(self.judge_prompts()?),
-            JudgeTemplates::Healthbench => Protocol::HealthBench,
+            JudgeTemplates::Healthbench => Protocol::HealthBench(self.judge_grader()?),
         })
     }
 
@@ -76,10 +76,14 @@ mod tests {
 
     #[test]
     fn several_verdicts_are_drawn_with_a_temperature() {
+        let dir = tempfile::tempdir().unwrap();
+        let grader = dir.path().join("grader.txt");
+        std::fs::write(&grader, "Mark <<conversation>> by <<rubric_item>>.").unwrap();
+        let healthbench = format!("judge_templates = 'healthbench'\njudge_grader = '{}'", grader.display());
         for (options, votes, temperature, name) in [
             ("", 1, 0.0, "report"),
             ("judge_majority = 3", 3, 0.5, "report"),
-            ("judge_templates = 'healthbench'", 1, 0.5, "healthbench"),
+            (&healthbench, 1, 0.5, "healthbench"),
         ] {
             let roles = opened(&format!("[roles.options]\n{options}\n"));
             let settings = roles.judge_settings(7);

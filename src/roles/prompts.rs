@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::roles::OpenedRoles;
 use crate::rubric::authoring::Templates;
 use crate::rubric::authoring::templates::TemplateError;
-use crate::rubric::model_judge::{JudgePrompts, PromptError as JudgePromptError};
+use crate::rubric::model_judge::{GraderTemplate, JudgePrompts, PromptError as JudgePromptError};
 use crate::sim::Prompts;
 use crate::sim::played::PromptError;
 
@@ -18,7 +18,7 @@ const PARTS: [&str; 3] = [PATIENT, JUDGE, RUBRIC];
 const PATIENT: &str = "patient";
 const JUDGE: &str = "judge";
 const RUBRIC: &str = "rubric";
-/// The judge's file. HealthBench's text is what it is.
+/// The judge's file. HealthBench's grader has a field of its own.
 const REPORT: &str = "report.toml";
 
 /// Why prompts cannot be used.
@@ -38,6 +38,11 @@ pub enum RolePromptsError {
         /// What.
         path: PathBuf,
     },
+    /// HealthBench's grader is asked for and not there.
+    #[error(
+        "the text of HealthBench's grader is no part of osler: name healthbench_eval.py of simple-evals in `roles.options.judge_grader`"
+    )]
+    NoGrader,
     /// The patient's.
     #[error(transparent)]
     Patient(#[from] PromptError),
@@ -72,6 +77,16 @@ impl OpenedRoles {
             Some(folder) => JudgePrompts::read(&folder.join(REPORT))?,
             None => JudgePrompts::bundled().clone(),
         })
+    }
+
+    /// The text of HealthBench's grader, which the configuration must name.
+    ///
+    /// # Errors
+    ///
+    /// None is named, or the file cannot be used.
+    pub fn judge_grader(&self) -> Result<GraderTemplate, RolePromptsError> {
+        let file = self.options.judge_grader.as_deref().ok_or(RolePromptsError::NoGrader)?;
+        Ok(GraderTemplate::read(file)?)
     }
 
     /// What a model that writes or compares rubrics is asked, likewise.

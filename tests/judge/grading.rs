@@ -133,8 +133,23 @@ fn a_served_model_grades_and_what_it_did_not_judge_is_asked_for_again() {
     let files = Files::new();
     let (rows, out) = (files.text("rows.jsonl"), files.text("out.jsonl"));
     let server = Scripted::saying(vec![said(MET), said("I cannot say."), said(MET), said(MET)]);
-    let base =
-        [&rows, "--ideal", "written", "--out", &out, "--server-model", "grader", "--again", "0", "--server"];
+    let template = "Mark it.\n\n# Conversation\n<<conversation>>\n\n# Rubric item\n<<rubric_item>>\n";
+    fs::write(files.path("grader.txt"), template).unwrap();
+    let grader = files.text("grader.txt");
+    let base = [
+        &rows,
+        "--ideal",
+        "written",
+        "--out",
+        &out,
+        "--grader",
+        &grader,
+        "--server-model",
+        "grader",
+        "--again",
+        "0",
+        "--server",
+    ];
     let report = graded(&[&base[..], &[&server.url]].concat());
     let summary = &report["summary"];
     assert_eq!(
@@ -184,7 +199,15 @@ fn what_cannot_be_graded_is_refused() {
     let written = [&rows, "--ideal", "written", "--out", &out];
     let several = refused(&[&written[..], &server, &["--protocol", "report", "--votes", "3"]].concat());
     assert!(several.contains("temperature is 0"), "{several}");
-    assert!(refused(&[&written[..], &server, &["--prompts", &out]].concat()).contains("--protocol report"));
+    assert!(
+        refused(&[&written[..], &server, &["--protocol", "healthbench"]].concat()).contains("with --grader")
+    );
+    fs::write(files.path("grader.txt"), "Mark <<conversation>> by <<rubric_item>>.").unwrap();
+    let grader = files.text("grader.txt");
+    let own = ["--grader", &grader, "--prompts", &out];
+    assert!(refused(&[&written[..], &server, &own].concat()).contains("--protocol report"));
+    let mixed = ["--grader", &grader, "--protocol", "report"];
+    assert!(refused(&[&written[..], &server, &mixed].concat()).contains("--protocol healthbench"));
     fs::write(files.path("bad.jsonl"), "{}\n{\"prompt_id\": 3}\n").unwrap();
     let bad = refused(&[&files.text("bad.jsonl"), "--ideal", "written", "--out", &out, "--judge", "rules"]);
     assert!(bad.contains("2 bad lines") && bad.contains("line 1") && bad.contains("line 2"), "{bad}");

@@ -19,7 +19,7 @@ use crate::rubric::healthbench::{
     Grade, GradeKey, Ideals, Ledger, Row, Sample, Summary, own_samples, read_rows, samples,
 };
 use crate::rubric::model_judge::{
-    Item, JudgePrompts, ModelJudge, ModelJudgeSettings, Protocol, Sheet, Tally,
+    GraderTemplate, Item, JudgePrompts, ModelJudge, ModelJudgeSettings, Protocol, Sheet, Tally,
 };
 use crate::rubric::written::WrittenJudge;
 use crate::train::config::{JudgeTemplates, Role};
@@ -33,7 +33,7 @@ use crate::train::config::{JudgeTemplates, Role};
 /// Judges: a model on a server (all conversations are sent there), the model in the role `judge` of a file, or rules, which are sure of a small share only and need no model.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --server https://api.example.org/v1 \\
+  osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --grader healthbench_eval.py --server https://api.example.org/v1 \\
     --server-model gpt-4.1-2025-04-14 --server-key-env EXAMPLE_KEY
   osler rubric grade healthbench.jsonl --ideal written --out grades.jsonl --judge rules
   osler rubric grade healthbench.jsonl --completions mine.jsonl --out grades.jsonl --server URL --server-model NAME --votes 3
@@ -70,7 +70,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     models: Option<PathBuf>,
 
-    /// Which questions a model is asked [default: healthbench; with --models, judge_templates of the file]
+    /// HealthBench's grader: healthbench_eval.py of simple-evals, or a file with its template alone; it is no part of osler
+    #[arg(long, value_name = "FILE")]
+    grader: Option<PathBuf>,
+
+    /// Which questions a model is asked [default: healthbench with --grader; with --models, judge_templates of the file; otherwise report]
     #[arg(long, value_name = "NAME")]
     protocol: Option<Questions>,
 
@@ -228,12 +232,18 @@ impl Arguments {
             JudgeTemplates::Report => Questions::Report,
             JudgeTemplates::Healthbench => Questions::Healthbench,
         };
-        let questions = self.protocol.or(roles.map(of_roles)).unwrap_or(Questions::Healthbench);
+        let named = self.grader.is_some().then_some(Questions::Healthbench);
+        let questions = self.protocol.or(named).or(roles.map(of_roles)).unwrap_or(Questions::Report);
+        if questions == Questions::Report && self.grader.is_some() {
+            return Err("--grader is for --protocol healthbench: leave one of the two out".into());
+        }
         let (protocol, base) = match (questions, &self.prompts, roles) {
             (Questions::Healthbench, Some(_), _) => {
                 return Err("--prompts is for --protocol report: HealthBench's text is what it is".into());
             }
-            (Questions::Healthbench, None, _) => (Protocol::HealthBench, ModelJudgeSettings::HEALTHBENCH),
+            (Questions::Healthbench, None, roles) => {
+                (Protocol::HealthBench(self.healthbench(roles)?), ModelJudgeSettings::HEALTHBENCH)
+            }
             (Questions::Report, Some(file), _) => {
                 (Protocol::Report(JudgePrompts::read(file)?), ModelJudgeSettings::REPORT)
             }
@@ -279,6 +289,24 @@ impl Arguments {
             })?;
         let tally = judge.tally();
         Ok(self.report(work, &ledger, facts, Some(tally), resumed, stopped))
+    }
+
+    /// The text of HealthBench's grader, as the command line or else the file of roles names it.
+    fn healthbench(&self, roles: Option<&OpenedRoles>) -> Result<GraderTemplate, Box<dyn Error>> {
+        let grader = match (&self.grader, roles) {
+            (Some(file), _) => GraderTemplate::read(file)?,
+            (None, Some(roles)) => roles.judge_grader()?,
+            (None, None) => {
+                let missing = "the text of HealthBench's grader is no part of osler: name healthbench_eval.py of simple-evals with --grader";
+                return Err(missing.into());
+            }
+        };
+        if !grader.is_reference() {
+            terminal::line(
+                "note: the grader's text is not that of simple-evals at ee3b031: scores are not comparable with published ones",
+            );
+        }
+        Ok(grader)
     }
 
     /// Grades what was not judged before, one completion at a time, and keeps each one's grades before the next begins. Gives the

@@ -6,6 +6,7 @@
 
 pub mod evidence;
 pub mod exhibit;
+pub mod grader;
 pub mod prompts;
 pub mod protocol;
 pub mod settings;
@@ -27,6 +28,7 @@ use super::criterion::{Judgement, Rubric, Scope, Verdict};
 use super::judge::Judge;
 
 pub use self::exhibit::{Exhibit, Item, Said, Sheet};
+pub use self::grader::GraderTemplate;
 pub use self::prompts::{JudgePrompts, PromptError};
 pub use self::protocol::Protocol;
 pub use self::settings::{JudgeSettingError, ModelJudgeSettings};

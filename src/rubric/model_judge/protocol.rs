@@ -9,21 +9,18 @@ use crate::chat::{Message, Reply, ReplySchema};
 use crate::data::split_thinking;
 
 use super::exhibit::{Exhibit, Item};
+use super::grader::GraderTemplate;
 use super::prompts::JudgePrompts;
 
-/// The text that HealthBench's grader is given, of simple-evals at commit ee3b031 (MIT; the notice is beside it).
-const HEALTHBENCH: &str = include_str!("../../../data/prompts/judge/healthbench.txt");
 /// The system message that its reference grader is given.
 const HEALTHBENCH_SYSTEM: &str = "You are a helpful assistant.";
-const CONVERSATION: &str = "<<conversation>>";
-const RUBRIC_ITEM: &str = "<<rubric_item>>";
 
 /// Which questions are asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protocol {
-    /// HealthBench's own, letter by letter: one template for all items, the points in the open, the reply in a code fence, and the same
+    /// HealthBench's own, as simple-evals (commit ee3b031) asks them: one template for all items, the points in the open, the reply in a code fence, and the same
     /// question again where it cannot be read.
-    HealthBench,
+    HealthBench(GraderTemplate),
     /// The Baichuan-M2 report's: one template for positive items and one for negative ones.
     Report(JudgePrompts),
 }
@@ -48,7 +45,7 @@ impl Protocol {
     /// A name for reports.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::HealthBench => "healthbench",
+            Self::HealthBench(_) => "healthbench",
             Self::Report(_) => "report",
         }
     }
@@ -61,13 +58,10 @@ impl Protocol {
         item: &Item,
     ) -> (Vec<Message>, Vec<Message>) {
         match self {
-            Self::HealthBench => {
-                let template = HEALTHBENCH.trim_end();
-                let head = template.split(RUBRIC_ITEM).next().unwrap_or_default();
-                // In this order, as the reference does it.
-                let whole = template.replace(CONVERSATION, text).replace(RUBRIC_ITEM, &item.text);
+            Self::HealthBench(grader) => {
+                let (head, whole) = grader.filled(text, &item.text);
                 let asked = |content| vec![Message::system(HEALTHBENCH_SYSTEM), Message::user(content)];
-                (asked(head.replace(CONVERSATION, text)), asked(whole))
+                (asked(head), asked(whole))
             }
             Self::Report(prompts) => {
                 let head = format!("# Conversation\n\n{text}\n\n");
@@ -86,7 +80,7 @@ impl Protocol {
         static NEGATIVE: LazyLock<Option<Arc<ReplySchema>>> =
             LazyLock::new(|| schema("negative_item", UNACCEPTABLE));
         match self {
-            Self::HealthBench => None,
+            Self::HealthBench(_) => None,
             Self::Report(_) if item.good => POSITIVE.clone(),
             Self::Report(_) => NEGATIVE.clone(),
         }
@@ -95,7 +89,7 @@ impl Protocol {
     /// Reads a reply about `item`.
     pub(super) fn read(&self, reply: &Reply, item: &Item) -> Result<Answer, String> {
         match self {
-            Self::HealthBench => healthbench(&reply.message.content),
+            Self::HealthBench(_) => healthbench(&reply.message.content),
             Self::Report(_) => {
                 let content = split_thinking(&reply.message.content).1.to_owned();
                 let reply = Reply { message: Message::assistant(content), ..reply.clone() };
@@ -152,26 +146,17 @@ fn healthbench(text: &str) -> Result<Answer, String> {
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest, Sha256};
-
     use super::*;
     use crate::chat::Finish;
-
-    #[test]
-    fn the_grader_of_healthbench_is_unchanged() {
-        // Of `GRADER_TEMPLATE` in simple-evals at ee3b031, after its `.strip()`.
-        let hash: String =
-            Sha256::digest(HEALTHBENCH.trim_end()).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hash, "2adffd51fd259554ebcd036ad1072d4aa2b7ce3aec2bbffe36271f911632ed3c");
-        assert_eq!(HEALTHBENCH.matches(CONVERSATION).count(), 1);
-        assert_eq!(HEALTHBENCH.matches(RUBRIC_ITEM).count(), 1);
-    }
 
     #[test]
     fn healthbench_shows_the_conversation_then_the_item() {
         let exhibit = Exhibit::completion(&[Message::user("Is it <<rubric_item>>?")], "No.");
         let item = Item { text: "[-6] Says no.".into(), good: false };
-        let (head, asked) = Protocol::HealthBench.question(&exhibit, &exhibit.text(), &item);
+        let grader =
+            "Mark this.\n\n# Conversation\n<<conversation>>\n\n# Rubric item\n<<rubric_item>>\n\nAs JSON.";
+        let protocol = Protocol::HealthBench(GraderTemplate::parse(grader, "t").unwrap());
+        let (head, asked) = protocol.question(&exhibit, &exhibit.text(), &item);
         assert_eq!(asked[0], Message::system("You are a helpful assistant."));
         // The reference fills in the item wherever its mark stands, the conversation included.
         let conversation = "# Conversation\nuser: Is it [-6] Says no.?\n\nassistant: No.\n\n# Rubric item\n[-6] Says no.\n\n";

@@ -147,7 +147,8 @@ fn what_was_not_judged_is_not_judged() {
 fn healthbench_asks_the_same_again_with_another_seed() {
     let model = Scripted::new(&[("[2] Says so", &[Ok("{}"), Ok("```json\n{\"criteria_met\": true}\n```")])]);
     let settings = ModelJudgeSettings { seed: 7, ..ModelJudgeSettings::HEALTHBENCH };
-    let judge = ModelJudge::new(&model, Protocol::HealthBench, settings).unwrap();
+    let grader = GraderTemplate::parse("Mark <<conversation>> by\n<<rubric_item>>", "t").unwrap();
+    let judge = ModelJudge::new(&model, Protocol::HealthBench(grader), settings).unwrap();
     let opinions = judge.judge(&[sheet(&[("[2] Says so", true)])]).remove(0);
     assert_eq!(verdicts(&opinions), [Met]);
     let asked = model.asked.lock().unwrap();

@@ -155,6 +155,9 @@ section! {
         /// `healthbench` is its grader's, word for word.
         judge_templates: JudgeTemplates = JudgeTemplates::Report, Legal::Choice(TEMPLATES), "",
             "the Baichuan-M2 report for training; HealthBench (arXiv 2505.08775) for evaluation";
+        /// HealthBench's grader, for `judge_templates = "healthbench"`: `healthbench_eval.py` of simple-evals, or a file with its template
+        /// alone. The text is no part of osler.
+        judge_grader: Option<PathBuf>, Legal::PATH, "", "no default";
         /// What happens when a model of the patient's (`patient`, `gate`, `check`) gives no answer: `stop` ends the work with an error,
         /// with `rules` the rules do its work for the turn.
         on_failure: OnFailure = OnFailure::Stop, Legal::Choice(ON_FAILURE), "",
@@ -262,6 +265,12 @@ pub(super) fn check(roles: &Roles, found: &mut Findings) {
         majority % 2 == 1,
         &["roles.options.judge_majority"],
         "an odd number, so that one side has more",
+    );
+    let options = roles.options();
+    found.require(
+        options.judge_templates != JudgeTemplates::Healthbench || options.judge_grader.is_some(),
+        &["roles.options.judge_templates", "roles.options.judge_grader"],
+        "report, or healthbench with judge_grader, which names its text",
     );
 }
 
