@@ -18,7 +18,7 @@ use crate::model::decoder::Decoder;
 use crate::rl::{Fragments, Policy};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::config::{RunConfig, Stage};
-use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary};
+use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary, Timing};
 use crate::train::{AdamW, AdamWOptions};
 
 /// How a run ended.
@@ -316,7 +316,7 @@ impl<B: KernelBackend> Run<'_, B> {
         metrics.stage = kind.to_owned();
         metrics.step = self.place.step;
         metrics.stage_step = self.place.stage_step;
-        metrics.timing = clock.finish(metrics.tokens);
+        metrics.timing = Timing { verdicts: metrics.timing.verdicts, ..clock.finish(metrics.tokens) };
         self.dir.step(&metrics)?;
         self.watch.step(&metrics, self.place.stage_step, total);
         let (last, stop) = (self.place.stage_step >= total, self.should_stop());
