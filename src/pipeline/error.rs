@@ -14,6 +14,8 @@ use crate::eval::{CompareError, EvaluationError, HeldOutError, MeasureError};
 use crate::model::weights::WeightsError;
 use crate::rl::FragmentError;
 use crate::rl::heldout::PlayError;
+use crate::roles::OpenRolesError;
+use crate::rubric::model_judge::{JudgeSettingError, PromptError};
 use crate::sim::dialogue::DemonstrationError;
 use crate::train::ScheduleError;
 use crate::train::checkpoint::CheckpointError;
@@ -107,6 +109,34 @@ pub enum PipelineError {
     /// The model could not be written.
     #[error("the model could not be exported: {0}")]
     Export(WeightsError),
+    /// The model of a role could not be opened.
+    #[error(transparent)]
+    Roles(#[from] OpenRolesError),
+    /// What a judge is told cannot be used.
+    #[error("roles.options.prompts: {0}")]
+    JudgePrompts(#[from] PromptError),
+    /// The text of HealthBench's grader is missing.
+    #[error(
+        "roles.options.judge_templates = \"healthbench\" needs the text of HealthBench's grader, which is no part of osler: put \
+         healthbench_eval.py of simple-evals in a folder and name that in roles.options.prompts"
+    )]
+    NoGrader,
+    /// A judge cannot be asked like this.
+    #[error("the judge of [roles]: {0}")]
+    JudgeSetting(#[from] JudgeSettingError),
+    /// The judge failed wholly. The steps of before are saved.
+    #[error(
+        "step {step}: {why}. What the step sampled is lost and all steps before it are saved; once `{judge}` answers again, go on \
+         with `osler train --resume`"
+    )]
+    NoVerdict {
+        /// The step that could not be made, from 1.
+        step: u64,
+        /// The model's name in `[models]`.
+        judge: String,
+        /// What it said.
+        why: FragmentError,
+    },
     /// A stage that no code does yet.
     #[error("stage {kind} is not built yet: take it out of the file")]
     NotBuilt {
