@@ -87,7 +87,7 @@ impl Fragments<'_> {
         round: &Round<'_>,
         goes_on: &mut dyn FnMut(JudgingProgress) -> bool,
     ) -> Result<Marked, FragmentError> {
-        let Round { overlap, start, prompts, seeds } = *round;
+        let Round { overlap, start, prompts, .. } = *round;
         overlap.halt.store(false, Ordering::SeqCst);
         let rubrics: Vec<Rubrics> = self.scenes.iter().map(|scene| self.rubrics(scene)).collect();
         let (jobs, queue) = mpsc::channel::<Job>();
@@ -314,5 +314,51 @@ impl Gathering {
             of.into_iter().map(&pair).unzip()
         };
         Ok(self.found.into_iter().map(row).unzip())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rubric::{Axis, Provenance};
+
+    /// The value of positive criteria of which so many are met, not met and not judged.
+    fn value(counts: (usize, usize, usize), silent: bool, least_coverage: f64) -> (Option<f64>, Found) {
+        let (met, not_met, open) = counts;
+        let criterion = Criterion {
+            text: "x".into(),
+            points: 1,
+            axis: Axis::Inquiry,
+            provenance: Provenance::General,
+            check: None,
+        };
+        let judgements = [
+            vec![Judgement::met(None, ""); met],
+            vec![Judgement::not_met(""); not_met],
+            vec![Judgement::not_judged("lost"); open],
+        ]
+        .concat();
+        let criteria = vec![criterion; judgements.len()];
+        let mark = Mark { reward: None, worth: None };
+        let mut found = Found { mark, asked: 0, judged: 0, why: None };
+        (found.value(&criteria, &judgements, silent, least_coverage), found)
+    }
+
+    #[test]
+    fn a_reward_is_of_what_was_judged_where_that_is_enough() {
+        let of = |counts, least| value(counts, false, least).0;
+        assert_eq!(of((1, 1, 2), 0.5), Some(0.5));
+        assert_eq!((of((1, 1, 3), 0.5), of((1, 1, 3), 0.4)), (None, Some(0.5)));
+        assert_eq!((of((4, 0, 0), 1.0), of((4, 0, 1), 1.0)), (Some(1.0), None));
+        // Not even where nothing has to be judged: no verdict is no reward of 0.
+        assert_eq!(of((0, 0, 3), 0.0), None);
+        let (_, found) = value((1, 1, 3), false, 0.5);
+        assert_eq!((found.asked, found.judged, found.why.as_deref()), (5, 2, Some("lost")));
+    }
+
+    #[test]
+    fn silence_is_no_failure_of_the_judge() {
+        let (worth, found) = value((0, 1, 4), true, 0.9);
+        assert_eq!((worth, found.asked, found.why), (Some(0.0), 0, None));
     }
 }
