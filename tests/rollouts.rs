@@ -379,14 +379,14 @@ fn overlap(halt: &AtomicBool, patience: Duration) -> Overlap<'_> {
 }
 
 impl School {
-    /// A policy that has learned where messages end.
-    fn taught(&self) -> Policy<Flex> {
+    /// Weights that have learned where messages end.
+    fn taught(&self) -> Decoder<Flex> {
         let packing = pack(&self.dialogues, 2048, 1, 0);
         let (mut decoder, mut optimizer) = (self.decoder(), AdamW::new(OPTIONS));
         for batch in packing.batches.iter().cycle().take(16) {
             sft::step(&mut decoder, &mut optimizer, batch, 2048, 1e-2);
         }
-        self.policy_of(decoder)
+        decoder
     }
 
     fn pool<'a>(&'a self, judge: &'a dyn Judge) -> Fragments<'a> {
@@ -398,7 +398,8 @@ impl School {
 fn judging_while_others_are_sampled_changes_no_result() {
     let school = school();
     let (rules, halt) = (RuleJudge::bundled(), AtomicBool::new(false));
-    let (mut after, mut meanwhile) = (school.taught(), school.taught());
+    let taught = school.taught();
+    let (mut after, mut meanwhile) = (school.policy_of(taught.clone()), school.policy_of(taught));
     let mut one = school.pool(&rules);
     let mut two = school.pool(&rules).overlapping(overlap(&halt, PATIENCE));
     for _ in 0..3 {
@@ -418,7 +419,8 @@ fn a_reply_is_judged_before_the_last_is_sampled() {
         Judging { rules: RuleJudge::bundled(), says: &|_| Says::Rules, halt: &halt, begun: Some(begun) };
     let mut pool = school.pool(&judge).overlapping(overlap(&halt, PATIENCE));
     let (mut seen, mut judged_meanwhile) = (Vec::new(), None);
-    let round = pool.round_while(&mut school.taught(), &mut |progress| {
+    let mut policy = school.policy_of(school.taught());
+    let round = pool.round_while(&mut policy, &mut |progress| {
         seen.push(progress);
         if progress.sampled == 1 && judged_meanwhile.is_none() {
             // Sampling stands still here, with all other replies before it, until a judge has begun.
@@ -438,7 +440,8 @@ fn a_reply_is_judged_before_the_last_is_sampled() {
 fn what_a_judge_leaves_open_earns_nothing_and_costs_nothing() {
     let school = school();
     let (rules, halt) = (RuleJudge::bundled(), AtomicBool::new(false));
-    let (plain, _) = school.pool(&rules).round(&mut school.taught()).unwrap();
+    let taught = school.taught();
+    let (plain, _) = school.pool(&rules).round(&mut school.policy_of(taught.clone())).unwrap();
     let spoken = plain.iter().flat_map(|f| f.group.traces().iter().zip(&f.replies)).find(|(trace, reply)| {
         !trace.is_truncated() && reply.text.contains(char::is_alphanumeric) && reply.reward.is_some()
     });
@@ -446,7 +449,7 @@ fn what_a_judge_leaves_open_earns_nothing_and_costs_nothing() {
     let says = |reply: &str| if reply == lost { Says::Nothing } else { Says::Rules };
     let judge = Judging { rules, says: &says, halt: &halt, begun: None };
     let mut pool = school.pool(&judge).overlapping(overlap(&halt, PATIENCE));
-    let (groups, _) = pool.round(&mut school.taught()).unwrap();
+    let (groups, _) = pool.round(&mut school.policy_of(taught)).unwrap();
     let mut without = 0;
     for (before, after) in plain.iter().zip(&groups) {
         let traces = after.group.traces();
@@ -470,7 +473,7 @@ fn a_judge_that_fails_wholly_ends_the_round_and_leaves_the_pool_as_it_was() {
     let says = |_: &str| if dead.load(Ordering::SeqCst) { Says::Nothing } else { Says::Rules };
     let judge = Judging { rules: RuleJudge::bundled(), says: &says, halt: &halt, begun: None };
     let mut pool = school.pool(&judge).overlapping(overlap(&halt, PATIENCE));
-    let mut policy = school.taught();
+    let mut policy = school.policy_of(school.taught());
     pool.round(&mut policy).unwrap();
     let before = pool.state();
     dead.store(true, Ordering::SeqCst);
@@ -489,9 +492,10 @@ fn the_wait_for_verdicts_has_an_end() {
     let judge =
         Judging { rules: RuleJudge::bundled(), says: &|_| Says::NothingAtTheEnd, halt: &halt, begun: None };
     let mut pool = school.pool(&judge).overlapping(overlap(&halt, Duration::ZERO));
-    let late = pool.round(&mut school.taught()).unwrap_err();
+    let mut policy = school.policy_of(school.taught());
+    let late = pool.round(&mut policy).unwrap_err();
     assert!(late.to_string().contains("none came within 0ns of the last reply"), "{late}");
     let mut pool = school.pool(&judge).overlapping(overlap(&halt, PATIENCE));
-    let stopped = pool.round_while(&mut school.taught(), &mut |progress| progress.sampled < progress.replies);
+    let stopped = pool.round_while(&mut policy, &mut |progress| progress.sampled < progress.replies);
     assert!(matches!(stopped, Err(FragmentError::Interrupted)));
 }

@@ -216,7 +216,7 @@ impl Found {
             let open = judgements.iter().find(|judgement| judgement.verdict == Verdict::NotJudged);
             self.why = open.map(|judgement| judgement.reason.clone());
         }
-        let enough = judged as f64 >= least_coverage * criteria.len() as f64;
+        let enough = judged as f64 / criteria.len() as f64 >= least_coverage;
         reward.filter(|_| enough).map(|reward| reward.value)
     }
 }
