@@ -135,7 +135,7 @@ pub enum PipelineError {
         /// The model's name in `[models]`.
         judge: String,
         /// What it said.
-        why: FragmentError,
+        why: Box<FragmentError>,
     },
     /// A stage that no code does yet.
     #[error("stage {kind} is not built yet: take it out of the file")]

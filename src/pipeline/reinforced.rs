@@ -175,7 +175,7 @@ impl<B: KernelBackend> Run<'_, B> {
             return Ok(Flow::Stop);
         }
         let judge = self.prepared.config.roles.model_of(Role::Judge).unwrap_or_default().to_owned();
-        Err(PipelineError::NoVerdict { step: self.place.step + 1, judge, why: error })
+        Err(PipelineError::NoVerdict { step: self.place.step + 1, judge, why: Box::new(error) })
     }
 
     /// `count` rounds of the pool, and the seconds in which verdicts came.
