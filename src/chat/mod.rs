@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod error;
+pub mod halting;
 pub mod message;
 pub mod model;
 pub mod options;
@@ -15,6 +16,7 @@ pub mod structured;
 mod together;
 
 pub use error::ChatError;
+pub use halting::Halting;
 pub use message::{Message, Role};
 pub use model::{Asked, ChatModel, Listener, Part, SharedModel};
 pub use options::{ChatOptions, ConversationKey};

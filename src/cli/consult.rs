@@ -142,7 +142,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
         None => arguments.server.client()?,
     };
     let (units, settings, prompts) = match &opened {
-        Some(opened) => (opened.patient_units(), opened.patient_settings(), opened.patient_prompts()?),
+        Some(opened) => {
+            (opened.patient_units(), opened.patient_settings(), opened.options.patient_prompts()?)
+        }
         None => (SharedUnits::default(), Settings::default(), Cow::Borrowed(Prompts::bundled())),
     };
     let log = arguments.log.as_deref().map(Log::open).transpose()?;
@@ -152,8 +154,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let stopped = || interrupt.is_pressed();
     let judge = match opened.as_ref().and_then(|opened| Some((opened, opened.model(Role::Judge)?))) {
         Some((opened, model)) => {
-            let settings = opened.judge_settings(arguments.seed);
-            let judge = ModelJudge::new(model.as_ref(), opened.judge_protocol()?, settings)?;
+            let settings = opened.options.judge_settings(arguments.seed);
+            let judge = ModelJudge::new(model.as_ref(), opened.options.judge_protocol()?, settings)?;
             Some(judge.stopped_by(&stopped))
         }
         None => None,

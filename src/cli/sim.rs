@@ -233,7 +233,7 @@ impl Eval {
             (Some(file), Some(roles)) => Some(models::open_read(file, roles, &ROLES)?),
             _ => None,
         };
-        let prompts = opened.as_ref().map(|opened| opened.patient_prompts()).transpose()?;
+        let prompts = opened.as_ref().map(|opened| opened.options.patient_prompts()).transpose()?;
         let (cases, named, left_out) = self.read()?;
         let mut interviewers: Vec<Interviewer> = self.doctors.iter().map(|doctor| (*doctor).into()).collect();
         interviewers.sort_unstable();

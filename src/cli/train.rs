@@ -343,11 +343,12 @@ fn start(config: &RunConfig, threads: Option<u16>) -> Result<(), rayon::ThreadPo
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()
 }
 
-/// The plan; the headers of the model's files are read where they are there.
+/// The plan; the headers of models' files are read where they are there.
 fn plan(config: &RunConfig) -> Result<Plan, Box<dyn std::error::Error>> {
     let there = config.model.path.as_deref().filter(|path| path.exists());
     let files = there.map(ModelBundle::open).transpose()?;
-    Ok(Plan::new(config, files.as_ref().map(|files| files.files.config()))?)
+    let plan = Plan::new(config, files.as_ref().map(|files| files.files.config()))?;
+    Ok(plan.with_role_models(config.roles.bytes_on(config.device)?))
 }
 
 fn can_run(config: &RunConfig, plan: &Plan) -> Result<(), UsageError> {

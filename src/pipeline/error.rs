@@ -14,6 +14,9 @@ use crate::eval::{CompareError, EvaluationError, HeldOutError, MeasureError};
 use crate::model::weights::WeightsError;
 use crate::rl::FragmentError;
 use crate::rl::heldout::PlayError;
+use crate::roles::OpenRolesError;
+use crate::roles::RolePromptsError;
+use crate::rubric::model_judge::JudgeSettingError;
 use crate::sim::dialogue::DemonstrationError;
 use crate::train::ScheduleError;
 use crate::train::checkpoint::CheckpointError;
@@ -107,6 +110,28 @@ pub enum PipelineError {
     /// The model could not be written.
     #[error("the model could not be exported: {0}")]
     Export(WeightsError),
+    /// The model of a role could not be opened.
+    #[error(transparent)]
+    Roles(#[from] OpenRolesError),
+    /// What a judge is told cannot be used.
+    #[error(transparent)]
+    JudgePrompts(#[from] RolePromptsError),
+    /// A judge cannot be asked like this.
+    #[error("the judge of [roles]: {0}")]
+    JudgeSetting(#[from] JudgeSettingError),
+    /// The judge failed wholly. The steps of before are saved.
+    #[error(
+        "step {step}: {why}. What the step sampled is lost and all steps before it are saved; once `{judge}` answers again, go on \
+         with `osler train --resume`"
+    )]
+    NoVerdict {
+        /// The step that could not be made, from 1.
+        step: u64,
+        /// The model's name in `[models]`.
+        judge: String,
+        /// What it said.
+        why: Box<FragmentError>,
+    },
     /// A stage that no code does yet.
     #[error("stage {kind} is not built yet: take it out of the file")]
     NotBuilt {

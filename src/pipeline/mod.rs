@@ -2,7 +2,7 @@
 //! model does on held-out patients before and after, the exported model.
 //!
 //! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
-//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `state.rs` (what a checkpoint
+//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `judging.rs` (a model as judge), `state.rs` (what a checkpoint
 //! holds), `finish.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
 
 mod adapter;
@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod fingerprint;
 mod finish;
+mod judging;
 mod patients;
 pub mod prepare;
 mod reinforced;

@@ -1,5 +1,7 @@
 //! The steps of reinforcement learning in consultation.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::Serialize;
 
 use super::error::PipelineError;
@@ -9,11 +11,14 @@ use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
     Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty, LengthReward,
-    NoiseFilter, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
+    NoiseFilter, Overlap, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
 };
-use crate::rubric::{Generator, RuleJudge};
-use crate::train::config::{CarryOn, Detector, Noise, Rl, Stage};
-use crate::train::run::{Clipped, Gap, Phase, RlMetrics, RunError, Spread, StepClock, StepMetrics};
+use crate::rubric::model_judge::Tally;
+use crate::rubric::{Generator, Judge, RuleJudge};
+use crate::train::config::{CarryOn, Detector, Noise, Rl, Role, Stage};
+use crate::train::run::{
+    Clipped, Gap, Judged, Phase, RlMetrics, RunError, Spread, StepClock, StepMetrics, Verdicts,
+};
 
 /// A group in `rollouts.jsonl`.
 #[derive(Serialize)]
@@ -50,7 +55,18 @@ impl<B: KernelBackend> Run<'_, B> {
     ) -> Result<Flow, PipelineError> {
         let prepared = self.prepared;
         let (grpo, positions) = (&stage.grpo, prepared.model.max_position_embeddings);
-        let judge = RuleJudge::bundled();
+        let rules = RuleJudge::bundled();
+        let judging = self.judging.clone();
+        // Set once nobody waits for verdicts any more.
+        let halt = AtomicBool::new(false);
+        let halted = || halt.load(Ordering::SeqCst);
+        let asked = judging.as_ref().map(|judging| judging.model(&halted));
+        let model = judging.as_ref().zip(asked.as_ref());
+        let model = model.map(|(judging, asked)| judging.judge(asked, &halted)).transpose()?;
+        let judge: &dyn Judge = match &model {
+            Some(model) => model,
+            None => &rules,
+        };
         let limits = prepared.patients.limits;
         let options = FragmentOptions {
             consultations: stage.cases,
@@ -72,7 +88,15 @@ impl<B: KernelBackend> Run<'_, B> {
             seed: seed_of(prepared.config.seed, Draws::Rollouts(self.place.stage)),
         };
         let generator = Generator::bundled(limits.turns);
-        let mut fragments = Fragments::new(&prepared.patients.train, generator, &judge, options);
+        let mut fragments = Fragments::new(&prepared.patients.train, generator, judge, options);
+        if let Some(judging) = &judging {
+            fragments = fragments.overlapping(Overlap {
+                judges: judging.at_once,
+                least_coverage: judging.least_coverage,
+                patience: judging.patience,
+                halt: &halt,
+            });
+        }
         if let Some(pool) = pool {
             let state: FragmentsState =
                 serde_json::from_value(pool).map_err(|error| self.damaged(&error.to_string()))?;
@@ -87,7 +111,19 @@ impl<B: KernelBackend> Run<'_, B> {
         }
         loop {
             let mut clock = StepClock::start();
-            let groups = self.rounds(&mut fragments, stage.fragments, &mut clock)?;
+            let (before, tally) =
+                (model.as_ref().map(|_| fragments.state()), model.as_ref().map(|it| it.tally()));
+            let (groups, seconds) = match self.rounds(&mut fragments, stage.fragments, &mut clock) {
+                Err(PipelineError::Fragment(
+                    error @ (FragmentError::Interrupted | FragmentError::NoVerdict { .. }),
+                )) => {
+                    if let Some(before) = before {
+                        fragments.restore(before, &prepared.format);
+                    }
+                    return self.without_verdicts(error, &fragments);
+                }
+                rounds => rounds?,
+            };
             self.log(&groups)?;
             let mut reports = Vec::new();
             for (number, share) in (0..).zip(shares(&groups, grpo.updates as usize)) {
@@ -111,7 +147,10 @@ impl<B: KernelBackend> Run<'_, B> {
                 add(&mut clock, Phase::Optimizer, report.optimizer);
                 reports.push((options.lr, report));
             }
-            let metrics = metrics(&groups, &reports, &stage.noise.detectors);
+            let mut metrics = metrics(&groups, &reports, &stage.noise.detectors);
+            if let (Some(model), Some(tally)) = (&model, tally) {
+                verdicts(&mut metrics, &groups, &model.tally().since(&tally), seconds);
+            }
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
                 return Ok(flow);
             }
@@ -122,16 +161,38 @@ impl<B: KernelBackend> Run<'_, B> {
         }
     }
 
-    /// `count` rounds of the pool.
+    /// Ends the run before a step of which a judge said nothing, whoever is tired of waiting; `fragments` is as it was before the step.
+    fn without_verdicts(
+        &mut self,
+        error: FragmentError,
+        fragments: &Fragments<'_>,
+    ) -> Result<Flow, PipelineError> {
+        // The end of the stage before is saved in any case.
+        if self.place.stage_step > 0 {
+            self.save_unmeasured(fragments)?;
+        }
+        if matches!(error, FragmentError::Interrupted) {
+            return Ok(Flow::Stop);
+        }
+        let judge = self.prepared.config.roles.model_of(Role::Judge).unwrap_or_default().to_owned();
+        Err(PipelineError::NoVerdict { step: self.place.step + 1, judge, why: Box::new(error) })
+    }
+
+    /// `count` rounds of the pool, and the seconds in which verdicts came.
     fn rounds(
         &mut self,
         fragments: &mut Fragments<'_>,
         count: usize,
         clock: &mut StepClock,
-    ) -> Result<Vec<Fragment>, PipelineError> {
-        let mut groups = Vec::new();
+    ) -> Result<(Vec<Fragment>, f64), PipelineError> {
+        let (mut groups, mut verdicts) = (Vec::new(), 0.0);
         for _ in 0..count {
-            let (round, seconds) = match fragments.round(&mut self.policy) {
+            let Self { policy, watch, .. } = self;
+            let round = fragments.round_while(policy, &mut |progress| {
+                watch.judged(progress.judged as u64, progress.replies as u64);
+                !watch.should_stop()
+            });
+            let (round, seconds) = match round {
                 Err(FragmentError::Request(error)) => {
                     return Err(self.refused(&error).unwrap_or(FragmentError::Request(error).into()));
                 }
@@ -139,9 +200,10 @@ impl<B: KernelBackend> Run<'_, B> {
             };
             add(clock, Phase::Rollout, seconds.rollout);
             add(clock, Phase::Judge, seconds.judge);
+            verdicts += seconds.verdicts;
             groups.extend(round);
         }
-        Ok(groups)
+        Ok((groups, verdicts))
     }
 
     fn log(&mut self, groups: &[Fragment]) -> Result<(), RunError> {
@@ -217,6 +279,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[De
             groups: groups.iter().filter(judged).count() as u64,
             equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
+            judged: None,
             noise: detectors.iter().map(|detector| (*detector, fired(detector))).collect(),
             entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
             kl: kls().next().map(|_| Spread::of(kls())),
@@ -228,4 +291,18 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[De
         }),
         ..StepMetrics::default()
     }
+}
+
+/// Adds what a model that judges did in the step: `tally` is of the step alone.
+fn verdicts(metrics: &mut StepMetrics, groups: &[Fragment], tally: &Tally, seconds: f64) {
+    let rewards = groups.iter().flat_map(|group| &group.replies).map(|reply| reply.reward);
+    if let Some(rl) = &mut metrics.rl {
+        rl.judged = Some(Judged {
+            criteria: tally.items,
+            not_judged: tally.items.saturating_sub(tally.judged),
+            without_reward: rewards.filter(Option::is_none).count() as u64,
+        });
+    }
+    let Tally { requests, failed, .. } = *tally;
+    metrics.timing.verdicts = Some(Verdicts { requests, failed, cached: tally.cached_ratio(), seconds });
 }

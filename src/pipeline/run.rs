@@ -7,6 +7,7 @@ use super::base::{BASE, check_base, policy};
 use super::error::PipelineError;
 use super::fingerprint::Fingerprint;
 use super::finish;
+use super::judging::Judging;
 use super::prepare::Prepared;
 use super::state::{self, NoNumber};
 use super::watch::Watch;
@@ -18,7 +19,7 @@ use crate::model::decoder::Decoder;
 use crate::rl::{Fragments, Policy};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::config::{RunConfig, Stage};
-use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary};
+use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary, Timing};
 use crate::train::{AdamW, AdamWOptions};
 
 /// How a run ended.
@@ -129,6 +130,8 @@ pub(super) struct Run<'a, B: KernelBackend> {
     /// The model that the stage started with, where its loss holds the policy to it.
     pub reference: Option<Decoder<B>>,
     pub optimizer: AdamW<B>,
+    /// The model that judges replies, where rules do not.
+    pub judging: Option<Judging>,
     pub dir: RunDirectory,
     pub place: Place,
     pub watch: &'a mut dyn Watch,
@@ -170,6 +173,7 @@ fn go<B: KernelBackend>(
     };
     let (mut before, checksum) = read.unzip();
     finish::check_model(start.dir())?;
+    let judging = Judging::open(config, place.stage, watch)?;
     let (mut policy, base) = policy::<B>(prepared, device, watch)?;
     if let (Some(checkpoint), Some(base)) = (start.checkpoint(), &base) {
         check_base(config, checkpoint, base)?;
@@ -189,6 +193,7 @@ fn go<B: KernelBackend>(
         policy,
         reference,
         optimizer,
+        judging,
         dir,
         place,
         watch,
@@ -316,7 +321,7 @@ impl<B: KernelBackend> Run<'_, B> {
         metrics.stage = kind.to_owned();
         metrics.step = self.place.step;
         metrics.stage_step = self.place.stage_step;
-        metrics.timing = clock.finish(metrics.tokens);
+        metrics.timing = Timing { verdicts: metrics.timing.verdicts, ..clock.finish(metrics.tokens) };
         self.dir.step(&metrics)?;
         self.watch.step(&metrics, self.place.stage_step, total);
         let (last, stop) = (self.place.stage_step >= total, self.should_stop());

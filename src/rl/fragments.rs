@@ -8,12 +8,17 @@
 //! could learn to fill every reply up. A share of every other reward is what the reply makes of the whole consultation: what
 //! that is worth where the reply ends it, and what it is expected to be worth ([`Prospect`]) where it goes on. A message alone
 //! does not show that it ended too early, or that it asked for what would have come out anyway.
+//!
+//! Rules mark replies once all are sampled, which takes little. A judge that is slow begins with each reply when it is finished ([`Overlap`]).
+
+mod marks;
+mod overlap;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -23,16 +28,21 @@ use crate::data::conversation::{ConversationError, DialogueFormat, History};
 use crate::data::lexicon::Lexicon;
 use crate::data::shuffle::shuffle;
 use crate::engine::error::RequestError;
-use crate::engine::request::{Output, StopReason};
+use crate::engine::request::Output;
 use crate::kernels::KernelBackend;
 use crate::rl::advantage::{AdvantageError, Advantages, LengthReward};
 use crate::rl::filter::NoiseFilter;
 use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::prospect::Prospect;
 use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
-use crate::rubric::{Criterion, Generator, Judge, Judgement, Reward};
+use crate::rubric::{Generator, Judge};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
 use crate::train::config::{AdvantageScale, Detector};
+
+pub use self::overlap::{JudgingProgress, Overlap};
+
+use self::marks::{Mark, Marked};
+use self::overlap::Round;
 
 /// What went wrong while replies were sampled and marked.
 #[derive(Debug, Error)]
@@ -52,6 +62,20 @@ pub enum FragmentError {
     /// Rewards that are no numbers.
     #[error(transparent)]
     Advantage(#[from] AdvantageError),
+    /// No reply can be judged while others are sampled.
+    #[error("no thread can be started to judge replies: {0}")]
+    Threads(std::io::Error),
+    /// The judge said nothing of anything, so that nobody knows what any reply earned.
+    #[error("the judge gave no verdict on any of a round's {criteria} criteria: {why}")]
+    NoVerdict {
+        /// What it was asked about.
+        criteria: usize,
+        /// What came of the first, or that time was up.
+        why: String,
+    },
+    /// The caller waits for verdicts no more.
+    #[error("the wait for verdicts was interrupted")]
+    Interrupted,
 }
 
 /// How consultations are held.
@@ -139,20 +163,13 @@ struct Scene {
     worth: Vec<f64>,
 }
 
-/// What a reply earned.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    reward: Option<f64>,
-    /// What the whole consultation is worth after it and the patient's answer.
-    worth: Option<f64>,
-}
-
 /// The pool.
 pub struct Fragments<'a> {
     cases: &'a [Case],
     generator: Generator<'a>,
     judge: &'a dyn Judge,
     options: FragmentOptions,
+    overlap: Option<Overlap<'a>>,
     scenes: Vec<Scene>,
     prospect: Prospect,
     next: u64,
@@ -164,8 +181,10 @@ pub struct Fragments<'a> {
 pub struct RoundSeconds {
     /// Sampling.
     pub rollout: f64,
-    /// Rubrics, verdicts and patients.
+    /// Rubrics, verdicts and patients, as far as they came after sampling.
     pub judge: f64,
+    /// From the first finished reply to the last verdict, where they come while others are sampled; a part of it is in `rollout`.
+    pub verdicts: f64,
 }
 
 impl<'a> Fragments<'a> {
@@ -181,7 +200,13 @@ impl<'a> Fragments<'a> {
     ) -> Self {
         assert!(!cases.is_empty(), "a pool without cases");
         let prospect = Prospect::default();
-        Self { cases, generator, judge, options, scenes: Vec::new(), prospect, next: 0, round: 0 }
+        let (overlap, scenes) = (None, Vec::new());
+        Self { cases, generator, judge, options, overlap, scenes, prospect, next: 0, round: 0 }
+    }
+
+    /// The same, whose judge begins with each reply when it is finished.
+    pub fn overlapping(self, overlap: Overlap<'a>) -> Self {
+        Self { overlap: Some(overlap), ..self }
     }
 
     /// The pool as it stands.
@@ -216,11 +241,25 @@ impl<'a> Fragments<'a> {
         &mut self,
         policy: &mut Policy<B>,
     ) -> Result<(Vec<Fragment>, RoundSeconds), FragmentError> {
+        self.round_while(policy, &mut |_| true)
+    }
+
+    /// The same. Where replies are judged while others are sampled, `goes_on` hears how far that is, each time a reply is finished and
+    /// several times a second while verdicts are waited for. Where it says no then, the round is given up.
+    ///
+    /// # Errors
+    ///
+    /// What [`FragmentError`] says; the pool stays where it was before the round.
+    pub fn round_while<B: KernelBackend>(
+        &mut self,
+        policy: &mut Policy<B>,
+        goes_on: &mut dyn FnMut(JudgingProgress) -> bool,
+    ) -> Result<(Vec<Fragment>, RoundSeconds), FragmentError> {
         while self.scenes.len() < self.options.consultations {
             let scene = self.open(policy)?;
             self.scenes.push(scene);
         }
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let prompts: Vec<Vec<u32>> = self
             .scenes
             .iter()
@@ -229,18 +268,14 @@ impl<'a> Fragments<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
         rng.set_stream(self.round);
         let seeds: Vec<u64> = prompts.iter().map(|_| rng.next_u64()).collect();
-        let outputs = policy.replies(&prompts, &seeds, self.options.sampling)?;
-        let rollout = start.elapsed().as_secs_f64();
-
-        let start = std::time::Instant::now();
-        let texts = outputs
-            .iter()
-            .map(|group| group.iter().map(|reply| policy.text(&reply.ids)).collect::<Result<Vec<_>, _>>())
-            .collect::<Result<Vec<_>, _>>()?;
-        let marks: Vec<Vec<Mark>> = (&self.scenes, &texts, &outputs)
-            .into_par_iter()
-            .map(|(scene, texts, outputs)| self.marks(scene, texts, outputs))
-            .collect();
+        let marked = match &self.overlap {
+            None => self.marked(policy, &prompts, &seeds, start)?,
+            Some(overlap) => {
+                let overlapped = Round { overlap, start, prompts: &prompts, seeds: &seeds };
+                self.marked_while_sampled(policy, &overlapped, goes_on)?
+            }
+        };
+        let Marked { outputs, texts, marks, rollout, sampled, verdicts } = marked;
         let mut fragments = Vec::with_capacity(prompts.len());
         let mut chosen = Vec::with_capacity(prompts.len());
         for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
@@ -262,7 +297,8 @@ impl<'a> Fragments<'a> {
         }
         self.carry_on(&outputs, &texts, &marks, &chosen, policy)?;
         self.round += 1;
-        Ok((fragments, RoundSeconds { rollout, judge: start.elapsed().as_secs_f64() }))
+        let judge = sampled.elapsed().as_secs_f64();
+        Ok((fragments, RoundSeconds { rollout, judge, verdicts }))
     }
 
     fn open<B: KernelBackend>(&mut self, policy: &Policy<B>) -> Result<Scene, ConversationError> {
@@ -292,31 +328,6 @@ impl<'a> Fragments<'a> {
         let mut order: Vec<usize> = (0..self.cases.len()).collect();
         shuffle(&mut order, |n| (rng.next_u64() % n as u64) as usize);
         &self.cases[order[place as usize]]
-    }
-
-    fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
-        let case = self.case(scene.number);
-        let rubric = self.generator.for_reply(case, &scene.consultation);
-        let judgements = self.judge.judge_replies(case, &scene.consultation, texts, &rubric);
-        let whole = (self.options.outcome > 0.0).then(|| self.generator.for_consultation(case));
-        let value = |criteria: &[Criterion], judgements: &[Judgement]| {
-            Reward::of(criteria, judgements).ok().map(|reward| reward.value)
-        };
-        let replies = texts.iter().zip(outputs).zip(&judgements);
-        let marks = replies.map(|((text, output), judgements)| {
-            let own = value(&rubric.criteria, judgements);
-            let Some(whole) = &whole else { return Mark { reward: earned(own, output), worth: None } };
-            let mut after = scene.consultation.clone();
-            Patient::new(&scene.script, self.options.limits).answer(&mut after, text);
-            let worth = value(&whole.criteria, &self.judge.judge_consultation(case, &after, whole));
-            let reward = own.zip(worth).map(|(own, worth)| {
-                let goes_on = after.ending.is_none();
-                let end = if goes_on { self.prospect.expected(after.turns.len(), worth) } else { worth };
-                own + self.options.outcome * (end - own)
-            });
-            Mark { reward: earned(reward, output), worth }
-        });
-        marks.collect()
     }
 
     fn with_bonus(
@@ -387,11 +398,6 @@ impl<'a> Fragments<'a> {
         }
         Ok(())
     }
-}
-
-/// The reward of a reply that is worth `reward`: nothing where it was cut off.
-fn earned(reward: Option<f64>, output: &Output) -> Option<f64> {
-    if output.stop == StopReason::Length { Some(0.0) } else { reward }
 }
 
 /// The patient's last words.

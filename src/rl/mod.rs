@@ -17,10 +17,11 @@ pub use advantage::{AdvantageError, Advantages, LengthReward, quantile};
 pub use batch_loss::{BatchLoss, Seen};
 pub use filter::{FilterError, Noise, NoiseFilter, repetition};
 pub use fragments::{
-    Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, MarkedReply, RoundSeconds,
+    Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, JudgingProgress, MarkedReply,
+    Overlap, RoundSeconds,
 };
 pub use objective::{Clip, KlPenalty, PolicyLoss, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
-pub use policy::{Policy, ReplySampling};
+pub use policy::{FinishedReply, Policy, ReplySampling};
 pub use prospect::Prospect;
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};
 pub use update::{UpdateOptions, UpdateReport, update};

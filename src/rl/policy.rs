@@ -1,9 +1,12 @@
 //! The model that consults: an engine with its weights, and the form its conversations are written in.
 
+use std::collections::HashMap;
+use std::mem;
+
 use crate::data::conversation::{ConversationError, DialogueFormat};
 use crate::engine::core::Engine;
 use crate::engine::error::RequestError;
-use crate::engine::request::{Output, Request};
+use crate::engine::request::{Output, Request, RequestId, StopReason};
 use crate::engine::sampling::SamplingParams;
 use crate::kernels::KernelBackend;
 use crate::model::decoder::Decoder;
@@ -27,6 +30,19 @@ pub struct ReplySampling {
     pub max_new_tokens: usize,
     /// 0 takes the likeliest token.
     pub temperature: f32,
+}
+
+/// A reply that is finished, while others may still be sampled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedReply {
+    /// Which prompt it replies to, from 0.
+    pub prompt: usize,
+    /// Which of the replies to it, from 0.
+    pub sample: usize,
+    /// Its tokens, as in its [`Output`].
+    pub ids: Vec<u32>,
+    /// Why it ended.
+    pub stop: StopReason,
 }
 
 impl<B: KernelBackend> Policy<B> {
@@ -92,6 +108,50 @@ impl<B: KernelBackend> Policy<B> {
         seeds: &[u64],
         sampling: ReplySampling,
     ) -> Result<Vec<Vec<Output>>, RequestError> {
+        let ids = self.submit(prompts, seeds, sampling)?;
+        let outputs = self.engine.run(&ids);
+        outputs.iter().flatten().try_for_each(Output::check)?;
+        Ok(outputs)
+    }
+
+    /// The same replies, of which each is told to `heard` when it is finished: those that end sooner come first.
+    ///
+    /// # Panics
+    /// As [`Policy::replies`].
+    pub fn replies_heard(
+        &mut self,
+        prompts: &[Vec<u32>],
+        seeds: &[u64],
+        sampling: ReplySampling,
+        heard: &mut dyn FnMut(FinishedReply),
+    ) -> Result<Vec<Vec<Output>>, RequestError> {
+        let ids = self.submit(prompts, seeds, sampling)?;
+        let places: HashMap<RequestId, usize> = ids.iter().copied().zip(0..).collect();
+        let mut written = vec![vec![Vec::new(); sampling.samples]; prompts.len()];
+        while !self.engine.is_idle() {
+            for event in self.engine.step() {
+                let Some(&prompt) = places.get(&event.request) else { continue };
+                let sample = event.sample;
+                let Some(ids) = written.get_mut(prompt).and_then(|of| of.get_mut(sample)) else { continue };
+                ids.push(event.id);
+                if let Some(stop) = event.stop {
+                    heard(FinishedReply { prompt, sample, ids: mem::take(ids), stop });
+                }
+            }
+        }
+        let outputs: Vec<Vec<Output>> =
+            ids.iter().map(|id| self.engine.take(*id).unwrap_or_default()).collect();
+        outputs.iter().flatten().try_for_each(Output::check)?;
+        Ok(outputs)
+    }
+
+    /// Queues replies to each of `prompts`.
+    fn submit(
+        &mut self,
+        prompts: &[Vec<u32>],
+        seeds: &[u64],
+        sampling: ReplySampling,
+    ) -> Result<Vec<RequestId>, RequestError> {
         assert_eq!(prompts.len(), seeds.len(), "one seed a prompt");
         let ids = prompts.iter().zip(seeds).map(|(prompt, &seed)| {
             self.engine.submit(Request {
@@ -105,10 +165,7 @@ impl<B: KernelBackend> Policy<B> {
                 ..Request::greedy(prompt.clone(), sampling.max_new_tokens)
             })
         });
-        let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        let outputs = self.engine.run(&ids);
-        outputs.iter().flatten().try_for_each(Output::check)?;
-        Ok(outputs)
+        ids.collect()
     }
 
     /// The text of a reply; what was sampled of its words only.

@@ -1,6 +1,6 @@
 //! From a configuration to models that answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use crate::chat::client::{ApiKey, BaseUrl, Client, ClientSettings, Limits, Timeo
 use crate::chat::servers::{Servers, ServersSettings};
 use crate::data::{BuiltinTemplate, ChatTemplate};
 use crate::engine::memory::available_memory;
-use crate::engine::{EngineChat, EngineChatSettings, EngineOptions, ModelBundle, OpenError, SamplingParams};
+use crate::engine::{
+    Device, EngineChat, EngineChatSettings, EngineOptions, ModelBundle, OpenError, SamplingParams,
+};
 use crate::roles::OpenRolesError;
 use crate::roles::set::Set;
 use crate::train::config::{LocalModel, ModelSource, Role, RoleOptions, Roles, ServedModel};
@@ -63,6 +65,35 @@ impl Roles {
             Ok(Set::over(model, source.replies()))
         })?;
         Ok(OpenedRoles { models, options: self.options(), notes })
+    }
+
+    /// Bytes that the models of this process which play a role take on `device`, each counted once. One whose files are not there, or
+    /// whose device this build has not, counts nothing.
+    ///
+    /// # Errors
+    ///
+    /// Files that are there and cannot be used.
+    pub fn bytes_on(&self, device: Device) -> Result<u64, OpenRolesError> {
+        let mut counted = BTreeSet::new();
+        let mut bytes = 0u64;
+        for (_, name, source) in self.played() {
+            let ModelSource::Local(local) = source else { continue };
+            if local.device != device || !local.path.exists() || !counted.insert(name) {
+                continue;
+            }
+            let planned = ModelBundle::open(&local.path).and_then(|bundle| {
+                let context = local.context.unwrap_or(CONTEXT.min(longest(&bundle)));
+                bundle.plan(device, local.dtype, options(context, None))
+            });
+            match planned {
+                Ok(plan) => bytes = bytes.saturating_add(plan.total()),
+                Err(OpenError::Device(_)) => {}
+                Err(source) => {
+                    return Err(OpenRolesError::Files { name: name.to_owned(), source: Box::new(source) });
+                }
+            }
+        }
+        Ok(bytes)
     }
 
     /// The model of each role, where `open` is called once for each model that plays any.
@@ -143,23 +174,33 @@ fn load(
                 .map_err(|source| OpenRolesError::Template { name: name.to_owned(), source })?
         }
     };
-    let most = bundle.files.config().max_position_embeddings;
+    let most = longest(&bundle);
     let context = local.context.unwrap_or(CONTEXT.min(most));
     if context > most {
         return Err(OpenRolesError::Context { name: name.to_owned(), found: context, most });
     }
-    let options = EngineOptions {
-        cache_tokens: context,
-        batch_tokens: BATCH_TOKENS,
-        memory_limit: available_memory(local.device),
-        ..EngineOptions::default()
-    };
+    let options = options(context, available_memory(local.device));
     let mut show = |done, all| progress(name, done, all);
     let engine =
         bundle.engine(local.device, local.dtype, local.activations, options, &mut show).map_err(files)?;
     let sampling = SamplingParams::default();
     let settings = EngineChatSettings { template, thinking: local.thinking, context, sampling };
     Ok(Arc::new(EngineChat::new(&bundle, engine, settings).map_err(files)?))
+}
+
+/// The model's longest sequence.
+fn longest(bundle: &ModelBundle) -> usize {
+    bundle.files.config().max_position_embeddings
+}
+
+/// The engine of a model whose conversations have at most `context` tokens.
+fn options(context: usize, memory_limit: Option<u64>) -> EngineOptions {
+    EngineOptions {
+        cache_tokens: context,
+        batch_tokens: BATCH_TOKENS,
+        memory_limit,
+        ..EngineOptions::default()
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::roles::{OpenedRoles, RolePromptsError};
 use crate::rubric::model_judge::{ModelJudgeSettings, Protocol};
 use crate::sim::played::{Settings, SharedUnits};
-use crate::train::config::{JudgeTemplates, Role};
+use crate::train::config::{JudgeTemplates, Role, RoleOptions};
 
 impl OpenedRoles {
     /// The patient's units: `patient` is the voice.
@@ -16,14 +16,16 @@ impl OpenedRoles {
     pub fn patient_settings(&self) -> Settings {
         Settings { on_failure: self.options.on_failure, ..Settings::default() }
     }
+}
 
+impl RoleOptions {
     /// Which questions the judge is asked.
     ///
     /// # Errors
     ///
     /// Prompts of the configuration that cannot be used.
     pub fn judge_protocol(&self) -> Result<Protocol, RolePromptsError> {
-        Ok(match self.options.judge_templates {
+        Ok(match self.judge_templates {
             JudgeTemplates::Report => Protocol::Report(self.judge_prompts()?),
             JudgeTemplates::Healthbench => Protocol::HealthBench(self.judge_grader()?),
         })
@@ -31,7 +33,7 @@ impl OpenedRoles {
 
     /// How the judge is asked.
     pub fn judge_settings(&self, seed: u64) -> ModelJudgeSettings {
-        let base = match self.options.judge_templates {
+        let base = match self.judge_templates {
             JudgeTemplates::Report => ModelJudgeSettings::REPORT,
             JudgeTemplates::Healthbench => ModelJudgeSettings::HEALTHBENCH,
         };
@@ -41,7 +43,7 @@ impl OpenedRoles {
     /// `base` with as many verdicts as the configuration wants. Several need a temperature, or all would be the same: where `base` has
     /// none, it is that of HealthBench's grader.
     pub fn voting(&self, base: ModelJudgeSettings) -> ModelJudgeSettings {
-        let votes = self.options.judge_majority;
+        let votes = self.judge_majority;
         let cold = votes > 1 && base.temperature == 0.0;
         let temperature = if cold { ModelJudgeSettings::HEALTHBENCH.temperature } else { base.temperature };
         ModelJudgeSettings { votes, temperature, ..base }
@@ -86,14 +88,14 @@ mod tests {
             (&healthbench, 1, 0.5, "healthbench"),
         ] {
             let roles = opened(&format!("[roles.options]\n{options}\n"));
-            let settings = roles.judge_settings(7);
+            let settings = roles.options.judge_settings(7);
             assert_eq!(
                 (settings.votes, settings.temperature, settings.seed),
                 (votes, temperature, 7),
                 "{options}"
             );
             assert_eq!(settings.check(), Ok(()));
-            assert_eq!(roles.judge_protocol().unwrap().name(), name);
+            assert_eq!(roles.options.judge_protocol().unwrap().name(), name);
         }
     }
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::roles::OpenedRoles;
 use crate::rubric::authoring::Templates;
 use crate::rubric::authoring::templates::TemplateError;
 use crate::rubric::model_judge::{GraderTemplate, JudgePrompts, PromptError as JudgePromptError};
 use crate::sim::Prompts;
 use crate::sim::played::PromptError;
+use crate::train::config::RoleOptions;
 
 /// What it may hold.
 const PARTS: [&str; 3] = [PATIENT, JUDGE, RUBRIC];
@@ -54,7 +54,7 @@ pub enum RolePromptsError {
     Rubric(#[from] TemplateError),
 }
 
-impl OpenedRoles {
+impl RoleOptions {
     /// What the patient's models are asked: the configuration's prompts over those that come with osler.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl OpenedRoles {
     ///
     /// None is named, or the file cannot be used.
     pub fn judge_grader(&self) -> Result<GraderTemplate, RolePromptsError> {
-        let file = self.options.judge_grader.as_deref().ok_or(RolePromptsError::NoGrader)?;
+        let file = self.judge_grader.as_deref().ok_or(RolePromptsError::NoGrader)?;
         Ok(GraderTemplate::read(file)?)
     }
 
@@ -103,7 +103,7 @@ impl OpenedRoles {
 
     /// A folder within the configuration's; `None` where there is none of that name.
     fn part(&self, name: &str) -> Result<Option<PathBuf>, RolePromptsError> {
-        self.options.prompts.as_deref().map_or(Ok(None), |folder| part(folder, name))
+        self.prompts.as_deref().map_or(Ok(None), |folder| part(folder, name))
     }
 }
 
@@ -129,14 +129,10 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::train::config::{RoleOptions, Roles};
 
-    /// No models, and prompts of this folder.
-    fn opened(prompts: Option<&Path>) -> OpenedRoles {
-        let roles = Roles::parse("", Path::new("models.toml")).unwrap_or_else(|error| panic!("{error}"));
-        let mut opened = roles.open(&mut |_, _, _| {}).unwrap_or_else(|error| panic!("{error}"));
-        opened.options = RoleOptions { prompts: prompts.map(Path::to_owned), ..opened.options };
-        opened
+    /// Prompts of this folder.
+    fn opened(prompts: Option<&Path>) -> RoleOptions {
+        RoleOptions { prompts: prompts.map(Path::to_owned), ..RoleOptions::default() }
     }
 
     #[test]

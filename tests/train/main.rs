@@ -2,8 +2,16 @@
 //! had not been, and what is wrong is said before anything is lost.
 
 mod command;
+// Servers on loopback, of which other tests use more.
+#[allow(dead_code)]
+#[path = "../chat_server/farm.rs"]
+mod farm;
+mod judged;
 mod lora;
 mod resumed;
+#[allow(dead_code)]
+#[path = "../chat_server/scripted.rs"]
+mod scripted;
 
 use std::fs;
 use std::path::Path;

@@ -118,7 +118,7 @@ impl Generate {
         let roles = self.models.as_deref().map(|file| models::open(file, &[Role::Rubric])).transpose()?;
         let templates = match (&self.prompts, &roles) {
             (Some(folder), _) => Templates::with_folder(folder)?,
-            (None, Some(roles)) => roles.rubric_templates()?,
+            (None, Some(roles)) => roles.options.rubric_templates()?,
             (None, None) => Templates::bundled(),
         };
         let client = match &roles {

@@ -248,12 +248,12 @@ impl Arguments {
                 (Protocol::Report(JudgePrompts::read(file)?), ModelJudgeSettings::REPORT)
             }
             (Questions::Report, None, Some(roles)) => {
-                (Protocol::Report(roles.judge_prompts()?), ModelJudgeSettings::REPORT)
+                (Protocol::Report(roles.options.judge_prompts()?), ModelJudgeSettings::REPORT)
             }
             (Questions::Report, None, None) => (Protocol::report(), ModelJudgeSettings::REPORT),
         };
         let base = match roles {
-            Some(roles) => roles.voting(base),
+            Some(roles) => roles.options.voting(base),
             None => base,
         };
         let settings = ModelJudgeSettings {
@@ -295,7 +295,7 @@ impl Arguments {
     fn healthbench(&self, roles: Option<&OpenedRoles>) -> Result<GraderTemplate, Box<dyn Error>> {
         let grader = match (&self.grader, roles) {
             (Some(file), _) => GraderTemplate::read(file)?,
-            (None, Some(roles)) => roles.judge_grader()?,
+            (None, Some(roles)) => roles.options.judge_grader()?,
             (None, None) => {
                 let missing = "the text of HealthBench's grader is no part of osler: name healthbench_eval.py of simple-evals with --grader";
                 return Err(missing.into());

@@ -10,7 +10,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::line;
 use crate::pipeline::{Part, Watch};
 use crate::train::config::Detector;
-use crate::train::run::StepMetrics;
+use crate::train::run::{Judged, StepMetrics, Verdicts};
 
 /// Where stderr is no terminal, supervised steps are reported at most so often.
 const QUIET: Duration = Duration::from_secs(5);
@@ -109,6 +109,12 @@ impl Watch for Bars {
         }
     }
 
+    fn judged(&mut self, done: u64, total: u64) {
+        if self.terminal {
+            self.bar.set_message(format!("{done} of {total} replies judged"));
+        }
+    }
+
     fn note(&mut self, note: &str) {
         // Without a bar on screen `println` would say nothing.
         self.bar.suspend(|| line(note));
@@ -117,7 +123,9 @@ impl Watch for Bars {
     fn should_stop(&mut self) -> bool {
         if !self.stopping && self.interrupt.is_pressed() {
             self.stopping = true;
-            self.note("stopping: the step at hand is finished and saved; Ctrl-C again ends at once");
+            self.note(
+                "stopping: the step at hand is finished and saved, or given up if it waits for a model; Ctrl-C again ends at once",
+            );
         }
         self.stopping
     }
@@ -127,10 +135,11 @@ fn in_words(metrics: &StepMetrics) -> String {
     let timing = &metrics.timing;
     match &metrics.rl {
         Some(rl) => format!(
-            "reward {:.3}, {:.0} tokens a reply{}, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
+            "reward {:.3}, {:.0} tokens a reply{}{}, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
             rl.reward.mean,
             rl.reply_tokens.mean,
             noise_in_words(&rl.noise),
+            verdicts_in_words(rl.judged.as_ref(), timing.verdicts.as_ref()),
             timing.seconds,
             timing.rollout,
             timing.judge,
@@ -148,9 +157,32 @@ fn noise_in_words(noise: &BTreeMap<Detector, u64>) -> String {
     if words.is_empty() { String::new() } else { format!(", noise: {}", words.join(" ")) }
 }
 
+/// What a model that judges did; nothing where rules judge.
+fn verdicts_in_words(judged: Option<&Judged>, verdicts: Option<&Verdicts>) -> String {
+    let (Some(judged), Some(verdicts)) = (judged, verdicts) else { return String::new() };
+    let Judged { criteria, not_judged, without_reward } = judged;
+    let cached = verdicts.cached.map(|it| format!(", {:.0}% cached", 100.0 * it)).unwrap_or_default();
+    format!(
+        ", {not_judged} of {criteria} criteria not judged, {without_reward} replies without reward, {} requests{cached} in {:.2} s",
+        verdicts.requests, verdicts.seconds
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_that_judges_is_in_the_line() {
+        assert_eq!(verdicts_in_words(None, None), "");
+        let judged = Judged { criteria: 40, not_judged: 3, without_reward: 1 };
+        let verdicts = Verdicts { requests: 42, failed: 2, cached: Some(0.634), seconds: 1.5 };
+        let words =
+            ", 3 of 40 criteria not judged, 1 replies without reward, 42 requests, 63% cached in 1.50 s";
+        assert_eq!(verdicts_in_words(Some(&judged), Some(&verdicts)), words);
+        let uncounted = Verdicts { cached: None, ..verdicts };
+        assert!(verdicts_in_words(Some(&judged), Some(&uncounted)).ends_with("42 requests in 1.50 s"));
+    }
 
     #[test]
     fn only_detectors_that_fired_are_in_the_line() {

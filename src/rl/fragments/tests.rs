@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::bank::{Bank, SynthOptions};
+use crate::engine::request::StopReason;
 use crate::rubric::RuleJudge;
 
 const LIMITS: Limits = Limits { turns: 10, patience: 3 };

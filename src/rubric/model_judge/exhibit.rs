@@ -50,9 +50,13 @@ impl Exhibit {
 
     /// The conversation as HealthBench renders it: `who: text`, with an empty line between messages.
     pub fn text(&self) -> String {
-        let lines: Vec<String> =
-            self.said.iter().map(|said| format!("{}: {}", said.who, said.text)).collect();
-        lines.join("\n\n")
+        rendered(&self.said)
+    }
+
+    /// The text of what was said before the last marked message; of everything, where that is the first.
+    pub fn before(&self) -> String {
+        let last = self.said.iter().rposition(|said| said.marked).filter(|at| *at > 0);
+        rendered(last.and_then(|at| self.said.get(..at)).unwrap_or(&self.said))
     }
 
     /// The marked messages, in order.
@@ -64,6 +68,11 @@ impl Exhibit {
     pub fn is_silent(&self) -> bool {
         !self.marked().any(|text| text.contains(char::is_alphanumeric))
     }
+}
+
+fn rendered(said: &[Said]) -> String {
+    let lines: Vec<String> = said.iter().map(|said| format!("{}: {}", said.who, said.text)).collect();
+    lines.join("\n\n")
 }
 
 fn spoken(consultation: &Consultation, marked: bool) -> Vec<Said> {

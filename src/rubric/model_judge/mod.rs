@@ -157,8 +157,10 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
     }
 
     fn question<'b>(&self, sheet: &'b Sheet, text: &str, item: &'b Item, vote: usize) -> Question<'b> {
-        let (head, messages) = self.protocol.question(&sheet.exhibit, text, item);
-        let key = ConversationKey::of(&head);
+        let (_, messages) = self.protocol.question(&sheet.exhibit, text, item);
+        // Several replies to one conversation begin with it: whoever has read it for one of them is to get the others.
+        let (shared, _) = self.protocol.question(&sheet.exhibit, &sheet.exhibit.before(), item);
+        let key = ConversationKey::of(&shared);
         Question { item, vote, key, messages, told: false, tries: 0, outcome: None }
     }
 

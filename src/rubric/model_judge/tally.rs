@@ -41,6 +41,26 @@ impl Tally {
         (self.compared > 0).then(|| self.disagreed as f64 / self.compared as f64)
     }
 
+    /// What came since it was `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let less = |now: u64, then: u64| now.saturating_sub(then);
+        Self {
+            items: less(self.items, earlier.items),
+            judged: less(self.judged, earlier.judged),
+            compared: less(self.compared, earlier.compared),
+            disagreed: less(self.disagreed, earlier.disagreed),
+            requests: less(self.requests, earlier.requests),
+            saved: less(self.saved, earlier.saved),
+            failed: less(self.failed, earlier.failed),
+            counted: less(self.counted, earlier.counted),
+            usage: Usage {
+                prompt_tokens: less(self.usage.prompt_tokens, earlier.usage.prompt_tokens),
+                completion_tokens: less(self.usage.completion_tokens, earlier.usage.completion_tokens),
+                cached_tokens: less(self.usage.cached_tokens, earlier.usage.cached_tokens),
+            },
+        }
+    }
+
     /// Counts an item.
     pub(super) fn item(&mut self, votes: Votes, judged: bool) {
         self.items += 1;

@@ -256,6 +256,9 @@ fn it_judges_replies_and_consultations_as_any_judge() {
     assert_eq!((whole[0].turn, whole[0].evidence), (Some(1), Some((0, 10))));
     let asked = model.asked.lock().unwrap();
     assert_eq!(asked.len(), 6, "nobody is asked about a silent reply");
+    let keys: Vec<_> = asked.iter().map(|it| it.options.conversation.unwrap()).collect();
+    assert!(keys[..4].iter().all(|key| *key == keys[0]), "replies to one conversation go together");
+    assert_ne!(keys[4], keys[0]);
     assert!(
         asked[0].messages[1].content.contains("patient: I am ill.\n\ndoctor: Any fever?\n\npatient: Yes.")
     );

@@ -24,6 +24,13 @@ impl NotBuilt {
     fn new(field: impl Into<String>, name: impl Into<String>, instead: impl Into<String>) -> Self {
         Self { field: field.into(), name: name.into(), instead: instead.into() }
     }
+
+    /// A model in a role that only rules play.
+    fn role(role: Role) -> Self {
+        let field = format!("roles.{role}");
+        let instead = format!("set {field}=rules");
+        Self::new(field, format!("a model in the role {role}"), instead)
+    }
 }
 
 /// Everything the run needs that is not built, in the order of the file.
@@ -81,19 +88,19 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
             "take the stage out of the file",
         ));
     }
-    missing.extend(config.roles.not_built());
+    // A run knows no other role's model than the judge's.
+    let others = config.roles.played().map(|(role, ..)| role).filter(|role| *role != Role::Judge);
+    missing.extend(others.filter(|role| *role != Role::Policy).map(NotBuilt::role));
     missing
 }
 
 impl Roles {
     /// What the roles need in `osler train` that is not built. Other commands ask for the roles that they have with [`Roles::only`].
     pub fn not_built(&self) -> Vec<NotBuilt> {
-        let mut missing = Vec::new();
-        for (role, ..) in self.played().filter(|(role, ..)| *role != Role::Policy) {
-            let field = format!("roles.{role}");
-            let instead = format!("set {field}=rules");
-            missing.push(NotBuilt::new(field, format!("a model in the role {role}"), instead));
-        }
-        missing
+        self.played()
+            .map(|(role, ..)| role)
+            .filter(|role| *role != Role::Policy)
+            .map(NotBuilt::role)
+            .collect()
     }
 }

@@ -27,7 +27,7 @@ named!(
 );
 
 /// The longest legal wait, in seconds: a day, as the client of servers has it.
-const LONGEST_WAIT: u64 = 86_400;
+pub(super) const LONGEST_WAIT: u64 = 86_400;
 
 /// Where a model is.
 #[derive(Debug, Clone, PartialEq)]

@@ -95,8 +95,12 @@ pub struct Plan {
     pub shape_source: ShapeSource,
     /// The stages, in order.
     pub stages: Vec<StagePlan>,
-    /// Memory of the stage that takes most, in bytes on each device.
+    /// Memory of the stage that takes most, in bytes on each device, with what models in roles take there.
     pub peak_bytes: u64,
+    /// Memory of the models of this process that play roles on the run's device, in bytes; 0 where there are none or their files were not
+    /// read.
+    #[serde(skip_serializing_if = "is_none")]
+    pub role_models_bytes: u64,
     /// `limits.memory`.
     pub limit_bytes: Option<u64>,
     /// Roles that models play, and what they are shown.
@@ -131,11 +135,19 @@ impl Plan {
             trained_parameters: trained_parameters(config, &model),
             shape_source,
             peak_bytes: stages.iter().map(|stage| stage.memory.total()).max().unwrap_or(0),
+            role_models_bytes: 0,
             limit_bytes: config.limits.memory.map(|bytes| bytes.0),
             roles: config.roles.plan(),
             not_built: not_built(config),
             stages,
         })
+    }
+
+    /// The same with models in roles that take so many bytes on the run's device, all the time.
+    pub fn with_role_models(mut self, bytes: u64) -> Self {
+        self.role_models_bytes = bytes;
+        self.peak_bytes = self.peak_bytes.saturating_add(bytes);
+        self
     }
 
     /// Whether it takes more memory than `limits.memory`.
@@ -147,6 +159,10 @@ impl Plan {
     pub fn can_run(&self) -> bool {
         self.not_built.is_empty() && !self.over_memory()
     }
+}
+
+fn is_none(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// Refuses a shape that is not the files' own.

@@ -28,6 +28,9 @@ impl fmt::Display for Plan {
         for role in &self.roles {
             writeln!(f, "{role}")?;
         }
+        if self.role_models_bytes > 0 {
+            writeln!(f, "role models {} in this process", bytes(self.role_models_bytes))?;
+        }
         let each = if self.ranks > 1 { " on each device" } else { "" };
         write!(f, "peak memory {}{each}, estimated", bytes(self.peak_bytes))?;
         match self.limit_bytes {

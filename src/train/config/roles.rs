@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::file;
 use super::findings::{Findings, join};
 use super::legal::Legal;
-use super::models::{ModelSource, Models, ServedModel};
+use super::models::{LONGEST_WAIT, ModelSource, Models, ServedModel};
 use super::near::near;
 use super::part::{Scalar, named, quoted};
 use super::problem::ConfigErrors;
@@ -162,6 +162,10 @@ section! {
         /// with `rules` the rules do its work for the turn.
         on_failure: OnFailure = OnFailure::Stop, Legal::Choice(ON_FAILURE), "",
             "chosen here: a reply that nobody asked for is worse than none";
+        /// In a run: of the criteria a reply is judged by, the share that the judge must have judged. A reply with fewer has no reward.
+        least_coverage: f64 = 0.5, Legal::SHARE, "", "chosen here";
+        /// In a run: the longest wait for the judge once the last reply of a round is sampled. What is not judged by then is not judged.
+        judge_wait_seconds: u64 = 600, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
         /// A folder of prompts that stand over those that come with the program, laid out as `data/prompts`: `patient`, `judge`, `rubric`.
         prompts: Option<PathBuf>, Legal::PATH, "", "no default";
     }

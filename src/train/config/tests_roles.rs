@@ -226,11 +226,18 @@ fn a_run_has_the_same_sections() {
     let judged = run(&["roles.judge=a"]).unwrap_or_else(|error| panic!("{error}"));
     let again = RunConfig::parse(&judged.resolved(), Path::new("run.toml"), &[]);
     assert_eq!(again.unwrap_or_else(|error| panic!("{error}\n{}", judged.resolved())), judged);
-    let plan = plan(&judged);
+    let played = run(&["roles.judge=a", "roles.patient=a", "roles.rubric=a"]);
+    let played = plan(&played.unwrap_or_else(|error| panic!("{error}")));
     let missing: Vec<(&str, &str)> =
-        plan.not_built.iter().map(|it| (it.field.as_str(), it.name.as_str())).collect();
-    assert_eq!(missing, [("roles.judge", "a model in the role judge")]);
-    assert!(!plan.can_run());
+        played.not_built.iter().map(|it| (it.field.as_str(), it.name.as_str())).collect();
+    assert_eq!(
+        missing,
+        [("roles.patient", "a model in the role patient"), ("roles.rubric", "a model in the role rubric")]
+    );
+    assert!(!played.can_run());
+    let plan = plan(&judged);
+    assert!(plan.can_run(), "{plan}");
+    assert!(refused(&["roles.judge=a", "roles.options.least_coverage=1.5"]).contains("least_coverage"));
     let line = "\njudge       a (tiny), sent to http://127.0.0.1:8080/v1: the consultation, and criteria that may name the diagnosis\n";
     assert!(plan.to_string().contains(line), "{plan}");
     let problem = refused(&["roles.policy=a"]);

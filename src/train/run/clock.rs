@@ -55,7 +55,17 @@ impl StepClock {
         let [rollout, judge, forward_backward, optimizer] = self.phases.map(|time| time.as_secs_f64());
         let tokens_per_second = if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 };
         let peak_rss_bytes = peak_rss_bytes();
-        Timing { seconds, rollout, judge, forward_backward, optimizer, tokens_per_second, peak_rss_bytes }
+        let verdicts = None;
+        Timing {
+            seconds,
+            rollout,
+            judge,
+            forward_backward,
+            optimizer,
+            tokens_per_second,
+            peak_rss_bytes,
+            verdicts,
+        }
     }
 
     fn phase(&mut self, phase: Phase) -> &mut Duration {

@@ -54,6 +54,9 @@ pub struct RlMetrics {
     pub equal_groups: u64,
     /// Replies cut off at the length limit.
     pub truncated: u64,
+    /// What a judge that is a model said and left open; absent where rules judge.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub judged: Option<Judged>,
     /// Replies that each detector fired on, of those the configuration asks for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub noise: BTreeMap<Detector, u64>,
@@ -69,6 +72,18 @@ pub struct RlMetrics {
     pub gap: Gap,
     /// Which part of the tokens the loss clipped.
     pub clipped: Clipped,
+}
+
+/// What became of the questions to a judge that is a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    /// Criteria that it was asked about, each of them for one reply.
+    pub criteria: u64,
+    /// Those of them that it did not judge.
+    pub not_judged: u64,
+    /// Replies without a reward: too few of their criteria were judged.
+    pub without_reward: u64,
 }
 
 /// A list of numbers in five.
@@ -192,6 +207,26 @@ pub struct Timing {
     pub tokens_per_second: f64,
     /// The most memory the process has had so far, in bytes; 0 where it is not known.
     pub peak_rss_bytes: u64,
+    /// What a judge that is a model took; absent where rules judge.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verdicts: Option<Verdicts>,
+}
+
+/// What the verdicts of a step took. It differs from run to run: servers fail, and remember.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdicts {
+    /// Requests to the model, repeats of replies that could not be read included.
+    pub requests: u64,
+    /// Those that brought no answer.
+    pub failed: u64,
+    /// Of the tokens that were sent, the share that the model had read before; absent where nobody counts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cached: Option<f64>,
+    /// From each round's first finished reply to its last verdict, all rounds together. What of it is not in [`Timing::judge`] went by while
+    /// replies were sampled.
+    #[serde(with = "number")]
+    pub seconds: f64,
 }
 
 #[cfg(test)]
@@ -229,6 +264,23 @@ mod tests {
         assert!(line.contains(r#""noise":{"repetition":0,"over_long":2}"#), "{line}");
         assert_eq!(serde_json::from_str::<RlMetrics>(&line).unwrap(), metrics);
         assert!(!serde_json::to_string(&RlMetrics::default()).unwrap().contains("noise"));
+    }
+
+    #[test]
+    fn a_judge_that_is_a_model_stands_in_the_line_and_rules_do_not() {
+        let judged = Some(Judged { criteria: 9, not_judged: 2, without_reward: 1 });
+        let mut metrics = StepMetrics::default();
+        let plain = serde_json::to_string(&StepMetrics { rl: Some(RlMetrics::default()), ..metrics.clone() });
+        let plain = plain.unwrap();
+        assert!(!plain.contains("judged") && !plain.contains("verdicts"), "{plain}");
+        metrics.rl = Some(RlMetrics { judged, ..RlMetrics::default() });
+        metrics.timing.verdicts =
+            Some(Verdicts { requests: 11, failed: 1, cached: Some(0.5), seconds: 0.25 });
+        let line = serde_json::to_string(&metrics).unwrap();
+        assert!(line.contains(r#""judged":{"criteria":9,"not_judged":2,"without_reward":1}"#), "{line}");
+        let end = r#""verdicts":{"requests":11,"failed":1,"cached":0.5,"seconds":0.25}}}"#;
+        assert!(line.ends_with(end), "{line}");
+        assert_eq!(serde_json::from_str::<StepMetrics>(&line).unwrap(), metrics);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub use error::RunError;
 pub use lock::RunLock;
 pub use log::JsonLog;
 pub use memory::{Resident, peak_rss_bytes, resident};
-pub use metrics::{Clipped, Gap, RlMetrics, Spread, StepMetrics, Timing};
+pub use metrics::{Clipped, Gap, Judged, RlMetrics, Spread, StepMetrics, Timing, Verdicts};
 pub use read::{Difference, first_difference, read_metrics};
 pub use resumed::{ResumeFrom, Resumed};
 pub use summary::{Gain, Outcome, Summary, read_summary};
