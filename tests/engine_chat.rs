@@ -167,16 +167,21 @@ impl Listener for Counted {
 fn a_listener_stops_a_reply_and_may_ask_the_same_model() {
     let (_dir, bundle) = bundle();
     let chat = chat(&bundle, 2 * CONTEXT, true);
-    // Tokens are bytes, and not all of them are a character: a reply that is heard in several parts.
+    // Tokens are bytes, and not all of them are a character: a reply that is drawn wildly and heard in several parts.
+    let drawn = |number: u64| {
+        let mut it = asked(number);
+        it.options.temperature = Some(5.0);
+        it
+    };
     let in_parts = |number: &u64| {
-        let (Asked { messages, options }, mut parts) = (asked(*number), Counted(0));
+        let (Asked { messages, options }, mut parts) = (drawn(*number), Counted(0));
         chat.reply(&messages, &options, &mut parts).unwrap();
         parts.0 >= 3
     };
-    let number = (2..40).find(in_parts).unwrap();
-    let [whole, other] = [number, 1].map(|number| uncached(reply(&chat, &asked(number))));
+    let number = (2..200).find(in_parts).unwrap();
+    let [whole, other] = [drawn(number), asked(1)].map(|it| uncached(reply(&chat, &it)));
     let mut listener = Curious { chat: &chat, heard: Vec::new() };
-    let Asked { messages, options } = asked(number);
+    let Asked { messages, options } = drawn(number);
     let stopped = chat.reply(&messages, &options, &mut listener).unwrap();
     assert_eq!(stopped.finish, Finish::Stopped);
     assert!(whole.message.content.starts_with(&stopped.message.content), "{stopped:?} {whole:?}");
@@ -185,5 +190,5 @@ fn a_listener_stops_a_reply_and_may_ask_the_same_model() {
         assert_eq!(uncached(reply), other);
     }
     // Its cache was given back.
-    assert_eq!(uncached(reply(&chat, &asked(number))), whole);
+    assert_eq!(uncached(reply(&chat, &drawn(number))), whole);
 }

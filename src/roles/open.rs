@@ -208,7 +208,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::chat::servers::ServersError;
     use crate::chat::{ChatError, ChatModel, ChatOptions, Listener, Message, Reply};
 
     struct Named(String);
@@ -250,8 +249,7 @@ mod tests {
 
     #[test]
     fn servers_are_opened_and_not_asked() {
-        let text =
-            "[models.b]\nserver = 'http://127.0.0.1:1'\nmodel = 'm'\n[roles]\npolicy = 'b'\njudge = 'b'\n";
+        let text = "[models.b]\nserver = ['http://127.0.0.1:1', 'http://127.0.0.1:2']\nmodel = 'm'\n[roles]\npolicy = 'b'\njudge = 'b'\n";
         let opened = roles(text).open(&mut |_, _, _| {}).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(opened.model(Role::Policy).map(|model| model.name()), Some("m"));
         assert!(opened.model(Role::Patient).is_none() && opened.notes.is_empty());
@@ -260,11 +258,6 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_named() {
-        let served = "[models.b]\nserver = ['https://a.example.org', 'https://a.example.org']\nmodel = 'm'\n[roles]\njudge = 'b'\n";
-        assert!(matches!(
-            refused(served),
-            OpenRolesError::Servers { source: ServersError::Twice { .. }, .. }
-        ));
         let keyed = "[models.b]\nserver = 'https://a.example.org'\nmodel = 'm'\nkey_env = 'OSLER_NO_SUCH_KEY'\n[roles]\njudge = 'b'\n";
         let error = refused(keyed);
         assert!(matches!(&error, OpenRolesError::Key { name, .. } if name == "b"), "{error}");

@@ -1,6 +1,7 @@
 //! A prompt before it has a rubric, and where it came from.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::scenario::Scenario;
 use crate::chat::Message;
@@ -109,8 +110,9 @@ pub fn prompt_id(scenario: Scenario, messages: &[Message]) -> String {
 
 /// One of `count` things, drawn by `seed` for what `key` names: the same in whatever order things are drawn. 0 where `count` is 0.
 pub fn choice(seed: u64, key: &str, count: usize) -> usize {
-    let hash = fnv1a(format!("{seed} {key}").as_bytes()) as u64;
-    ((u128::from(hash) * count as u128) >> 64) as usize
+    let hash: [u8; 32] = Sha256::digest(format!("{seed} {key}")).into();
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    ((u128::from(u64::from_le_bytes([a, b, c, d, e, f, g, h])) * count as u128) >> 64) as usize
 }
 
 #[cfg(test)]

@@ -112,6 +112,7 @@ fn every_field_is_read_and_resolved() {
         "k3",
         "std",
         "['x']",
+        "['repetition']",
         "a",
         "3GB",
         "q8",
@@ -131,6 +132,7 @@ fn every_field_is_read_and_resolved() {
                 vec!["models.NAME.server=http://127.0.0.1:2".into(), "models.NAME.model=m".into()]
             }
             Some(("models.NAME", _)) => vec!["models.NAME.path=p".into()],
+            Some(("roles.options", "judge_templates")) => vec!["roles.options.judge_grader=g".into()],
             Some(("roles", _)) => vec!["models.a.path=p".into()],
             _ => Vec::new(),
         };

@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(found.len(), 4);
         assert_eq!((of(0), of(1)), ((1, None, "First."), (3, None, "Second one.")));
         assert_eq!(of(2), (6, Some("Acute asthma"), "Oxygen is given at once. Steroids follow early on."));
-        assert_eq!(of(3), (10, Some("COPD"), "x"));
+        assert_eq!(of(3), (11, Some("COPD"), "x"));
         let drafted = draft(&found[2], Understanding::bundled()).unwrap();
         assert!(drafted.last().contains("about acute asthma, "), "{}", drafted.last());
         assert_eq!(
