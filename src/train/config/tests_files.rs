@@ -117,8 +117,8 @@ fn memory_follows_its_formulas() {
         );
     }
     assert_eq!(plan.stages[0].memory.cache, 0);
-    // 12 prompts of up to 900 tokens and 192 replies of 96; 2 x 2 heads x 32 values x 4 layers x 4 bytes a token.
-    assert_eq!(plan.stages[1].memory.cache, (12 * 900 + 192 * 96) * (2 * 2 * 32 * 4 * 4));
+    // 12 prompts of up to 900 tokens and 192 replies of 96; 2 x 2 heads x 32 values x 3 layers x 4 bytes a token.
+    assert_eq!(plan.stages[1].memory.cache, (12 * 900 + 192 * 96) * (2 * 2 * 32 * 3 * 4));
     // bf16 halves the weights and needs f32 master weights; ranks divide what is held.
     let half = self::plan(&load("quickstart.toml", &["model.dtype=bf16", "ranks=2"]));
     assert_eq!(half.stages[0].memory.weights, plan.parameters);

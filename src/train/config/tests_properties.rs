@@ -113,6 +113,7 @@ fn every_field_is_read_and_resolved() {
         "std",
         "['x']",
         "['repetition']",
+        "rules",
         "a",
         "3GB",
         "q8",
