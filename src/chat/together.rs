@@ -29,7 +29,7 @@ pub(super) fn together(
         // Where the system has no more threads there are fewer at a time, this one at least.
         let others: Vec<_> = (0..others)
             .map_while(|_| {
-                thread::Builder::new().name("chat-reply".to_owned()).spawn_scoped(scope, &work).ok()
+                thread::Builder::new().name("chat-reply".to_owned()).spawn_scoped(scope, work).ok()
             })
             .collect();
         let mut done = work();

@@ -23,7 +23,7 @@ enum Command {
     Generate(Box<generate::Generate>),
     Check(check::Check),
     Agree(Box<agree::Agree>),
-    Grade(grade::Arguments),
+    Grade(Box<grade::Arguments>),
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
@@ -31,6 +31,6 @@ pub fn run(arguments: Arguments) -> CommandResult {
         Command::Generate(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Agree(arguments) => arguments.run(),
-        Command::Grade(arguments) => grade::run(arguments),
+        Command::Grade(arguments) => grade::run(*arguments),
     }
 }

@@ -117,7 +117,7 @@ fn part(folder: &Path, name: &str) -> Result<Option<PathBuf>, RolePromptsError> 
     entries.sort();
     for path in entries {
         let entry = path.file_name().unwrap_or_default().to_string_lossy();
-        if !entry.starts_with('.') && !(PARTS.contains(&&*entry) && path.is_dir()) {
+        if !(entry.starts_with('.') || PARTS.contains(&&*entry) && path.is_dir()) {
             return Err(RolePromptsError::Unknown { path });
         }
     }

@@ -89,7 +89,7 @@ fn labelled(message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Label
     let concepts = Concepts::new(lexicon);
     let record = Record::new(&case, &[], lexicon, &concepts);
     let probe = Probe { wants, ..Probe::new(message, aim, &concepts) };
-    label(&record, &probe, &[case.opening.clone()], reply)
+    label(&record, &probe, std::slice::from_ref(&case.opening), reply)
 }
 
 fn holding(message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Vec<Holding> {

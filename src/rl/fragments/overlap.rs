@@ -53,6 +53,9 @@ pub(super) struct Round<'a> {
     pub seeds: &'a [u64],
 }
 
+/// What each reply says and earned, by consultation.
+type TextsAndMarks = (Vec<Vec<String>>, Vec<Vec<Mark>>);
+
 /// What a consultation's replies are judged by.
 struct Rubrics {
     reply: Rubric,
@@ -86,7 +89,7 @@ impl Fragments<'_> {
         policy: &mut Policy<B>,
         round: &Round<'_>,
         goes_on: &mut dyn FnMut(JudgingProgress) -> bool,
-    ) -> Result<Marked, FragmentError> {
+    ) -> Result<TextsAndMarks, FragmentError> {
         let Round { overlap, start, prompts, .. } = *round;
         overlap.halt.store(false, Ordering::SeqCst);
         let rubrics: Vec<Rubrics> = self.scenes.iter().map(|scene| self.rubrics(scene)).collect();
@@ -296,7 +299,7 @@ impl Gathering {
     }
 
     /// What each reply says and earned, in the order of the consultations.
-    fn marks(self, patience: Duration) -> Result<(Vec<Vec<String>>, Vec<Vec<Mark>>), FragmentError> {
+    fn marks(self, patience: Duration) -> Result<TextsAndMarks, FragmentError> {
         let all = || self.found.iter().flatten().flatten().map(|(_, found)| found);
         let (criteria, judged): (usize, usize) =
             all().fold((0, 0), |(asked, judged), it| (asked + it.asked, judged + it.judged));

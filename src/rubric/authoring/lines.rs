@@ -42,11 +42,14 @@ impl FileError {
     }
 }
 
+/// A line with its number in the file, from 1.
+pub type Numbered = (u64, Vec<u8>);
+
 /// The lines of a file that are not blank, with their numbers, and whether the last one is ended.
 ///
 /// # Errors
 /// The file cannot be read, or a line is longer than [`LONGEST`].
-pub fn lines(path: &Path) -> Result<(Vec<(u64, Vec<u8>)>, bool), FileError> {
+pub fn lines(path: &Path) -> Result<(Vec<Numbered>, bool), FileError> {
     let mut reader = BufReader::new(File::open(path).map_err(FileError::on(path))?);
     let (mut lines, mut ended) = (Vec::new(), true);
     for number in 1.. {

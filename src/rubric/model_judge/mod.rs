@@ -214,7 +214,7 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
                 });
                 // The server has just said that it knows no schemas: asked in words, this was no answer to anything.
                 let untold = self.protocol.schema(question.item).is_some() && !question.told;
-                if !(untold && !self.model.constrains()) {
+                if !untold || self.model.constrains() {
                     question.outcome = Some(Err(error.to_string()));
                 }
                 return;

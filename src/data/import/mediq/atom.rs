@@ -254,7 +254,7 @@ fn about_patient(text: &str) -> Option<String> {
     });
     // `His 6-year-old son` is somebody else.
     let other = |word: &&str| matches!(bare(word).as_str(), "his" | "her" | "their");
-    let aged = aged.filter(|at| !words.iter().take(*at).any(|word| other(word)));
+    let aged = aged.filter(|at| !words.iter().take(*at).any(other));
     let Some(aged) = aged else {
         return (!is_visit(&text.to_lowercase())).then(|| text.trim().to_owned());
     };

@@ -217,7 +217,7 @@ fn spread(verdicts: &[Verdict]) -> Option<f64> {
     let met = verdicts.iter().filter(|it| **it == Verdict::Met).count();
     let judged = met + verdicts.iter().filter(|it| **it == Verdict::NotMet).count();
     let share = met as f64 / judged as f64;
-    (judged > 1).then(|| share * (1.0 - share))
+    (judged > 1).then_some(share * (1.0 - share))
 }
 
 /// What a model finds wrong with an answer that scored high, as criteria for [`DynamicRubric::propose`]; a judge decides them.
