@@ -150,8 +150,8 @@ fn what_cannot_be_run_is_said_before_a_folder_is_made() {
     );
     files.refused(&["tiny.toml", "--set", "limits.memory=1MB"], &["limits.memory allows"]);
     files.refused(
-        &["tiny.toml", "--set", "models.a.path=m", "--set", "roles.judge=a"],
-        &["a model in the role judge is not built yet (`roles.judge`): set roles.judge=rules"],
+        &["tiny.toml", "--set", "models.a.path=m", "--set", "roles.patient=a"],
+        &["a model in the role patient is not built yet (`roles.patient`): set roles.patient=rules"],
     );
     let output = files.run(&["tiny.toml", "--set", "limits.memory=1MB", "--dry-run"]);
     assert_eq!(output.status.code(), Some(1), "what the file itself forbids fails a dry run, too");
