@@ -353,17 +353,29 @@ fn mediq_rows_import() {
     assert!(facts.mapped * 100 >= facts.read * 95, "{facts:?}");
 }
 
-#[test]
-fn the_rule_based_patient_over_mediq() {
-    let Some((_, Imported { cases, .. })) = mediq() else { return };
+/// Interviews the first `count` of `cases` that can tell anything, by all interviewers, and holds the patient to the scores
+/// it is documented with.
+fn the_rule_based_patient(cases: Vec<Case>, count: usize) {
     let some =
-        cases.into_iter().filter(Case::can_tell).take(200).map(|case| (Part::Imported, case)).collect();
+        cases.into_iter().filter(Case::can_tell).take(count).map(|case| (Part::Imported, case)).collect();
     let held_out = HeldOut::new(some, Limits::default(), 0).unwrap();
     let options = PlayOptions { interviewers: Interviewer::ALL.to_vec(), turns: 40 };
     let sessions = play(&held_out, &RuleBased, &options);
     let all = scored(&sessions, Bootstrap { resamples: 1000, seed: 0 }).all;
     println!("{all:#?}");
-    assert_eq!((all.cases, all.diagnosis_named, all.dumps, all.failures), (200, 0, 0, 0));
+    assert_eq!((all.cases, all.diagnosis_named, all.dumps, all.failures), (count, 0, 0, 0));
     assert!(all.fact.unwrap().mean >= 99.0 && all.privacy.unwrap().mean >= 98.0);
     assert!(all.answered.unwrap().mean >= 90.0);
+}
+
+#[test]
+fn the_rule_based_patient_over_mediq() {
+    let Some((_, Imported { cases, .. })) = mediq() else { return };
+    the_rule_based_patient(cases, 200);
+}
+
+#[test]
+fn the_rule_based_patient_over_osce_stations() {
+    let Some(file) = public_data("OSLER_OSCE_JSONL", "AgentClinic's agentclinic_medqa.jsonl") else { return };
+    the_rule_based_patient(read(file, Format::Osce).cases, 100);
 }

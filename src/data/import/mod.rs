@@ -18,6 +18,7 @@ mod draft;
 pub mod error;
 pub mod fhir;
 mod files;
+mod filing;
 pub mod jsonl;
 mod lines;
 mod mediq;

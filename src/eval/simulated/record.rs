@@ -85,9 +85,11 @@ impl Atom {
         self.own_sentences.iter().any(|own| own == sentence || holds_own(own))
     }
 
-    /// Whether the chart's own words stand in `said`, where they are not the patient's.
+    /// Whether the chart's own words stand in `said`, where they are not the patient's: neither the same nor a part of what the
+    /// patient would say and said (`I have` and a name from the chart).
     pub fn read_out(&self, said: &[String]) -> bool {
-        self.said.is_some() && self.chart != self.own && self.chart.len() > 4 && holds(said, &self.chart)
+        let patients = self.chart == self.own || (holds(&self.own, &self.chart) && holds(said, &self.own));
+        self.said.is_some() && !patients && self.chart.len() > 4 && holds(said, &self.chart)
     }
 }
 

@@ -178,6 +178,19 @@ fn what_was_not_asked_for_and_is_personal_is_a_leak() {
 }
 
 #[test]
+fn words_of_the_chart_within_the_patients_own_are_not_read_out() {
+    let mut case = case();
+    let text = "Ulcers on the lips and gums";
+    case.facts.push(fact(Topic::Symptom, "ulcers", text, Some("I have ulcers on the lips and gums.")));
+    let lexicon = Lexicon::bundled();
+    let concepts = Concepts::new(lexicon);
+    let record = Record::new(&case, &[], lexicon, &concepts);
+    let atom = record.atoms.iter().find(|atom| atom.text == text).unwrap();
+    assert!(!atom.read_out(&words::words("I have ulcers on the lips and gums.")));
+    assert!(atom.read_out(&words::words("Symptoms: Ulcers on the lips and gums.")));
+}
+
+#[test]
 fn the_diagnosis_is_named_by_any_of_its_names_and_a_dump_is_most_of_the_record() {
     let named = |reply| labelled("What is it?", Aim::Diagnosis, None, reply).names_diagnosis;
     assert!(named("I think it is the Flu.") && named("INFLUENZA!"));

@@ -1,10 +1,10 @@
 //! One atomic fact: whether it is about the person, the visit, the history, a finding, or what was done afterwards.
 
-use super::findings::{self, Shown};
-use super::told;
 use crate::data::case::Topic;
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
+use crate::data::import::filing::shown::{self, Shown};
+use crate::data::import::filing::{first, told};
 use crate::data::lexicon::ConceptKind;
 
 /// What an atomic fact is.
@@ -55,7 +55,7 @@ impl Reader {
         }
         if let Some(topic) = self.finding_topic(&lower, concepts, &text) {
             let before = self.finding.as_ref().filter(|(before, _)| *before == topic);
-            let shown = findings::shown(topic, &text, before.map(|(_, it)| it.as_str()), concepts);
+            let shown = shown::shown(topic, &text, before.map(|(_, it)| it.as_str()), concepts);
             self.finding = shown.concepts.last().map(|concept| (topic, concept.clone()));
             return Atom::Finding(shown);
         }
@@ -72,7 +72,7 @@ impl Reader {
     /// Whether it is a finding, and of which kind. The first sign decides: `reports that an x-ray was done` is told,
     /// `x-ray shows what the patient reports` is shown. A fact without a sign goes on with the finding before it.
     fn finding_topic(&self, lower: &str, concepts: &Concepts, text: &str) -> Option<Topic> {
-        let (exam, test) = (first(lower, findings::EXAMINATIONS), first(lower, findings::TESTS));
+        let (exam, test) = (first(lower, shown::EXAMINATIONS), first(lower, shown::TESTS));
         let voice = first(lower, VOICES).unwrap_or(usize::MAX);
         let (topic, at) = match (exam, test) {
             (Some(exam), Some(test)) if test < exam => (Topic::Test, test),
@@ -126,13 +126,6 @@ const VOICES: &[&str] = &[
     "yesterday",
     "since",
 ];
-
-/// Where the first of `cues` begins a word of `lower`.
-pub(super) fn first(lower: &str, cues: &[&str]) -> Option<usize> {
-    let begins =
-        |at: usize| !lower.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_alphanumeric()));
-    cues.iter().filter_map(|cue| lower.match_indices(cue).map(|(at, _)| at).find(|at| begins(*at))).min()
-}
 
 fn is_pointer(lower: &str) -> bool {
     const SHOWN: [&str; 7] =

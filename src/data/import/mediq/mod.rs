@@ -9,15 +9,13 @@
 //! same, since it is what the facts must not give away.
 
 mod atom;
-mod findings;
-mod regions;
-mod told;
 
 use serde_json::{Map, Value, json};
 
 use self::atom::Atom;
 use super::draft::{Draft, finish, names_of};
 use super::error::found;
+use super::filing::shown;
 use super::{Context, ImportAccount, ImportError, osce, specialty};
 use crate::data::case::{
     Age, Case, Finding, Importance, Prevalence, Reveal, Severity, Sex, Specialty, Stratum, Topic, Truth,
@@ -138,7 +136,7 @@ pub(super) fn case(
             }
             Atom::Finding(finding) => {
                 account.field_mapped("facts");
-                findings::push(&finding, &mut drafts);
+                shown::push(&finding, &mut drafts);
             }
             Atom::Told(told) => {
                 account.field_mapped("facts");

@@ -3,29 +3,32 @@
 use serde_json::Value;
 
 use crate::data::case::{Aspect, Finding, Importance, Reveal, Topic};
-use crate::data::import::ImportAccount;
-use crate::data::import::concept::Concepts;
+use crate::data::import::concept::{Concepts, plain_name};
 use crate::data::import::draft::Draft;
-use crate::data::import::sentence::{aspect, denied, finding, says_nothing, sentences};
-use crate::data::import::voice::{first_person, i_have, i_have_no};
+use crate::data::import::filing::told;
+use crate::data::import::sentence::{aspect, says_nothing, sentences};
+use crate::data::import::voice::{first_person, i_have};
+use crate::data::import::{Context, ImportAccount};
 use crate::data::lexicon::ConceptKind;
+
+use super::denial::{OTHER, negatives, parts};
 
 /// Turns the actor's sections into facts; returns the complaint, as written.
 pub(super) fn facts(
     actor: &Value,
-    concepts: &Concepts,
+    context: &Context<'_>,
     account: &mut ImportAccount,
     drafts: &mut Vec<Draft>,
 ) -> Option<String> {
+    let concepts = &context.concepts;
     let map = actor.as_object()?;
     let symptoms = actor.get("Symptoms").unwrap_or(&Value::Null);
     let mut complaint = texts(symptoms.get("Primary_Symptom").unwrap_or(&Value::Null)).into_iter().next();
     if let Some(complaint) = &complaint {
-        let draft = Draft::new(Topic::Symptom, symptom(complaint, concepts), complaint.clone());
-        drafts.push(draft.said(i_have(complaint)).reveal(Reveal::Opening).importance(Importance::Essential));
+        drafts.extend(opening(complaint, concepts));
     }
-    // Details in the history are about the complaint unless they name something else.
-    let main = complaint.as_deref().map(|text| symptom(text, concepts));
+    // Details are about the complaint unless they name something else.
+    let main = drafts.first().map(|draft| draft.concept.clone());
     for (key, value) in map {
         let field = format!("Patient_Actor.{key} (texts)");
         let texts = texts(value);
@@ -44,19 +47,19 @@ pub(super) fn facts(
                         mapped += 1;
                         continue;
                     }
-                    if !negatives(text, concepts, drafts) {
-                        let draft = Draft::new(Topic::Symptom, symptom(text, concepts), text.clone());
-                        drafts.push(draft.said(i_have(text)).importance(Importance::Useful));
-                    }
+                    let own = told(text).flat_map(|part| one(part, main.as_deref(), concepts));
+                    let said = spoken(text);
+                    let own = own.map(|draft| if draft.text == *text { draft.said(&said) } else { draft });
+                    push(own.collect(), context, drafts);
                 }
                 "History" => {
-                    present_illness(text, main.as_deref(), concepts, drafts);
+                    story(text, main.as_deref(), context, drafts);
                     if complaint.is_none() {
                         complaint = sentences(text).first().map(|sentence| (*sentence).to_owned());
                     }
                 }
-                "Review_of_Systems" => review(text, concepts, drafts),
-                _ => background(key, text, concepts, drafts),
+                "Review_of_Systems" => story(text, main.as_deref(), context, drafts),
+                _ => background(key, text, context, drafts),
             }
             mapped += u64::from(drafts.len() > before);
         }
@@ -97,51 +100,78 @@ fn symptom(text: &str, concepts: &Concepts) -> String {
     concepts.name(text, &[ConceptKind::Symptom, ConceptKind::Condition])
 }
 
-/// The history of the present illness, sentence by sentence.
-fn present_illness(text: &str, main: Option<&str>, concepts: &Concepts, drafts: &mut Vec<Draft>) {
-    for sentence in told(text) {
-        if sentence.to_lowercase().contains("family history") {
-            background("Family_History", sentence, concepts, drafts);
-            continue;
+/// The complaint, under all symptoms it names and the aspect it tells of.
+fn opening(complaint: &str, concepts: &Concepts) -> Vec<Draft> {
+    let named = concepts.within(complaint, &[ConceptKind::Symptom]);
+    let mut names: Vec<String> = named.into_iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        names.push(symptom(complaint, concepts));
+    }
+    let tells = aspect(complaint);
+    let mut drafts = Vec::new();
+    for name in names {
+        let draft = Draft::new(Topic::Symptom, name, complaint).said(i_have(complaint));
+        let draft = draft.reveal(Reveal::Opening).importance(Importance::Essential);
+        if tells != Aspect::Presence {
+            drafts.push(draft.clone().aspect(tells));
         }
-        if negatives(sentence, concepts, drafts) {
-            continue;
-        }
-        let named = concepts.within(sentence, &[ConceptKind::Symptom]);
-        let concept = named.first().copied().or(main).unwrap_or("present illness");
-        let draft = Draft::new(Topic::Symptom, concept, sentence).said(first_person(sentence));
-        let importance = Importance::Useful;
-        drafts.push(draft.aspect(aspect(sentence)).finding(finding(sentence)).importance(importance));
+        drafts.push(draft);
+    }
+    drafts
+}
+
+/// How a patient says one of the symptoms on a list, which are names more often than sentences.
+fn spoken(text: &str) -> String {
+    const VERBS: [&str; 16] = [
+        "is", "are", "was", "were", "has", "had", "worsen", "worsens", "improve", "improves", "began",
+        "started", "resolved", "reports", "shows", "denies",
+    ];
+    let verb = |word: &str| VERBS.contains(&word.to_lowercase().as_str());
+    let sentence = text.starts_with("Not ") || text.split(' ').any(verb);
+    if sentence { first_person(text) } else { i_have(text) }
+}
+
+/// What is told in prose, sentence by sentence.
+fn story(text: &str, main: Option<&str>, context: &Context<'_>, drafts: &mut Vec<Draft>) {
+    for part in told(text).flat_map(parts) {
+        push(one(&part, main, &context.concepts), context, drafts);
     }
 }
 
-/// Symptoms denied, each on its own; what is said beside them as a sentence.
-fn review(text: &str, concepts: &Concepts, drafts: &mut Vec<Draft>) {
-    for sentence in told(text) {
-        if negatives(sentence, concepts, drafts) {
-            continue;
+/// What a sentence tells, under all it names: symptoms, and the history behind them.
+fn one(text: &str, main: Option<&str>, concepts: &Concepts) -> Vec<Draft> {
+    let lower = text.to_lowercase();
+    let by_words = told::topic_by_words(&lower, text, concepts);
+    if let Some(topic @ (Topic::Family | Topic::Allergy)) = by_words {
+        return told::background(topic, text, concepts);
+    }
+    // No list of two things that are not there.
+    if lower.starts_with("no family or personal") || lower.starts_with("no personal or family") {
+        let both = [Topic::Family, Topic::History];
+        return both.into_iter().flat_map(|topic| told::background(topic, text, concepts)).collect();
+    }
+    let denials = negatives(text, concepts);
+    if !denials.is_empty() {
+        return denials;
+    }
+    let topic = by_words.or_else(|| told::topic_by_concept(&lower, text, concepts));
+    let mut filed = Vec::new();
+    if topic.is_none() || !concepts.within(text, &[ConceptKind::Symptom]).is_empty() {
+        filed = told::symptoms(text, main, concepts);
+        for draft in filed.iter_mut().filter(|draft| draft.reveal == Reveal::Opening) {
+            draft.concept = OTHER.to_owned();
         }
-        let concept =
-            concepts.within(sentence, &[ConceptKind::Symptom]).first().copied().unwrap_or("other symptoms");
-        let draft = Draft::new(Topic::Symptom, concept, sentence).said(first_person(sentence));
-        drafts.push(draft.aspect(aspect(sentence)).finding(finding(sentence)));
     }
+    filed.extend(topic.map(|topic| told::background(topic, text, concepts)).unwrap_or_default());
+    filed
 }
 
-/// Pushes one negative a symptom where the sentence is a plain denial.
-fn negatives(sentence: &str, concepts: &Concepts, drafts: &mut Vec<Draft>) -> bool {
-    let items = denied(sentence);
-    for item in &items {
-        let draft = Draft::new(Topic::Symptom, symptom(item, concepts), format!("no {item}"));
-        drafts.push(draft.finding(Finding::Absent).said(i_have_no(item)));
-    }
-    !items.is_empty()
-}
-
-/// Everything that is not the present illness.
-fn background(key: &str, text: &str, concepts: &Concepts, drafts: &mut Vec<Draft>) {
+/// Everything that is not the present illness: under the topic of its section, and where its words settle another under
+/// that too.
+fn background(key: &str, text: &str, context: &Context<'_>, drafts: &mut Vec<Draft>) {
+    let concepts = &context.concepts;
     let lower = key.to_lowercase();
-    let topic = match () {
+    let section = match () {
         () if lower.contains("medication") || lower.contains("drug") => Topic::Medication,
         () if lower.contains("allerg") => Topic::Allergy,
         () if lower.contains("family") => Topic::Family,
@@ -152,36 +182,161 @@ fn background(key: &str, text: &str, concepts: &Concepts, drafts: &mut Vec<Draft
         () => Topic::History,
     };
     for sentence in told(text) {
-        let topic = if sentence.to_lowercase().contains("allerg") { Topic::Allergy } else { topic };
-        let kinds: &[ConceptKind] = match topic {
-            Topic::Medication | Topic::Allergy => &[ConceptKind::Substance],
-            Topic::Social => &[ConceptKind::Circumstance, ConceptKind::Substance],
-            _ => {
-                &[ConceptKind::Condition, ConceptKind::Measure, ConceptKind::Substance, ConceptKind::Symptom]
+        let other = told::topic_by_words(&sentence.to_lowercase(), sentence, concepts);
+        let other = other.filter(|topic| *topic != section);
+        let mut filed = other.map(|topic| told::background(topic, sentence, concepts)).unwrap_or_default();
+        if !matches!(other, Some(Topic::Family | Topic::Allergy)) {
+            let own = told::background(section, sentence, concepts);
+            // The section says no more than the words where it names nothing and denies nothing.
+            let bare = |draft: &Draft| {
+                draft.finding == Finding::Present && told::whole(draft.topic) == draft.concept
+            };
+            let told = !filed.is_empty();
+            filed.extend(own.into_iter().filter(|draft| !(told && bare(draft))));
+        }
+        let brief = section == Topic::Medication && sentence.split(' ').count() <= 4;
+        for draft in &mut filed {
+            if let Some(said) = short(section, draft.finding, sentence, brief, concepts) {
+                draft.said = Some(said);
             }
-        };
-        let whole = match topic {
-            Topic::Medication => "medication",
-            Topic::Allergy => "allergy",
-            Topic::Family => "family history",
-            Topic::Social => "social history",
-            Topic::Concern => "concern",
-            _ => "medical history",
-        };
-        let named = concepts.within(sentence, kinds);
-        let listed = topic == Topic::Medication && named.is_empty() && sentence.split(' ').count() <= 4;
-        let own = crate::data::import::concept::plain_name(sentence);
-        let concept = named.first().copied().unwrap_or(if listed { &own } else { whole });
-        let importance = match topic {
-            Topic::Allergy => Importance::Essential,
-            Topic::Social => Importance::Routine,
-            _ => Importance::Useful,
-        };
-        let said = match topic {
-            Topic::Medication if listed => format!("I take {}.", own),
-            _ => first_person(sentence),
-        };
-        let draft = Draft::new(topic, concept, sentence).said(said);
-        drafts.push(draft.finding(finding(sentence)).aspect(Aspect::Presence).importance(importance));
+            // A drug that the lexicon does not know goes by its own name.
+            if brief && draft.finding == Finding::Present && draft.concept == told::whole(Topic::Medication) {
+                draft.concept = plain_name(sentence);
+            }
+        }
+        push(filed, context, drafts);
+    }
+}
+
+/// The patient's words for a name without a sentence: `Aspirin`, `Hypertension.`; `None` for a sentence.
+fn short(section: Topic, finding: Finding, text: &str, brief: bool, concepts: &Concepts) -> Option<String> {
+    let plain = plain_name(text);
+    let word = !plain.contains(' ');
+    match section {
+        Topic::Medication if brief && finding == Finding::Present => Some(format!("I take {plain}.")),
+        // `Unremarkable.`, `Noncontributory.`
+        Topic::History
+            if word && (plain.starts_with("un") || plain.starts_with("non")) && plain != "none" =>
+        {
+            Some(format!("My medical history is {plain}."))
+        }
+        Topic::History if finding == Finding::Present => {
+            let name = word || concepts.exact(&plain, &[ConceptKind::Condition]).is_some();
+            name.then(|| i_have(text))
+        }
+        _ => None,
+    }
+}
+
+/// Adds what one sentence tells, under each name and aspect once, and not under a wider name beside a narrower one: a
+/// question for that finds it, and would hear it twice.
+fn push(filed: Vec<Draft>, context: &Context<'_>, drafts: &mut Vec<Draft>) {
+    let same = |a: &Draft, b: &Draft| a.text == b.text && a.aspect == b.aspect;
+    let family = |draft: &Draft| matches!(draft.topic, Topic::Family | Topic::Allergy);
+    for (at, draft) in filed.iter().enumerate() {
+        let again = filed.iter().take(at).any(|it| same(it, draft) && it.concept == draft.concept);
+        let narrower = filed.iter().any(|it| {
+            same(it, draft)
+                && it.concept != draft.concept
+                && family(it) == family(draft)
+                && context.lexicon.is_a(&it.concept, &draft.concept)
+        });
+        if !again && !narrower {
+            drafts.push(draft.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::lexicon::Lexicon;
+
+    fn read(actor: &Value) -> Vec<Draft> {
+        let lexicon = Lexicon::bundled();
+        let context = Context { lexicon, concepts: Concepts::new(lexicon) };
+        let mut drafts = Vec::new();
+        facts(actor, &context, &mut ImportAccount::default(), &mut drafts);
+        drafts
+    }
+
+    fn of<'a>(drafts: &'a [Draft], concept: &str) -> Vec<&'a Draft> {
+        drafts.iter().filter(|draft| draft.concept == concept).collect()
+    }
+
+    #[test]
+    fn a_sentence_is_filed_under_all_it_names() {
+        let drafts = read(&serde_json::json!({
+            "Symptoms": {
+                "Primary_Symptom": "Cough and fever",
+                "Secondary_Symptoms": ["Breaking objects", "Cough worsens at night", "Not painful"]
+            },
+            "Social_History": "Non-smoker, drinks wine occasionally.",
+            "Past_Medical_History": ["Hypertension", "Unremarkable."],
+            "Current_Medications": ["Aspirin", "Emtricitabine"]
+        }));
+        for name in ["cough", "fever"] {
+            let found = of(&drafts, name);
+            let complaint = found.iter().find(|draft| draft.text == "Cough and fever").unwrap();
+            assert_eq!((complaint.reveal, complaint.topic), (Reveal::Opening, Topic::Symptom), "{name}");
+        }
+        let worse = of(&drafts, "cough").into_iter().find(|draft| draft.aspect == Aspect::Aggravating);
+        assert_eq!(worse.unwrap().said.as_deref(), Some("Cough worsens at night."));
+        let other = of(&drafts, OTHER);
+        assert!(other.iter().all(|draft| draft.reveal == Reveal::Opening));
+        let said: Vec<Option<&str>> = other.iter().map(|draft| draft.said.as_deref()).collect();
+        assert_eq!(said, [Some("I have breaking objects."), Some("Not painful.")]);
+        for name in ["smoking", "alcohol"] {
+            let found = of(&drafts, name);
+            assert_eq!((found.len(), found[0].topic), (1, Topic::Social), "{name}");
+        }
+        for (name, said) in [
+            ("hypertension", "I have hypertension."),
+            ("past illness", "My medical history is unremarkable."),
+            ("aspirin", "I take aspirin."),
+            ("emtricitabine", "I take emtricitabine."),
+        ] {
+            assert_eq!(of(&drafts, name)[0].said.as_deref(), Some(said), "{name}");
+        }
+    }
+
+    #[test]
+    fn denials_are_parted_and_what_has_no_name_is_told_with_the_story() {
+        let drafts = read(&serde_json::json!({
+            "Symptoms": {"Primary_Symptom": "Cough"},
+            "Review_of_Systems":
+                "Reports nausea but denies fever, changes in bowel or urinary habits, or vomiting. She denies any recent travel."
+        }));
+        let nausea = of(&drafts, "nausea");
+        assert_eq!((nausea.len(), nausea[0].finding), (1, Finding::Present));
+        assert_eq!(nausea[0].text, "Reports nausea.");
+        for name in ["fever", "vomiting", "travel"] {
+            let found = of(&drafts, name);
+            assert_eq!((found.len(), found[0].finding), (1, Finding::Absent), "{name}");
+        }
+        assert_eq!(of(&drafts, "travel")[0].topic, Topic::Social);
+        let other = of(&drafts, OTHER);
+        assert_eq!(other.len(), 1);
+        assert_eq!(other[0].text, "no changes in bowel or urinary habits");
+        assert_eq!((other[0].finding, other[0].reveal), (Finding::Absent, Reveal::Opening));
+    }
+
+    #[test]
+    fn what_is_known_of_relatives_is_not_the_patients() {
+        let drafts = read(&serde_json::json!({
+            "Symptoms": {"Primary_Symptom": "Cough"},
+            "History": "Family history includes asthma. No family or personal history of serious illness."
+        }));
+        let told: Vec<(Topic, Finding)> =
+            drafts.iter().skip(1).map(|draft| (draft.topic, draft.finding)).collect();
+        assert_eq!(
+            told,
+            [
+                (Topic::Family, Finding::Present),
+                (Topic::Family, Finding::Absent),
+                (Topic::History, Finding::Absent)
+            ]
+        );
+        assert_eq!(drafts[1].concept, "asthma");
     }
 }

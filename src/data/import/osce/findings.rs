@@ -2,35 +2,45 @@
 
 use serde_json::{Map, Value};
 
-use crate::data::case::{Importance, Topic};
+use crate::data::case::Topic;
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
-use crate::data::lexicon::ConceptKind;
+use crate::data::import::filing::shown::{self, Shown};
 
 /// Findings on examination. Returns how many texts went into facts.
 pub(super) fn examinations(value: &Value, concepts: &Concepts, drafts: &mut Vec<Draft>) -> u64 {
-    let kinds = [ConceptKind::Examination, ConceptKind::Test];
-    walk(value, "examination", &mut |name, text, count| {
-        let concept = concepts.name(&name, &kinds);
-        drafts.push(Draft::new(Topic::Examination, concept, text).importance(Importance::Useful));
-        count
-    })
+    all(Topic::Examination, "examination", value, concepts, drafts)
 }
 
 /// Results of tests. Returns how many texts went into facts.
 pub(super) fn tests(value: &Value, concepts: &Concepts, drafts: &mut Vec<Draft>) -> u64 {
-    let kinds = [ConceptKind::Test, ConceptKind::Examination];
-    walk(value, "test", &mut |name, text, count| {
-        let concept = concepts.name(&name, &kinds);
-        drafts.push(Draft::new(Topic::Test, concept, text).importance(Importance::Useful));
+    all(Topic::Test, "test", value, concepts, drafts)
+}
+
+fn all(topic: Topic, name: &str, value: &Value, concepts: &Concepts, drafts: &mut Vec<Draft>) -> u64 {
+    let mut found: Vec<Shown> = Vec::new();
+    let mapped = walk(value, &[name], &mut |path, text, count| {
+        found.push(Shown { topic, concepts: named(topic, path, &text, concepts), text });
         count
-    })
+    });
+    // Who asks for the whole gets its parts as well, and an answer has not room for all: what goes by no other name comes
+    // first.
+    found.sort_by_key(|shown| !shown.concepts.iter().any(|name| name == shown::whole(topic)));
+    found.iter().for_each(|shown| shown::push(shown, drafts));
+    mapped
+}
+
+/// What brings a finding out: what its own name tells, else that of the section around it, else its text.
+fn named(topic: Topic, path: &[&str], text: &str, concepts: &Concepts) -> Vec<String> {
+    let labels = path.iter().rev().map(|label| label.replace('_', " "));
+    let names = labels.chain([text.to_owned()]).map(|text| shown::names(topic, &text, concepts));
+    names.into_iter().find(|names| !names.is_empty()).unwrap_or_else(|| vec![shown::whole(topic).to_owned()])
 }
 
 /// Gives one finding for each group of texts: an object whose fields are texts is one examination, an object in it
 /// another. Vital signs are one finding each, for a doctor takes them one by one.
-fn walk(value: &Value, name: &str, give: &mut impl FnMut(String, String, u64) -> u64) -> u64 {
-    let label = name.replace('_', " ");
+fn walk(value: &Value, path: &[&str], give: &mut impl FnMut(&[&str], String, u64) -> u64) -> u64 {
+    let label = path.last().copied().unwrap_or_default().replace('_', " ");
     match value {
         Value::Object(map) => {
             let vitals = label.to_lowercase().contains("vital signs");
@@ -40,16 +50,18 @@ fn walk(value: &Value, name: &str, give: &mut impl FnMut(String, String, u64) ->
             let own: Map<String, Value> = own.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
             let (text, count) = line(&own);
             if count > 0 {
-                mapped += give(label.clone(), format!("{}: {text}", capital(&label)), count);
+                mapped += give(path, format!("{}: {text}", capital(&label)), count);
             }
             for (key, value) in inner {
-                mapped += walk(value, &nested(name, key), give);
+                let name = nested(path.last().copied().unwrap_or_default(), key);
+                let path: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
+                mapped += walk(value, &path, give);
             }
             mapped
         }
         other => {
             let (text, count) = flat(other);
-            if count == 0 { 0 } else { give(label.clone(), format!("{}: {text}", capital(&label)), count) }
+            if count == 0 { 0 } else { give(path, format!("{}: {text}", capital(&label)), count) }
         }
     }
 }
@@ -147,5 +159,28 @@ mod tests {
         let texts: Vec<&str> = drafts.iter().map(|draft| draft.text.as_str()).collect();
         assert!(texts.contains(&"Complete Blood Count: WBC: 12; Hemoglobin: 9 g/dL"), "{texts:?}");
         assert!(texts.contains(&"Chest CT: Clear."), "{texts:?}");
+    }
+
+    #[test]
+    fn a_finding_goes_by_its_name_its_section_or_its_text() {
+        let value = serde_json::json!({
+            "Vital_Signs": {"Weight": "45 kg"},
+            "Neurological_Examination": {"Sensation": {"Vibration": "Present"}},
+            "Remainder": {"Findings": "The lungs are clear."},
+            "Other": {"Within_Normal_Limits": true}
+        });
+        let mut drafts = Vec::new();
+        examinations(&value, &Concepts::new(Lexicon::bundled()), &mut drafts);
+        let filed: Vec<(&str, &str)> =
+            drafts.iter().map(|draft| (draft.concept.as_str(), draft.text.as_str())).collect();
+        for wanted in [
+            ("weight measurement", "Weight: 45 kg"),
+            ("neurological examination", "Sensation: Vibration: Present"),
+            ("chest examination", "Remainder: The lungs are clear."),
+        ] {
+            assert!(filed.contains(&wanted), "{filed:?}");
+        }
+        // The whole is asked for first, or its parts would leave no room.
+        assert_eq!(filed[0], ("physical examination", "Other: Within Normal Limits: yes"));
     }
 }

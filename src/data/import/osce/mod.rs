@@ -6,6 +6,7 @@
 //! mapped or counted as left out.
 
 mod actor;
+mod denial;
 mod findings;
 
 use serde_json::Value;
@@ -85,7 +86,7 @@ pub(super) fn case(
         let field = |section: &str| format!("{section} (texts)");
         let mapped = match key.as_str() {
             "Patient_Actor" => {
-                complaint = actor::facts(value, &context.concepts, account, &mut drafts);
+                complaint = actor::facts(value, context, account, &mut drafts);
                 continue;
             }
             "Physical_Examination_Findings" => findings::examinations(value, &context.concepts, &mut drafts),

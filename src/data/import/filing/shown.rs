@@ -5,11 +5,11 @@ use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
 use crate::data::lexicon::ConceptKind;
 
-use super::atom::first;
+use super::first;
 use super::regions::{REGIONS, SAMPLES};
 
 /// A finding with what brings it out.
-pub(super) struct Shown {
+pub(in crate::data::import) struct Shown {
     pub topic: Topic,
     /// The examinations or tests that bring it out, as the lexicon names them; at least one.
     pub concepts: Vec<String>,
@@ -23,7 +23,7 @@ const MOST_OF_ONE: usize = 5;
 const MOST_NAMED: usize = 3;
 
 /// Beginnings of words that an examination's findings have.
-pub(super) const EXAMINATIONS: &[&str] = &[
+pub(in crate::data::import) const EXAMINATIONS: &[&str] = &[
     "examination",
     "exam ",
     "exam,",
@@ -117,7 +117,7 @@ pub(super) const EXAMINATIONS: &[&str] = &[
 ];
 
 /// Beginnings of words that a test's results have.
-pub(super) const TESTS: &[&str] = &[
+pub(in crate::data::import) const TESTS: &[&str] = &[
     "laborator",
     "lab ",
     "labs ",
@@ -242,27 +242,43 @@ pub(super) const TESTS: &[&str] = &[
     "scan ",
 ];
 
-/// The finding that `text` tells; `before` is what a finding without a name of its own goes on with.
-pub(super) fn shown(topic: Topic, text: &str, before: Option<&str>, concepts: &Concepts) -> Shown {
+/// The examinations or tests that `text` names, else the one that its words belong to; none where it tells neither.
+pub(in crate::data::import) fn names(topic: Topic, text: &str, concepts: &Concepts) -> Vec<String> {
     let lower = format!("{} ", text.to_lowercase());
     let kinds = [ConceptKind::Examination, ConceptKind::Test];
     // `On physical examination, the lungs ..` is better asked for by the lungs.
     let named = concepts.within(text, &kinds).into_iter().filter(|name| *name != "physical examination");
-    let mut names: Vec<String> = named.take(MOST_NAMED).map(str::to_owned).collect();
+    let names: Vec<String> = named.take(MOST_NAMED).map(str::to_owned).collect();
+    if !names.is_empty() {
+        return names;
+    }
+    let table = if topic == Topic::Test { SAMPLES } else { REGIONS };
+    let by_words = table.iter().find(|(_, cues)| first(&lower, cues).is_some());
+    by_words.map(|(name, _)| (*name).to_owned()).into_iter().collect()
+}
+
+/// What brings out a finding that names nothing and belongs nowhere.
+pub(in crate::data::import) fn whole(topic: Topic) -> &'static str {
+    if topic == Topic::Test { "blood test" } else { "physical examination" }
+}
+
+/// The finding that `text` tells; `before` is what a finding without a name of its own goes on with.
+pub(in crate::data::import) fn shown(
+    topic: Topic,
+    text: &str,
+    before: Option<&str>,
+    concepts: &Concepts,
+) -> Shown {
+    let mut names = names(topic, text, concepts);
     if names.is_empty() {
-        let (table, whole) = match topic {
-            Topic::Test => (SAMPLES, "blood test"),
-            _ => (REGIONS, "physical examination"),
-        };
-        let by_words = table.iter().find(|(_, cues)| first(&lower, cues).is_some()).map(|(name, _)| *name);
-        names.push(by_words.or(before).unwrap_or(whole).to_owned());
+        names.push(before.unwrap_or(whole(topic)).to_owned());
     }
     Shown { topic, concepts: names, text: text.to_owned() }
 }
 
 /// Adds a finding under each of its examinations. From the last that an answer has room for on, further ones of one
 /// examination are told with it.
-pub(super) fn push(shown: &Shown, drafts: &mut Vec<Draft>) {
+pub(in crate::data::import) fn push(shown: &Shown, drafts: &mut Vec<Draft>) {
     for concept in &shown.concepts {
         let one = |draft: &&mut Draft| {
             draft.concept == *concept && matches!(draft.topic, Topic::Examination | Topic::Test)

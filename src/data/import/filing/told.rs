@@ -7,7 +7,7 @@ use crate::data::import::sentence::{aspect, denied, finding};
 use crate::data::import::voice::{first_person, i_have_no};
 use crate::data::lexicon::ConceptKind;
 
-use super::atom::first;
+use super::first;
 
 /// A fact is filed under so many concepts at most.
 const MOST_CONCEPTS: usize = 5;
@@ -23,7 +23,7 @@ const PRIVATE: [&str; 6] = [
 ];
 
 /// The topic that a fact's words settle whatever else it names.
-pub(super) fn topic_by_words(lower: &str, text: &str, concepts: &Concepts) -> Option<Topic> {
+pub(in crate::data::import) fn topic_by_words(lower: &str, text: &str, concepts: &Concepts) -> Option<Topic> {
     const FAMILY: &[&str] =
         &["family history", "runs in the family", "siblings", "grandfather", "grandmother", "cousin"];
     const RELATIVES: [&str; 9] =
@@ -151,7 +151,11 @@ pub(super) fn topic_by_words(lower: &str, text: &str, concepts: &Concepts) -> Op
 }
 
 /// The topic that what a fact names settles; `None` for a symptom, or where nothing of the kind is named.
-pub(super) fn topic_by_concept(lower: &str, text: &str, concepts: &Concepts) -> Option<Topic> {
+pub(in crate::data::import) fn topic_by_concept(
+    lower: &str,
+    text: &str,
+    concepts: &Concepts,
+) -> Option<Topic> {
     let has = |cues: &[&str]| first(lower, cues).is_some();
     if has(&["worried", "is concerned", "afraid", "is anxious about"]) {
         return Some(Topic::Concern);
@@ -222,17 +226,29 @@ pub(super) fn topic_by_concept(lower: &str, text: &str, concepts: &Concepts) -> 
     (ill && !symptom && !present).then_some(Topic::History)
 }
 
+/// What a fact of `topic` is filed under that names nothing.
+pub(in crate::data::import) fn whole(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Medication => "medication",
+        Topic::Allergy => "allergy",
+        Topic::Family => "family illness",
+        Topic::Social => "social history",
+        Topic::Concern => "worry",
+        _ => "past illness",
+    }
+}
+
 /// The history beside the present illness, filed under all it names and under its topic.
-pub(super) fn background(topic: Topic, text: &str, concepts: &Concepts) -> Vec<Draft> {
+pub(in crate::data::import) fn background(topic: Topic, text: &str, concepts: &Concepts) -> Vec<Draft> {
     use ConceptKind::{Circumstance, Condition, Measure, Substance, Symptom};
-    let (kinds, whole): (&[ConceptKind], &str) = match topic {
-        Topic::Medication => (&[Substance], "medication"),
-        Topic::Allergy => (&[Substance], "allergy"),
-        Topic::Family => (&[Condition, Symptom], "family illness"),
-        Topic::Social => (&[Circumstance], "social history"),
-        Topic::Concern => (&[], "worry"),
-        _ => (&[Condition, Measure, Symptom], "past illness"),
+    let kinds: &[ConceptKind] = match topic {
+        Topic::Medication | Topic::Allergy => &[Substance],
+        Topic::Family => &[Condition, Symptom],
+        Topic::Social => &[Circumstance],
+        Topic::Concern => &[],
+        _ => &[Condition, Measure, Symptom],
     };
+    let whole = whole(topic);
     let named: Vec<&str> = concepts
         .within(text, kinds)
         .into_iter()
@@ -264,7 +280,11 @@ pub(super) fn background(topic: Topic, text: &str, concepts: &Concepts) -> Vec<D
 
 /// Symptoms, each under its own name. One that names none is about the complaint, told when the aspect is asked for that
 /// it tells of, and else with the story.
-pub(super) fn symptoms(text: &str, complaint: Option<&str>, concepts: &Concepts) -> Vec<Draft> {
+pub(in crate::data::import) fn symptoms(
+    text: &str,
+    complaint: Option<&str>,
+    concepts: &Concepts,
+) -> Vec<Draft> {
     let named = |text: &str| -> Vec<String> {
         let kinds = [ConceptKind::Symptom];
         concepts.within(text, &kinds).into_iter().take(MOST_CONCEPTS).map(str::to_owned).collect()
@@ -306,6 +326,6 @@ pub(super) fn symptoms(text: &str, complaint: Option<&str>, concepts: &Concepts)
 }
 
 /// What the first symptom that is there is called.
-pub(super) fn complaint(drafts: &[Draft]) -> Option<String> {
+pub(in crate::data::import) fn complaint(drafts: &[Draft]) -> Option<String> {
     drafts.iter().find(|draft| draft.finding == Finding::Present).map(|draft| draft.concept.clone())
 }
