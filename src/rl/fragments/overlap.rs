@@ -89,7 +89,7 @@ impl Fragments<'_> {
         policy: &mut Policy<B>,
         round: &Round<'_>,
         goes_on: &mut dyn FnMut(JudgingProgress) -> bool,
-    ) -> Result<TextsAndMarks, FragmentError> {
+    ) -> Result<Marked, FragmentError> {
         let Round { overlap, start, prompts, .. } = *round;
         overlap.halt.store(false, Ordering::SeqCst);
         let rubrics: Vec<Rubrics> = self.scenes.iter().map(|scene| self.rubrics(scene)).collect();
