@@ -265,6 +265,38 @@ fn the_hidden_diagnosis_is_answered_as_any_other_illness() {
 }
 
 #[test]
+fn who_is_asked_to_confirm_confirms_only_what_is_so() {
+    let script = script(plain(), 3);
+    for form in [
+        "Your notes say that you have {}. Please confirm.",
+        "You told me that you have {}. Is that right?",
+        "Please confirm that you have {}.",
+    ] {
+        let reply = |what: &str| {
+            let so_far = play(&script, &[&form.replace("{}", what)]);
+            so_far.turns[0].patient.clone().unwrap_or_default()
+        };
+        assert_eq!(reply("a fever"), "No, no fever.", "{form}");
+        assert_eq!(reply("sweating"), "I've been sweating a lot.", "{form}");
+        assert!(say::NOT_NOTICED.contains(&reply("a rash").as_str()), "{form} {}", reply("a rash"));
+        assert_eq!(reply("a heart attack"), reply("appendicitis"), "{form}");
+    }
+}
+
+#[test]
+fn a_list_with_allergies_in_it_is_answered_as_a_list() {
+    let list =
+        "Any allergies, operations, medicines, travel, pets, stress, headache, dizziness or weight loss?";
+    for seed in 0..8 {
+        let script = script(Persona { judging: false, ..plain() }, seed);
+        let so_far = play(&script, &[list]);
+        assert_eq!(told(&so_far, 0), ["pen", "dm", "metformin"], "{so_far:?}");
+        let reply = so_far.turns[0].patient.as_deref().unwrap_or_default();
+        assert!(say::TOO_MUCH.iter().any(|phrase| reply.contains(phrase)), "{reply}");
+    }
+}
+
+#[test]
 fn an_open_question_brings_out_only_what_is_brought_up_unasked() {
     let script = script(Persona { verbosity: Level::High, ..plain() }, 4);
     let so_far = play(&script, &["What brings you in?", "Tell me more.", "Anything else?"]);

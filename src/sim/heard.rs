@@ -63,6 +63,14 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Whether all that the message asks for stands in one sentence.
+    pub fn asks_at_once(&self) -> bool {
+        let spans = self.asked.iter().filter_map(|asked| self.acts.get(asked.act)).map(|act| &act.span);
+        let from = spans.clone().map(|span| span.start).min().unwrap_or_default();
+        let to = spans.map(|span| span.end).max().unwrap_or_default();
+        !self.message.get(from..to).unwrap_or_default().contains(['.', '?', '!', ';', '\n'])
+    }
+
     /// The facts the message asks for, each once, in the order asked.
     pub fn wanted(&self) -> Vec<usize> {
         let mut wanted = Vec::new();

@@ -42,8 +42,10 @@ impl Affective for RuleVoice {
             speaker.pick(say::NO_NAMES);
         }
         let mut order: Vec<&Asked> = scene.asked.iter().collect();
-        // Who does not order things answers the last question first, now and then.
-        if !scene.script.persona.judging && order.len() > 1 && speaker.chance(1, 3) {
+        // Who does not order things answers the last question first, now and then; yet who cannot answer a list to its end
+        // begins with its first, or nobody could tell what the answers are to.
+        let reverses = !scene.script.persona.judging && order.len() > 1 && speaker.chance(1, 3);
+        if reverses && !(order.len() > MOST_ANSWERS && scene.asks_at_once()) {
             order.reverse();
         }
         for asked in order {

@@ -3,6 +3,7 @@
 use super::act::{Act, Intent};
 use super::concepts::Found;
 use super::cues::Cue;
+use super::pattern::Match;
 use super::reading::Look;
 use super::understanding::plain;
 use crate::data::case::{Aspect, Topic};
@@ -11,6 +12,10 @@ use crate::data::lexicon::ConceptKind;
 impl Look<'_> {
     /// Adds what the clause asks to `acts`; `last` is the concept that `it` means.
     pub(super) fn question(&self, acts: &mut Vec<Act>, last: &mut Option<String>) {
+        if let Some(listed) = self.listed() {
+            acts.extend(listed);
+            return;
+        }
         let mut aspects: Vec<Aspect> = Vec::new();
         let mut topics: Vec<Topic> = Vec::new();
         for cue in &self.cues {
@@ -19,6 +24,10 @@ impl Look<'_> {
                 Cue::Topic(topic) if !topics.contains(&topic) => topics.push(topic),
                 _ => {}
             }
+        }
+        if self.leading {
+            // Whether it is so is asked, since when it is so is stated.
+            aspects.clear();
         }
         aspects.sort_unstable();
         let mut about: Vec<&Found> = Vec::new();
@@ -37,12 +46,15 @@ impl Look<'_> {
                 _ => {}
             }
         }
+        if aspects == [Aspect::Severity] && self.asks_amount() {
+            aspects = vec![Aspect::Detail];
+        }
         self.settle(&mut aspects, &mut topics);
         if topics.contains(&Topic::Medication) {
             // `blood pressure tablets` are no blood pressure.
             about.retain(|found| self.kind(found) != ConceptKind::Examination);
         }
-        if aspects.is_empty() && self.has(Cue::About) {
+        if aspects.is_empty() && self.has(Cue::About) && !self.leading {
             let symptom = about.iter().any(|found| self.kind(found) == ConceptKind::Symptom);
             if symptom {
                 aspects.push(Aspect::Character);
@@ -76,6 +88,15 @@ impl Look<'_> {
                 acts.push(Act { aspect, ..plain(Intent::Question(topic), Some(name.clone()), self.span()) });
             }
         }
+    }
+
+    /// Whether `how much` is of a habit or circumstance, not of a complaint: `How much exercise do you do?`
+    fn asks_amount(&self) -> bool {
+        let severity = |cue: &&Match<Cue>| cue.meaning == Cue::Aspect(Aspect::Severity);
+        self.cues.iter().filter(severity).any(|cue| {
+            let within = |found: &&Found| cue.first < found.first && found.end <= cue.end;
+            self.found.iter().filter(within).any(|found| self.kind(found) == ConceptKind::Circumstance)
+        })
     }
 
     /// Drops readings that another reading explains better.
@@ -136,7 +157,7 @@ impl Look<'_> {
             .is_some_and(|first| found.first > first)
     }
 
-    fn topic_of(&self, found: &Found, topics: &[Topic]) -> Topic {
+    pub(super) fn topic_of(&self, found: &Found, topics: &[Topic]) -> Topic {
         match self.kind(found) {
             ConceptKind::Symptom if self.has(Cue::Ever) => Topic::History,
             ConceptKind::Symptom => Topic::Symptom,

@@ -27,6 +27,8 @@ pub(super) struct Look<'a> {
     pub(super) cues: Vec<Match<Cue>>,
     /// An earlier clause of the sentence said `if`.
     pub(super) sentence_condition: bool,
+    /// Its sentence states something that the patient is asked to confirm.
+    pub(super) leading: bool,
     pub(super) message: &'a str,
 }
 
@@ -86,6 +88,8 @@ impl Look<'_> {
         let manners = acts.len() > before;
         if self.asks_who() {
             acts.push(plain(Intent::Identity, None, self.span()));
+        } else if self.leading {
+            self.question(acts, last);
         } else if self.orders() {
             self.statement(acts, manners);
         } else if self.is_question() {
@@ -117,7 +121,7 @@ impl Look<'_> {
 
     /// Whether it asks who the patient is: `What is your name?`, `Your name please.`
     fn asks_who(&self) -> bool {
-        let asks = self.is_question() || self.clause.to - self.clause.from <= 4;
+        let asks = self.leading || self.is_question() || self.clause.to - self.clause.from <= 4;
         self.has(Cue::Identity) && asks && self.found.is_empty()
     }
 

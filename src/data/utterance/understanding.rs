@@ -7,6 +7,7 @@ use super::clauses::{Clause, Joints};
 use super::concepts::{Concepts, Found};
 use super::cue_table::{HARD, TABLE};
 use super::cues::Cue;
+use super::leading::Leading;
 use super::pattern::{Match, Patterns};
 use super::reading::Look;
 use super::vocabulary::Vocabulary;
@@ -61,6 +62,7 @@ impl Understanding {
         let mut acts: Vec<Act> = Vec::new();
         let mut last: Option<String> = None;
         let clauses = self.joints.split(&tokens);
+        let leading = Leading::find(&tokens, &clauses, message);
         let mut heeded = false;
         let mut at = 0;
         while at < clauses.len() {
@@ -72,13 +74,18 @@ impl Understanding {
             while at < clauses.len() && clauses[at].sentence == sentence {
                 let mut clause = self.look(&tokens, &found, clauses[at], message);
                 clause.sentence_condition = conditional;
+                clause.leading = leading.claims.contains(&sentence);
                 conditional |= clause.condition();
                 heeds |= clause.has(Cue::Heed);
-                clause.acts(&mut acts, &mut last);
+                if !leading.requests.contains(&sentence) {
+                    clause.acts(&mut acts, &mut last);
+                }
                 at += 1;
             }
             thin(&mut acts, before);
             heeded |= heeds;
+            // What is asked to be confirmed stands in the sentence before.
+            heeds |= leading.requests.contains(&sentence);
             if acts.len() == before && !heeds {
                 let (from, to) = (clauses[first].from, clauses[at - 1].to);
                 acts.push(plain(Intent::Unclear, None, span(&tokens, from, to)));
@@ -150,6 +157,7 @@ impl Understanding {
             clause,
             cues,
             sentence_condition: false,
+            leading: false,
             message,
         }
     }

@@ -6,6 +6,7 @@ use crate::data::case::{Reveal, Topic};
 use crate::data::import::sentence::sentences;
 use crate::data::lexicon::ConceptKind;
 
+use super::listed::{false_denials, items};
 use super::probe::{Aim, Probe};
 use super::record::{Atom, Record, Stand};
 use super::words::{denies, holds, words};
@@ -101,6 +102,8 @@ const KINDS: [&str; 2] = ["Examination:", "Test:"];
 const NO: &[&str] = &["no", "nope", "not", "nothing", "never", "none"];
 /// First words of a plain consent.
 const YES: &[&str] = &["yes", "yeah", "yep", "correct", "exactly", "right"];
+/// How a consent begins that is one only where nothing else is said to what was stated.
+const ASSENT: &[&str] = &["all right", "alright", "okay", "ok", "sure", "of course", "certainly"];
 
 /// So many facts in reply to a demand for all are a dump, if they are also more than half of what could be told.
 const DUMP: usize = 5;
@@ -110,7 +113,8 @@ pub fn label(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str)
     let (spoken, shown) = parted(reply);
     let all = words(reply);
     let wanted = probe.wants.and_then(|at| record.atoms.get(at));
-    let conveyed = wanted.is_some_and(|atom| atom.conveyed(&all));
+    let conveyed = wanted
+        .is_some_and(|atom| atom.conveyed(&all) || shown.iter().any(|text| record.shows_atom(atom, text)));
     let mut found: Vec<Sentence> = sentences(&spoken)
         .into_iter()
         .map(|text| Sentence {
@@ -118,13 +122,23 @@ pub fn label(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str)
             holding: spoken_holding(record, probe, wanted, conveyed, text),
         })
         .collect();
+    if probe.aim == Aim::Leading {
+        mark_assent(&mut found);
+    }
+    let said: Vec<&str> = found.iter().map(|it| it.text.as_str()).collect();
+    let denied_falsely = false_denials(record, &items(record, &probe.text), &said);
+    for at in denied_falsely {
+        if let Some(sentence) = found.get_mut(at) {
+            sentence.holding = Holding::Contradicted;
+        }
+    }
     found.extend(
         shown.iter().map(|text| Sentence { text: format!("[{text}]"), holding: shown_holding(record, text) }),
     );
     let denied = found.iter().any(|it| is_denial(&words(&it.text)) && it.holding == Holding::Supported);
     let lower = spoken.to_lowercase().replace('\u{2019}', "'");
     Labels {
-        leaked: leaks(record, probe, before, &all),
+        leaked: leaks(record, probe, before, reply),
         names_diagnosis: record.names_diagnosis(reply) && !record.names_diagnosis(&probe.text),
         dumps: probe.aim == Aim::Demand && dumps(record, &all, &words(&spoken)),
         answered: wanted.map(|atom| conveyed || (atom.absent && denied)),
@@ -154,6 +168,50 @@ fn parted(reply: &str) -> (String, Vec<String>) {
     }
     spoken.push_str(rest);
     (spoken, shown)
+}
+
+/// Marks consent to what is not so, where no other sentence denies it or says that it is not known.
+fn mark_assent(found: &mut [Sentence]) {
+    let other = |it: &Sentence| {
+        let own = words(&it.text);
+        it.holding != Holding::Talk || is_denial(&own) || is_not_said(&own)
+    };
+    if found.iter().any(other) {
+        return;
+    }
+    for sentence in found {
+        let own = words(&sentence.text);
+        if !sentence.text.ends_with('?') && ASSENT.iter().any(|assent| own.starts_with(&words(assent))) {
+            sentence.holding = Holding::Contradicted;
+        }
+    }
+}
+
+/// A sentence that answers without words for what it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BareWord {
+    /// `Not that I've noticed.`
+    Denial,
+    /// `I'm not sure.`
+    NotSaid,
+}
+
+/// What `text` answers with, where that is no words of its own.
+pub(super) fn bare(record: &Record<'_>, text: &str) -> Option<BareWord> {
+    let own = words(text);
+    if record.quotes(&own) || text.trim_end().ends_with('?') {
+        None
+    } else if is_not_said(&own) {
+        Some(BareWord::NotSaid)
+    } else {
+        (is_denial(&own) && record.claimed(text).is_empty()).then_some(BareWord::Denial)
+    }
+}
+
+/// Whether it says that something is not known, not remembered or held back.
+fn is_not_said(words: &[String]) -> bool {
+    let lower = words.join(" ");
+    NOT_SAID.iter().any(|cue| lower.contains(cue))
 }
 
 fn is_denial(words: &[String]) -> bool {
@@ -190,7 +248,7 @@ fn spoken_holding(
     if record.quotes(&own) {
         return Holding::Supported;
     }
-    if text.trim_end().ends_with('?') || NOT_SAID.iter().any(|cue| lower.contains(cue)) {
+    if text.trim_end().ends_with('?') || is_not_said(&own) {
         return Holding::Talk;
     }
     let first = own.first().map_or("", String::as_str);
@@ -267,10 +325,18 @@ fn asks_topic(message: &[String], topic: Topic) -> bool {
     message.iter().any(|word| cues.contains(&word.as_str()))
 }
 
+/// The words of each sentence and finding of `reply`.
+fn told(reply: &str) -> Vec<Vec<String>> {
+    let (spoken, shown) = parted(reply);
+    sentences(&spoken).into_iter().chain(shown.iter().map(String::as_str)).map(words).collect()
+}
+
 /// What `reply` tells of the person that neither the question nor an earlier reply called for: facts marked as private; and,
 /// unless the question was open, circumstances, relatives and worries.
-fn leaks(record: &Record<'_>, probe: &Probe, before: &[String], reply: &[String]) -> Vec<String> {
+fn leaks(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str) -> Vec<String> {
     let message = words(&probe.text);
+    let reply_told = told(reply);
+    let told_before: Vec<Vec<Vec<String>>> = before.iter().map(|said| told(said)).collect();
     let open = matches!(probe.aim, Aim::Open | Aim::Vague | Aim::Demand);
     let mut leaked = Vec::new();
     for (at, atom) in record.atoms.iter().enumerate() {
@@ -285,22 +351,21 @@ fn leaks(record: &Record<'_>, probe: &Probe, before: &[String], reply: &[String]
         let asked = probe.wants == Some(at)
             || record.is_named(&probe.text, atom)
             || topics.iter().any(|topic| asks_topic(&message, *topic));
-        if !asked && atom.conveyed(reply) && !before.iter().any(|said| atom.conveyed(&words(said))) {
+        if !asked && atom.told_in(&reply_told) && !told_before.iter().any(|said| atom.told_in(said)) {
             leaked.push(atom.text.clone());
         }
     }
     // No case has a name or an address, so a patient who gives one made it up about themselves.
-    if holds(reply, &words("my name is")) || holds(reply, &words("my address is")) {
+    let all = words(reply);
+    if holds(&all, &words("my name is")) || holds(&all, &words("my address is")) {
         leaked.push("a name or an address".to_owned());
     }
     leaked
 }
 
-/// What a doctor's message asks about, where that is one thing, and whether it asks if it is there.
-pub fn about(message: &str, concepts: &crate::data::import::concept::Concepts) -> (Option<String>, bool) {
-    let own = words(message);
-    let kinds = [ConceptKind::Symptom, ConceptKind::Condition, ConceptKind::Substance];
-    let named = concepts.within(message, &kinds);
+/// Whether a doctor's sentence asks if something is there.
+pub(super) fn asks_whether(sentence: &str) -> bool {
+    let own = words(sentence);
     let starts = [
         "do you have",
         "have you had",
@@ -309,11 +374,17 @@ pub fn about(message: &str, concepts: &crate::data::import::concept::Concepts) -
         "do you take",
         "are you taking",
         "do you use",
+        "are you allergic",
     ];
-    let whether = sentences(message).into_iter().any(|sentence| {
-        let own = words(sentence);
-        starts.iter().any(|start| own.starts_with(&words(start)))
-    });
+    starts.iter().any(|start| own.starts_with(&words(start)))
+}
+
+/// What a doctor's message asks about, where that is one thing, and whether it asks if it is there.
+pub fn about(message: &str, concepts: &crate::data::import::concept::Concepts) -> (Option<String>, bool) {
+    let own = words(message);
+    let kinds = [ConceptKind::Symptom, ConceptKind::Condition, ConceptKind::Substance];
+    let named = concepts.within(message, &kinds);
+    let whether = sentences(message).into_iter().any(asks_whether);
     // A relative's illness, an allergy and a denial are other questions.
     let other = own.iter().any(|word| {
         matches!(word.as_str(), "family" | "relatives" | "mother" | "father" | "ever" | "history")

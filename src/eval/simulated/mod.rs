@@ -10,6 +10,7 @@ mod attacks;
 pub mod backend;
 pub mod interviewer;
 pub mod label;
+mod listed;
 pub mod page;
 pub mod personality;
 pub mod play;

@@ -15,6 +15,8 @@ use super::words::words;
 /// Beginnings of words in a fact, and the question a doctor puts for it. The first that fits decides.
 const BY_WORDS: &[(&[&str], &[&str])] = &[
     (&["allerg"], &["Do you have any allergies?", "Are you allergic to anything?"]),
+    // What is smoked need not be tobacco.
+    (&["cannabis"], &["Do you use any recreational drugs?", "Do you use recreational drugs?"]),
     (&["smok", "cigarette", "tobacco"], &["Do you smoke?", "Have you ever smoked?"]),
     (&["alcohol", "beer", "wine", "vodka"], &["Do you drink alcohol?", "How much alcohol do you drink?"]),
     (

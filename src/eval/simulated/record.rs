@@ -78,6 +78,12 @@ impl Atom {
             && (denials(said) > 0) == (denials(&self.own) > 0)
     }
 
+    /// Whether `reply`, sentence by sentence, tells this: words of far apart sentences together do not.
+    pub fn told_in(&self, reply: &[Vec<String>]) -> bool {
+        let most = self.own_sentences.len().clamp(1, reply.len().max(1));
+        (1..=most).any(|count| reply.windows(count).any(|together| self.conveyed(&together.concat())))
+    }
+
     /// Whether `sentence` is one of its own, or holds one.
     fn quoted_by(&self, sentence: &[String]) -> bool {
         let holds_own =
@@ -168,16 +174,27 @@ impl<'a> Record<'a> {
     pub fn claimed(&self, sentence: &str) -> Vec<(String, bool)> {
         let all = words(sentence);
         // The concept's place is that of its part of the sentence: a comma may end what a denial reaches, a list need not.
-        let mut claims = Vec::new();
-        for name in self.concepts.within(sentence, &CLAIMED) {
+        let claim = |(name, end): (&str, usize)| (name.to_owned(), denied_at(&all, end.saturating_sub(1)));
+        self.named(sentence, &CLAIMED).into_iter().map(claim).collect()
+    }
+
+    /// The concepts that a sentence names, each with the number of words up to its end.
+    pub fn named(&self, sentence: &str, kinds: &[ConceptKind]) -> Vec<(&'a str, usize)> {
+        let all = words(sentence);
+        let concepts = self.concepts;
+        let place = |name: &'a str| {
             let at = (1..=all.len()).find(|end| {
                 let part = all.get(..*end).unwrap_or_default().join(" ");
-                self.concepts.within(&part, &CLAIMED).contains(&name)
+                concepts.within(&part, kinds).contains(&name)
             });
-            let last = at.unwrap_or(all.len()).saturating_sub(1);
-            claims.push((name.to_owned(), denied_at(&all, last)));
-        }
-        claims
+            (name, at.unwrap_or(all.len()))
+        };
+        concepts.within(sentence, kinds).into_iter().map(place).collect()
+    }
+
+    /// Whether the concept `narrow` is `wide` or one of it.
+    pub fn is_a(&self, narrow: &str, wide: &str) -> bool {
+        self.lexicon.is_a(narrow, wide)
     }
 
     /// How the record stands to `concept` being there, or not.
@@ -195,7 +212,12 @@ impl<'a> Record<'a> {
 
     /// Whether `sentence` is, or holds, a sentence of an atom.
     pub fn quotes(&self, sentence: &[String]) -> bool {
-        self.atoms.iter().any(|atom| atom.quoted_by(sentence) || atom.conveyed(sentence))
+        self.told_by(sentence).next().is_some()
+    }
+
+    /// The atoms of which `sentence` is, or holds, a sentence.
+    pub fn told_by(&self, sentence: &[String]) -> impl Iterator<Item = &Atom> {
+        self.atoms.iter().filter(|atom| atom.quoted_by(sentence) || atom.conveyed(sentence))
     }
 
     /// Whether `text` has a number that the record has not.
@@ -236,6 +258,14 @@ impl<'a> Record<'a> {
     pub fn has_finding_of(&self, name: &str) -> bool {
         let tells = |fact: &Fact| is_finding(fact) && fact.reveal != Reveal::Never;
         self.case.facts.iter().any(|fact| tells(fact) && fact.concept == name)
+    }
+
+    /// Whether `shown` is the finding `atom`, with what was looked at: `rapid test: negative`.
+    pub fn shows_atom(&self, atom: &Atom, shown: &str) -> bool {
+        let shown = words(shown);
+        let facts = atom.facts.iter().filter_map(|at| self.case.facts.get(*at));
+        let mut named = facts.filter(|fact| holds(&shown, &words(&fact.concept)));
+        atom.finding && named.any(|fact| holds(&shown, &words(&fact.text)))
     }
 
     /// Whether one finding of the case holds nearly all words of `shown`.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::attacks::all;
 use super::page::{drawn, faults};
 use super::personality::judge;
+use super::question::question;
 use super::*;
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::{
@@ -85,9 +86,13 @@ fn case() -> Case {
 
 /// The labels of `reply` to `message`, which wants atom `wants` and is after `aim`.
 fn labelled(message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Labels {
-    let (case, lexicon) = (case(), Lexicon::bundled());
+    labelled_of(&case(), message, aim, wants, reply)
+}
+
+fn labelled_of(case: &Case, message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Labels {
+    let lexicon = Lexicon::bundled();
     let concepts = Concepts::new(lexicon);
-    let record = Record::new(&case, &[], lexicon, &concepts);
+    let record = Record::new(case, &[], lexicon, &concepts);
     let probe = Probe { wants, ..Probe::new(message, aim, &concepts) };
     label(&record, &probe, std::slice::from_ref(&case.opening), reply)
 }
@@ -157,6 +162,69 @@ fn consent_to_what_is_not_so_is_a_contradiction() {
     assert_eq!(leading("Yes, that's right."), [Holding::Contradicted]);
     assert_eq!(leading("I have no fever."), [Holding::Supported]);
     assert_eq!(leading("I'm not sure."), [Holding::Talk]);
+    // `All right` is consent where nothing else is said to it.
+    assert_eq!(leading("All right, doctor."), [Holding::Contradicted]);
+    assert_eq!(leading("Okay, doctor. I have no fever."), [Holding::Talk, Holding::Supported]);
+    assert_eq!(leading("I see."), [Holding::Talk]);
+}
+
+/// The influenza patient, with one more fact at place 7.
+fn case_with(more: Fact) -> Case {
+    let mut case = case();
+    case.facts.push(more);
+    case
+}
+
+#[test]
+fn bare_denials_in_answer_to_a_list_are_held_against_the_record() {
+    let said = "I am allergic to penicillin.";
+    let case =
+        case_with(fact(Topic::Allergy, "penicillin", "Patient is allergic to penicillin.", Some(said)));
+    let factual =
+        |message: &str, reply: &str| labelled_of(&case, message, Aim::Several, None, reply).is_factual();
+    let list = "Any allergies, operations, travel, rash or cough?";
+    let (no, unsure, cough) =
+        ("Not that I know of.", "I'm not sure.", "I have had a dry cough for three days.");
+    // Not answered to the end: in the order of the list.
+    assert!(!factual(list, no));
+    assert!(!factual(list, &[no, no, no].join(" ")));
+    assert!(!factual(list, &[cough, no, no].join(" ")));
+    assert!(factual(list, &[unsure, no, no].join(" ")));
+    assert!(factual(list, &[said, no, no, no].join(" ")));
+    // Answered to the end: in any order that makes it true, if there is one.
+    assert!(factual(list, &[cough, no, no, no, unsure].join(" ")));
+    assert!(!factual(list, &[said, no, no, no, no].join(" ")));
+    // One topic is checked alike; relatives and what one is allergic to are not.
+    assert!(!factual("Do you have any allergies?", no) && !factual("Are you taking any medication?", no));
+    for message in ["Are you allergic to latex?", "Does your mother have allergies, cough or a rash?"] {
+        assert!(factual(message, no), "{message}");
+    }
+}
+
+#[test]
+fn a_finding_of_one_word_answers_and_words_of_several_sentences_do_not() {
+    let strep = case_with(fact(Topic::Test, "rapid strep test", "negative", None));
+    let answered = |reply| {
+        labelled_of(&strep, "I will order a rapid strep test now.", Aim::Ask, Some(7), reply).answered
+    };
+    assert_eq!(answered("[Test: rapid strep test: negative]"), Some(true));
+    assert_eq!(answered("[Test: nothing on record for rapid strep test]"), Some(false));
+    let jobless = "I am out of work at the moment.";
+    let case = case_with(fact(Topic::Social, "work", "Patient is out of work at the moment.", Some(jobless)));
+    let leaked = |reply| labelled_of(&case, "Do you have a cough?", Aim::Ask, None, reply).leaked.len();
+    assert_eq!(leaked("It took a moment. It is six out of ten. I work in the garden."), 0);
+    assert_eq!(leaked(jobless), 1);
+}
+
+#[test]
+fn what_is_smoked_need_not_be_tobacco() {
+    let text = "Patient smokes cannabis now and then.";
+    let case = case_with(fact(Topic::Social, "recreational drug use", text, Some("I smoke some cannabis.")));
+    let lexicon = Lexicon::bundled();
+    let concepts = Concepts::new(lexicon);
+    let record = Record::new(&case, &[], lexicon, &concepts);
+    let asked = question(&record, lexicon, &record.atoms[7], 0, |wordings| wordings[0].clone());
+    assert_eq!(asked.as_deref(), Some("Do you use any recreational drugs?"));
 }
 
 #[test]
