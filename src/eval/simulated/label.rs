@@ -345,7 +345,7 @@ fn leaks(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str) -> 
             topics.iter().any(|topic| matches!(topic, Topic::Social | Topic::Family | Topic::Concern));
         let unasked = atom.facts.iter().filter_map(|at| record.case.facts.get(*at));
         let brought_up = unasked.into_iter().any(|fact| fact.reveal == Reveal::Opening);
-        if !(atom.private || (personal && !open && !brought_up)) || atom.finding {
+        if (brought_up || open || !personal) && !atom.private || atom.finding {
             continue;
         }
         let asked = probe.wants == Some(at)
