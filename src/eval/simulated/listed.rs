@@ -43,9 +43,11 @@ pub(super) fn items(record: &Record<'_>, message: &str) -> Vec<Item> {
         return Vec::new();
     }
     let mut items: Vec<Item> = Vec::new();
-    for sentence in sentences(message).into_iter().filter(|sentence| asks_whether(sentence)) {
-        let own = words(sentence);
-        let named = record.named(sentence, &CLAIMED);
+    let asking = sentences(message).into_iter().filter(|sentence| asks_whether(sentence));
+    // `stress, headache` are two things, `stress headache` is a third.
+    for part in asking.flat_map(|sentence| sentence.split(',')) {
+        let own = words(part);
+        let named = record.named(part, &CLAIMED);
         for end in 1..=own.len() {
             let topic =
                 |word: &String| TOPICS.iter().find(|(cue, _)| word.starts_with(cue)).map(|(_, topic)| *topic);

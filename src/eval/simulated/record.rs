@@ -241,7 +241,9 @@ impl<'a> Record<'a> {
             ConceptKind::Examination,
             ConceptKind::Test,
         ];
-        let named = self.concepts.within(message, &kinds);
+        // `stress, headache` are two things, `stress headache` is a third.
+        let named: Vec<&str> =
+            message.split(',').flat_map(|part| self.concepts.within(part, &kinds)).collect();
         atom.facts.iter().filter_map(|at| self.case.facts.get(*at)).any(|fact| {
             named
                 .iter()

@@ -194,6 +194,13 @@ fn bare_denials_in_answer_to_a_list_are_held_against_the_record() {
     // Answered to the end: in any order that makes it true, if there is one.
     assert!(factual(list, &[cough, no, no, no, unsure].join(" ")));
     assert!(!factual(list, &[said, no, no, no, no].join(" ")));
+    // What stands on either side of a comma is no one thing.
+    let calm =
+        case_with(fact(Topic::Social, "stress", "Patient is under stress.", Some("Life is hard now.")));
+    let labels =
+        |reply: &str| labelled_of(&calm, "Any pets, stress, headache or rash?", Aim::Several, None, reply);
+    assert!(labels("Life is hard now.").is_private());
+    assert!(!labels(&[no, no, no].join(" ")).is_factual() && labels(no).is_factual());
     // One topic is checked alike; relatives and what one is allergic to are not.
     assert!(!factual("Do you have any allergies?", no) && !factual("Are you taking any medication?", no));
     for message in ["Are you allergic to latex?", "Does your mother have allergies, cough or a rash?"] {
