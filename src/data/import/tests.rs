@@ -195,7 +195,7 @@ fn a_station_becomes_a_case() {
     let fact = |text: &str| {
         case.facts.iter().find(|fact| fact.text == text).unwrap_or_else(|| panic!("{text}: {case:#?}"))
     };
-    assert_eq!(fact("no vomiting").finding, Finding::Absent);
+    assert_eq!(fact("no vomiting, diarrhea, or rash").finding, Finding::Absent);
     assert_eq!(fact("His mother thinks of pneumonia.").reveal, Reveal::Never);
     assert_eq!(fact("Blood Pressure: 90/60 mmHg").concept, "blood pressure");
     assert_eq!(fact("Chest X-ray: Opacity of the left base.").reveal, Reveal::OnTest);
