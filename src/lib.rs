@@ -16,6 +16,7 @@ pub mod data;
 pub mod doctor;
 pub mod engine;
 pub mod eval;
+pub mod files;
 pub mod kernels;
 pub mod measure;
 pub mod model;

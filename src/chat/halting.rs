@@ -1,6 +1,5 @@
 //! A model that nobody has to wait for to the end.
 
-use super::client::ServerFigures;
 use super::error::ChatError;
 use super::message::Message;
 use super::model::{Asked, ChatModel, Listener, Part, SharedModel};
@@ -27,12 +26,8 @@ impl ChatModel for Halting<'_> {
         self.model.name()
     }
 
-    fn constrains(&self) -> bool {
-        self.model.constrains()
-    }
-
-    fn servers(&self) -> Vec<ServerFigures> {
-        self.model.servers()
+    fn inner(&self) -> Option<&dyn ChatModel> {
+        Some(&**self.model)
     }
 
     fn reply(

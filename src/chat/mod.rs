@@ -4,6 +4,7 @@
 //! engine's model is in `engine::chat`. Nothing here knows of the rooms above.
 
 pub mod client;
+pub(crate) mod digest;
 pub mod error;
 pub mod halting;
 pub mod message;

@@ -16,9 +16,14 @@ pub trait ChatModel {
     /// What the model is called in reports.
     fn name(&self) -> &str;
 
+    /// The model that this one only passes requests on to, where there is one: what is said of it below is then said of this one, too.
+    fn inner(&self) -> Option<&dyn ChatModel> {
+        None
+    }
+
     /// Whether a reply is held to the options' schema while it is made. A model may learn that it cannot.
     fn constrains(&self) -> bool {
-        false
+        self.inner().is_some_and(|inner| inner.constrains())
     }
 
     /// Answers `messages`. `listener` hears the reply in parts as it is made, or whole at its end, and can stop it.
@@ -42,7 +47,7 @@ pub trait ChatModel {
 
     /// What was asked of each server so far, and what that cost; nothing of a model of this process.
     fn servers(&self) -> Vec<ServerFigures> {
-        Vec::new()
+        self.inner().map(|inner| inner.servers()).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::chat::digest;
 use crate::chat::message::{Message, Role};
 use crate::chat::schema::ReplySchema;
 
@@ -22,9 +23,7 @@ impl ConversationKey {
                 hash.update(part);
             }
         }
-        let hash: [u8; 32] = hash.finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = hash;
-        Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        Self(digest::number(hash))
     }
 
     /// The key of a conversation that goes on: of its messages up to the first of the user, with which each later turn begins too.

@@ -1,10 +1,13 @@
 //! What goes to stdout.
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use crate::files::{self, Fsync, Mode, Options, Writers};
 
 /// Prints one JSON object on a line of its own.
 pub fn json(value: &impl Serialize) -> io::Result<()> {
@@ -41,61 +44,50 @@ pub fn bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
-/// Writes a file whole or not at all: under a temporary name beside it, renamed into place. What a link points to is
-/// written, not the link; what is no file (a pipe, a device) is written to as it is.
+/// How files that the user names are written.
+const WRITING: Options = Options { fsync: Fsync::Nothing, mode: Mode::Kept, writers: Writers::Any };
+
+/// What a path that the user names leads to.
+enum Target {
+    /// A file that is there or can be made, and is replaced whole.
+    File(PathBuf),
+    /// A pipe or a device, which is written to as it is.
+    Stream,
+    /// A link to what is not there yet: there is nothing that half a file could take the place of.
+    Dangling,
+}
+
+impl Target {
+    /// What a link points to is written, not the link.
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(there) if there.is_file() => Ok(Self::File(path.canonicalize()?)),
+            Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(_) => Ok(Self::Stream),
+            Err(_) if path.is_symlink() => Ok(Self::Dangling),
+            Err(_) => Ok(Self::File(path.to_owned())),
+        }
+    }
+}
+
+/// Writes a file whole or not at all, and leaves who may read it as it was. What a link points to is written, not the link; what is
+/// no file (a pipe, a device) is written to as it is.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
-    match std::fs::metadata(path) {
-        Ok(there) if there.is_file() => replace(&path.canonicalize()?, contents),
-        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) => std::fs::OpenOptions::new().write(true).open(path)?.write_all(contents),
-        // A link to what is not there yet: there is nothing that half a file could take the place of.
-        Err(_) if path.is_symlink() => std::fs::write(path, contents),
-        Err(_) => replace(path, contents),
+    match Target::of(path)? {
+        Target::File(file) => files::replace(&file, WRITING, contents).map_err(|error| error.source),
+        Target::Stream => fs::OpenOptions::new().write(true).open(path)?.write_all(contents),
+        Target::Dangling => fs::write(path, contents),
     }
 }
 
 /// Whether [`write_atomically`] can write a file, as far as that shows before: for what takes long to find out.
 pub fn check_writable(path: &Path) -> io::Result<()> {
-    let target = match std::fs::metadata(path) {
-        Ok(there) if there.is_file() => path.canonicalize()?,
-        Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) => return Ok(()),
-        Err(_) if path.is_symlink() => return Ok(()),
-        Err(_) => path.to_owned(),
-    };
-    if let Some(folder) = target.parent().filter(|it| !it.as_os_str().is_empty() && !it.is_dir()) {
+    let Target::File(file) = Target::of(path)? else { return Ok(()) };
+    if let Some(folder) = file.parent().filter(|it| !it.as_os_str().is_empty() && !it.is_dir()) {
         let message = format!("there is no folder {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
-    let temporary = temporary(&target)?;
-    std::fs::write(&temporary, [])?;
-    std::fs::remove_file(&temporary)
-}
-
-/// The name that a file is written under until it is whole.
-fn temporary(path: &Path) -> io::Result<PathBuf> {
-    let name =
-        path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(format!(".{}", std::process::id()));
-    Ok(path.with_file_name(temporary_name))
-}
-
-fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let temporary = temporary(path)?;
-    let written = std::fs::write(&temporary, contents).and_then(|()| {
-        // Who may read the file stays as it was.
-        if let Ok(there) = std::fs::metadata(path) {
-            std::fs::set_permissions(&temporary, there.permissions())?;
-        }
-        std::fs::rename(&temporary, path)
-    });
-    if written.is_err() {
-        // The first error is the one to tell.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    files::probe(&file).map_err(|error| error.source)
 }
 
 #[cfg(test)]

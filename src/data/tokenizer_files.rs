@@ -1,8 +1,8 @@
 //! The files a tokenizer is made of: read, checked, and written back.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::tokenizer::TokenizerError;
+use crate::files::{self, Fsync, Options};
 
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const CONFIG: &str = "tokenizer_config.json";
@@ -277,27 +278,18 @@ impl Files {
         self.contents.iter().map(|(name, bytes)| (*name, bytes.as_ref()))
     }
 
-    /// Writes every file, each under a temporary name first.
+    /// Writes every file, each whole or not at all.
     pub(super) fn write(&self, dir: &Path) -> Result<(), TokenizerError> {
         fs::create_dir_all(dir).map_err(|source| TokenizerError::Write { path: dir.into(), source })?;
+        let options = Options { fsync: Fsync::File, ..Options::default() };
         for (name, bytes) in &self.contents {
             let path = dir.join(name);
-            let temporary = dir.join(format!(".{name}.{}.tmp", std::process::id()));
-            let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
-            if let Err(source) = written {
-                // Best effort: the error worth reporting is the one at hand.
-                let _ = fs::remove_file(&temporary);
-                return Err(TokenizerError::Write { path, source });
+            if let Err(error) = files::replace(&path, options, bytes) {
+                return Err(TokenizerError::Write { path, source: error.source });
             }
         }
         Ok(())
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn read_file(path: &Path, required: bool) -> Result<Option<Vec<u8>>, TokenizerError> {

@@ -8,7 +8,7 @@ use super::watch::{Part, Watch};
 use crate::chat::{Halting, SharedModel};
 use crate::rubric::ModelJudge;
 use crate::rubric::model_judge::{JudgeSettingError, ModelJudgeSettings, Protocol};
-use crate::train::config::{ModelSource, Role, RoleOptions, RunConfig, Stage};
+use crate::train::config::{ModelSource, Role, RunConfig, Stage};
 
 /// The most replies judged at once, and the most criteria of one of them.
 const MOST_AT_ONCE: usize = 16;
@@ -40,7 +40,9 @@ impl Judging {
         let Some((_, _, source)) = source.filter(|_| judged) else { return Ok(None) };
         // Before a model is loaded.
         let options = config.roles.options();
-        let (protocol, settings) = (options.judge_protocol()?, asked(&options, source)?);
+        let protocol = options.judge_protocol()?;
+        let settings = source.replies().of_judge(options.judge_settings(0));
+        settings.check()?;
         let opened = config.roles.open(&mut |_, done, total| watch.part(Part::Weights, done, total))?;
         opened.notes.iter().for_each(|note| watch.note(note));
         let model = opened.model(Role::Judge).map(Arc::clone);
@@ -74,54 +76,23 @@ impl Judging {
     }
 }
 
-/// How the model is asked: what its own entry says stands over the judge's.
-fn asked(options: &RoleOptions, source: &ModelSource) -> Result<ModelJudgeSettings, JudgeSettingError> {
-    let (base, replies) = (options.judge_settings(0), source.replies());
-    let settings = ModelJudgeSettings {
-        temperature: replies.temperature.map_or(base.temperature, |temperature| temperature as f32),
-        max_tokens: replies.max_tokens.unwrap_or(base.max_tokens),
-        ..base
-    };
-    settings.check()?;
-    Ok(settings)
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
     use crate::pipeline::Quiet;
+    use crate::train::config::least::LEAST;
 
-    const RUN: &str = r#"
-name = "run"
-[model.shape]
-hidden_size = 32
-layers = 2
-heads = 4
-kv_heads = 2
-intermediate_size = 64
-max_positions = 256
-[tokenizer]
-vocab_size = 512
+    const MODEL: &str = r#"
 [models.a]
 server = ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"]
 model = "tiny"
-[[stage]]
-kind = "sft"
-consultations = 4
-steps = 1
-batch_tokens = 1024
-lr = 1e-2
-[[stage]]
-kind = "rl"
-steps = 3
-max_new_tokens = 16
 "#;
 
     fn open(first: usize, overrides: &[&str]) -> Result<Option<Judging>, PipelineError> {
         let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
-        let config = RunConfig::parse(RUN, Path::new("run.toml"), &overrides);
+        let config = RunConfig::parse(&format!("{LEAST}{MODEL}"), Path::new("run.toml"), &overrides);
         Judging::open(&config.unwrap_or_else(|error| panic!("{error}")), first, &mut Quiet)
     }
 

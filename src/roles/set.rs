@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::chat::client::ServerFigures;
 use crate::chat::{Asked, ChatError, ChatModel, ChatOptions, Listener, Message, Reply, SharedModel};
+use crate::rubric::model_judge::ModelJudgeSettings;
 use crate::train::config::ReplySettings;
 
 /// A model whose replies are made as the configuration says, whatever else is asked for.
@@ -20,15 +20,33 @@ impl Set {
         };
         model
     }
+}
 
-    fn options(&self, asked: &ChatOptions) -> ChatOptions {
-        let ReplySettings { temperature, top_p, max_tokens } = self.settings;
+impl ReplySettings {
+    /// The settings of a reply of which `asked` is wanted: those of the configuration stand over them.
+    fn over(&self, asked: &ChatOptions) -> ChatOptions {
         let number = |value: Option<f64>| value.map(|value| value as f32);
         ChatOptions {
-            temperature: number(temperature).or(asked.temperature),
-            top_p: number(top_p).or(asked.top_p),
-            max_tokens: max_tokens.or(asked.max_tokens),
+            temperature: number(self.temperature).or(asked.temperature),
+            top_p: number(self.top_p).or(asked.top_p),
+            max_tokens: self.max_tokens.or(asked.max_tokens),
             ..asked.clone()
+        }
+    }
+
+    /// How a judge that wants to ask as `wanted` says will be answered. Every request is set so anyway; who knows it before can tell
+    /// what cannot be judged with, and names the judge by what it does.
+    pub fn of_judge(&self, wanted: ModelJudgeSettings) -> ModelJudgeSettings {
+        let asked = ChatOptions {
+            temperature: Some(wanted.temperature),
+            max_tokens: Some(wanted.max_tokens),
+            ..ChatOptions::default()
+        };
+        let ChatOptions { temperature, max_tokens, .. } = self.over(&asked);
+        ModelJudgeSettings {
+            temperature: temperature.unwrap_or(wanted.temperature),
+            max_tokens: max_tokens.unwrap_or(wanted.max_tokens),
+            ..wanted
         }
     }
 }
@@ -38,12 +56,8 @@ impl ChatModel for Set {
         self.model.name()
     }
 
-    fn constrains(&self) -> bool {
-        self.model.constrains()
-    }
-
-    fn servers(&self) -> Vec<ServerFigures> {
-        self.model.servers()
+    fn inner(&self) -> Option<&dyn ChatModel> {
+        Some(&*self.model)
     }
 
     fn reply(
@@ -52,11 +66,12 @@ impl ChatModel for Set {
         options: &ChatOptions,
         listener: &mut dyn Listener,
     ) -> Result<Reply, ChatError> {
-        self.model.reply(messages, &self.options(options), listener)
+        self.model.reply(messages, &self.settings.over(options), listener)
     }
 
     fn replies(&self, asked: &[Asked]) -> Vec<Result<Reply, ChatError>> {
-        let set = |it: &Asked| Asked { options: self.options(&it.options), messages: it.messages.clone() };
+        let set =
+            |it: &Asked| Asked { options: self.settings.over(&it.options), messages: it.messages.clone() };
         self.model.replies(&asked.iter().map(set).collect::<Vec<_>>())
     }
 }
@@ -109,6 +124,26 @@ mod tests {
         let rest = ChatOptions { temperature: Some(0.5), max_tokens: Some(9), ..ChatOptions::default() };
         assert_eq!(*heard, [first, rest.clone(), rest]);
         assert_eq!(set.name(), "remembers");
+    }
+
+    #[test]
+    fn a_judge_is_told_what_its_requests_will_have() {
+        let wanted = ModelJudgeSettings {
+            votes: 3,
+            temperature: 0.5,
+            max_tokens: 512,
+            seed: 7,
+            ..ModelJudgeSettings::REPORT
+        };
+        let told = |temperature, max_tokens| {
+            ReplySettings { temperature, top_p: Some(0.5), max_tokens }.of_judge(wanted)
+        };
+        assert_eq!(told(None, None), wanted);
+        assert_eq!(told(Some(0.25), None), ModelJudgeSettings { temperature: 0.25, ..wanted });
+        assert_eq!(
+            told(Some(0.0), Some(9)),
+            ModelJudgeSettings { temperature: 0.0, max_tokens: 9, ..wanted }
+        );
     }
 
     #[test]

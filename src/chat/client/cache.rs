@@ -3,11 +3,9 @@
 //! An entry is a file named by the SHA-256 of its request, and holds the request, the reply and a checksum. The key is no part of it.
 //! An entry that is damaged, or of another request, is as if it were not there, and is written anew.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +13,10 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::error::ChatError;
 use crate::chat::reply::Reply;
+use crate::files::{self, Fsync, Mode, Options, Writers};
 
+/// How entries are written. One that a power cut tore is found damaged, and asked for again.
+const WRITING: Options = Options { fsync: Fsync::Nothing, mode: Mode::Private, writers: Writers::Any };
 /// The form of entries; one of another form is not read.
 const FORM: u32 = 1;
 
@@ -81,26 +82,10 @@ impl Cache {
     }
 
     fn write(&self, name: &str, asked: &Asked, reply: &Reply) -> io::Result<()> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let sha256 = digest(&(asked, reply))?;
         let entry = Entry { form: FORM, request: asked.clone(), reply: reply.clone(), sha256 };
         let text = serde_json::to_vec(&entry)?;
-        // Its own name for each writer, of this process and others.
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.folder.join(format!(".{name}.{}.{count}", process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options
-            .open(&temporary)
-            .and_then(|mut file| file.write_all(&text))
-            .and_then(|()| fs::rename(&temporary, self.folder.join(name)));
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        files::replace(&self.folder.join(name), WRITING, &text).map_err(|error| error.source)
     }
 
     fn failed(&self, source: io::Error) -> ChatError {

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 
 use sha2::{Digest, Sha256};
 
+use crate::chat::digest;
 use crate::chat::options::ConversationKey;
 
 /// The places of servers in the order in which a conversation prefers them, whatever order they are named in.
@@ -20,10 +21,7 @@ pub(super) fn order<'a>(names: impl IntoIterator<Item = &'a str>, key: Conversat
 
 /// The weight of a server for a conversation: the first 8 bytes of SHA-256 of both. It is the same on every machine.
 fn weight(name: &str, key: ConversationKey) -> u64 {
-    let hash = Sha256::new().chain_update(name).chain_update(key.number().to_le_bytes());
-    let hash: [u8; 32] = hash.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = hash;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    digest::number(Sha256::new().chain_update(name).chain_update(key.number().to_le_bytes()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Files of JSON lines: read with their numbers, written whole or not at all.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use crate::files::{self, Fsync, Options};
 
 /// The longest legal line, in bytes.
 pub const LONGEST: usize = 16 << 20;
@@ -107,27 +109,19 @@ pub fn text<T: Serialize>(values: &[T]) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Writes a file under a temporary name beside it, flushes it to the disk and renames it into place.
+/// Writes a file whole or not at all, and flushes it to the disk.
 ///
 /// # Errors
 /// The file as it was before stays.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&temporary);
-        FileError::on(path)(error)
-    })
+    let options = Options { fsync: Fsync::File, ..Options::default() };
+    files::replace(path, options, contents).map_err(|error| FileError::on(path)(error.source))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::scenario::Scenario;
-use crate::chat::Message;
+use crate::chat::{Message, digest};
 use crate::data::case::{Case, FactId};
 use crate::data::hash::fnv1a;
 
@@ -110,9 +110,8 @@ pub fn prompt_id(scenario: Scenario, messages: &[Message]) -> String {
 
 /// One of `count` things, drawn by `seed` for what `key` names: the same in whatever order things are drawn. 0 where `count` is 0.
 pub fn choice(seed: u64, key: &str, count: usize) -> usize {
-    let hash: [u8; 32] = Sha256::digest(format!("{seed} {key}")).into();
-    let [a, b, c, d, e, f, g, h, ..] = hash;
-    ((u128::from(u64::from_le_bytes([a, b, c, d, e, f, g, h])) * count as u128) >> 64) as usize
+    let drawn = digest::number(Sha256::new().chain_update(format!("{seed} {key}")));
+    ((u128::from(drawn) * count as u128) >> 64) as usize
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! The few file operations that runs and checkpoints are made of, behind one trait, so that tests can fail each of
-//! them, stop between any two of them, and fill the disk at any byte.
+//! How runs and checkpoints are kept on a disk: what a write must survive, and what is said where one is refused.
 
-use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
+
+use crate::files::{self, Disk, Fsync, Mode, Options, ReplaceError, Writers};
 
 /// A file operation that the operating system refused.
 #[derive(Debug, Error)]
@@ -26,6 +26,12 @@ impl DiskError {
     pub(crate) fn on(file: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let file = file.to_owned();
         move |source| Self { file, action, source }
+    }
+}
+
+impl From<ReplaceError> for DiskError {
+    fn from(ReplaceError { path, action, source }: ReplaceError) -> Self {
+        Self { file: path, action, source }
     }
 }
 
@@ -53,86 +59,6 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// Operations that change a disk. Reading needs no such face: it changes nothing.
-pub trait Disk: fmt::Debug + Send + Sync {
-    /// Makes one folder; its parent must be there, and it must not.
-    fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// Opens a file for writing, emptied if it was there.
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Opens a file, made if it was not there, so that every write goes to its end.
-    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Gives a file or folder another name; replaces a file of that name.
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file.
-    fn remove_file(&self, path: &Path) -> io::Result<()>;
-    /// Removes a folder with the files in it; one after another, so a crash may leave some.
-    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
-    /// Makes the names in a folder survive a power cut.
-    fn sync_dir(&self, path: &Path) -> io::Result<()>;
-}
-
-/// A file being written.
-pub trait DiskFile: fmt::Debug + Send {
-    /// Writes all of `bytes`. On an error any number of them may have been written.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes what was written survive a power cut.
-    fn sync(&mut self) -> io::Result<()>;
-    /// Cuts the file to its first `length` bytes.
-    fn truncate(&mut self, length: u64) -> io::Result<()>;
-}
-
-/// The disk there is.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RealDisk;
-
-impl Disk for RealDisk {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(RealFile(File::create(path)?)))
-    }
-
-    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(RealFile(OpenOptions::new().create(true).append(true).open(path)?)))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
-    }
-
-    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir_all(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        // Windows opens no folder as a file, and keeps names safe by itself.
-        if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
-    }
-}
-
-#[derive(Debug)]
-struct RealFile(File);
-
-impl DiskFile for RealFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
-    }
-
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
-    }
-}
-
 /// What a finished write must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -156,23 +82,16 @@ impl Durability {
 
 /// Replaces a whole file: whatever happens, either the old contents are there or the new ones.
 ///
-/// The temporary name is fixed, so only one process may write `path` at a time; the lock of the run directory sees
-/// to that.
+/// Only one process may write `path` at a time; the lock of the run directory sees to that.
 pub(crate) fn write_atomically(
     disk: &dyn Disk,
     durability: Durability,
     path: &Path,
     contents: &[u8],
 ) -> Result<(), DiskError> {
-    let temporary = temporary_name(path);
-    let written = write_file(disk, durability, &temporary, contents)
-        .and_then(|()| disk.rename(&temporary, path).map_err(DiskError::on(path, "put in place")));
-    if let Err(error) = written {
-        // The first error is the one to tell.
-        let _ = disk.remove_file(&temporary);
-        return Err(error);
-    }
-    sync_parent(disk, durability, path)
+    let fsync = if durability.flushes() { Fsync::FileAndFolder } else { Fsync::Nothing };
+    let options = Options { fsync, mode: Mode::Open, writers: Writers::One };
+    Ok(files::replace_on(disk, path, options, contents)?)
 }
 
 /// Makes the name of `path` survive what `durability` says.
@@ -185,9 +104,7 @@ fn sync_parent(disk: &dyn Disk, durability: Durability, path: &Path) -> Result<(
 
 /// Makes the names in a folder survive a power cut, naming the folder in the error.
 pub(crate) fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
-    // The parent of a bare name is the empty path, which is the working folder.
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    disk.sync_dir(dir).map_err(DiskError::on(dir, "flushed to disk"))
+    Ok(files::sync_folder(disk, dir)?)
 }
 
 /// Writes a file under its own name.
@@ -197,20 +114,12 @@ pub(crate) fn write_file(
     path: &Path,
     contents: &[u8],
 ) -> Result<(), DiskError> {
-    let mut file = disk.create(path).map_err(DiskError::on(path, "created"))?;
+    let mut file = disk.create(path, files::OPEN).map_err(DiskError::on(path, "created"))?;
     file.write(contents).map_err(DiskError::on(path, "written"))?;
     if durability.flushes() {
         file.sync().map_err(DiskError::on(path, "flushed to disk"))?;
     }
     Ok(())
-}
-
-/// The hidden name beside `path` under which its next contents are written.
-fn temporary_name(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".partial");
-    path.with_file_name(name)
 }
 
 /// Makes a folder and those above it that are missing.
@@ -241,10 +150,13 @@ pub(crate) fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, DiskError>
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::files::RealDisk;
 
     #[test]
-    fn a_file_is_replaced_whole_or_not_at_all() {
+    fn a_file_is_replaced_and_what_is_in_the_way_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         write_atomically(&RealDisk, Durability::PowerCut, &path, b"old").unwrap();

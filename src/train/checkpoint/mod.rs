@@ -22,12 +22,10 @@ mod state;
 mod writer;
 
 #[cfg(test)]
-pub(crate) mod faulty;
-#[cfg(test)]
 mod tests;
 
 pub use checksums::Checksum;
-pub use disk::{Disk, DiskError, Durability};
+pub use disk::{DiskError, Durability};
 pub use error::{CheckpointError, TensorProblem};
 pub(crate) use folder::LATEST;
 pub(super) use folder::previous;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::checksums::{self, CHECKSUMS, Checksum};
-use super::faulty::FaultyDisk;
 use super::folder::{LATEST, STATE, TENSORS};
 use super::*;
+use crate::files::faulty::FaultyDisk;
 
 type Tensor = (String, Vec<usize>, Vec<f32>);
 

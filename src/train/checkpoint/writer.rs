@@ -18,13 +18,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::checksums::{self, CHECKSUMS, Checksum};
-use super::disk::{
-    Disk, DiskError, DiskFile, Durability, RealDisk, create_dir_all, sync_dir, write_atomically, write_file,
-};
+use super::disk::{DiskError, Durability, create_dir_all, sync_dir, write_atomically, write_file};
 use super::error::CheckpointError;
 use super::folder::{LATEST, PARTIAL, REMOVED, REPLACED, STATE, TENSORS, folder_name, list, names, step_of};
 use super::layout::{TensorSpec, header};
 use super::state::State;
+use crate::files::{self, Disk, DiskFile, RealDisk};
 
 /// Writes the checkpoints of one run. Only one process may do so at a time; the run directory's lock sees to that.
 #[derive(Debug, Clone)]
@@ -96,7 +95,7 @@ impl CheckpointWriter {
             values_left: values,
             done: false,
         };
-        pending.file = Some(self.disk.create(&path).map_err(DiskError::on(&path, "created"))?);
+        pending.file = Some(self.disk.create(&path, files::OPEN).map_err(DiskError::on(&path, "created"))?);
         pending.write(&header)?;
         Ok(pending)
     }

@@ -33,6 +33,8 @@ mod tree;
 mod writer;
 
 #[cfg(test)]
+pub(crate) mod least;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_files;

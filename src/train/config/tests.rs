@@ -2,28 +2,10 @@
 
 use std::path::Path;
 
+use super::least::LEAST;
 use super::*;
 use crate::engine::Device;
 use crate::model::config::FloatType;
-
-const LEAST: &str = r#"
-name = "least"
-[model.shape]
-hidden_size = 32
-layers = 2
-heads = 4
-kv_heads = 2
-intermediate_size = 64
-max_positions = 256
-[tokenizer]
-vocab_size = 512
-[[stage]]
-kind = "sft"
-[[stage]]
-kind = "rl"
-steps = 3
-max_new_tokens = 16
-"#;
 
 fn parse(text: &str, overrides: &[&str]) -> Result<RunConfig, ConfigErrors> {
     let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::least::LEAST;
 use super::*;
 use crate::data::ThinkingMode;
 use crate::engine::Device;
@@ -29,24 +30,10 @@ judge = "big"
 judge_majority = 3
 "#;
 
-const RUN: &str = r#"
-name = "run"
-[model.shape]
-hidden_size = 32
-layers = 2
-heads = 4
-kv_heads = 2
-intermediate_size = 64
-max_positions = 256
-[tokenizer]
-vocab_size = 512
+const MODEL: &str = r#"
 [models.a]
 server = "http://127.0.0.1:8080/v1"
 model = "tiny"
-[[stage]]
-kind = "rl"
-steps = 3
-max_new_tokens = 16
 "#;
 
 fn parse(text: &str) -> Result<Roles, ConfigErrors> {
@@ -55,7 +42,7 @@ fn parse(text: &str) -> Result<Roles, ConfigErrors> {
 
 fn run(overrides: &[&str]) -> Result<RunConfig, ConfigErrors> {
     let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
-    RunConfig::parse(RUN, Path::new("run.toml"), &overrides)
+    RunConfig::parse(&format!("{LEAST}{MODEL}"), Path::new("run.toml"), &overrides)
 }
 
 /// The one problem of a run with these values.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::directory::{CHECKPOINTS, CONFIG};
 use super::error::RunError;
 use super::resumed::ResumeFrom;
-use crate::train::checkpoint::{Disk, DiskError, Durability, disk::create_dir_all, step_of};
+use crate::files::Disk;
+use crate::train::checkpoint::{DiskError, Durability, disk::create_dir_all, step_of};
 
 /// Makes the folder of the next attempt at the run `name`.
 pub(super) fn create(
@@ -95,7 +96,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::train::checkpoint::disk::RealDisk;
+    use crate::files::RealDisk;
 
     #[test]
     fn attempts_are_numbered_one_after_another() {

@@ -13,10 +13,11 @@ use super::lock::RunLock;
 use super::log::JsonLog;
 use super::metrics::StepMetrics;
 use super::summary::{SUMMARY, Summary};
+use crate::files::{Disk, RealDisk};
 use crate::train::checkpoint::checksums::Checksum;
-use crate::train::checkpoint::disk::{RealDisk, create_dir_all, sync_dir, write_atomically};
+use crate::train::checkpoint::disk::{create_dir_all, sync_dir, write_atomically};
 use crate::train::checkpoint::{
-    CheckpointWriter, Covered, Disk, DiskError, Durability, PendingCheckpoint, Progress, State, TensorSpec,
+    CheckpointWriter, Covered, DiskError, Durability, PendingCheckpoint, Progress, State, TensorSpec,
 };
 
 /// The resolved configuration.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::toy::{CONFIG, Came, Toy, is_prefix, options, reference, same_as, sit, sit_from};
 use super::*;
-use crate::train::checkpoint::faulty::FaultyDisk;
+use crate::files::faulty::FaultyDisk;
 use crate::train::checkpoint::{CheckpointError, Durability};
 
 #[test]

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::RunError;
+use crate::files::{Disk, DiskFile};
+use crate::train::checkpoint::DiskError;
 use crate::train::checkpoint::checksums::Checksum;
-use crate::train::checkpoint::{Disk, DiskError, disk::DiskFile};
 
 /// How much of a log is read at a time, in bytes.
 const PART: usize = 1 << 16;
@@ -134,8 +135,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::train::checkpoint::disk::RealDisk;
-    use crate::train::checkpoint::faulty::FaultyDisk;
+    use crate::files::RealDisk;
+    use crate::files::faulty::FaultyDisk;
 
     #[test]
     fn grows_by_whole_lines_and_is_cut_where_it_is_reopened() {

@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::train::checkpoint::faulty::FaultyDisk;
-use crate::train::checkpoint::{Checkpoint, Disk, Durability, Progress, RngState, latest};
+use crate::files::Disk;
+use crate::files::faulty::FaultyDisk;
+use crate::train::checkpoint::{Checkpoint, Durability, Progress, RngState, latest};
 
 pub const CONFIG: &str = "seed = 3\n";
 pub const STEPS: u64 = 5;

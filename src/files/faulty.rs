@@ -2,12 +2,12 @@
 //! not flushed.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, writing};
 
 /// Works on real files, and counts what it does. Clones share all but the files they have open.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +89,12 @@ impl FaultyDisk {
         if self.begin()? { Err(gone()) } else { Ok(()) }
     }
 
+    /// A file that has nothing in it yet, so that a power cut loses all that comes.
+    fn emptied(&self, path: &Path, file: File) -> Box<dyn DiskFile> {
+        self.inner().unsynced.insert(path.to_owned(), 0);
+        self.open(path, file)
+    }
+
     fn open(&self, path: &Path, file: File) -> Box<dyn DiskFile> {
         Box::new(FaultyFile { disk: self.clone(), path: path.to_owned(), file })
     }
@@ -104,11 +110,14 @@ impl Disk for FaultyDisk {
         fs::create_dir(path)
     }
 
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>> {
         self.whole()?;
-        let file = File::create(path)?;
-        self.inner().unsynced.insert(path.to_owned(), 0);
-        Ok(self.open(path, file))
+        Ok(self.emptied(path, writing(mode).create(true).truncate(true).open(path)?))
+    }
+
+    fn create_new(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>> {
+        self.whole()?;
+        Ok(self.emptied(path, writing(mode).create_new(true).open(path)?))
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -201,5 +210,10 @@ impl DiskFile for FaultyFile {
             *kept = length.min(*kept);
         }
         Ok(())
+    }
+
+    fn set_permissions(&mut self, permissions: Permissions) -> io::Result<()> {
+        self.disk.whole()?;
+        self.file.set_permissions(permissions)
     }
 }
