@@ -1,15 +1,17 @@
 //! `osler train`
 
 mod bars;
+mod error;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum as _;
-use thiserror::Error;
 
 use self::bars::Bars;
+pub use self::error::StoppedEarly;
+use self::error::UsageError;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::available_memory;
 use crate::cli::{CommandResult, output, terminal};
@@ -22,7 +24,7 @@ use crate::pipeline::{
 use crate::train::checkpoint::Durability;
 use crate::train::config::{Adapter, Plan, RunConfig};
 use crate::train::run::{
-    ResumeFrom, Resumed, RunDirectory, RunError, RunOptions, Summary, last_attempt, locate, read_summary,
+    ResumeFrom, Resumed, RunDirectory, RunOptions, Summary, last_attempt, locate, read_summary,
 };
 
 /// Where runs go that are given no folder.
@@ -83,53 +85,6 @@ pub struct Arguments {
     /// Print one JSON object on stdout (progress stays on stderr)
     #[arg(long, help_heading = "Runtime")]
     json: bool,
-}
-
-/// A run that ended early and is saved.
-#[derive(Debug, Error)]
-#[error(
-    "stopped {why}; {step} steps are saved. Go on with:\n  osler train --resume {}",
-    .folder.display()
-)]
-pub struct StoppedEarly {
-    why: &'static str,
-    step: u64,
-    folder: PathBuf,
-    /// The exit status.
-    pub status: u8,
-}
-
-#[derive(Debug, Error)]
-enum UsageError {
-    #[error(
-        "there is no run in {}: nothing to resume. Only folders NAME/001, 002 .. are looked for there; name any other, as \
-         --out made it",
-        .0.display()
-    )]
-    NoRun(PathBuf),
-    #[error(
-        "{} is not the configuration that {} began with. A run goes on under its own: undo the change, or begin a new run \
-         without --resume",
-        .config.display(), .run.display()
-    )]
-    OtherConfig { config: PathBuf, run: PathBuf },
-    #[error(
-        "--resume {} and --out {} name two folders: a run goes on in its own. Leave --out away",
-        .resume.display(), .out.display()
-    )]
-    TwoFolders { resume: PathBuf, out: PathBuf },
-    #[error("--resume takes a run's folder, one of its checkpoints' folders or a configuration (.toml), and {} is none", .0.display())]
-    NoFolder(PathBuf),
-    #[error(
-        "{} has no checkpoint, though its metrics.jsonl has {logged} steps and one is saved every {every}: put the folder \
-         `checkpoints` back as it was, or start a new run",
-        .run.display()
-    )]
-    CheckpointsGone { run: PathBuf, logged: usize, every: u64 },
-    #[error("{source}. Remove that file: --resume then makes it again")]
-    Summary { source: RunError },
-    #[error("the run cannot be started: {0}")]
-    CannotRun(String),
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {

@@ -12,6 +12,7 @@ pub mod cpu;
 pub(in crate::kernels) mod cube;
 mod product;
 pub mod reference;
+mod tiles;
 
 /// Tokens a cache block holds.
 pub const BLOCK_TOKENS: usize = 16;
