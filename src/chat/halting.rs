@@ -70,6 +70,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
+    use crate::chat::client::ServerFigures;
     use crate::chat::{Finish, Usage};
 
     /// Answers the third time it asks whether to stop; counts how often it was asked.
@@ -113,5 +114,44 @@ mod tests {
         assert_eq!(answered, [true, false, false, false]);
         assert_eq!(slow.0.load(Ordering::SeqCst), 2, "the third and the fourth were not sent");
         assert_eq!((halting.name(), halting.constrains()), ("slow", false));
+    }
+
+    /// Holds replies to schemas, and asks a server.
+    struct Held;
+
+    impl ChatModel for Held {
+        fn name(&self) -> &str {
+            "held"
+        }
+
+        fn constrains(&self) -> bool {
+            true
+        }
+
+        fn servers(&self) -> Vec<ServerFigures> {
+            let url = "http://a".to_owned();
+            let (usage, cached_ratio) = (Usage::default(), None);
+            vec![ServerFigures {
+                url,
+                requests: 3,
+                failures: 0,
+                spills: 0,
+                usage,
+                cached_ratio,
+                queue_seconds: 0.0,
+            }]
+        }
+
+        fn reply(&self, _: &[Message], _: &ChatOptions, _: &mut dyn Listener) -> Result<Reply, ChatError> {
+            Err(ChatError::Stopped)
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_model_is_said_of_it_until_it_is_halted() {
+        let model: SharedModel = Arc::new(Held);
+        let halting = Halting::new(&model, &|| false, 1);
+        assert!(halting.constrains());
+        assert_eq!((halting.name(), halting.servers()), ("held", model.servers()));
     }
 }
