@@ -8,10 +8,10 @@ use half::bf16;
 
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
-use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight};
+use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight, strided::Strided};
 use super::quantised::{Activations, QuantisedMatrix};
 use super::softmax::{LogSum, kl};
-use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, selection, softmax};
+use super::{AdamWStep, activation, adamw, attention, linear, norm, parallel, rotary, selection, softmax};
 
 fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
     x.into_primitive().tensor()
@@ -32,12 +32,36 @@ fn wrap<const D: usize>(x: FlexTensor) -> Tensor<Flex, D> {
     Tensor::from_primitive(TensorPrimitive::Float(x))
 }
 
+/// [`dense`] with storage of its own, to be written in place. Where others share it, all threads make the copy.
+fn owned<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
+    let dims = x.dims();
+    let mut x = dense(x);
+    if x.try_storage_mut::<f32>().is_some() {
+        return x;
+    }
+    primitive(tensor(parallel::copy(x.storage()), dims))
+}
+
 /// Weights that a kernel reads where they are, or a contiguous f32 copy of any other type.
 fn weights<const D: usize>(w: &Tensor<Flex, D>) -> FlexTensor {
     let readable = matches!(w.dtype(), DType::F32 | DType::BF16);
     let w = if readable { w.clone() } else { w.clone().cast(DType::F32) };
     let w = primitive(w);
     if w.layout().contiguous_offsets().is_some() { w } else { w.to_contiguous() }
+}
+
+/// A matrix in f32 that runs forwards along both axes, such as a transposed one, or a contiguous copy of another.
+fn forwards(x: Tensor<Flex, 2>) -> FlexTensor {
+    let x = primitive(x);
+    if x.layout().strides().iter().all(|&stride| stride >= 0) { x } else { x.to_contiguous() }
+}
+
+/// A matrix of [`forwards`] where it lies.
+fn strided(x: &FlexTensor) -> Strided<'_> {
+    let layout = x.layout();
+    let axis = |axis: usize| (layout.shape()[axis], layout.strides()[axis].unsigned_abs());
+    let ((rows, down), (columns, across)) = (axis(0), axis(1));
+    Strided::new(&x.storage::<f32>()[layout.start_offset()..], [rows, columns], [down, across])
 }
 
 /// A weight matrix held for the time of a product.
@@ -97,6 +121,15 @@ impl KernelBackend for Flex {
         outputs.into_iter().zip(parts).map(|(out, p)| tensor(out, [n, p.weight.dims()[0]])).collect()
     }
 
+    fn product(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        if selection::plain() || a.dtype() != DType::F32 || b.dtype() != DType::F32 {
+            return a.matmul(b);
+        }
+        let dims = [a.dims()[0], b.dims()[1]];
+        let (a, b) = (forwards(a), forwards(b));
+        tensor(linear::strided::product(strided(&a), strided(&b)), dims)
+    }
+
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
         if selection::plain() {
             return norm::reference::rms_norm(x, weight, eps);
@@ -113,7 +146,7 @@ impl KernelBackend for Flex {
             return rotary::reference::rotary(x, cos, sin);
         }
         let [_, heads, head_dim] = x.dims();
-        let (mut x, cos, sin) = (dense(x), dense(cos.clone()), dense(sin.clone()));
+        let (mut x, cos, sin) = (owned(x), dense(cos.clone()), dense(sin.clone()));
         rotary::cpu::rotary(x.storage_mut(), heads, cos.storage(), sin.storage(), head_dim);
         wrap(x)
     }
@@ -122,7 +155,7 @@ impl KernelBackend for Flex {
         if selection::plain() {
             return activation::reference::swiglu(gate, up);
         }
-        let (mut gate, up) = (dense(gate), dense(up));
+        let (mut gate, up) = (owned(gate), dense(up));
         activation::cpu::swiglu(gate.storage_mut(), up.storage());
         wrap(gate)
     }
@@ -253,7 +286,7 @@ impl KernelBackend for Flex {
         if selection::plain() {
             return activation::backward::reference(gate, up, dy);
         }
-        let (mut gate, mut up, dy) = (dense(gate), dense(up), dense(dy));
+        let (mut gate, mut up, dy) = (owned(gate), owned(up), dense(dy));
         activation::backward::cpu(gate.storage_mut(), up.storage_mut(), dy.storage());
         (wrap(gate), wrap(up))
     }
@@ -314,7 +347,7 @@ impl KernelBackend for Flex {
         if selection::plain() {
             return softmax::log_prob::reference_backward(logits, targets, sums, coefficients);
         }
-        let mut logits = dense(logits);
+        let mut logits = owned(logits);
         softmax::log_prob::cpu_backward(logits.storage_mut(), targets, sums, coefficients);
         wrap(logits)
     }
@@ -343,7 +376,7 @@ impl KernelBackend for Flex {
             return kl::reference_backward(logits, reference, targets, first, rows);
         }
         let width = logits.dims()[1];
-        let (mut logits, reference) = (dense(logits), dense(reference.clone()));
+        let (mut logits, reference) = (owned(logits), dense(reference.clone()));
         kl::cpu_backward(logits.storage_mut(), reference.storage(), targets, first..first + width, rows);
         wrap(logits)
     }

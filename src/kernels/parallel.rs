@@ -40,6 +40,19 @@ pub fn for_each_row<T: Send>(data: &mut [T], width: usize, body: impl Fn(usize, 
     }
 }
 
+/// A copy of `data`, by all threads where it is long.
+pub fn copy(data: &[f32]) -> Vec<f32> {
+    let mut to = Vec::with_capacity(data.len());
+    let chunk = data.len().div_ceil(rayon::current_num_threads()).max(SERIAL_BELOW);
+    let parts = to.spare_capacity_mut()[..data.len()].par_chunks_mut(chunk);
+    parts.zip(data.par_chunks(chunk)).for_each(|(to, from)| {
+        to.write_copy_of_slice(from);
+    });
+    // SAFETY: the chunks are as many and as long on both sides, so each of its first `data.len()` elements was written.
+    unsafe { to.set_len(data.len()) };
+    to
+}
+
 /// A pointer into a buffer whose disjoint parts are written by several threads.
 ///
 /// # Safety

@@ -47,7 +47,12 @@ pub(super) fn linear_backward<B: KernelBackend>(
     if let Some(adapter) = &part.adapter {
         return adapter_backward(name, floats(&part.weight), adapter, x, dy, gradients);
     }
-    gradients.add(format!("{name}.weight"), B::product(dy.clone().transpose(), x));
+    let weight = format!("{name}.weight");
+    let sum = match gradients.take(&weight) {
+        Some(before) => B::add_products(before.reshape([dy.dims()[1], x.dims()[1]]), dy.clone(), x),
+        None => B::product(dy.clone().transpose(), x),
+    };
+    gradients.add(weight, sum);
     if part.bias.is_some() {
         gradients.add(format!("{name}.bias"), dy.clone().sum_dim(0));
     }

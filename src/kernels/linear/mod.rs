@@ -14,6 +14,7 @@ mod integers;
 pub mod reference;
 mod rounded;
 mod rows;
+pub(in crate::kernels) mod strided;
 mod tiles;
 pub(in crate::kernels) mod transposed;
 #[cfg(target_arch = "x86_64")]
