@@ -43,6 +43,9 @@ impl Role {
     pub const ALL: [Self; 6] =
         [Self::Policy, Self::Patient, Self::Gate, Self::Check, Self::Rubric, Self::Judge];
 
+    /// Those of a patient's units.
+    pub const UNITS: [Self; 3] = [Self::Patient, Self::Gate, Self::Check];
+
     /// Its field in `[roles]`.
     pub fn name(self) -> &'static str {
         match self {
