@@ -325,6 +325,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[De
             equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
             judged: None,
+            patients: None,
             noise: detectors.iter().map(|detector| (*detector, fired(detector))).collect(),
             entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
             kl: kls().next().map(|_| Spread::of(kls())),
