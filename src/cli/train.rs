@@ -19,7 +19,8 @@ use crate::data::template_clock::strftime;
 use crate::engine::{Device, ModelBundle};
 use crate::kernels::selection::{self, Kernels};
 use crate::pipeline::{
-    ADAPTER, Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, train,
+    ADAPTER, Ended, MODEL, Patients, Prepared, REPORT, Start, Stopped, Watch as _, prepare, prepare_from,
+    train,
 };
 use crate::train::checkpoint::Durability;
 use crate::train::config::{Adapter, Plan, RunConfig};
@@ -45,7 +46,8 @@ const RUNS: &str = "runs";
   osler train --resume runs/quickstart/001/checkpoints/step-000120
 
 JSON: {\"run_dir\", \"seed\", \"before\": {\"reward\"}, \"after\": {\"reward\"}, \"gain\": {\"mean\", \"ci95\": [lo, hi]},
-       \"baselines\": {name: reward}, \"seconds\", \"peak_rss_bytes\", \"export\"}, also in summary.json of the run's folder;
+       \"baselines\": {name: reward}, \"seconds\", \"peak_rss_bytes\", \"export\", \"patient\"? (where models play it)}, also in
+       summary.json of the run's folder;
        with --dry-run the plan. Rewards are of held-out consultations. A number that is none is \"NaN\".
 
 Exit status: 0 finished, 1 failed, 2 wrong usage, 3 stopped by limits.seconds, 130 stopped by Ctrl-C.")]
@@ -211,7 +213,8 @@ impl Arguments {
             }
             None => format!("{} ended before its first checkpoint and begins again", folder.display()),
         });
-        let prepared = prepare(config, &mut bars)?;
+        let first = resumed.checkpoint().map_or(0, |checkpoint| checkpoint.state().progress.stage);
+        let prepared = prepare_from(config, first, &mut bars)?;
         self.go(&prepared, Start::Again(resumed), bars)
     }
 
@@ -360,6 +363,9 @@ fn in_words(summary: &Summary) -> String {
         true => format!("adapter          {}\n", adapter.display()),
         false => String::new(),
     };
+    if let Some(patient) = &summary.patient {
+        let _ = writeln!(text, "patient          {patient}");
+    }
     let _ = write!(
         text,
         "baselines        {}\ntook             {minutes:.1} minutes, {} at most\nreport           {}\nmodel            {}\n{adapter}\

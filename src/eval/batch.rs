@@ -7,10 +7,10 @@
 use thiserror::Error;
 
 use crate::data::consultation::Consultation;
-use crate::sim::Patient;
 use crate::sim::check::{Factual, RuleCheck};
 use crate::sim::gate::{Gate, RuleGate};
 use crate::sim::voice::{Affective, RuleVoice};
+use crate::sim::{Patient, Reply};
 
 /// Why a message was refused.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -63,18 +63,19 @@ impl<'a, G: Gate, A: Affective, F: Factual> BatchedConsultations<'a, G, A, F> {
 
     /// The doctor says `message` in consultation `index`; the patient answers. Returns whether it is still open.
     pub fn answer(&mut self, index: usize, message: &str) -> Result<bool, BatchError> {
-        let count = self.consultations.len();
-        let (Some(patient), Some(consultation)) =
-            (self.patients.get(index), self.consultations.get_mut(index))
-        else {
-            return Err(BatchError::Unknown { index, count });
-        };
-        let open = |it: &Consultation| it.ending.is_none() && it.turns.len() < self.most;
-        if !open(consultation) {
-            return Err(BatchError::Over { index, case: consultation.case_id.clone() });
-        }
+        let most = self.most;
+        let (patient, consultation) = self.place(index)?;
         patient.answer(consultation, message);
-        Ok(open(consultation))
+        Ok(is_open(consultation, most))
+    }
+
+    /// Consultation `index` goes on with a reply that was made elsewhere, by a patient that models play. Returns whether it is still open.
+    pub fn carry_on(&mut self, index: usize, reply: Reply) -> Result<bool, BatchError> {
+        let most = self.most;
+        let (_, consultation) = self.place(index)?;
+        consultation.turns.push(reply.turn);
+        consultation.ending = reply.ending;
+        Ok(is_open(consultation, most))
     }
 
     /// All of them as they are now.
@@ -87,7 +88,26 @@ impl<'a, G: Gate, A: Affective, F: Factual> BatchedConsultations<'a, G, A, F> {
         self.consultations
     }
 
-    fn is_open(&self, consultation: &Consultation) -> bool {
-        consultation.ending.is_none() && consultation.turns.len() < self.most
+    /// Whether `consultation`, one of these, waits for the doctor.
+    pub fn is_open(&self, consultation: &Consultation) -> bool {
+        is_open(consultation, self.most)
     }
+
+    /// The patient and the consultation in place `index`, which must be open.
+    fn place(&mut self, index: usize) -> Result<(&Patient<'a, G, A, F>, &mut Consultation), BatchError> {
+        let count = self.consultations.len();
+        let (Some(patient), Some(consultation)) =
+            (self.patients.get(index), self.consultations.get_mut(index))
+        else {
+            return Err(BatchError::Unknown { index, count });
+        };
+        if !is_open(consultation, self.most) {
+            return Err(BatchError::Over { index, case: consultation.case_id.clone() });
+        }
+        Ok((patient, consultation))
+    }
+}
+
+fn is_open(consultation: &Consultation, most: usize) -> bool {
+    consultation.ending.is_none() && consultation.turns.len() < most
 }

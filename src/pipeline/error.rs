@@ -18,6 +18,7 @@ use crate::roles::OpenRolesError;
 use crate::roles::RolePromptsError;
 use crate::rubric::model_judge::JudgeSettingError;
 use crate::sim::dialogue::DemonstrationError;
+use crate::sim::played::{CompanyError, PlayedError};
 use crate::train::ScheduleError;
 use crate::train::checkpoint::CheckpointError;
 use crate::train::run::RunError;
@@ -113,9 +114,9 @@ pub enum PipelineError {
     /// The model of a role could not be opened.
     #[error(transparent)]
     Roles(#[from] OpenRolesError),
-    /// What a judge is told cannot be used.
+    /// What a model in a role is told cannot be used.
     #[error(transparent)]
-    JudgePrompts(#[from] RolePromptsError),
+    RolePrompts(#[from] RolePromptsError),
     /// A judge cannot be asked like this.
     #[error("the judge of [roles]: {0}")]
     JudgeSetting(#[from] JudgeSettingError),
@@ -131,6 +132,28 @@ pub enum PipelineError {
         judge: String,
         /// What it said.
         why: Box<FragmentError>,
+    },
+    /// A patient's model failed, and rules may not do its work. The steps of before are saved.
+    #[error(
+        "step {step}: {why}. What the step sampled is lost and all steps before it are saved; once it answers again, go on with \
+         `osler train --resume`. With roles.options.on_failure = \"rules\" in a new run rules do its work"
+    )]
+    NoPatient {
+        /// The step that could not be made, from 1.
+        step: u64,
+        /// What it said.
+        why: Box<PlayedError>,
+    },
+    /// The same in a held-out consultation.
+    #[error(
+        "held-out consultations after step {step}: {why}. All steps are saved; once it answers again, go on with \
+         `osler train --resume`, which holds these consultations again"
+    )]
+    NoHeldOutPatient {
+        /// The steps that were done.
+        step: u64,
+        /// What it said.
+        why: Box<CompanyError>,
     },
     /// A stage that no code does yet.
     #[error("stage {kind} is not built yet: take it out of the file")]

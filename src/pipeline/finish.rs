@@ -3,27 +3,31 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
 use super::adapter::export_adapter;
 use super::error::PipelineError;
 use super::export::export;
+use super::playing::Playing;
 use super::prepare::Prepared;
 use super::run::Run;
 use super::seeds::{Draws, seed_of};
 use super::watch::Part;
+use super::yardsticks::achieved;
 use crate::data::Consultation;
 use crate::data::hash::{self, fnv1a};
 use crate::eval::report::{self, samples};
 use crate::eval::{
-    Bootstrap, Evaluated, Evaluation, ReportData, RunFacts, Series, TimeShare, Yardstick, baselines,
-    evaluate, render,
+    Bootstrap, Evaluated, Evaluation, ReportData, RunFacts, Series, TimeShare, Yardstick, evaluate, render,
 };
 use crate::kernels::KernelBackend;
 use crate::rl::ReplySampling;
-use crate::rl::heldout::{PlayError, play};
+use crate::rl::heldout::{PlayError, play_with};
 use crate::rubric::{Generator, RuleJudge};
+use crate::sim::TurnLog;
+use crate::sim::played::{TurnCounts, UnitNames};
 use crate::train::config::{Adapter, RunConfig, Stage};
 use crate::train::run::{Gain, Outcome, StepMetrics, Summary, read_metrics};
 
@@ -35,11 +39,24 @@ const AFTER: &str = "heldout-after.json";
 pub const MODEL: &str = "model";
 /// The report, in the run's folder.
 pub const REPORT: &str = "report.html";
+/// What a report says of patients that models play.
+const PLAYED: &str = "Models played the patients in reinforcement and in all held-out consultations: before, after, and with \
+                      the other doctors alike. The rewards of a run whose patients rules play are of other consultations \
+                      and do not compare. Where a model gave no answer or no draft stood, rules replied: the files of \
+                      held-out consultations count these turns.";
 /// Consultations that the report shows before and after.
 const SAMPLES: usize = 6;
 
 /// Held-out consultations, marked.
 pub(super) type Measured = Evaluated;
+
+/// Held-out consultations that were just held.
+struct Held {
+    measured: Measured,
+    patient: Option<PlayedBy>,
+    /// How each reply of a patient that models play came about.
+    turns: Vec<TurnLog>,
+}
 
 /// A file of held-out consultations.
 #[derive(Serialize)]
@@ -50,6 +67,17 @@ struct HeldOutFile<'a> {
     checksum: String,
     evaluation: &'a Evaluation,
     consultations: &'a [Consultation],
+    /// Who played the patients, where models did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patient: Option<&'a PlayedBy>,
+}
+
+/// Models that played held-out patients, and how that went.
+#[derive(Debug, Serialize)]
+pub(super) struct PlayedBy {
+    #[serde(flatten)]
+    units: UnitNames,
+    counts: TurnCounts,
 }
 
 /// What is read of it again.
@@ -75,9 +103,9 @@ fn checksum(step: u64, consultations: &[Consultation]) -> String {
 impl<B: KernelBackend> Run<'_, B> {
     /// Measures what the policy does before reinforcement learning, and writes it down. `None` where the run is to stop.
     pub(super) fn measure_before(&mut self) -> Result<Option<Measured>, PipelineError> {
-        let Some(measured) = self.measure("before")? else { return Ok(None) };
-        self.before = Some(hash::text(fnv1a(&self.write_held_out(BEFORE, &measured)?)));
-        Ok(Some(measured))
+        let Some(held) = self.measure("before")? else { return Ok(None) };
+        self.before = Some(hash::text(fnv1a(&self.write_held_out(BEFORE, &held)?)));
+        Ok(Some(held.measured))
     }
 
     /// Measures the policy between steps, where `evaluation.every` says so. `false` where the run is to stop before that
@@ -87,8 +115,8 @@ impl<B: KernelBackend> Run<'_, B> {
         if !every.is_some_and(|every| self.place.stage_step.is_multiple_of(every)) {
             return Ok(true);
         }
-        let Some(measured) = self.measure("between")? else { return Ok(false) };
-        self.write_held_out(&between(self.place.step), &measured)?;
+        let Some(held) = self.measure("between")? else { return Ok(false) };
+        self.write_held_out(&between(self.place.step), &held)?;
         Ok(true)
     }
 
@@ -101,11 +129,20 @@ impl<B: KernelBackend> Run<'_, B> {
         if self.place.stage_step > 0 && !written { self.evaluate_between() } else { Ok(true) }
     }
 
-    /// Returns what was written.
-    fn write_held_out(&self, name: &str, measured: &Measured) -> Result<Vec<u8>, PipelineError> {
-        let Evaluated { evaluation, consultations, .. } = measured;
-        let step = self.place.step;
-        let file = HeldOutFile { step, checksum: checksum(step, consultations), evaluation, consultations };
+    /// Returns what was written; beside it lies how the patients' replies came about, where models played them.
+    fn write_held_out(&self, name: &str, held: &Held) -> Result<Vec<u8>, PipelineError> {
+        let Evaluated { evaluation, consultations, .. } = &held.measured;
+        let (step, patient) = (self.place.step, held.patient.as_ref());
+        if patient.is_some() {
+            let mut lines = Vec::new();
+            for turn in &held.turns {
+                // Strings and whole numbers only, and memory takes all there is.
+                let _ = turn.write_line(&mut lines);
+            }
+            self.dir.write_file(&name.replace(".json", ".patients.jsonl"), &lines)?;
+        }
+        let checksum = checksum(step, consultations);
+        let file = HeldOutFile { step, checksum, evaluation, consultations, patient };
         // Strings and finite numbers only, which always have a JSON form.
         let mut text = serde_json::to_vec(&file).unwrap_or_default();
         text.push(b'\n');
@@ -114,8 +151,8 @@ impl<B: KernelBackend> Run<'_, B> {
     }
 
     /// Leads all held-out consultations; `None` where the run is to stop.
-    fn measure(&mut self, name: &'static str) -> Result<Option<Measured>, PipelineError> {
-        let prepared = self.prepared;
+    fn measure(&mut self, name: &'static str) -> Result<Option<Held>, PipelineError> {
+        let (prepared, step) = (self.prepared, self.place.step);
         let held_out = &prepared.patients.held_out;
         let total = held_out.cases().len() as u64;
         let sampling = ReplySampling {
@@ -123,17 +160,26 @@ impl<B: KernelBackend> Run<'_, B> {
             max_new_tokens: longest_reply(&prepared.config),
             temperature: prepared.config.evaluation.temperature as f32,
         };
+        let (playing, halt) = (prepared.casting.playing.as_ref(), AtomicBool::new(false));
+        let company = playing.map(|playing| playing.company(prepared.patients.limits, &halt));
         let watch = &mut *self.watch;
-        let played = play(&mut self.policy, held_out, sampling, &mut |done| {
+        let played = play_with(&mut self.policy, held_out, company.as_ref(), sampling, &mut |done| {
             watch.part(Part::HeldOut(name), done as u64, total);
             !watch.should_stop()
         });
         match played {
-            Ok(consultations) => {
+            Ok((consultations, turns)) => {
                 self.watch.part(Part::HeldOut(name), total, total);
-                Ok(Some(mark(self.prepared, name, consultations)?))
+                let measured = mark(self.prepared, name, consultations)?;
+                let mut counts = TurnCounts::default();
+                turns.iter().for_each(|turn| counts.add(turn));
+                let patient = company.map(|company| PlayedBy { units: company.names(), counts });
+                Ok(Some(Held { measured, patient, turns }))
             }
             Err(PlayError::Interrupted) => Ok(None),
+            Err(PlayError::Company(error)) => {
+                Err(PipelineError::NoHeldOutPatient { step, why: Box::new(error) })
+            }
             Err(PlayError::Request(error)) => {
                 Err(self.refused(&error).unwrap_or(PlayError::Request(error).into()))
             }
@@ -218,9 +264,10 @@ pub(super) fn finish<B: KernelBackend>(
     date: &str,
 ) -> Result<Option<Summary>, PipelineError> {
     let prepared = run.prepared;
-    let Some(after) = run.measure("after")? else { return Ok(None) };
-    run.write_held_out(AFTER, &after)?;
-    let (held_out, limits) = (&prepared.patients.held_out, prepared.patients.limits);
+    let Some(held) = run.measure("after")? else { return Ok(None) };
+    run.write_held_out(AFTER, &held)?;
+    let after = held.measured;
+    let held_out = &prepared.patients.held_out;
     let yardsticks = Yardstick::all();
     let count = yardsticks.len() as u64;
     let mut others = Vec::new();
@@ -229,8 +276,8 @@ pub(super) fn finish<B: KernelBackend>(
         if run.should_stop() {
             return Ok(None);
         }
-        let generator = Generator::bundled(limits.turns);
-        others.extend(baselines(&[yardstick], held_out, &generator, &RuleJudge::bundled())?);
+        let Some(measured) = achieved(run, yardstick)? else { return Ok(None) };
+        others.push((yardstick, measured));
     }
     run.watch.part(Part::Baselines, count, count);
     let dir = run.dir.dir().to_owned();
@@ -273,6 +320,7 @@ pub(super) fn finish<B: KernelBackend>(
         seconds: run.seconds(),
         peak_rss_bytes: crate::train::run::peak_rss_bytes(),
         export: path_text(&model),
+        patient: prepared.casting.playing.as_ref().map(Playing::names),
     };
     run.dir.write_summary(&summary)?;
     Ok(Some(summary))
@@ -291,23 +339,29 @@ fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
         Adapter::None => "all weights".to_owned(),
         Adapter::Lora => format!("adapters of rank {}", config.model.lora.rank),
     };
+    let mut facts = vec![
+        fact("model", model.architecture.class_name().to_owned()),
+        fact("parameters", model.num_parameters().to_string()),
+        fact("trained", trained),
+        fact("vocabulary", prepared.tokenizer.vocab_size().to_string()),
+        fact("steps", steps.len().to_string()),
+        fact("patients trained on", prepared.patients.train.len().to_string()),
+        fact("held-out consultations", prepared.patients.held_out.cases().len().to_string()),
+        fact("largest gap of sampler and trainer", format!("{gap:.1e} nats")),
+        fact("osler", env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    let mut notes = prepared.patients.notes.clone();
+    if let Some(playing) = &prepared.casting.playing {
+        facts.push(fact("patients played by", playing.names()));
+        notes.push(PLAYED.to_owned());
+    }
     RunFacts {
         name: config.name.clone(),
         date: date.to_owned(),
         seed: config.seed,
         device: config.device.to_string(),
-        facts: vec![
-            fact("model", model.architecture.class_name().to_owned()),
-            fact("parameters", model.num_parameters().to_string()),
-            fact("trained", trained),
-            fact("vocabulary", prepared.tokenizer.vocab_size().to_string()),
-            fact("steps", steps.len().to_string()),
-            fact("patients trained on", prepared.patients.train.len().to_string()),
-            fact("held-out consultations", prepared.patients.held_out.cases().len().to_string()),
-            fact("largest gap of sampler and trainer", format!("{gap:.1e} nats")),
-            fact("osler", env!("CARGO_PKG_VERSION").to_owned()),
-        ],
-        notes: prepared.patients.notes.clone(),
+        facts,
+        notes,
     }
 }
 

@@ -1,19 +1,16 @@
 //! The model that judges in a run.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::casting::at_once;
 use super::error::PipelineError;
-use super::watch::{Part, Watch};
 use crate::chat::{Halting, SharedModel};
+use crate::roles::OpenedRoles;
 use crate::rubric::ModelJudge;
 use crate::rubric::model_judge::{JudgeSettingError, ModelJudgeSettings, Protocol};
 use crate::train::config::{ModelSource, Role, RunConfig, Stage};
 
-/// The most replies judged at once, and the most criteria of one of them.
-const MOST_AT_ONCE: usize = 16;
-/// The same for a model of this process, which takes conversations that come together in one batch.
-const LOCAL_AT_ONCE: usize = 8;
 /// A model as judge, and how it is asked.
 #[derive(Clone)]
 pub(super) struct Judging {
@@ -24,41 +21,36 @@ pub(super) struct Judging {
     pub at_once: usize,
     /// As `roles.options.least_coverage`.
     pub least_coverage: f64,
-    /// As `roles.options.judge_wait_seconds`.
-    pub patience: Duration,
 }
 
 impl Judging {
-    /// Opens the model that judges in the stages of `config` from number `first` on; `None` where rules judge, or nobody.
-    pub fn open(
+    /// How the model is asked that judges in the stages of `config` from number `first` on; `None` where rules judge, or nobody.
+    pub fn asked(
         config: &RunConfig,
         first: usize,
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Self>, PipelineError> {
-        let source = config.roles.played().find(|(role, ..)| *role == Role::Judge);
+    ) -> Result<Option<(Protocol, ModelJudgeSettings)>, PipelineError> {
         let judged = config.stage.iter().skip(first).any(|stage| matches!(stage, Stage::Rl(_)));
-        let Some((_, _, source)) = source.filter(|_| judged) else { return Ok(None) };
-        // Before a model is loaded.
+        let Some(source) = source(config).filter(|_| judged) else { return Ok(None) };
         let options = config.roles.options();
-        let protocol = options.judge_protocol()?;
         let settings = source.replies().of_judge(options.judge_settings(0));
         settings.check()?;
-        let opened = config.roles.open(&mut |_, done, total| watch.part(Part::Weights, done, total))?;
-        opened.notes.iter().for_each(|note| watch.note(note));
-        let model = opened.model(Role::Judge).map(Arc::clone);
-        let at_once = match source {
-            ModelSource::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()),
-            ModelSource::Local(_) => LOCAL_AT_ONCE,
-        };
+        Ok(Some((options.judge_protocol()?, settings)))
+    }
+
+    /// The judge among `opened`, asked in this way.
+    pub fn new(
+        config: &RunConfig,
+        (protocol, settings): (Protocol, ModelJudgeSettings),
+        opened: &OpenedRoles,
+    ) -> Option<Self> {
         let options = &opened.options;
-        Ok(model.map(|model| Self {
-            model,
+        Some(Self {
+            model: opened.model(Role::Judge).map(Arc::clone)?,
             protocol,
             settings,
-            at_once: at_once.clamp(1, MOST_AT_ONCE),
+            at_once: at_once(source(config)?),
             least_coverage: options.least_coverage,
-            patience: Duration::from_secs(options.judge_wait_seconds),
-        }))
+        })
     }
 
     /// The model, of which no answer is waited for once `halted` says so.
@@ -76,6 +68,22 @@ impl Judging {
     }
 }
 
+impl fmt::Debug for Judging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, settings, at_once, .. } = self;
+        f.debug_struct("Judging")
+            .field("model", &model.name())
+            .field("settings", settings)
+            .field("at_once", at_once)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the judge is, where it is a model.
+fn source(config: &RunConfig) -> Option<&ModelSource> {
+    config.roles.played().find(|(role, ..)| *role == Role::Judge).map(|(_, _, source)| source)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -83,6 +91,7 @@ mod tests {
     use super::*;
     use crate::pipeline::Quiet;
     use crate::train::config::least::LEAST;
+    use crate::pipeline::casting::Casting;
 
     const MODEL: &str = r#"
 [models.a]
@@ -93,7 +102,8 @@ model = "tiny"
     fn open(first: usize, overrides: &[&str]) -> Result<Option<Judging>, PipelineError> {
         let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
         let config = RunConfig::parse(&format!("{LEAST}{MODEL}"), Path::new("run.toml"), &overrides);
-        Judging::open(&config.unwrap_or_else(|error| panic!("{error}")), first, &mut Quiet)
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        Casting::open(&config, first, &mut Quiet).map(|casting| casting.judging)
     }
 
     fn opened(overrides: &[&str]) -> Judging {
@@ -114,10 +124,10 @@ model = "tiny"
         assert_eq!((three.votes, three.temperature), (3, 0.5));
         let warm = of(&["models.a.temperature=0.25", "models.a.max_tokens=9"]);
         assert_eq!((warm.temperature, warm.max_tokens), (0.25, 9));
-        let judging = opened(&["roles.options.least_coverage=0.75", "roles.options.judge_wait_seconds=9"]);
+        let judging = opened(&["roles.options.least_coverage=0.75"]);
         assert_eq!((judging.at_once, judging.least_coverage), (8, 0.75));
-        assert_eq!((judging.patience, judging.protocol), (Duration::from_secs(9), Protocol::report()));
-        assert_eq!(opened(&["models.a.concurrency=100"]).at_once, MOST_AT_ONCE);
+        assert_eq!(judging.protocol, Protocol::report());
+        assert_eq!(opened(&["models.a.concurrency=100"]).at_once, 16);
     }
 
     #[test]

@@ -2,17 +2,19 @@
 //! model does on held-out patients before and after, the exported model.
 //!
 //! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
-//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `judging.rs` (a model as judge), `state.rs` (what a checkpoint
-//! holds), `finish.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
+//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `casting.rs` with `judging.rs` and `playing.rs` (models as judge
+//! and patients), `state.rs` (what a checkpoint holds), `finish.rs` with `yardsticks.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
 
 mod adapter;
 mod base;
+mod casting;
 mod error;
 mod export;
 mod fingerprint;
 mod finish;
 mod judging;
 mod patients;
+mod playing;
 pub mod prepare;
 mod reinforced;
 mod run;
@@ -20,12 +22,13 @@ mod seeds;
 mod state;
 mod supervised;
 mod watch;
+mod yardsticks;
 
 pub use adapter::ADAPTER;
 pub use error::PipelineError;
 pub use fingerprint::Fingerprint;
 pub use finish::{MODEL, REPORT};
 pub use patients::Patients;
-pub use prepare::{Prepared, prepare};
+pub use prepare::{Prepared, prepare, prepare_from};
 pub use run::{Ended, Start, Stopped, train};
 pub use watch::{Part, Quiet, Watch};

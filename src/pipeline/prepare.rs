@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::casting::Casting;
 use super::error::PipelineError;
 use super::fingerprint::Fingerprint;
 use super::patients::Patients;
@@ -45,10 +46,21 @@ pub struct Prepared {
     pub files: Option<ModelBundle>,
     /// What a run that goes on is compared by.
     pub fingerprint: Fingerprint,
+    /// The models that play roles in it.
+    pub(super) casting: Casting,
 }
 
-/// Makes or reads it. Nothing is written.
+/// Makes or reads it, and opens the models that play roles. Nothing is written.
 pub fn prepare(config: RunConfig, watch: &mut dyn Watch) -> Result<Prepared, PipelineError> {
+    prepare_from(config, 0, watch)
+}
+
+/// The same for a run that has only the stages from number `first` on before it: a model that no role is left for is not opened.
+pub fn prepare_from(
+    config: RunConfig,
+    first: usize,
+    watch: &mut dyn Watch,
+) -> Result<Prepared, PipelineError> {
     watch.part(Part::Patients, 0, 1);
     let patients = Patients::of(&config)?;
     watch.part(Part::Patients, 1, 1);
@@ -72,8 +84,9 @@ pub fn prepare(config: RunConfig, watch: &mut dyn Watch) -> Result<Prepared, Pip
         model.eos_token_ids.push(format.end());
     }
     model.pad_token_id = model.pad_token_id.or(tokenizer.pad_id());
-    let fingerprint = Fingerprint::of(&patients, &tokenizer);
-    Ok(Prepared { config, patients, tokenizer, format, model, files, fingerprint })
+    let fingerprint = Fingerprint::of(&patients, &tokenizer, &config.roles);
+    let casting = Casting::open(&config, first, watch)?;
+    Ok(Prepared { config, patients, tokenizer, format, model, files, fingerprint, casting })
 }
 
 /// The consultations that stage `place` learns from.

@@ -1,6 +1,7 @@
 //! The steps of reinforcement learning in consultation.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,13 +12,13 @@ use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
     Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty, LengthReward,
-    NoiseFilter, Overlap, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
+    NoiseFilter, Overlap, PatientTurn, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
 };
 use crate::rubric::model_judge::Tally;
 use crate::rubric::{Generator, Judge, RuleJudge};
 use crate::train::config::{CarryOn, Detector, Noise, Rl, Role, Stage};
 use crate::train::run::{
-    Clipped, Gap, Judged, Phase, RlMetrics, RunError, Spread, StepClock, StepMetrics, Verdicts,
+    Clipped, Gap, Judged, Phase, PlayedTurns, RlMetrics, RunError, Spread, StepClock, StepMetrics, Verdicts,
 };
 
 /// A group in `rollouts.jsonl`.
@@ -46,6 +47,15 @@ struct Reply<'a> {
     noise: &'a [Detector],
 }
 
+/// A turn in `patients.jsonl`.
+#[derive(Serialize)]
+struct Turn<'a> {
+    /// As of its group in `rollouts.jsonl`.
+    step: u64,
+    #[serde(flatten)]
+    turn: &'a PatientTurn,
+}
+
 impl<B: KernelBackend> Run<'_, B> {
     /// Does what is left of a stage of reinforcement learning; `pool` is where its consultations stood.
     pub(super) fn reinforced(
@@ -56,18 +66,19 @@ impl<B: KernelBackend> Run<'_, B> {
         let prepared = self.prepared;
         let (grpo, positions) = (&stage.grpo, prepared.model.max_position_embeddings);
         let rules = RuleJudge::bundled();
-        let judging = self.judging.clone();
-        // Set once nobody waits for verdicts any more.
+        let (judging, playing) = (prepared.casting.judging.as_ref(), prepared.casting.playing.as_ref());
+        // Set once nobody waits for verdicts and patients any more.
         let halt = AtomicBool::new(false);
         let halted = || halt.load(Ordering::SeqCst);
-        let asked = judging.as_ref().map(|judging| judging.model(&halted));
-        let model = judging.as_ref().zip(asked.as_ref());
+        let asked = judging.map(|judging| judging.model(&halted));
+        let model = judging.zip(asked.as_ref());
         let model = model.map(|(judging, asked)| judging.judge(asked, &halted)).transpose()?;
         let judge: &dyn Judge = match &model {
             Some(model) => model,
             None => &rules,
         };
         let limits = prepared.patients.limits;
+        let company = playing.map(|playing| playing.company(limits, &halt));
         let options = FragmentOptions {
             consultations: stage.cases,
             sampling: ReplySampling {
@@ -89,13 +100,21 @@ impl<B: KernelBackend> Run<'_, B> {
         };
         let generator = Generator::bundled(limits.turns);
         let mut fragments = Fragments::new(&prepared.patients.train, generator, judge, options);
-        if let Some(judging) = &judging {
+        let roles = prepared.config.roles.options();
+        // Rewards that hang on what a model answers are made as those that a model gives: one by one, while others are sampled.
+        let played = playing.filter(|_| stage.outcome > 0.0);
+        if judging.is_some() || played.is_some() {
+            let most = [judging.map(|it| it.at_once), played.map(|it| it.at_once)];
             fragments = fragments.overlapping(Overlap {
-                judges: judging.at_once,
-                least_coverage: judging.least_coverage,
-                patience: judging.patience,
+                judges: most.into_iter().flatten().max().unwrap_or(1),
+                // Rules leave nothing open that they could have judged.
+                least_coverage: judging.map_or(0.0, |judging| judging.least_coverage),
+                patience: Duration::from_secs(roles.judge_wait_seconds),
                 halt: &halt,
             });
+        }
+        if let Some(company) = &company {
+            fragments = fragments.played_by(company);
         }
         if let Some(pool) = pool {
             let state: FragmentsState =
@@ -111,16 +130,19 @@ impl<B: KernelBackend> Run<'_, B> {
         }
         loop {
             let mut clock = StepClock::start();
-            let (before, tally) =
-                (model.as_ref().map(|_| fragments.state()), model.as_ref().map(|it| it.tally()));
+            // Models can fail, and then the step is as if it had not been begun.
+            let before = (model.is_some() || company.is_some()).then(|| fragments.state());
+            let tally = model.as_ref().map(|it| it.tally());
             let (groups, seconds) = match self.rounds(&mut fragments, stage.fragments, &mut clock) {
                 Err(PipelineError::Fragment(
-                    error @ (FragmentError::Interrupted | FragmentError::NoVerdict { .. }),
+                    error @ (FragmentError::Interrupted
+                    | FragmentError::NoVerdict { .. }
+                    | FragmentError::Patient(_)),
                 )) => {
                     if let Some(before) = before {
                         fragments.restore(before, &prepared.format);
                     }
-                    return self.without_verdicts(error, &fragments);
+                    return self.without_answers(error, &fragments);
                 }
                 rounds => rounds?,
             };
@@ -151,18 +173,32 @@ impl<B: KernelBackend> Run<'_, B> {
             if let (Some(model), Some(tally)) = (&model, tally) {
                 verdicts(&mut metrics, &groups, &model.tally().since(&tally), seconds);
             }
+            if let (Some(_), Some(rl)) = (&company, &mut metrics.rl) {
+                rl.patients = Some(turns(&groups));
+            }
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
                 return Ok(flow);
             }
-            if !self.evaluate_between()? {
-                self.save_unmeasured(&fragments)?;
-                return Ok(Flow::Stop);
+            match self.evaluate_between() {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.save_unmeasured(&fragments)?;
+                    return Ok(Flow::Stop);
+                }
+                Err(error) => {
+                    // The step is done; only what it is measured by is not.
+                    if matches!(error, PipelineError::NoHeldOutPatient { .. }) {
+                        self.save_unmeasured(&fragments)?;
+                    }
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// Ends the run before a step of which a judge said nothing, whoever is tired of waiting; `fragments` is as it was before the step.
-    fn without_verdicts(
+    /// Ends the run before a step of which a judge said nothing, or in which a patient's model failed, whoever is tired of waiting;
+    /// `fragments` is as it was before the step.
+    fn without_answers(
         &mut self,
         error: FragmentError,
         fragments: &Fragments<'_>,
@@ -171,11 +207,16 @@ impl<B: KernelBackend> Run<'_, B> {
         if self.place.stage_step > 0 {
             self.save_unmeasured(fragments)?;
         }
-        if matches!(error, FragmentError::Interrupted) {
-            return Ok(Flow::Stop);
+        let step = self.place.step + 1;
+        match error {
+            FragmentError::Interrupted => return Ok(Flow::Stop),
+            FragmentError::Patient(error) => {
+                return Err(PipelineError::NoPatient { step, why: Box::new(error) });
+            }
+            _ => {}
         }
         let judge = self.prepared.config.roles.model_of(Role::Judge).unwrap_or_default().to_owned();
-        Err(PipelineError::NoVerdict { step: self.place.step + 1, judge, why: Box::new(error) })
+        Err(PipelineError::NoVerdict { step, judge, why: Box::new(error) })
     }
 
     /// `count` rounds of the pool, and the seconds in which verdicts came.
@@ -207,6 +248,7 @@ impl<B: KernelBackend> Run<'_, B> {
     }
 
     fn log(&mut self, groups: &[Fragment]) -> Result<(), RunError> {
+        let step = self.place.step + 1;
         for group in groups {
             let replies = group.group.traces().iter().zip(&group.replies).map(|(trace, reply)| Reply {
                 text: &reply.text,
@@ -217,12 +259,15 @@ impl<B: KernelBackend> Run<'_, B> {
                 noise: &reply.noise,
             });
             self.dir.rollout(&Rollout {
-                step: self.place.step + 1,
+                step,
                 case: &group.case,
                 turn: group.turn,
                 heard: &group.heard,
                 replies: replies.collect(),
             })?;
+            for turn in &group.turns {
+                self.dir.patient(&Turn { step, turn })?;
+            }
         }
         Ok(())
     }
@@ -280,6 +325,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[De
             equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
             judged: None,
+            patients: None,
             noise: detectors.iter().map(|detector| (*detector, fired(detector))).collect(),
             entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
             kl: kls().next().map(|_| Spread::of(kls())),
@@ -291,6 +337,18 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[De
         }),
         ..StepMetrics::default()
     }
+}
+
+/// How patients that models play answered.
+fn turns(groups: &[Fragment]) -> PlayedTurns {
+    let mut played = PlayedTurns::default();
+    for PatientTurn { log, .. } in groups.iter().flat_map(|group| &group.turns) {
+        played.turns += 1;
+        played.stepped_in += u64::from(!log.failures.is_empty());
+        played.regenerations += log.regenerations as u64;
+        played.safe_replies += u64::from(log.safe_reply);
+    }
+    played
 }
 
 /// Adds what a model that judges did in the step: `tally` is of the step alone.

@@ -7,7 +7,6 @@ use super::base::{BASE, check_base, policy};
 use super::error::PipelineError;
 use super::fingerprint::Fingerprint;
 use super::finish;
-use super::judging::Judging;
 use super::prepare::Prepared;
 use super::state::{self, NoNumber};
 use super::watch::Watch;
@@ -77,6 +76,9 @@ impl Start {
 
 /// Trains `prepared`. A run that goes on is left as it is where it does not fit what was prepared. `date` is printed in
 /// the report.
+///
+/// # Panics
+/// If `prepared` is of later stages than the run has before it.
 pub fn train(
     prepared: &Prepared,
     start: Start,
@@ -130,8 +132,6 @@ pub(super) struct Run<'a, B: KernelBackend> {
     /// The model that the stage started with, where its loss holds the policy to it.
     pub reference: Option<Decoder<B>>,
     pub optimizer: AdamW<B>,
-    /// The model that judges replies, where rules do not.
-    pub judging: Option<Judging>,
     pub dir: RunDirectory,
     pub place: Place,
     pub watch: &'a mut dyn Watch,
@@ -160,6 +160,7 @@ fn go<B: KernelBackend>(
     let progress = start.checkpoint().map(|checkpoint| checkpoint.state().progress.clone());
     let progress = progress.unwrap_or_default();
     let place = Place { stage: progress.stage, stage_step: progress.stage_step, step: progress.step };
+    assert!(prepared.casting.first <= place.stage, "prepared for later stages than the run stands at");
     if let Some(checkpoint) = start.checkpoint() {
         check(prepared, checkpoint)?;
     }
@@ -173,7 +174,6 @@ fn go<B: KernelBackend>(
     };
     let (mut before, checksum) = read.unzip();
     finish::check_model(start.dir())?;
-    let judging = Judging::open(config, place.stage, watch)?;
     let (mut policy, base) = policy::<B>(prepared, device, watch)?;
     if let (Some(checkpoint), Some(base)) = (start.checkpoint(), &base) {
         check_base(config, checkpoint, base)?;
@@ -193,7 +193,6 @@ fn go<B: KernelBackend>(
         policy,
         reference,
         optimizer,
-        judging,
         dir,
         place,
         watch,

@@ -29,7 +29,7 @@ pub trait Watch {
     /// A step is done, the `done`th of `total` in its stage.
     fn step(&mut self, metrics: &StepMetrics, done: u64, total: u64);
 
-    /// Of the replies of a round that a model judges, so many are judged so far.
+    /// Of the replies of a round that models judge or answer, so many are judged so far.
     fn judged(&mut self, _done: u64, _total: u64) {}
 
     /// Something worth knowing that stops nothing.

@@ -10,9 +10,12 @@
 //! does not show that it ended too early, or that it asked for what would have come out anyway.
 //!
 //! Rules mark replies once all are sampled, which takes little. A judge that is slow begins with each reply when it is finished ([`Overlap`]).
+//! So does a patient that models play ([`Fragments::played_by`]), where rewards hang on what it answers. Each reply is answered once: what a
+//! reward was made of is what the consultation goes on with.
 
 mod marks;
 mod overlap;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,13 +39,16 @@ use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::prospect::Prospect;
 use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
 use crate::rubric::{Generator, Judge};
+use crate::sim::played::{Company, CompanyError, PlayedError};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
 use crate::train::config::{AdvantageScale, Detector};
 
 pub use self::overlap::{JudgingProgress, Overlap};
+pub use self::turns::PatientTurn;
 
 use self::marks::{Mark, Marked};
 use self::overlap::Round;
+use self::turns::Answers;
 
 /// What went wrong while replies were sampled and marked.
 #[derive(Debug, Error)]
@@ -62,9 +68,12 @@ pub enum FragmentError {
     /// Rewards that are no numbers.
     #[error(transparent)]
     Advantage(#[from] AdvantageError),
-    /// No reply can be judged while others are sampled.
-    #[error("no thread can be started to judge replies: {0}")]
+    /// No reply can be judged while others are sampled, or no patient be asked.
+    #[error("no thread can be started to judge or answer replies: {0}")]
     Threads(std::io::Error),
+    /// A patient that models play gave no reply.
+    #[error(transparent)]
+    Patient(#[from] PlayedError),
     /// The judge said nothing of anything, so that nobody knows what any reply earned.
     #[error("the judge gave no verdict on any of a round's {criteria} criteria: {why}")]
     NoVerdict {
@@ -73,9 +82,19 @@ pub enum FragmentError {
         /// What came of the first, or that time was up.
         why: String,
     },
-    /// The caller waits for verdicts no more.
-    #[error("the wait for verdicts was interrupted")]
+    /// The caller waits for models no more.
+    #[error("the wait for verdicts and patients was interrupted")]
     Interrupted,
+}
+
+impl From<CompanyError> for FragmentError {
+    fn from(error: CompanyError) -> Self {
+        match error {
+            CompanyError::Interrupted => Self::Interrupted,
+            CompanyError::Threads(error) => Self::Threads(error),
+            CompanyError::Patient(error) => Self::Patient(error),
+        }
+    }
 }
 
 /// How consultations are held.
@@ -127,6 +146,8 @@ pub struct Fragment {
     pub group: Group,
     /// The same replies as text, with rewards and what detectors found.
     pub replies: Vec<MarkedReply>,
+    /// What patients that models play answered, in the order of the replies; nothing where rules play them.
+    pub turns: Vec<PatientTurn>,
 }
 
 /// A pool between two rounds, as a checkpoint keeps it.
@@ -170,6 +191,8 @@ pub struct Fragments<'a> {
     judge: &'a dyn Judge,
     options: FragmentOptions,
     overlap: Option<Overlap<'a>>,
+    /// Who plays patients where rules do not.
+    company: Option<&'a Company<'a>>,
     scenes: Vec<Scene>,
     prospect: Prospect,
     next: u64,
@@ -200,13 +223,19 @@ impl<'a> Fragments<'a> {
     ) -> Self {
         assert!(!cases.is_empty(), "a pool without cases");
         let prospect = Prospect::default();
-        let (overlap, scenes) = (None, Vec::new());
-        Self { cases, generator, judge, options, overlap, scenes, prospect, next: 0, round: 0 }
+        let (overlap, company, scenes) = (None, None, Vec::new());
+        Self { cases, generator, judge, options, overlap, company, scenes, prospect, next: 0, round: 0 }
     }
 
     /// The same, whose judge begins with each reply when it is finished.
     pub fn overlapping(self, overlap: Overlap<'a>) -> Self {
         Self { overlap: Some(overlap), ..self }
+    }
+
+    /// The same with patients as `company` plays them. Where rewards hang on their answers
+    /// ([`FragmentOptions::outcome`]), the pool must be [overlapping](Self::overlapping), with the same flag that halts both.
+    pub fn played_by(self, company: &'a Company<'a>) -> Self {
+        Self { company: Some(company), ..self }
     }
 
     /// The pool as it stands.
@@ -245,16 +274,21 @@ impl<'a> Fragments<'a> {
     }
 
     /// The same. Where replies are judged while others are sampled, `goes_on` hears how far that is, each time a reply is finished and
-    /// several times a second while verdicts are waited for. Where it says no then, the round is given up.
+    /// several times a second while verdicts, or patients that models play, are waited for. Where it says no then, the round is given up.
     ///
     /// # Errors
     ///
     /// What [`FragmentError`] says; the pool stays where it was before the round.
+    ///
+    /// # Panics
+    /// If models play patients and rewards hang on their answers, and the pool is not overlapping.
     pub fn round_while<B: KernelBackend>(
         &mut self,
         policy: &mut Policy<B>,
         goes_on: &mut dyn FnMut(JudgingProgress) -> bool,
     ) -> Result<(Vec<Fragment>, RoundSeconds), FragmentError> {
+        let overlaps = self.company.is_none() || self.overlap.is_some() || self.options.outcome <= 0.0;
+        assert!(overlaps, "answers of models that rewards hang on come while replies are sampled");
         while self.scenes.len() < self.options.consultations {
             let scene = self.open(policy)?;
             self.scenes.push(scene);
@@ -275,7 +309,7 @@ impl<'a> Fragments<'a> {
                 self.marked_while_sampled(policy, &overlapped, goes_on)?
             }
         };
-        let Marked { outputs, texts, marks, rollout, sampled, verdicts } = marked;
+        let Marked { outputs, texts, marks, mut answers, rollout, sampled, verdicts } = marked;
         let mut fragments = Vec::with_capacity(prompts.len());
         let mut chosen = Vec::with_capacity(prompts.len());
         for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
@@ -295,7 +329,13 @@ impl<'a> Fragments<'a> {
             chosen.push(self.choose(&fragment, &mut rng));
             fragments.push(fragment);
         }
-        self.carry_on(&outputs, &texts, &marks, &chosen, policy)?;
+        if let Some(company) = self.company {
+            self.ask(company, &texts, &chosen, &mut answers, goes_on)?;
+            for ((fragment, answers), chosen) in fragments.iter_mut().zip(&answers).zip(&chosen) {
+                fragment.turns = turns::of(answers, *chosen);
+            }
+        }
+        self.carry_on((&outputs, &texts, &marks), &answers, &chosen, policy)?;
         self.round += 1;
         let judge = sampled.elapsed().as_secs_f64();
         Ok((fragments, RoundSeconds { rollout, judge, verdicts }))
@@ -366,9 +406,8 @@ impl<'a> Fragments<'a> {
 
     fn carry_on<B: KernelBackend>(
         &mut self,
-        outputs: &[Vec<Output>],
-        texts: &[Vec<String>],
-        marks: &[Vec<Mark>],
+        (outputs, texts, marks): (&[Vec<Output>], &[Vec<String>], &[Vec<Mark>]),
+        answers: &Answers,
         chosen: &[Option<usize>],
         policy: &Policy<B>,
     ) -> Result<(), ConversationError> {
@@ -376,8 +415,11 @@ impl<'a> Fragments<'a> {
             let scene = &mut self.scenes[index];
             let mut goes_on = false;
             if let Some(reply) = *chosen {
-                let patient = Patient::new(&scene.script, self.options.limits);
-                patient.answer(&mut scene.consultation, &texts[index][reply]);
+                match turns::answer(answers, index, reply) {
+                    Some(played) => turns::carry_on(&mut scene.consultation, &played.reply),
+                    None => Patient::new(&scene.script, self.options.limits)
+                        .answer(&mut scene.consultation, &texts[index][reply]),
+                }
                 scene.worth.extend(marks[index][reply].worth);
                 // Not of a consultation with gaps: its worths would count for other exchanges.
                 if scene.consultation.ending.is_some() && scene.worth.len() == scene.consultation.turns.len()
@@ -430,6 +472,7 @@ pub(super) fn fragment(
         case: consultation.case_id.clone(),
         turn: consultation.turns.len(),
         heard: heard(consultation).to_owned(),
+        turns: Vec::new(),
         group: Group::new(traces)?,
         replies: replies
             .map(|((text, &reward), &advantage)| MarkedReply {

@@ -18,7 +18,7 @@ pub use batch_loss::{BatchLoss, Seen};
 pub use filter::{FilterError, Noise, NoiseFilter, repetition};
 pub use fragments::{
     Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, JudgingProgress, MarkedReply,
-    Overlap, RoundSeconds,
+    Overlap, PatientTurn, RoundSeconds,
 };
 pub use objective::{Clip, KlPenalty, PolicyLoss, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
 pub use policy::{FinishedReply, Policy, ReplySampling};

@@ -157,6 +157,7 @@ mod tests {
         Fragment {
             case: String::new(),
             turn: 0,
+            turns: Vec::new(),
             heard: String::new(),
             group: Group::new(replies.iter().map(|(tokens, _)| trace(*tokens)).collect()).unwrap(),
             replies: replies.iter().map(|(_, advantage)| marked(*advantage)).collect(),

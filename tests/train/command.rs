@@ -149,10 +149,14 @@ fn what_cannot_be_run_is_said_before_a_folder_is_made() {
         &["3 reason", "stage.rl.stepz", "seed", "stage.sft.lr"],
     );
     files.refused(&["tiny.toml", "--set", "limits.memory=1MB"], &["limits.memory allows"]);
-    files.refused(
-        &["tiny.toml", "--set", "models.a.path=m", "--set", "roles.patient=a"],
-        &["a model in the role patient is not built yet (`roles.patient`): set roles.patient=rules"],
-    );
+    // A model that cannot be had once left a folder with nothing in it.
+    for role in ["patient", "gate", "check", "judge"] {
+        let role = format!("roles.{role}=a");
+        files.refused(&["tiny.toml", "--set", "models.a.path=m", "--set", &role], &["[models.a]: "]);
+        let server = ["--set", "models.a.server=https://a.example.org", "--set", "models.a.model=m"];
+        let key = ["--set", "models.a.key_env=OSLER_NO_SUCH_KEY", "--set", &role];
+        files.refused(&[&["tiny.toml"], &server[..], &key].concat(), &["OSLER_NO_SUCH_KEY"]);
+    }
     let output = files.run(&["tiny.toml", "--set", "limits.memory=1MB", "--dry-run"]);
     assert_eq!(output.status.code(), Some(1), "what the file itself forbids fails a dry run, too");
     assert!(String::from_utf8_lossy(&output.stdout).contains("over limits.memory"));

@@ -141,9 +141,16 @@ fn a_reply_that_a_server_fails_for_has_no_reward_and_the_run_goes_on() {
 }
 
 /// Lets the server fail after a step.
-struct Breaks {
-    failing: Arc<AtomicBool>,
-    after: u64,
+pub struct Breaks {
+    pub failing: Arc<AtomicBool>,
+    pub after: u64,
+}
+
+impl Breaks {
+    /// Lets none fail.
+    pub fn never() -> Self {
+        Self { failing: Arc::default(), after: u64::MAX }
+    }
 }
 
 impl Watch for Breaks {

@@ -8,6 +8,7 @@ mod command;
 mod farm;
 mod judged;
 mod lora;
+mod played;
 mod resumed;
 #[allow(dead_code)]
 #[path = "../chat_server/scripted.rs"]

@@ -10,7 +10,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::line;
 use crate::pipeline::{Part, Watch};
 use crate::train::config::Detector;
-use crate::train::run::{Judged, StepMetrics, Verdicts};
+use crate::train::run::{Judged, PlayedTurns, StepMetrics, Verdicts};
 
 /// Where stderr is no terminal, supervised steps are reported at most so often.
 const QUIET: Duration = Duration::from_secs(5);
@@ -135,11 +135,12 @@ fn in_words(metrics: &StepMetrics) -> String {
     let timing = &metrics.timing;
     match &metrics.rl {
         Some(rl) => format!(
-            "reward {:.3}, {:.0} tokens a reply{}{}, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
+            "reward {:.3}, {:.0} tokens a reply{}{}{}, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
             rl.reward.mean,
             rl.reply_tokens.mean,
             noise_in_words(&rl.noise),
             verdicts_in_words(rl.judged.as_ref(), timing.verdicts.as_ref()),
+            patients_in_words(rl.patients.as_ref()),
             timing.seconds,
             timing.rollout,
             timing.judge,
@@ -168,6 +169,16 @@ fn verdicts_in_words(judged: Option<&Judged>, verdicts: Option<&Verdicts>) -> St
     )
 }
 
+/// How patients that models play answered; nothing where rules play them.
+fn patients_in_words(patients: Option<&PlayedTurns>) -> String {
+    let Some(PlayedTurns { turns, stepped_in, regenerations, safe_replies }) = patients else {
+        return String::new();
+    };
+    format!(
+        ", {turns} replies of patients ({regenerations} times other words, {safe_replies} safe replies, {stepped_in} by rules)"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +193,14 @@ mod tests {
         assert_eq!(verdicts_in_words(Some(&judged), Some(&verdicts)), words);
         let uncounted = Verdicts { cached: None, ..verdicts };
         assert!(verdicts_in_words(Some(&judged), Some(&uncounted)).ends_with("42 requests in 1.50 s"));
+    }
+
+    #[test]
+    fn patients_that_models_play_are_in_the_line() {
+        assert_eq!(patients_in_words(None), "");
+        let turns = PlayedTurns { turns: 24, stepped_in: 2, regenerations: 5, safe_replies: 1 };
+        let words = ", 24 replies of patients (5 times other words, 1 safe replies, 2 by rules)";
+        assert_eq!(patients_in_words(Some(&turns)), words);
     }
 
     #[test]

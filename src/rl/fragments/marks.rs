@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::turns::Answers;
 use super::{FragmentError, Fragments, Scene};
 use crate::data::Consultation;
 use crate::engine::request::{Output, StopReason};
@@ -25,6 +26,8 @@ pub(super) struct Marked {
     pub(super) outputs: Vec<Vec<Output>>,
     pub(super) texts: Vec<Vec<String>>,
     pub(super) marks: Vec<Vec<Mark>>,
+    /// What patients that models play answered.
+    pub(super) answers: Answers,
     /// Seconds of sampling.
     pub(super) rollout: f64,
     /// When that ended.
@@ -52,7 +55,7 @@ impl Fragments<'_> {
             .into_par_iter()
             .map(|(scene, texts, outputs)| self.marks(scene, texts, outputs))
             .collect();
-        Ok(Marked { outputs, texts, marks, rollout, sampled, verdicts: 0.0 })
+        Ok(Marked { outputs, texts, marks, answers: Vec::new(), rollout, sampled, verdicts: 0.0 })
     }
 
     fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
@@ -76,7 +79,7 @@ impl Fragments<'_> {
         marks.collect()
     }
 
-    /// The consultation of `scene` once the doctor has said `text` and the patient has answered.
+    /// The consultation of `scene` once the doctor has said `text` and the patient, played by rules, has answered.
     pub(super) fn after(&self, scene: &Scene, text: &str) -> Consultation {
         let mut after = scene.consultation.clone();
         Patient::new(&scene.script, self.options.limits).answer(&mut after, text);

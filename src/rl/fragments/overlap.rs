@@ -1,6 +1,7 @@
-//! Replies judged one by one, each as soon as it is finished, while others are still sampled.
+//! Replies judged one by one, each as soon as it is finished, while others are still sampled; where models play patients, these answer them in
+//! the same way.
 //!
-//! The engine stays on the caller's thread, judges have theirs. What they find is put where the reply belongs, whoever finishes first: with
+//! The engine stays on the caller's thread, judges and patients have theirs. What they find is put where the reply belongs, whoever finishes first: with
 //! the same verdicts a round comes to the same.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::marks::{Mark, Marked};
+use super::turns::{self, Answers};
 use super::{FragmentError, Fragments, Scene};
 use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
 use crate::rl::policy::Policy;
 use crate::rubric::model_judge::Exhibit;
 use crate::rubric::{Criterion, Judgement, Reward, Rubric, Verdict};
+use crate::sim::played::{PlayedError, PlayedReply};
 
 /// How long verdicts are waited for before it is looked whether anybody still wants them.
 const LOOK: Duration = Duration::from_millis(50);
@@ -23,12 +26,13 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How replies are judged while others are sampled.
 #[derive(Debug, Clone, Copy)]
 pub struct Overlap<'a> {
-    /// Replies that are judged at once, at least 1.
+    /// Replies that are judged, and answered, at once, at least 1.
     pub judges: usize,
     /// Of a rubric's criteria, the share that must have been judged, 0 to 1. Where fewer were, the rubric says nothing, and the reply has no
     /// reward.
     pub least_coverage: f64,
-    /// The longest wait for verdicts after the last reply of a round was sampled. What is not judged by then is not judged.
+    /// The longest wait for verdicts, and for the answers that they need, after the last reply of a round was sampled. What is not judged by
+    /// then is not judged.
     pub patience: Duration,
     /// Set when nobody waits for verdicts any more. The judge is to look at it, and to say `NotJudged` from then on.
     pub halt: &'a AtomicBool,
@@ -53,8 +57,8 @@ pub(super) struct Round<'a> {
     pub seeds: &'a [u64],
 }
 
-/// What each reply says and earned, by consultation.
-type TextsAndMarks = (Vec<Vec<String>>, Vec<Vec<Mark>>);
+/// What each reply says, earned and led to, by consultation.
+type Gathered = (Vec<Vec<String>>, Vec<Vec<Mark>>, Answers);
 
 /// What a consultation's replies are judged by.
 struct Rubrics {
@@ -80,6 +84,10 @@ struct Found {
     judged: usize,
     /// Why the first of the others was not.
     why: Option<String>,
+    /// What the patient answered, where models play it and it was asked.
+    answer: Option<PlayedReply>,
+    /// Why it did not.
+    failed: Option<PlayedError>,
 }
 
 impl Fragments<'_> {
@@ -131,8 +139,8 @@ impl Fragments<'_> {
         });
         let (outputs, rollout, sampled, gathering) = result?;
         let verdicts = gathering.seconds();
-        let (texts, marks) = gathering.marks(overlap.patience)?;
-        Ok(Marked { outputs, texts, marks, rollout, sampled, verdicts })
+        let (texts, marks, answers) = gathering.marks(overlap.patience)?;
+        Ok(Marked { outputs, texts, marks, answers, rollout, sampled, verdicts })
     }
 
     /// Samples, and hands each reply to the judges when it is finished.
@@ -172,10 +180,10 @@ impl Fragments<'_> {
         }
     }
 
-    /// Judges a reply. One that was cut off is not shown to the judge: it earns nothing, whatever it says, and no consultation goes on
-    /// with it.
+    /// Judges a reply. One that was cut off is shown neither to the judge nor to the patient: it earns nothing, whatever it says, and no
+    /// consultation goes on with it.
     fn judged(&self, job: &Job, rubrics: &[Rubrics], least_coverage: f64) -> Found {
-        let mut found = Found { mark: self.mark(job.stop, None, None), asked: 0, judged: 0, why: None };
+        let mut found = Found::new(self.mark(job.stop, None, None));
         let (Some(scene), Some(rubrics)) = (self.scenes.get(job.scene), rubrics.get(job.scene)) else {
             return found;
         };
@@ -186,19 +194,40 @@ impl Fragments<'_> {
         let judgements = self.judge.judge_reply(case, so_far, &job.text, &rubrics.reply);
         let silent = Exhibit::reply(so_far, &job.text).is_silent();
         let own = found.value(&rubrics.reply.criteria, &judgements, silent, least_coverage);
-        let whole = rubrics.whole.as_ref().map(|rubric| {
-            let after = self.after(scene, &job.text);
-            let judgements = self.judge.judge_consultation(case, &after, rubric);
-            let silent = Exhibit::consultation(&after).is_silent();
-            let worth = found.value(&rubric.criteria, &judgements, silent, least_coverage);
-            (after, worth)
-        });
-        found.mark = self.mark(job.stop, own, whole);
+        let Some(rubric) = &rubrics.whole else {
+            found.mark = self.mark(job.stop, own, None);
+            return found;
+        };
+        let after = match self.company {
+            None => self.after(scene, &job.text),
+            Some(company) => match self.answered(company, scene, &job.text) {
+                Ok(played) => {
+                    let mut after = so_far.clone();
+                    turns::carry_on(&mut after, &played.reply);
+                    found.answer = Some(played);
+                    after
+                }
+                // Without an answer nobody knows what the consultation is worth, nor what the reply earned.
+                Err(error) => {
+                    found.failed = Some(error);
+                    return found;
+                }
+            },
+        };
+        let judgements = self.judge.judge_consultation(case, &after, rubric);
+        let silent = Exhibit::consultation(&after).is_silent();
+        let worth = found.value(&rubric.criteria, &judgements, silent, least_coverage);
+        found.mark = self.mark(job.stop, own, Some((after, worth)));
         found
     }
 }
 
 impl Found {
+    /// Nothing yet, but for `mark`.
+    fn new(mark: Mark) -> Self {
+        Self { mark, asked: 0, judged: 0, why: None, answer: None, failed: None }
+    }
+
     /// The reward of judgements, where there are enough of them. Where nothing was said, a judge that is a model is not asked, and what it
     /// leaves open is no failure of its.
     fn value(
@@ -261,7 +290,7 @@ impl Gathering {
         while self.progress.judged < self.progress.replies {
             // What is there is taken first: a round that is judged is not given up.
             match found.try_recv() {
-                Ok((job, found)) => self.take(job, found),
+                Ok((job, found)) => self.take(job, found)?,
                 Err(TryRecvError::Empty) => {
                     if !goes_on(self.progress) {
                         return Err(FragmentError::Interrupted);
@@ -271,7 +300,7 @@ impl Gathering {
                         overlap.halt.store(true, Ordering::SeqCst);
                     }
                     match found.recv_timeout(LOOK) {
-                        Ok((job, found)) => self.take(job, found),
+                        Ok((job, found)) => self.take(job, found)?,
                         Err(RecvTimeoutError::Timeout) => {}
                         Err(RecvTimeoutError::Disconnected) => return Ok(()),
                     }
@@ -283,13 +312,20 @@ impl Gathering {
         Ok(())
     }
 
-    fn take(&mut self, job: Job, found: Found) {
+    /// # Errors
+    ///
+    /// The patient failed. Where it was only stopped because time was up, it is as if it had not been asked.
+    fn take(&mut self, job: Job, mut found: Found) -> Result<(), FragmentError> {
+        if let Some(error) = found.failed.take().filter(|error| !error.is_stopped()) {
+            return Err(error.into());
+        }
         self.progress.judged += 1;
         self.last = Some(Instant::now());
         let place = self.found.get_mut(job.scene).and_then(|of| of.get_mut(job.sample));
         if let Some(place) = place {
             *place = Some((job.text, found));
         }
+        Ok(())
     }
 
     /// From the first finished reply to the last verdict.
@@ -298,8 +334,8 @@ impl Gathering {
         pair.map_or(0.0, |(first, last)| last.saturating_duration_since(first).as_secs_f64())
     }
 
-    /// What each reply says and earned, in the order of the consultations.
-    fn marks(self, patience: Duration) -> Result<TextsAndMarks, FragmentError> {
+    /// What each reply says, earned and led to, in the order of the consultations.
+    fn marks(self, patience: Duration) -> Result<Gathered, FragmentError> {
         let all = || self.found.iter().flatten().flatten().map(|(_, found)| found);
         let (criteria, judged): (usize, usize) =
             all().fold((0, 0), |(asked, judged), it| (asked + it.asked, judged + it.judged));
@@ -311,12 +347,21 @@ impl Gathering {
             };
             return Err(FragmentError::NoVerdict { criteria, why });
         }
-        let unjudged = || (String::new(), Mark { reward: None, worth: None });
-        let pair = |it: Option<(String, Found)>| it.map_or_else(unjudged, |(text, found)| (text, found.mark));
-        let row = |of: Vec<Option<(String, Found)>>| -> (Vec<String>, Vec<Mark>) {
-            of.into_iter().map(&pair).unzip()
-        };
-        Ok(self.found.into_iter().map(row).unzip())
+        let (mut texts, mut marks, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for of in self.found {
+            let (mut said, mut earned, mut led) = (Vec::new(), Vec::new(), Vec::new());
+            for it in of {
+                let (text, found) =
+                    it.unwrap_or_else(|| (String::new(), Found::new(Mark { reward: None, worth: None })));
+                said.push(text);
+                earned.push(found.mark);
+                led.push(found.answer);
+            }
+            texts.push(said);
+            marks.push(earned);
+            answers.push(led);
+        }
+        Ok((texts, marks, answers))
     }
 }
 
@@ -342,8 +387,7 @@ mod tests {
         ]
         .concat();
         let criteria = vec![criterion; judgements.len()];
-        let mark = Mark { reward: None, worth: None };
-        let mut found = Found { mark, asked: 0, judged: 0, why: None };
+        let mut found = Found::new(Mark { reward: None, worth: None });
         (found.value(&criteria, &judgements, silent, least_coverage), found)
     }
 

@@ -3,13 +3,15 @@
 //! A message passes through the same three units as with [`Patient`](crate::sim::Patient), each of which a [`ChatModel`] may
 //! be. What a model says is never taken at its word where rules can know better: [`veiled`] keeps the hidden diagnosis out of
 //! every prompt that writes the patient's words, [`claims`] decides what follows from a check's labels and strikes the
-//! diagnosis last, and [`gate`] counts the messages itself. [`patient`] puts them together and [`log`] keeps what happened.
+//! diagnosis last, and [`gate`] counts the messages itself. [`patient`] puts them together, [`log`] keeps what happened, and
+//! [`company`] asks several patients at the same time.
 //!
 //! [`ChatModel`]: crate::chat::ChatModel
 
 mod ask;
 pub mod check;
 pub mod claims;
+pub mod company;
 pub mod counts;
 pub mod error;
 pub mod gate;
@@ -26,6 +28,7 @@ pub mod units;
 pub mod veiled;
 pub mod voice;
 
+pub use company::{Addressed, Company, CompanyError};
 pub use counts::TurnCounts;
 pub use error::{PlayedError, UnitName};
 pub use log::TurnLog;

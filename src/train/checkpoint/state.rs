@@ -71,6 +71,13 @@ pub struct Covered {
     pub metrics: Checksum,
     /// Of `rollouts.jsonl`.
     pub rollouts: Checksum,
+    /// Of `patients.jsonl`, which is there where models play patients.
+    #[serde(skip_serializing_if = "is_nothing", default)]
+    pub patients: Checksum,
+}
+
+fn is_nothing(log: &Checksum) -> bool {
+    *log == Checksum::default()
 }
 
 /// All of `state.json`.

@@ -88,9 +88,9 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
             "take the stage out of the file",
         ));
     }
-    // A run knows no other role's model than the judge's.
-    let others = config.roles.played().map(|(role, ..)| role).filter(|role| *role != Role::Judge);
-    missing.extend(others.filter(|role| *role != Role::Policy).map(NotBuilt::role));
+    // A run asks no model for criteria.
+    let roles = config.roles.played().map(|(role, ..)| role);
+    missing.extend(roles.filter(|role| *role == Role::Rubric).map(NotBuilt::role));
     missing
 }
 

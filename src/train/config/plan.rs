@@ -19,6 +19,10 @@ use crate::model::config::ModelConfig;
 /// trained on them (7.8 exchanges; the longest has 482).
 const CONSULTATION_TOKENS: u64 = 260;
 
+/// Who plays whom where models play patients.
+const PLAYED: &str = "models play them in reinforcement and in held-out consultations; those that supervised stages and the vocabulary learn \
+                      from are with the rule-based patient";
+
 /// Why no plan could be made.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PlanError {
@@ -106,6 +110,9 @@ pub struct Plan {
     /// Roles that models play, and what they are shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RolePlan>,
+    /// Where patients are played by rules all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients: Option<&'static str>,
     /// What the run needs that is not built.
     pub not_built: Vec<NotBuilt>,
 }
@@ -138,6 +145,7 @@ impl Plan {
             role_models_bytes: 0,
             limit_bytes: config.limits.memory.map(|bytes| bytes.0),
             roles: config.roles.plan(),
+            patients: config.roles.play_patients().then_some(PLAYED),
             not_built: not_built(config),
             stages,
         })

@@ -28,6 +28,9 @@ impl fmt::Display for Plan {
         for role in &self.roles {
             writeln!(f, "{role}")?;
         }
+        if let Some(patients) = self.patients {
+            writeln!(f, "patients    {patients}")?;
+        }
         if self.role_models_bytes > 0 {
             writeln!(f, "role models {} in this process", bytes(self.role_models_bytes))?;
         }

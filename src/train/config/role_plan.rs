@@ -26,6 +26,11 @@ pub struct RolePlan {
 }
 
 impl Roles {
+    /// Whether a model plays any of a patient's units.
+    pub fn play_patients(&self) -> bool {
+        self.played().any(|(role, ..)| Role::UNITS.contains(&role))
+    }
+
     /// The roles that models play.
     pub fn plan(&self) -> Vec<RolePlan> {
         let plan = |(role, name, model): (Role, &str, &ModelSource)| {

@@ -43,6 +43,9 @@ impl Role {
     pub const ALL: [Self; 6] =
         [Self::Policy, Self::Patient, Self::Gate, Self::Check, Self::Rubric, Self::Judge];
 
+    /// Those of a patient's units.
+    pub const UNITS: [Self; 3] = [Self::Patient, Self::Gate, Self::Check];
+
     /// Its field in `[roles]`.
     pub fn name(self) -> &'static str {
         match self {
@@ -164,7 +167,8 @@ section! {
             "chosen here: a reply that nobody asked for is worse than none";
         /// In a run: of the criteria a reply is judged by, the share that the judge must have judged. A reply with fewer has no reward.
         least_coverage: f64 = 0.5, Legal::SHARE, "", "chosen here";
-        /// In a run: the longest wait for the judge once the last reply of a round is sampled. What is not judged by then is not judged.
+        /// In a run: the longest wait for the judge, and for patients' answers that only rewards need, once the last reply of a round is
+        /// sampled. What is not judged by then is not judged.
         judge_wait_seconds: u64 = 600, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
         /// A folder of prompts that stand over those that come with the program, laid out as `data/prompts`: `patient`, `judge`, `rubric`.
         prompts: Option<PathBuf>, Legal::PATH, "", "no default";

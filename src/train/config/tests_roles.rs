@@ -217,13 +217,17 @@ fn a_run_has_the_same_sections() {
     let played = plan(&played.unwrap_or_else(|error| panic!("{error}")));
     let missing: Vec<(&str, &str)> =
         played.not_built.iter().map(|it| (it.field.as_str(), it.name.as_str())).collect();
-    assert_eq!(
-        missing,
-        [("roles.patient", "a model in the role patient"), ("roles.rubric", "a model in the role rubric")]
-    );
+    assert_eq!(missing, [("roles.rubric", "a model in the role rubric")]);
     assert!(!played.can_run());
+    for role in ["patient", "gate", "check"] {
+        let played = run(&[&format!("roles.{role}=a")]).unwrap_or_else(|error| panic!("{error}"));
+        let played = plan(&played);
+        assert!(played.can_run() && played.patients.is_some(), "{played}");
+        let line = "\npatients    models play them in reinforcement and in held-out consultations; those that supervised stages";
+        assert!(played.to_string().contains(line), "{played}");
+    }
     let plan = plan(&judged);
-    assert!(plan.can_run(), "{plan}");
+    assert!(plan.can_run() && plan.patients.is_none(), "{plan}");
     assert!(refused(&["roles.judge=a", "roles.options.least_coverage=1.5"]).contains("least_coverage"));
     let line = "\njudge       a (tiny), sent to http://127.0.0.1:8080/v1: the consultation, and criteria that may name the diagnosis\n";
     assert!(plan.to_string().contains(line), "{plan}");

@@ -24,6 +24,7 @@ use crate::train::checkpoint::{
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.jsonl";
 pub(super) const ROLLOUTS: &str = "rollouts.jsonl";
+pub(super) const PATIENTS: &str = "patients.jsonl";
 /// The folder of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 
@@ -60,6 +61,8 @@ pub struct RunDirectory {
     checkpoints: CheckpointWriter,
     metrics: JsonLog,
     rollouts: JsonLog,
+    /// Made with its first record: only runs whose patients models play have it.
+    patients: Option<JsonLog>,
 }
 
 impl RunDirectory {
@@ -91,6 +94,9 @@ impl RunDirectory {
         let disk = &*options.disk;
         let metrics = JsonLog::open(disk, &dir.join(METRICS), logs.metrics)?;
         let rollouts = JsonLog::open(disk, &dir.join(ROLLOUTS), logs.rollouts)?;
+        let patients = dir.join(PATIENTS);
+        let patients =
+            patients.exists().then(|| JsonLog::open(disk, &patients, logs.patients)).transpose()?;
         if options.durability.flushes() {
             // The logs' own names: what is later flushed in them must be found again.
             sync_dir(disk, dir)?;
@@ -98,6 +104,7 @@ impl RunDirectory {
         Ok(Self {
             metrics,
             rollouts,
+            patients,
             checkpoints: checkpoint_writer(dir, &options),
             dir: dir.to_owned(),
             lock,
@@ -121,6 +128,11 @@ impl RunDirectory {
         self.dir.join(ROLLOUTS)
     }
 
+    /// The log of patients that models play.
+    pub fn patients_path(&self) -> PathBuf {
+        self.dir.join(PATIENTS)
+    }
+
     /// Whether the file system keeps other processes out of the folder; where not, only care does.
     pub fn is_locked(&self) -> bool {
         self.lock.is_enforced()
@@ -131,10 +143,27 @@ impl RunDirectory {
         self.rollouts.push(record)
     }
 
-    /// Writes down a finished step: its rollouts, then its metrics. After an error (a full disk, say) it can be
+    /// Adds a line to `patients.jsonl`, written when the step is.
+    pub fn patient(&mut self, record: &impl Serialize) -> Result<(), RunError> {
+        let log = match self.patients.take() {
+            Some(log) => log,
+            None => {
+                let disk = &*self.options.disk;
+                let log = JsonLog::open(disk, &self.patients_path(), Checksum::default())?;
+                if self.options.durability.flushes() {
+                    sync_dir(disk, &self.dir)?;
+                }
+                log
+            }
+        };
+        self.patients.insert(log).push(record)
+    }
+
+    /// Writes down a finished step: its rollouts and what patients did in it, then its metrics. After an error (a full disk, say) it can be
     /// called again with the same metrics.
     pub fn step(&mut self, metrics: &StepMetrics) -> Result<(), RunError> {
         self.rollouts.commit()?;
+        self.patients.as_mut().map_or(Ok(()), JsonLog::commit)?;
         self.metrics.append(metrics)
     }
 
@@ -161,9 +190,14 @@ impl RunDirectory {
     ) -> Result<PathBuf, RunError> {
         if pending.is_flushed() {
             self.rollouts.sync()?;
+            self.patients.as_mut().map_or(Ok(()), JsonLog::sync)?;
             self.metrics.sync()?;
         }
-        let logs = Covered { metrics: self.metrics.written(), rollouts: self.rollouts.written() };
+        let logs = Covered {
+            metrics: self.metrics.written(),
+            rollouts: self.rollouts.written(),
+            patients: self.patients.as_ref().map(JsonLog::written).unwrap_or_default(),
+        };
         Ok(pending.finish(&State::new(self.config_hash.as_str(), logs, progress))?)
     }
 

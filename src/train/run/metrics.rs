@@ -57,6 +57,9 @@ pub struct RlMetrics {
     /// What a judge that is a model said and left open; absent where rules judge.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub judged: Option<Judged>,
+    /// How the turns of patients that models play went; absent where rules play them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub patients: Option<PlayedTurns>,
     /// Replies that each detector fired on, of those the configuration asks for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub noise: BTreeMap<Detector, u64>,
@@ -84,6 +87,20 @@ pub struct Judged {
     pub not_judged: u64,
     /// Replies without a reward: too few of their criteria were judged.
     pub without_reward: u64,
+}
+
+/// How the turns of patients that models play went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayedTurns {
+    /// Messages that a patient heard, one for each reply that was answered.
+    pub turns: u64,
+    /// Those in which the rules did the work of a unit whose model gave no answer.
+    pub stepped_in: u64,
+    /// How often a voice was asked for other words, all turns together.
+    pub regenerations: u64,
+    /// Turns in which no draft stood, so that the rule-based patient's reply was given.
+    pub safe_replies: u64,
 }
 
 /// A list of numbers in five.
@@ -281,6 +298,17 @@ mod tests {
         let end = r#""verdicts":{"requests":11,"failed":1,"cached":0.5,"seconds":0.25}}}"#;
         assert!(line.ends_with(end), "{line}");
         assert_eq!(serde_json::from_str::<StepMetrics>(&line).unwrap(), metrics);
+    }
+
+    #[test]
+    fn patients_of_models_stand_in_the_line_and_others_do_not() {
+        let turns = PlayedTurns { turns: 9, stepped_in: 2, regenerations: 3, safe_replies: 1 };
+        let metrics = RlMetrics { patients: Some(turns), ..RlMetrics::default() };
+        let line = serde_json::to_string(&metrics).unwrap();
+        let wanted = r#""patients":{"turns":9,"stepped_in":2,"regenerations":3,"safe_replies":1}"#;
+        assert!(line.contains(wanted), "{line}");
+        assert_eq!(serde_json::from_str::<RlMetrics>(&line).unwrap(), metrics);
+        assert!(!serde_json::to_string(&RlMetrics::default()).unwrap().contains("patients"));
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct Summary {
     pub peak_rss_bytes: u64,
     /// The folder of the exported model.
     pub export: String,
+    /// Who played the patients in reinforcement and in all held-out consultations, where models did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub patient: Option<String>,
 }
 
 /// The summary of the finished run in `folder`; `None` where it is not finished.
@@ -130,6 +133,7 @@ mod tests {
             seconds: 1.5,
             peak_rss_bytes: 7,
             export: "runs/quickstart/001/model".into(),
+            patient: None,
         };
         let text = serde_json::to_string(&summary).unwrap();
         let expected = concat!(
@@ -139,6 +143,10 @@ mod tests {
             r#""export":"runs/quickstart/001/model"}"#
         );
         assert_eq!(text, expected);
+        let patient = Some("gate rules, voice m, check rules".to_owned());
+        let played = serde_json::to_string(&Summary { patient, ..summary.clone() }).unwrap();
+        let end = r#","patient":"gate rules, voice m, check rules"}"#;
+        assert_eq!(played, format!("{}{end}", &expected[..expected.len() - 1]));
         let read: Summary = serde_json::from_str(&text).unwrap();
         assert_eq!(read.baselines, summary.baselines);
         assert!(read.gain.ci95[1].is_nan());

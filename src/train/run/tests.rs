@@ -167,6 +167,7 @@ fn a_summary_is_written_whole() {
         seconds: 1.0,
         peak_rss_bytes: peak_rss_bytes(),
         export: run.dir().join("model").display().to_string(),
+        patient: None,
     };
     run.write_summary(&summary).unwrap();
     let read: Summary = serde_json::from_slice(&fs::read(run.dir().join("summary.json")).unwrap()).unwrap();
@@ -194,4 +195,35 @@ fn a_folder_that_takes_no_writes_is_named() {
     for part in ["/a could not be created", "You may not write there", "--out"] {
         assert!(message.contains(part), "{message}");
     }
+}
+
+#[test]
+fn the_log_of_patients_is_made_with_its_first_line_and_goes_on_like_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = RunDirectory::create_in(dir.path(), CONFIG, plain()).unwrap();
+    let mut toy = Toy::new();
+    toy.advance(&mut run).unwrap();
+    toy.save(&mut run).unwrap();
+    let log = run.patients_path();
+    assert!(!log.exists(), "rules play the patients");
+    run.patient(&"two").unwrap();
+    toy.advance(&mut run).unwrap();
+    toy.save(&mut run).unwrap();
+    run.patient(&"three").unwrap();
+    toy.advance(&mut run).unwrap();
+    let read = || fs::read_to_string(&log).unwrap();
+    assert_eq!(read(), "\"two\"\n\"three\"\n");
+    drop(run);
+    fs::write(&log, "\"TWO\"\n").unwrap();
+    let error = Resumed::hold(dir.path(), ResumeFrom::Newest, plain()).unwrap_err();
+    assert!(matches!(&error, RunError::Log { file, .. } if *file == log), "{error}");
+    fs::write(&log, "\"two\"\n\"thr").unwrap();
+    // What no checkpoint covers is cut off, so that nothing comes twice.
+    let mut run = Resumed::hold(dir.path(), ResumeFrom::Newest, plain()).unwrap().take_up().unwrap();
+    run.patient(&"three").unwrap();
+    toy.advance(&mut run).unwrap();
+    assert_eq!(read(), "\"two\"\n\"three\"\n");
+    drop(run);
+    Resumed::hold(dir.path(), ResumeFrom::Step(1), plain()).unwrap().take_up().unwrap();
+    assert_eq!(read(), "");
 }

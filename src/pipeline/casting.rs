@@ -1,0 +1,53 @@
+//! The models that play roles in a run: opened once, before anything is written, so that a model which cannot be had leaves no folder behind.
+
+use super::error::PipelineError;
+use super::judging::Judging;
+use super::playing::Playing;
+use super::watch::{Part, Watch};
+use crate::train::config::{ModelSource, Role, RunConfig};
+
+/// The most conversations with a model at once, and the most criteria of one reply.
+const MOST_AT_ONCE: usize = 16;
+/// The same for a model of this process, which takes conversations that come together in one batch.
+const LOCAL_AT_ONCE: usize = 8;
+
+/// Who plays what that rules do not.
+#[derive(Debug)]
+pub(super) struct Casting {
+    /// The model that judges replies.
+    pub judging: Option<Judging>,
+    /// The models that play patients.
+    pub playing: Option<Playing>,
+    /// The first stage whose models are there.
+    pub first: usize,
+}
+
+impl Casting {
+    /// Opens the models that are needed from stage number `first` of `config` on.
+    pub fn open(config: &RunConfig, first: usize, watch: &mut dyn Watch) -> Result<Self, PipelineError> {
+        // What can be wrong is looked for before a model is loaded.
+        let (judge, player) = (Judging::asked(config, first)?, Playing::asked(config)?);
+        let mut needed = Vec::new();
+        if judge.is_some() {
+            needed.push(Role::Judge);
+        }
+        if player.is_some() {
+            needed.extend(Role::UNITS);
+        }
+        let roles = config.roles.only(&needed);
+        let opened = roles.open(&mut |_, done, total| watch.part(Part::Weights, done, total))?;
+        opened.notes.iter().for_each(|note| watch.note(note));
+        let judging = judge.and_then(|asked| Judging::new(config, asked, &opened));
+        let playing = player.map(|prompts| Playing::new(config, prompts, &opened));
+        Ok(Self { judging, playing, first })
+    }
+}
+
+/// How many conversations a model may have at once.
+pub(super) fn at_once(source: &ModelSource) -> usize {
+    let most = match source {
+        ModelSource::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()),
+        ModelSource::Local(_) => LOCAL_AT_ONCE,
+    };
+    most.clamp(1, MOST_AT_ONCE)
+}
