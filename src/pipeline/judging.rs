@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::PipelineError;
+use super::evolving::FlawFinding;
 use super::watch::{Part, Watch};
 use crate::chat::{Halting, SharedModel};
 use crate::rubric::ModelJudge;
@@ -26,6 +27,8 @@ pub(super) struct Judging {
     pub least_coverage: f64,
     /// As `roles.options.judge_wait_seconds`.
     pub patience: Duration,
+    /// The model in the role `rubric`, which comes with one that judges only.
+    pub finding: Option<FlawFinding>,
 }
 
 impl Judging {
@@ -41,21 +44,26 @@ impl Judging {
         // Before a model is loaded.
         let options = config.roles.options();
         let (protocol, settings) = (options.judge_protocol()?, asked(&options, source)?);
+        let writes = config.roles.played().find(|(role, ..)| *role == Role::Rubric);
+        let templates = writes.map(|_| options.rubric_templates()).transpose()?;
         let opened = config.roles.open(&mut |_, done, total| watch.part(Part::Weights, done, total))?;
         opened.notes.iter().for_each(|note| watch.note(note));
         let model = opened.model(Role::Judge).map(Arc::clone);
-        let at_once = match source {
-            ModelSource::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()),
-            ModelSource::Local(_) => LOCAL_AT_ONCE,
-        };
         let options = &opened.options;
+        let patience = Duration::from_secs(options.judge_wait_seconds);
+        let finding =
+            opened.model(Role::Rubric).zip(templates).zip(writes).map(|((model, templates), it)| {
+                let (_, _, source) = it;
+                FlawFinding { model: Arc::clone(model), templates, at_once: at_once(source), patience }
+            });
         Ok(model.map(|model| Self {
             model,
             protocol,
             settings,
-            at_once: at_once.clamp(1, MOST_AT_ONCE),
+            at_once: at_once(source),
             least_coverage: options.least_coverage,
-            patience: Duration::from_secs(options.judge_wait_seconds),
+            patience,
+            finding,
         }))
     }
 
@@ -72,6 +80,15 @@ impl Judging {
     ) -> Result<ModelJudge<'a, Halting<'a>>, JudgeSettingError> {
         Ok(ModelJudge::new(model, self.protocol.clone(), self.settings)?.stopped_by(halted))
     }
+}
+
+/// How many conversations a model is given at once.
+fn at_once(source: &ModelSource) -> usize {
+    let at_once = match source {
+        ModelSource::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()),
+        ModelSource::Local(_) => LOCAL_AT_ONCE,
+    };
+    at_once.clamp(1, MOST_AT_ONCE)
 }
 
 /// How the model is asked: what its own entry says stands over the judge's.
@@ -92,6 +109,7 @@ mod tests {
 
     use super::*;
     use crate::pipeline::Quiet;
+    use crate::rubric::authoring::Templates;
 
     const RUN: &str = r#"
 name = "run"
@@ -147,6 +165,16 @@ max_new_tokens = 16
         assert_eq!((judging.at_once, judging.least_coverage), (8, 0.75));
         assert_eq!((judging.patience, judging.protocol), (Duration::from_secs(9), Protocol::report()));
         assert_eq!(opened(&["models.a.concurrency=100"]).at_once, MOST_AT_ONCE);
+    }
+
+    #[test]
+    fn the_model_that_writes_criteria_is_opened_with_the_judge() {
+        let dynamic =
+            ["roles.rubric=a", "stage.rl.rubric.dynamic=true", "roles.options.judge_wait_seconds=9"];
+        let finding = opened(&dynamic).finding.expect("a model writes");
+        assert_eq!((finding.at_once, finding.patience), (8, Duration::from_secs(9)));
+        assert_eq!(finding.templates, Templates::bundled());
+        assert!(opened(&["stage.rl.rubric.dynamic=true"]).finding.is_none());
     }
 
     #[test]

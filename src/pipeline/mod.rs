@@ -2,12 +2,13 @@
 //! model does on held-out patients before and after, the exported model.
 //!
 //! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
-//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `judging.rs` (a model as judge), `state.rs` (what a checkpoint
+//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `judging.rs` (a model as judge), `evolving.rs` (rubrics that change), `state.rs` (what a checkpoint
 //! holds), `finish.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
 
 mod adapter;
 mod base;
 mod error;
+mod evolving;
 mod export;
 mod fingerprint;
 mod finish;

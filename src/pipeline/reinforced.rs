@@ -10,9 +10,11 @@ use super::seeds::{Draws, seed_of};
 use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
-    Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty, LengthReward,
-    NoiseFilter, Overlap, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
+    Clip, FlawFinder, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty,
+    LengthReward, NoiseFilter, Overlap, PolicyLoss, ReplySampling, RubricEvolution, UpdateOptions,
+    UpdateReport, update,
 };
+use crate::rubric::authoring::dynamic::{DynamicSet, FlawJudge};
 use crate::rubric::model_judge::Tally;
 use crate::rubric::{Generator, Judge, RuleJudge};
 use crate::train::config::{CarryOn, Detector, Noise, Rl, Role, Stage};
@@ -55,7 +57,7 @@ impl<B: KernelBackend> Run<'_, B> {
     ) -> Result<Flow, PipelineError> {
         let prepared = self.prepared;
         let (grpo, positions) = (&stage.grpo, prepared.model.max_position_embeddings);
-        let rules = RuleJudge::bundled();
+        let (rules, rules_and_flaws) = (RuleJudge::bundled(), FlawJudge::bundled());
         let judging = self.judging.clone();
         // Set once nobody waits for verdicts any more.
         let halt = AtomicBool::new(false);
@@ -65,8 +67,13 @@ impl<B: KernelBackend> Run<'_, B> {
         let model = model.map(|(judging, asked)| judging.judge(asked, &halted)).transpose()?;
         let judge: &dyn Judge = match &model {
             Some(model) => model,
+            None if stage.evolution().is_some() => &rules_and_flaws,
             None => &rules,
         };
+        let halt_finding = AtomicBool::new(false);
+        let finding_halted = || halt_finding.load(Ordering::SeqCst);
+        let finding = judging.as_ref().and_then(|judging| judging.finding.as_ref());
+        let finding = finding.map(|finding| (finding, finding.model(&finding_halted)));
         let limits = prepared.patients.limits;
         let options = FragmentOptions {
             consultations: stage.cases,
@@ -96,6 +103,19 @@ impl<B: KernelBackend> Run<'_, B> {
                 patience: judging.patience,
                 halt: &halt,
             });
+        }
+        if let Some(evolution) = stage.evolution() {
+            let finder = finding.as_ref().map(|(finding, model)| FlawFinder {
+                model,
+                templates: &finding.templates,
+                seed: seed_of(prepared.config.seed, Draws::Flaws(self.place.stage)),
+                every: evolution.ask_every,
+                at_once: finding.at_once,
+                patience: finding.patience,
+                halt: &halt_finding,
+            });
+            let set = DynamicSet::new(evolution.thresholds())?;
+            fragments = fragments.evolving(RubricEvolution::new(set, finder));
         }
         if let Some(pool) = pool {
             let state: FragmentsState =
@@ -150,6 +170,9 @@ impl<B: KernelBackend> Run<'_, B> {
             let mut metrics = metrics(&groups, &reports, &stage.noise.detectors);
             if let (Some(model), Some(tally)) = (&model, tally) {
                 verdicts(&mut metrics, &groups, &model.tally().since(&tally), seconds);
+            }
+            if let Some(news) = fragments.take_rubric_news() {
+                self.rubrics_changed(&mut metrics, &news)?;
             }
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
                 return Ok(flow);
@@ -280,6 +303,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[De
             equal_groups: groups.iter().filter(judged).filter(equal).count() as u64,
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
             judged: None,
+            rubric: None,
             noise: detectors.iter().map(|detector| (*detector, fired(detector))).collect(),
             entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
             kl: kls().next().map(|_| Spread::of(kls())),

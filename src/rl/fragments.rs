@@ -9,8 +9,12 @@
 //! that is worth where the reply ends it, and what it is expected to be worth ([`Prospect`]) where it goes on. A message alone
 //! does not show that it ended too early, or that it asked for what would have come out anyway.
 //!
+//! Where rubrics change with what they mark ([`RubricEvolution`]), they do so between two rounds.
+//!
 //! Rules mark replies once all are sampled, which takes little. A judge that is slow begins with each reply when it is finished ([`Overlap`]).
 
+mod asking;
+mod evolution;
 mod marks;
 mod overlap;
 
@@ -39,8 +43,11 @@ use crate::rubric::{Generator, Judge};
 use crate::sim::{Limits, Patient, PatientScript, Persona};
 use crate::train::config::{AdvantageScale, Detector};
 
+pub use self::asking::FlawFinder;
+pub use self::evolution::{RubricEvolution, RubricNews};
 pub use self::overlap::{JudgingProgress, Overlap};
 
+use self::evolution::EvolutionState;
 use self::marks::{Mark, Marked};
 use self::overlap::Round;
 
@@ -139,6 +146,9 @@ pub struct FragmentsState {
     next: u64,
     prospect: Prospect,
     scenes: Vec<SceneState>,
+    /// Where rubrics change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evolution: Option<EvolutionState>,
 }
 
 /// A consultation of the pool. The tokens are kept because they were sampled: tokenising the text again could give
@@ -170,6 +180,7 @@ pub struct Fragments<'a> {
     judge: &'a dyn Judge,
     options: FragmentOptions,
     overlap: Option<Overlap<'a>>,
+    evolution: Option<RubricEvolution<'a>>,
     scenes: Vec<Scene>,
     prospect: Prospect,
     next: u64,
@@ -200,8 +211,8 @@ impl<'a> Fragments<'a> {
     ) -> Self {
         assert!(!cases.is_empty(), "a pool without cases");
         let prospect = Prospect::default();
-        let (overlap, scenes) = (None, Vec::new());
-        Self { cases, generator, judge, options, overlap, scenes, prospect, next: 0, round: 0 }
+        let (overlap, evolution, scenes) = (None, None, Vec::new());
+        Self { cases, generator, judge, options, overlap, evolution, scenes, prospect, next: 0, round: 0 }
     }
 
     /// The same, whose judge begins with each reply when it is finished.
@@ -218,7 +229,8 @@ impl<'a> Fragments<'a> {
             worth: scene.worth.clone(),
         });
         let prospect = self.prospect.clone();
-        FragmentsState { round: self.round, next: self.next, prospect, scenes: scenes.collect() }
+        let evolution = self.evolution.as_ref().map(|it| it.state.clone());
+        FragmentsState { round: self.round, next: self.next, prospect, scenes: scenes.collect(), evolution }
     }
 
     /// Puts the pool back as it stood at `state`, which must be of the same cases, options and format.
@@ -234,6 +246,9 @@ impl<'a> Fragments<'a> {
             worth: scene.worth,
         });
         self.scenes = scenes.collect();
+        if let (Some(evolution), Some(state)) = (&mut self.evolution, state.evolution) {
+            evolution.restore(state);
+        }
     }
 
     /// One round: a group of replies to each consultation of the pool.
@@ -268,17 +283,18 @@ impl<'a> Fragments<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
         rng.set_stream(self.round);
         let seeds: Vec<u64> = prompts.iter().map(|_| rng.next_u64()).collect();
-        let marked = match &self.overlap {
-            None => self.marked(policy, &prompts, &seeds, start)?,
+        let (marked, found) = self.while_asked(goes_on, |goes_on| match &self.overlap {
+            None => self.marked(policy, &prompts, &seeds, start),
             Some(overlap) => {
                 let overlapped = Round { overlap, start, prompts: &prompts, seeds: &seeds };
-                self.marked_while_sampled(policy, &overlapped, goes_on)?
+                self.marked_while_sampled(policy, &overlapped, goes_on)
             }
-        };
-        let Marked { outputs, texts, marks, rollout, sampled, verdicts } = marked;
+        })?;
+        let Marked { outputs, texts, marks, rollout, sampled, verdicts } = &marked;
+        let (rollout, sampled, verdicts) = (*rollout, *sampled, *verdicts);
         let mut fragments = Vec::with_capacity(prompts.len());
         let mut chosen = Vec::with_capacity(prompts.len());
-        for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
+        for (index, (prompt, outputs)) in prompts.into_iter().zip(outputs).enumerate() {
             let rewards = marks[index].iter().map(|mark| mark.reward).collect();
             let rewards = self.with_bonus(rewards, outputs)?;
             let mut fragment = fragment(
@@ -295,7 +311,8 @@ impl<'a> Fragments<'a> {
             chosen.push(self.choose(&fragment, &mut rng));
             fragments.push(fragment);
         }
-        self.carry_on(&outputs, &texts, &marks, &chosen, policy)?;
+        self.evolve(&marked, found);
+        self.carry_on(outputs, texts, marks, &chosen, policy)?;
         self.round += 1;
         let judge = sampled.elapsed().as_secs_f64();
         Ok((fragments, RoundSeconds { rollout, judge, verdicts }))

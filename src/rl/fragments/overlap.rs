@@ -14,11 +14,12 @@ use super::{FragmentError, Fragments, Scene};
 use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
 use crate::rl::policy::Policy;
+use crate::rubric::authoring::dynamic::FrozenRubric;
 use crate::rubric::model_judge::Exhibit;
 use crate::rubric::{Criterion, Judgement, Reward, Rubric, Verdict};
 
 /// How long verdicts are waited for before it is looked whether anybody still wants them.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// How replies are judged while others are sampled.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +59,7 @@ type TextsAndMarks = (Vec<Vec<String>>, Vec<Vec<Mark>>);
 
 /// What a consultation's replies are judged by.
 struct Rubrics {
-    reply: Rubric,
+    reply: FrozenRubric,
     /// Where the whole consultation counts.
     whole: Option<Rubric>,
 }
@@ -167,7 +168,7 @@ impl Fragments<'_> {
     fn rubrics(&self, scene: &Scene) -> Rubrics {
         let case = self.case(scene.number);
         Rubrics {
-            reply: self.generator.for_reply(case, &scene.consultation),
+            reply: self.frozen(scene),
             whole: (self.options.outcome > 0.0).then(|| self.generator.for_consultation(case)),
         }
     }
@@ -183,9 +184,11 @@ impl Fragments<'_> {
             return found;
         }
         let (case, so_far) = (self.case(scene.number), &scene.consultation);
-        let judgements = self.judge.judge_reply(case, so_far, &job.text, &rubrics.reply);
+        let judgements = self.judge.judge_reply(case, so_far, &job.text, rubrics.reply.rubric());
         let silent = Exhibit::reply(so_far, &job.text).is_silent();
-        let own = found.value(&rubrics.reply.criteria, &judgements, silent, least_coverage);
+        let earned = rubrics.reply.earned(&judgements);
+        let own = found.value(rubrics.reply.earning(), earned, silent, least_coverage);
+        let dynamic = rubrics.reply.dynamic(&judgements);
         let whole = rubrics.whole.as_ref().map(|rubric| {
             let after = self.after(scene, &job.text);
             let judgements = self.judge.judge_consultation(case, &after, rubric);
@@ -193,7 +196,7 @@ impl Fragments<'_> {
             let worth = found.value(&rubric.criteria, &judgements, silent, least_coverage);
             (after, worth)
         });
-        found.mark = self.mark(job.stop, own, whole);
+        found.mark = Mark { dynamic, ..self.mark(job.stop, own, whole) };
         found
     }
 }
@@ -311,7 +314,7 @@ impl Gathering {
             };
             return Err(FragmentError::NoVerdict { criteria, why });
         }
-        let unjudged = || (String::new(), Mark { reward: None, worth: None });
+        let unjudged = || (String::new(), Mark::default());
         let pair = |it: Option<(String, Found)>| it.map_or_else(unjudged, |(text, found)| (text, found.mark));
         let row = |of: Vec<Option<(String, Found)>>| -> (Vec<String>, Vec<Mark>) {
             of.into_iter().map(&pair).unzip()
@@ -342,7 +345,7 @@ mod tests {
         ]
         .concat();
         let criteria = vec![criterion; judgements.len()];
-        let mark = Mark { reward: None, worth: None };
+        let mark = Mark::default();
         let mut found = Found { mark, asked: 0, judged: 0, why: None };
         (found.value(&criteria, &judgements, silent, least_coverage), found)
     }

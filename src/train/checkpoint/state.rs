@@ -71,6 +71,9 @@ pub struct Covered {
     pub metrics: Checksum,
     /// Of `rollouts.jsonl`.
     pub rollouts: Checksum,
+    /// Of `rubric.jsonl`; nothing in a run whose rubrics do not change.
+    #[serde(default, skip_serializing_if = "Checksum::is_nothing")]
+    pub rubric: Checksum,
 }
 
 /// All of `state.json`.

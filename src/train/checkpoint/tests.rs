@@ -34,6 +34,7 @@ fn state(step: u64) -> State {
         Covered {
             metrics: Checksum { crc: 7, bytes: step * 10 },
             rollouts: Checksum { crc: 9, bytes: step * 100 },
+            rubric: Checksum { crc: 3, bytes: step },
         },
         progress,
     )

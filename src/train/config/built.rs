@@ -88,8 +88,12 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
             "take the stage out of the file",
         ));
     }
-    // A run knows no other role's model than the judge's.
-    let others = config.roles.played().map(|(role, ..)| role).filter(|role| *role != Role::Judge);
+    // A run knows no other role's model than these.
+    let others = config
+        .roles
+        .played()
+        .map(|(role, ..)| role)
+        .filter(|role| !matches!(role, Role::Judge | Role::Rubric));
     missing.extend(others.filter(|role| *role != Role::Policy).map(NotBuilt::role));
     missing
 }

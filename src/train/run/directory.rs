@@ -23,6 +23,8 @@ use crate::train::checkpoint::{
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.jsonl";
 pub(super) const ROLLOUTS: &str = "rollouts.jsonl";
+/// How rubrics changed; not there where they do not change.
+pub(super) const RUBRIC: &str = "rubric.jsonl";
 /// The folder of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 
@@ -47,7 +49,7 @@ impl Default for RunOptions {
 
 /// A run's folder, written by this process alone.
 ///
-/// Its contents are in one order at every moment: a step's rollouts are written before its line of metrics, and both
+/// Its contents are in one order at every moment: a step's rollouts (and changes of rubrics) are written before its line of metrics, and all
 /// before a checkpoint that covers them. So whenever the process ends, the newest checkpoint and as much of the logs
 /// as it covers are one state of the run; what is in the logs beyond that is cut off when the run goes on.
 #[derive(Debug)]
@@ -59,6 +61,8 @@ pub struct RunDirectory {
     checkpoints: CheckpointWriter,
     metrics: JsonLog,
     rollouts: JsonLog,
+    /// Opened with its first record.
+    rubric: Option<JsonLog>,
 }
 
 impl RunDirectory {
@@ -90,6 +94,8 @@ impl RunDirectory {
         let disk = &*options.disk;
         let metrics = JsonLog::open(disk, &dir.join(METRICS), logs.metrics)?;
         let rollouts = JsonLog::open(disk, &dir.join(ROLLOUTS), logs.rollouts)?;
+        let path = dir.join(RUBRIC);
+        let rubric = path.exists().then(|| JsonLog::open(disk, &path, logs.rubric)).transpose()?;
         if options.durability.flushes() {
             // The logs' own names: what is later flushed in them must be found again.
             sync_dir(disk, dir)?;
@@ -97,6 +103,7 @@ impl RunDirectory {
         Ok(Self {
             metrics,
             rollouts,
+            rubric,
             checkpoints: checkpoint_writer(dir, &options),
             dir: dir.to_owned(),
             lock,
@@ -130,10 +137,28 @@ impl RunDirectory {
         self.rollouts.push(record)
     }
 
-    /// Writes down a finished step: its rollouts, then its metrics. After an error (a full disk, say) it can be
+    /// Adds a line to `rubric.jsonl`, written when the step is.
+    pub fn rubric_change(&mut self, record: &impl Serialize) -> Result<(), RunError> {
+        if let Some(log) = &mut self.rubric {
+            return log.push(record);
+        }
+        let (disk, path) = (&*self.options.disk, self.dir.join(RUBRIC));
+        let mut log = JsonLog::open(disk, &path, Checksum::default())?;
+        if self.options.durability.flushes() {
+            sync_dir(disk, &self.dir)?;
+        }
+        log.push(record)?;
+        self.rubric = Some(log);
+        Ok(())
+    }
+
+    /// Writes down a finished step: its rollouts and changes of rubrics, then its metrics. After an error (a full disk, say) it can be
     /// called again with the same metrics.
     pub fn step(&mut self, metrics: &StepMetrics) -> Result<(), RunError> {
         self.rollouts.commit()?;
+        if let Some(rubric) = &mut self.rubric {
+            rubric.commit()?;
+        }
         self.metrics.append(metrics)
     }
 
@@ -160,9 +185,13 @@ impl RunDirectory {
     ) -> Result<PathBuf, RunError> {
         if pending.is_flushed() {
             self.rollouts.sync()?;
+            if let Some(rubric) = &mut self.rubric {
+                rubric.sync()?;
+            }
             self.metrics.sync()?;
         }
-        let logs = Covered { metrics: self.metrics.written(), rollouts: self.rollouts.written() };
+        let rubric = self.rubric.as_ref().map(JsonLog::written).unwrap_or_default();
+        let logs = Covered { metrics: self.metrics.written(), rollouts: self.rollouts.written(), rubric };
         Ok(pending.finish(&State::new(self.config_hash.as_str(), logs, progress))?)
     }
 

@@ -5,6 +5,7 @@
 //!   config.toml       the resolved configuration
 //!   metrics.jsonl     a line a step: [`StepMetrics`]
 //!   rollouts.jsonl    what was sampled and how it was marked, append-only
+//!   rubric.jsonl      how rubrics changed, append-only, where they do
 //!   checkpoints/      see [`crate::train::checkpoint`]
 //!   summary.json      [`Summary`], when it is finished
 //! ```
@@ -40,7 +41,7 @@ pub use error::RunError;
 pub use lock::RunLock;
 pub use log::JsonLog;
 pub use memory::{Resident, peak_rss_bytes, resident};
-pub use metrics::{Clipped, Gap, Judged, RlMetrics, Spread, StepMetrics, Timing, Verdicts};
+pub use metrics::{Clipped, Gap, Judged, RlMetrics, RubricChanges, Spread, StepMetrics, Timing, Verdicts};
 pub use read::{Difference, first_difference, read_metrics};
 pub use resumed::{ResumeFrom, Resumed};
 pub use summary::{Gain, Outcome, Summary, read_summary};

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::directory::{
-    CHECKPOINTS, CONFIG, METRICS, ROLLOUTS, RunDirectory, RunOptions, checkpoint_writer, config_hash,
+    CHECKPOINTS, CONFIG, METRICS, ROLLOUTS, RUBRIC, RunDirectory, RunOptions, checkpoint_writer, config_hash,
 };
 use super::error::RunError;
 use super::lock::RunLock;
@@ -161,5 +161,6 @@ fn check_covers(dir: &Path, config: &str, checkpoint: &Checkpoint) -> Result<(),
         });
     }
     log::check(&dir.join(METRICS), state.logs.metrics, checkpoint.path())?;
-    log::check(&dir.join(ROLLOUTS), state.logs.rollouts, checkpoint.path())
+    log::check(&dir.join(ROLLOUTS), state.logs.rollouts, checkpoint.path())?;
+    log::check(&dir.join(RUBRIC), state.logs.rubric, checkpoint.path())
 }
