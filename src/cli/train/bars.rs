@@ -10,7 +10,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::line;
 use crate::pipeline::{Part, Watch};
 use crate::train::config::Detector;
-use crate::train::run::{Judged, StepMetrics, Verdicts};
+use crate::train::run::{Judged, RubricChanges, StepMetrics, Verdicts};
 
 /// Where stderr is no terminal, supervised steps are reported at most so often.
 const QUIET: Duration = Duration::from_secs(5);

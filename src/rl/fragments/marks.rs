@@ -57,7 +57,7 @@ impl Fragments<'_> {
         Ok(Marked { outputs, texts, marks, rollout, sampled, verdicts: 0.0 })
     }
 
-    fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
+    pub(super) fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
         let case = self.case(scene.number);
         let frozen = self.frozen(scene);
         let judgements = self.judge.judge_replies(case, &scene.consultation, texts, frozen.rubric());
