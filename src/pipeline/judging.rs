@@ -13,8 +13,6 @@ use crate::train::config::{ModelSource, Role, RoleOptions, RunConfig, Stage};
 
 /// The most replies judged at once, and the most criteria of one of them.
 const MOST_AT_ONCE: usize = 16;
-/// The same for a model of this process, which takes conversations that come together in one batch.
-const LOCAL_AT_ONCE: usize = 8;
 /// A model as judge, and how it is asked.
 #[derive(Clone)]
 pub(super) struct Judging {
@@ -54,13 +52,18 @@ impl Judging {
         let finding =
             opened.model(Role::Rubric).zip(templates).zip(writes).map(|((model, templates), it)| {
                 let (_, _, source) = it;
-                FlawFinding { model: Arc::clone(model), templates, at_once: at_once(source), patience }
+                FlawFinding {
+                    model: Arc::clone(model),
+                    templates,
+                    at_once: source.at_once().min(MOST_AT_ONCE),
+                    patience,
+                }
             });
         Ok(model.map(|model| Self {
             model,
             protocol,
             settings,
-            at_once: at_once(source),
+            at_once: source.at_once().min(MOST_AT_ONCE),
             least_coverage: options.least_coverage,
             patience,
             finding,
@@ -80,15 +83,6 @@ impl Judging {
     ) -> Result<ModelJudge<'a, Halting<'a>>, JudgeSettingError> {
         Ok(ModelJudge::new(model, self.protocol.clone(), self.settings)?.stopped_by(halted))
     }
-}
-
-/// How many conversations a model is given at once.
-fn at_once(source: &ModelSource) -> usize {
-    let at_once = match source {
-        ModelSource::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()),
-        ModelSource::Local(_) => LOCAL_AT_ONCE,
-    };
-    at_once.clamp(1, MOST_AT_ONCE)
 }
 
 /// How the model is asked: what its own entry says stands over the judge's.
