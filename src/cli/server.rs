@@ -56,6 +56,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// How many requests the servers take at once.
+    pub fn at_once(&self) -> usize {
+        Limits::default().concurrent.saturating_mul(self.server.len()).max(1)
+    }
+
     /// The model of the servers, where one is named.
     pub fn client(&self) -> Result<Option<SharedModel>, Box<dyn std::error::Error>> {
         // The two go together, which the command line has checked.

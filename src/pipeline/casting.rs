@@ -1,6 +1,7 @@
 //! The models that play roles in a run: opened once, before anything is written, so that a model which cannot be had leaves no folder behind.
 
 use super::error::PipelineError;
+use super::evolving::FlawFinding;
 use super::judging::Judging;
 use super::playing::Playing;
 use super::watch::{Part, Watch};
@@ -8,14 +9,14 @@ use crate::train::config::{ModelSource, Role, RunConfig};
 
 /// The most conversations with a model at once, and the most criteria of one reply.
 const MOST_AT_ONCE: usize = 16;
-/// The same for a model of this process, which takes conversations that come together in one batch.
-const LOCAL_AT_ONCE: usize = 8;
 
 /// Who plays what that rules do not.
 #[derive(Debug)]
 pub(super) struct Casting {
     /// The model that judges replies.
     pub judging: Option<Judging>,
+    /// The model that adds to rubrics that change.
+    pub finding: Option<FlawFinding>,
     /// The models that play patients.
     pub playing: Option<Playing>,
     /// The first stage whose models are there.
@@ -27,9 +28,13 @@ impl Casting {
     pub fn open(config: &RunConfig, first: usize, watch: &mut dyn Watch) -> Result<Self, PipelineError> {
         // What can be wrong is looked for before a model is loaded.
         let (judge, player) = (Judging::asked(config, first)?, Playing::asked(config)?);
+        let finder = FlawFinding::asked(config, first)?;
         let mut needed = Vec::new();
         if judge.is_some() {
             needed.push(Role::Judge);
+        }
+        if finder.is_some() {
+            needed.push(Role::Rubric);
         }
         if player.is_some() {
             needed.extend(Role::UNITS);
@@ -38,16 +43,13 @@ impl Casting {
         let opened = roles.open(&mut |_, done, total| watch.part(Part::Weights, done, total))?;
         opened.notes.iter().for_each(|note| watch.note(note));
         let judging = judge.and_then(|asked| Judging::new(config, asked, &opened));
+        let finding = finder.and_then(|templates| FlawFinding::new(config, templates, &opened));
         let playing = player.map(|prompts| Playing::new(config, prompts, &opened));
-        Ok(Self { judging, playing, first })
+        Ok(Self { judging, finding, playing, first })
     }
 }
 
 /// How many conversations a model may have at once.
 pub(super) fn at_once(source: &ModelSource) -> usize {
-    let most = match source {
-        ModelSource::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()),
-        ModelSource::Local(_) => LOCAL_AT_ONCE,
-    };
-    most.clamp(1, MOST_AT_ONCE)
+    source.at_once().min(MOST_AT_ONCE)
 }

@@ -16,6 +16,7 @@ use crate::rl::FragmentError;
 use crate::rl::heldout::PlayError;
 use crate::roles::OpenRolesError;
 use crate::roles::RolePromptsError;
+use crate::rubric::authoring::dynamic::ThresholdError;
 use crate::rubric::model_judge::JudgeSettingError;
 use crate::sim::dialogue::DemonstrationError;
 use crate::sim::played::{CompanyError, PlayedError};
@@ -120,6 +121,9 @@ pub enum PipelineError {
     /// A judge cannot be asked like this.
     #[error("the judge of [roles]: {0}")]
     JudgeSetting(#[from] JudgeSettingError),
+    /// Rubrics cannot change by these thresholds; a checked configuration has others.
+    #[error("[stage.rubric]: {0}")]
+    Thresholds(#[from] ThresholdError),
     /// The judge failed wholly. The steps of before are saved.
     #[error(
         "step {step}: {why}. What the step sampled is lost and all steps before it are saved; once `{judge}` answers again, go on \

@@ -11,9 +11,11 @@ use super::seeds::{Draws, seed_of};
 use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
-    Clip, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty, LengthReward,
-    NoiseFilter, Overlap, PatientTurn, PolicyLoss, ReplySampling, UpdateOptions, UpdateReport, update,
+    Clip, FlawFinder, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty,
+    LengthReward, NoiseFilter, Overlap, PatientTurn, PolicyLoss, ReplySampling, RubricEvolution,
+    UpdateOptions, UpdateReport, update,
 };
+use crate::rubric::authoring::dynamic::{DynamicSet, FlawJudge};
 use crate::rubric::model_judge::Tally;
 use crate::rubric::{Generator, Judge, RuleJudge};
 use crate::train::config::{CarryOn, Detector, Noise, Rl, Role, Stage};
@@ -65,8 +67,9 @@ impl<B: KernelBackend> Run<'_, B> {
     ) -> Result<Flow, PipelineError> {
         let prepared = self.prepared;
         let (grpo, positions) = (&stage.grpo, prepared.model.max_position_embeddings);
-        let rules = RuleJudge::bundled();
-        let (judging, playing) = (prepared.casting.judging.as_ref(), prepared.casting.playing.as_ref());
+        let (rules, rules_and_flaws) = (RuleJudge::bundled(), FlawJudge::bundled());
+        let casting = &prepared.casting;
+        let (judging, playing) = (casting.judging.as_ref(), casting.playing.as_ref());
         // Set once nobody waits for verdicts and patients any more.
         let halt = AtomicBool::new(false);
         let halted = || halt.load(Ordering::SeqCst);
@@ -75,8 +78,12 @@ impl<B: KernelBackend> Run<'_, B> {
         let model = model.map(|(judging, asked)| judging.judge(asked, &halted)).transpose()?;
         let judge: &dyn Judge = match &model {
             Some(model) => model,
+            None if stage.evolution().is_some() => &rules_and_flaws,
             None => &rules,
         };
+        let halt_finding = AtomicBool::new(false);
+        let finding_halted = || halt_finding.load(Ordering::SeqCst);
+        let finding = casting.finding.as_ref().map(|finding| (finding, finding.model(&finding_halted)));
         let limits = prepared.patients.limits;
         let company = playing.map(|playing| playing.company(limits, &halt));
         let options = FragmentOptions {
@@ -100,7 +107,7 @@ impl<B: KernelBackend> Run<'_, B> {
         };
         let generator = Generator::bundled(limits.turns);
         let mut fragments = Fragments::new(&prepared.patients.train, generator, judge, options);
-        let roles = prepared.config.roles.options();
+        let patience = Duration::from_secs(prepared.config.roles.options().judge_wait_seconds);
         // Rewards that hang on what a model answers are made as those that a model gives: one by one, while others are sampled.
         let played = playing.filter(|_| stage.outcome > 0.0);
         if judging.is_some() || played.is_some() {
@@ -109,12 +116,25 @@ impl<B: KernelBackend> Run<'_, B> {
                 judges: most.into_iter().flatten().max().unwrap_or(1),
                 // Rules leave nothing open that they could have judged.
                 least_coverage: judging.map_or(0.0, |judging| judging.least_coverage),
-                patience: Duration::from_secs(roles.judge_wait_seconds),
+                patience,
                 halt: &halt,
             });
         }
         if let Some(company) = &company {
             fragments = fragments.played_by(company);
+        }
+        if let Some(evolution) = stage.evolution() {
+            let finder = finding.as_ref().map(|(finding, model)| FlawFinder {
+                model,
+                templates: &finding.templates,
+                seed: seed_of(prepared.config.seed, Draws::Flaws(self.place.stage)),
+                every: evolution.ask_every,
+                at_once: finding.at_once,
+                patience,
+                halt: &halt_finding,
+            });
+            let set = DynamicSet::new(evolution.thresholds())?;
+            fragments = fragments.evolving(RubricEvolution::new(set, finder));
         }
         if let Some(pool) = pool {
             let state: FragmentsState =
@@ -175,6 +195,9 @@ impl<B: KernelBackend> Run<'_, B> {
             }
             if let (Some(_), Some(rl)) = (&company, &mut metrics.rl) {
                 rl.patients = Some(turns(&groups));
+            }
+            if let Some(news) = fragments.take_rubric_news() {
+                self.rubrics_changed(&mut metrics, &news)?;
             }
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
                 return Ok(flow);
@@ -326,6 +349,7 @@ fn metrics(groups: &[Fragment], reports: &[(f64, UpdateReport)], detectors: &[De
             truncated: replies().filter(|(trace, _)| trace.is_truncated()).count() as u64,
             judged: None,
             patients: None,
+            rubric: None,
             noise: detectors.iter().map(|detector| (*detector, fired(detector))).collect(),
             entropy: entropies().next().map(|_| Spread::of(entropies().flatten().map(|&it| f64::from(it)))),
             kl: kls().next().map(|_| Spread::of(kls())),

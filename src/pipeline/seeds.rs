@@ -21,6 +21,8 @@ pub(super) enum Draws {
     Presentations(usize),
     /// The first values of adapters.
     Adapters,
+    /// What a model finds wrong with replies of a stage of reinforcement learning; by its place.
+    Flaws(usize),
 }
 
 /// The seed of one part. Parts never share one: the run's seed is mixed with the part's number by SplitMix64 (Steele,
@@ -36,6 +38,7 @@ pub(super) fn seed_of(run: u64, draws: Draws) -> u64 {
         Draws::Split => (7, 0),
         Draws::Presentations(stage) => (8, stage),
         Draws::Adapters => (9, 0),
+        Draws::Flaws(stage) => (11, stage),
     };
     mix(mix(run) ^ mix((kind << 32) | place as u64))
 }
@@ -67,9 +70,10 @@ mod tests {
             Draws::Split,
             Draws::Presentations(0),
             Draws::Adapters,
+            Draws::Flaws(0),
         ];
         let seeds: BTreeSet<u64> = (0..1000).flat_map(|run| draws.map(|draws| seed_of(run, draws))).collect();
-        assert_eq!(seeds.len(), 11_000);
+        assert_eq!(seeds.len(), 12_000);
         // The first number of the published generator at state 0.
         assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
     }

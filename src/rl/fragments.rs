@@ -9,12 +9,19 @@
 //! that is worth where the reply ends it, and what it is expected to be worth ([`Prospect`]) where it goes on. A message alone
 //! does not show that it ended too early, or that it asked for what would have come out anyway.
 //!
+//! Where rubrics change with what they mark ([`RubricEvolution`]), they do so between two rounds.
+//!
 //! Rules mark replies once all are sampled, which takes little. A judge that is slow begins with each reply when it is finished ([`Overlap`]).
 //! So does a patient that models play ([`Fragments::played_by`]), where rewards hang on what it answers. Each reply is answered once: what a
 //! reward was made of is what the consultation goes on with.
 
+mod asking;
+mod error;
+mod evolution;
+mod gathering;
 mod marks;
 mod overlap;
+mod scenes;
 mod turns;
 
 use std::sync::Arc;
@@ -23,79 +30,32 @@ use std::time::Instant;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::data::Consultation;
 use crate::data::case::Case;
-use crate::data::conversation::{ConversationError, DialogueFormat, History};
-use crate::data::lexicon::Lexicon;
-use crate::data::shuffle::shuffle;
-use crate::engine::error::RequestError;
+use crate::data::conversation::{DialogueFormat, History};
 use crate::engine::request::Output;
 use crate::kernels::KernelBackend;
 use crate::rl::advantage::{AdvantageError, Advantages, LengthReward};
 use crate::rl::filter::NoiseFilter;
 use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::prospect::Prospect;
-use crate::rl::trace::{Group, GroupError, TraceBuilder, TraceError};
+use crate::rl::trace::{Group, TraceBuilder, TraceError};
 use crate::rubric::{Generator, Judge};
-use crate::sim::played::{Company, CompanyError, PlayedError};
-use crate::sim::{Limits, Patient, PatientScript, Persona};
+use crate::sim::Limits;
+use crate::sim::played::Company;
 use crate::train::config::{AdvantageScale, Detector};
 
+pub use self::asking::FlawFinder;
+pub use self::error::FragmentError;
+pub use self::evolution::{RubricEvolution, RubricNews};
 pub use self::overlap::{JudgingProgress, Overlap};
 pub use self::turns::PatientTurn;
 
-use self::marks::{Mark, Marked};
+use self::evolution::EvolutionState;
+use self::marks::Marked;
 use self::overlap::Round;
-use self::turns::Answers;
-
-/// What went wrong while replies were sampled and marked.
-#[derive(Debug, Error)]
-pub enum FragmentError {
-    /// The engine refused a prompt.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// A message could not be written as ids.
-    #[error(transparent)]
-    Conversation(#[from] ConversationError),
-    /// A reply could not be recorded.
-    #[error(transparent)]
-    Trace(#[from] TraceError),
-    /// Replies could not be put together.
-    #[error(transparent)]
-    Group(#[from] GroupError),
-    /// Rewards that are no numbers.
-    #[error(transparent)]
-    Advantage(#[from] AdvantageError),
-    /// No reply can be judged while others are sampled, or no patient be asked.
-    #[error("no thread can be started to judge or answer replies: {0}")]
-    Threads(std::io::Error),
-    /// A patient that models play gave no reply.
-    #[error(transparent)]
-    Patient(#[from] PlayedError),
-    /// The judge said nothing of anything, so that nobody knows what any reply earned.
-    #[error("the judge gave no verdict on any of a round's {criteria} criteria: {why}")]
-    NoVerdict {
-        /// What it was asked about.
-        criteria: usize,
-        /// What came of the first, or that time was up.
-        why: String,
-    },
-    /// The caller waits for models no more.
-    #[error("the wait for verdicts and patients was interrupted")]
-    Interrupted,
-}
-
-impl From<CompanyError> for FragmentError {
-    fn from(error: CompanyError) -> Self {
-        match error {
-            CompanyError::Interrupted => Self::Interrupted,
-            CompanyError::Threads(error) => Self::Threads(error),
-            CompanyError::Patient(error) => Self::Patient(error),
-        }
-    }
-}
+use self::scenes::{Scene, SceneState};
 
 /// How consultations are held.
 #[derive(Debug, Clone)]
@@ -160,28 +120,9 @@ pub struct FragmentsState {
     next: u64,
     prospect: Prospect,
     scenes: Vec<SceneState>,
-}
-
-/// A consultation of the pool. The tokens are kept because they were sampled: tokenising the text again could give
-/// others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SceneState {
-    number: u64,
-    consultation: Consultation,
-    tokens: Vec<u32>,
-    worth: Vec<f64>,
-}
-
-/// A consultation in the pool; the script follows from its number.
-#[derive(Debug, Clone)]
-struct Scene {
-    number: u64,
-    script: PatientScript,
-    consultation: Consultation,
-    history: History,
-    /// What the consultation was worth after each exchange, as far as it could be judged.
-    worth: Vec<f64>,
+    /// Where rubrics change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evolution: Option<EvolutionState>,
 }
 
 /// The pool.
@@ -193,6 +134,7 @@ pub struct Fragments<'a> {
     overlap: Option<Overlap<'a>>,
     /// Who plays patients where rules do not.
     company: Option<&'a Company<'a>>,
+    evolution: Option<RubricEvolution<'a>>,
     scenes: Vec<Scene>,
     prospect: Prospect,
     next: u64,
@@ -222,9 +164,19 @@ impl<'a> Fragments<'a> {
         options: FragmentOptions,
     ) -> Self {
         assert!(!cases.is_empty(), "a pool without cases");
-        let prospect = Prospect::default();
-        let (overlap, company, scenes) = (None, None, Vec::new());
-        Self { cases, generator, judge, options, overlap, company, scenes, prospect, next: 0, round: 0 }
+        Self {
+            cases,
+            generator,
+            judge,
+            options,
+            overlap: None,
+            company: None,
+            evolution: None,
+            scenes: Vec::new(),
+            prospect: Prospect::default(),
+            next: 0,
+            round: 0,
+        }
     }
 
     /// The same, whose judge begins with each reply when it is finished.
@@ -247,7 +199,8 @@ impl<'a> Fragments<'a> {
             worth: scene.worth.clone(),
         });
         let prospect = self.prospect.clone();
-        FragmentsState { round: self.round, next: self.next, prospect, scenes: scenes.collect() }
+        let evolution = self.evolution.as_ref().map(|it| it.state.clone());
+        FragmentsState { round: self.round, next: self.next, prospect, scenes: scenes.collect(), evolution }
     }
 
     /// Puts the pool back as it stood at `state`, which must be of the same cases, options and format.
@@ -263,6 +216,9 @@ impl<'a> Fragments<'a> {
             worth: scene.worth,
         });
         self.scenes = scenes.collect();
+        if let (Some(evolution), Some(state)) = (&mut self.evolution, state.evolution) {
+            evolution.restore(state);
+        }
     }
 
     /// One round: a group of replies to each consultation of the pool.
@@ -302,24 +258,23 @@ impl<'a> Fragments<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
         rng.set_stream(self.round);
         let seeds: Vec<u64> = prompts.iter().map(|_| rng.next_u64()).collect();
-        let marked = match &self.overlap {
-            None => self.marked(policy, &prompts, &seeds, start)?,
+        let (mut marked, found) = self.while_asked(goes_on, |goes_on| match &self.overlap {
+            None => self.marked(policy, &prompts, &seeds, start),
             Some(overlap) => {
                 let overlapped = Round { overlap, start, prompts: &prompts, seeds: &seeds };
-                self.marked_while_sampled(policy, &overlapped, goes_on)?
+                self.marked_while_sampled(policy, &overlapped, goes_on)
             }
-        };
-        let Marked { outputs, texts, marks, mut answers, rollout, sampled, verdicts } = marked;
+        })?;
         let mut fragments = Vec::with_capacity(prompts.len());
         let mut chosen = Vec::with_capacity(prompts.len());
-        for (index, (prompt, outputs)) in prompts.into_iter().zip(&outputs).enumerate() {
-            let rewards = marks[index].iter().map(|mark| mark.reward).collect();
+        for (index, (prompt, outputs)) in prompts.into_iter().zip(&marked.outputs).enumerate() {
+            let rewards = marked.marks[index].iter().map(|mark| mark.reward).collect();
             let rewards = self.with_bonus(rewards, outputs)?;
             let mut fragment = fragment(
                 &self.scenes[index].consultation,
                 prompt,
                 outputs,
-                &texts[index],
+                &marked.texts[index],
                 (&rewards, self.options.advantage),
                 policy.version(),
             )?;
@@ -330,44 +285,17 @@ impl<'a> Fragments<'a> {
             fragments.push(fragment);
         }
         if let Some(company) = self.company {
-            self.ask(company, &texts, &chosen, &mut answers, goes_on)?;
-            for ((fragment, answers), chosen) in fragments.iter_mut().zip(&answers).zip(&chosen) {
+            self.ask(company, &marked.texts, &chosen, &mut marked.answers, goes_on)?;
+            for ((fragment, answers), chosen) in fragments.iter_mut().zip(&marked.answers).zip(&chosen) {
                 fragment.turns = turns::of(answers, *chosen);
             }
         }
-        self.carry_on((&outputs, &texts, &marks), &answers, &chosen, policy)?;
+        self.evolve(&marked, found);
+        self.carry_on(&marked, &chosen, policy)?;
         self.round += 1;
+        let Marked { rollout, sampled, verdicts, .. } = marked;
         let judge = sampled.elapsed().as_secs_f64();
         Ok((fragments, RoundSeconds { rollout, judge, verdicts }))
-    }
-
-    fn open<B: KernelBackend>(&mut self, policy: &Policy<B>) -> Result<Scene, ConversationError> {
-        let number = self.next;
-        self.next += 1;
-        let script = self.script(number);
-        let consultation = Patient::new(&script, self.options.limits).open();
-        let mut history = History::new(policy.format());
-        history.patient(&consultation.opening)?;
-        Ok(Scene { number, script, consultation, history, worth: Vec::new() })
-    }
-
-    /// What the patient of case `number` plays from.
-    fn script(&self, number: u64) -> PatientScript {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6f70_656e);
-        rng.set_stream(number);
-        let persona = Persona::draw(rng.next_u64());
-        PatientScript::of_case(self.case(number), Lexicon::bundled(), persona, rng.next_u64())
-    }
-
-    /// Case `number` of an endless walk over the cases, each pass in an order of its own.
-    fn case(&self, number: u64) -> &'a Case {
-        let count = self.cases.len() as u64;
-        let (pass, place) = (number / count, number % count);
-        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6361_7365);
-        rng.set_stream(pass);
-        let mut order: Vec<usize> = (0..self.cases.len()).collect();
-        shuffle(&mut order, |n| (rng.next_u64() % n as u64) as usize);
-        &self.cases[order[place as usize]]
     }
 
     fn with_bonus(
@@ -386,59 +314,6 @@ impl<'a> Fragments<'a> {
             rewards[i] = rewards[i].map(|reward| reward + bonus);
         }
         Ok(rewards)
-    }
-
-    /// The reply that the consultation goes on with: none where all are noise.
-    fn choose(&self, fragment: &Fragment, rng: &mut ChaCha8Rng) -> Option<usize> {
-        let traces = fragment.group.traces();
-        let clean = |&i: &usize| {
-            self.options.noise.reply(&traces[i]).is_empty() && fragment.replies[i].noise.is_empty()
-        };
-        let mut fit: Vec<usize> = (0..traces.len()).filter(clean).collect();
-        if self.options.best {
-            let best =
-                fit.iter().filter_map(|&i| fragment.replies[i].reward).fold(f64::NEG_INFINITY, f64::max);
-            fit.retain(|&i| fragment.replies[i].reward == Some(best));
-        }
-        let draw = rng.next_u64();
-        (!fit.is_empty()).then(|| fit[(draw % fit.len() as u64) as usize])
-    }
-
-    fn carry_on<B: KernelBackend>(
-        &mut self,
-        (outputs, texts, marks): (&[Vec<Output>], &[Vec<String>], &[Vec<Mark>]),
-        answers: &Answers,
-        chosen: &[Option<usize>],
-        policy: &Policy<B>,
-    ) -> Result<(), ConversationError> {
-        for (index, chosen) in chosen.iter().enumerate() {
-            let scene = &mut self.scenes[index];
-            let mut goes_on = false;
-            if let Some(reply) = *chosen {
-                match turns::answer(answers, index, reply) {
-                    Some(played) => turns::carry_on(&mut scene.consultation, &played.reply),
-                    None => Patient::new(&scene.script, self.options.limits)
-                        .answer(&mut scene.consultation, &texts[index][reply]),
-                }
-                scene.worth.extend(marks[index][reply].worth);
-                // Not of a consultation with gaps: its worths would count for other exchanges.
-                if scene.consultation.ending.is_some() && scene.worth.len() == scene.consultation.turns.len()
-                {
-                    self.prospect.learn(&scene.worth);
-                }
-                let said = scene.consultation.turns.last().and_then(|turn| turn.patient.as_deref());
-                if let (None, Some(said)) = (scene.consultation.ending, said) {
-                    scene.history.reply(&outputs[index][reply].ids)?;
-                    scene.history.patient(said)?;
-                    let tokens = scene.history.ids().len();
-                    goes_on = self.options.noise.dialogue(&scene.consultation, tokens).is_empty();
-                }
-            }
-            if !goes_on {
-                self.scenes[index] = self.open(policy)?;
-            }
-        }
-        Ok(())
     }
 }
 

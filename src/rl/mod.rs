@@ -17,8 +17,8 @@ pub use advantage::{AdvantageError, Advantages, LengthReward, quantile};
 pub use batch_loss::{BatchLoss, Seen};
 pub use filter::{FilterError, Noise, NoiseFilter, repetition};
 pub use fragments::{
-    Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, JudgingProgress, MarkedReply,
-    Overlap, PatientTurn, RoundSeconds,
+    FlawFinder, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, JudgingProgress,
+    MarkedReply, Overlap, PatientTurn, RoundSeconds, RubricEvolution, RubricNews,
 };
 pub use objective::{Clip, KlPenalty, PolicyLoss, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
 pub use policy::{FinishedReply, Policy, ReplySampling};

@@ -15,11 +15,11 @@ use super::farm::Farm;
 use super::scripted::answer;
 use super::{config, same, sit};
 
-const SFT_STEPS: u64 = 15;
+pub const SFT_STEPS: u64 = 15;
 const RL_STEPS: u64 = 2;
 
 /// A short run whose judge is asked at `url`. The reward is of each reply alone.
-fn judged(url: &str, overrides: &[&str]) -> RunConfig {
+pub fn judged(url: &str, overrides: &[&str]) -> RunConfig {
     let server = format!("models.verifier.server={url}");
     let fixed = [
         server.as_str(),
@@ -35,19 +35,19 @@ fn judged(url: &str, overrides: &[&str]) -> RunConfig {
 }
 
 /// The reply that a question is about.
-fn about(question: &str) -> &str {
+pub fn about(question: &str) -> &str {
     let shown = question.strip_prefix("# Conversation\n\n").expect("the conversation comes first");
     let (conversation, _) = shown.split_once("\n\n# Rubric item").expect("the criterion comes last");
     conversation.rsplit_once("\n\ndoctor: ").expect("the reply ends the conversation").1
 }
 
 /// The server's rule: replies with an even number of characters do everything right, all others do nothing right; nobody does wrong.
-fn is_even(reply: &str) -> bool {
+pub fn is_even(reply: &str) -> bool {
     reply.chars().count().is_multiple_of(2)
 }
 
 /// The server's answer to a question, by its rule.
-fn verdict(question: &str) -> Vec<u8> {
+pub fn verdict(question: &str) -> Vec<u8> {
     let verdict = match question.contains("\"unacceptable\"") {
         true => json!({"explanation": "x", "evidence": "", "unacceptable": false}),
         false => json!({"explanation": "x", "evidence": "", "acceptable": is_even(about(question))}),

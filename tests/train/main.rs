@@ -2,6 +2,7 @@
 //! had not been, and what is wrong is said before anything is lost.
 
 mod command;
+mod evolving;
 // Servers on loopback, of which other tests use more.
 #[allow(dead_code)]
 #[path = "../chat_server/farm.rs"]

@@ -50,7 +50,7 @@ fn saying(said: &Value) -> Vec<u8> {
 }
 
 /// What the server says for a unit: nothing in particular, believes what it checks, and ends no consultation.
-fn acted(schema: &str) -> Vec<u8> {
+pub fn acted(schema: &str) -> Vec<u8> {
     saying(&match schema {
         "patient" => json!({"reply": NOTHING}),
         "claims" => json!({"claims": []}),
@@ -79,7 +79,7 @@ fn turns(run: &Path) -> Vec<PlayedTurns> {
 }
 
 /// That two runs came to the same, patients included.
-fn same_turns(left: &Path, right: &Path) {
+pub fn same_turns(left: &Path, right: &Path) {
     same(left, right);
     for name in ["patients.jsonl", "heldout-before.patients.jsonl", "heldout-after.patients.jsonl"] {
         assert!(fs::read(left.join(name)).unwrap() == fs::read(right.join(name)).unwrap(), "{name} differs");

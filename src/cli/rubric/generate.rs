@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::chat::ChatModel;
 use crate::cli::cases::reading::Reading;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::models;
@@ -16,8 +15,10 @@ use crate::cli::{CommandResult, output};
 use crate::data::bank::{Bank, MOST_PATIENTS, SynthOptions};
 use crate::rubric::authoring::folder::Step;
 use crate::rubric::authoring::sources::knowledge;
-use crate::rubric::authoring::{Scenario, Settings, Sources, Summary, Templates, Watch, lines, outcome, run};
-use crate::train::config::Role;
+use crate::rubric::authoring::{
+    Asked, Scenario, Settings, Sources, Summary, Templates, Watch, lines, outcome, run,
+};
+use crate::train::config::{Role, Roles};
 
 /// Prompts with rubrics, from cases and reference text
 ///
@@ -115,7 +116,13 @@ impl Generate {
             out: String,
             summary: &'a Summary,
         }
-        let roles = self.models.as_deref().map(|file| models::open(file, &[Role::Rubric])).transpose()?;
+        let read =
+            self.models.as_deref().map(|file| Roles::load(file).map(|read| (file, read))).transpose()?;
+        let roles =
+            read.as_ref().map(|(file, read)| models::open_read(file, read, &[Role::Rubric])).transpose()?;
+        let writes =
+            read.as_ref().and_then(|(_, read)| read.played().find(|(role, ..)| *role == Role::Rubric));
+        let at_once = writes.map_or_else(|| self.server.at_once(), |(.., source)| source.at_once());
         let templates = match (&self.prompts, &roles) {
             (Some(folder), _) => Templates::with_folder(folder)?,
             (None, Some(roles)) => roles.options.rubric_templates()?,
@@ -137,7 +144,7 @@ impl Generate {
         };
         let sources = self.sources()?;
         let mut watching = Watching::new()?;
-        let model = client.as_deref().map(|client| client as &dyn ChatModel);
+        let model = client.as_deref().map(|model| Asked { model, at_once });
         let made = run(&self.out, &settings, &sources, &templates, model, self.resume, &mut watching);
         watching.finish();
         let summary = made?;

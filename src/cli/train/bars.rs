@@ -10,7 +10,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::line;
 use crate::pipeline::{Part, Watch};
 use crate::train::config::Detector;
-use crate::train::run::{Judged, PlayedTurns, StepMetrics, Verdicts};
+use crate::train::run::{Judged, PlayedTurns, RubricChanges, StepMetrics, Verdicts};
 
 /// Where stderr is no terminal, supervised steps are reported at most so often.
 const QUIET: Duration = Duration::from_secs(5);
@@ -135,10 +135,11 @@ fn in_words(metrics: &StepMetrics) -> String {
     let timing = &metrics.timing;
     match &metrics.rl {
         Some(rl) => format!(
-            "reward {:.3}, {:.0} tokens a reply{}{}{}, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
+            "reward {:.3}, {:.0} tokens a reply{}{}{}{}, {:.2} s (rollout {:.2}, judge {:.2}, forward/backward {:.2}, optimizer {:.2})",
             rl.reward.mean,
             rl.reply_tokens.mean,
             noise_in_words(&rl.noise),
+            rubric_in_words(rl.rubric.as_ref()),
             verdicts_in_words(rl.judged.as_ref(), timing.verdicts.as_ref()),
             patients_in_words(rl.patients.as_ref()),
             timing.seconds,
@@ -156,6 +157,13 @@ fn noise_in_words(noise: &BTreeMap<Detector, u64>) -> String {
     let fired = noise.iter().filter(|(_, count)| **count > 0);
     let words: Vec<String> = fired.map(|(detector, count)| format!("{} {count}", detector.name())).collect();
     if words.is_empty() { String::new() } else { format!(", noise: {}", words.join(" ")) }
+}
+
+/// How rubrics changed; nothing where they do not change.
+fn rubric_in_words(rubric: Option<&RubricChanges>) -> String {
+    let Some(rubric) = rubric else { return String::new() };
+    let RubricChanges { active, on_trial, admitted, retired, .. } = rubric;
+    format!(", rubrics +{active} ({admitted} admitted, {retired} retired, {on_trial} on trial)")
 }
 
 /// What a model that judges did; nothing where rules judge.
@@ -193,6 +201,13 @@ mod tests {
         assert_eq!(verdicts_in_words(Some(&judged), Some(&verdicts)), words);
         let uncounted = Verdicts { cached: None, ..verdicts };
         assert!(verdicts_in_words(Some(&judged), Some(&uncounted)).ends_with("42 requests in 1.50 s"));
+    }
+
+    #[test]
+    fn rubrics_that_change_are_in_the_line() {
+        assert_eq!(rubric_in_words(None), "");
+        let rubric = RubricChanges { active: 2, on_trial: 3, admitted: 1, ..RubricChanges::default() };
+        assert_eq!(rubric_in_words(Some(&rubric)), ", rubrics +2 (1 admitted, 0 retired, 3 on trial)");
     }
 
     #[test]

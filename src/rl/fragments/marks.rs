@@ -10,15 +10,17 @@ use crate::data::Consultation;
 use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
 use crate::rl::policy::Policy;
-use crate::rubric::{Criterion, Judgement, Reward};
+use crate::rubric::{Criterion, Judgement, Reward, Verdict};
 use crate::sim::Patient;
 
 /// What a reply earned.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Mark {
     pub(super) reward: Option<f64>,
     /// What the whole consultation is worth after it and the patient's answer.
     pub(super) worth: Option<f64>,
+    /// What was said of it by the criteria after the core, where rubrics change. Nothing of a reply that was cut off.
+    pub(super) dynamic: Vec<Verdict>,
 }
 
 /// Replies to each consultation of the pool, marked.
@@ -58,23 +60,27 @@ impl Fragments<'_> {
         Ok(Marked { outputs, texts, marks, answers: Vec::new(), rollout, sampled, verdicts: 0.0 })
     }
 
-    fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
+    pub(super) fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
         let case = self.case(scene.number);
-        let rubric = self.generator.for_reply(case, &scene.consultation);
-        let judgements = self.judge.judge_replies(case, &scene.consultation, texts, &rubric);
+        let frozen = self.frozen(scene);
+        let judgements = self.judge.judge_replies(case, &scene.consultation, texts, frozen.rubric());
         let whole = (self.options.outcome > 0.0).then(|| self.generator.for_consultation(case));
         let value = |criteria: &[Criterion], judgements: &[Judgement]| {
             Reward::of(criteria, judgements).ok().map(|reward| reward.value)
         };
         let replies = texts.iter().zip(outputs).zip(&judgements);
         let marks = replies.map(|((text, output), judgements)| {
-            let own = value(&rubric.criteria, judgements);
+            let own = value(frozen.earning(), frozen.earned(judgements));
             let worth = whole.as_ref().map(|whole| {
                 let after = self.after(scene, text);
                 let worth = value(&whole.criteria, &self.judge.judge_consultation(case, &after, whole));
                 (after, worth)
             });
-            self.mark(output.stop, own, worth)
+            let mark = self.mark(output.stop, own, worth);
+            if output.stop == StopReason::Length {
+                return mark;
+            }
+            Mark { dynamic: frozen.dynamic(judgements), ..mark }
         });
         marks.collect()
     }
@@ -93,13 +99,16 @@ impl Fragments<'_> {
         own: Option<f64>,
         whole: Option<(Consultation, Option<f64>)>,
     ) -> Mark {
-        let Some((after, worth)) = whole else { return Mark { reward: earned(own, stop), worth: None } };
+        let dynamic = Vec::new();
+        let Some((after, worth)) = whole else {
+            return Mark { reward: earned(own, stop), worth: None, dynamic };
+        };
         let reward = own.zip(worth).map(|(own, worth)| {
             let goes_on = after.ending.is_none();
             let end = if goes_on { self.prospect.expected(after.turns.len(), worth) } else { worth };
             own + self.options.outcome * (end - own)
         });
-        Mark { reward: earned(reward, stop), worth }
+        Mark { reward: earned(reward, stop), worth, dynamic }
     }
 }
 

@@ -5,23 +5,24 @@
 //! the same verdicts a round comes to the same.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::gathering::Gathering;
 use super::marks::{Mark, Marked};
-use super::turns::{self, Answers};
-use super::{FragmentError, Fragments, Scene};
+use super::{FragmentError, Fragments, Scene, turns};
 use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
 use crate::rl::policy::Policy;
+use crate::rubric::authoring::dynamic::FrozenRubric;
 use crate::rubric::model_judge::Exhibit;
 use crate::rubric::{Criterion, Judgement, Reward, Rubric, Verdict};
 use crate::sim::played::{PlayedError, PlayedReply};
 
 /// How long verdicts are waited for before it is looked whether anybody still wants them.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// How replies are judged while others are sampled.
 #[derive(Debug, Clone, Copy)]
@@ -57,37 +58,34 @@ pub(super) struct Round<'a> {
     pub seeds: &'a [u64],
 }
 
-/// What each reply says, earned and led to, by consultation.
-type Gathered = (Vec<Vec<String>>, Vec<Vec<Mark>>, Answers);
-
 /// What a consultation's replies are judged by.
 struct Rubrics {
-    reply: Rubric,
+    reply: FrozenRubric,
     /// Where the whole consultation counts.
     whole: Option<Rubric>,
 }
 
 /// A reply to be judged.
-struct Job {
-    scene: usize,
-    sample: usize,
-    text: String,
+pub(super) struct Job {
+    pub(super) scene: usize,
+    pub(super) sample: usize,
+    pub(super) text: String,
     stop: StopReason,
 }
 
 /// What was found of a reply.
-struct Found {
-    mark: Mark,
+pub(super) struct Found {
+    pub(super) mark: Mark,
     /// Criteria that the judge was asked about.
-    asked: usize,
+    pub(super) asked: usize,
     /// Those of them that it judged.
-    judged: usize,
+    pub(super) judged: usize,
     /// Why the first of the others was not.
-    why: Option<String>,
+    pub(super) why: Option<String>,
     /// What the patient answered, where models play it and it was asked.
-    answer: Option<PlayedReply>,
+    pub(super) answer: Option<PlayedReply>,
     /// Why it did not.
-    failed: Option<PlayedError>,
+    pub(super) failed: Option<PlayedError>,
 }
 
 impl Fragments<'_> {
@@ -175,7 +173,7 @@ impl Fragments<'_> {
     fn rubrics(&self, scene: &Scene) -> Rubrics {
         let case = self.case(scene.number);
         Rubrics {
-            reply: self.generator.for_reply(case, &scene.consultation),
+            reply: self.frozen(scene),
             whole: (self.options.outcome > 0.0).then(|| self.generator.for_consultation(case)),
         }
     }
@@ -191,11 +189,13 @@ impl Fragments<'_> {
             return found;
         }
         let (case, so_far) = (self.case(scene.number), &scene.consultation);
-        let judgements = self.judge.judge_reply(case, so_far, &job.text, &rubrics.reply);
+        let judgements = self.judge.judge_reply(case, so_far, &job.text, rubrics.reply.rubric());
         let silent = Exhibit::reply(so_far, &job.text).is_silent();
-        let own = found.value(&rubrics.reply.criteria, &judgements, silent, least_coverage);
+        let earned = rubrics.reply.earned(&judgements);
+        let own = found.value(rubrics.reply.earning(), earned, silent, least_coverage);
+        let dynamic = rubrics.reply.dynamic(&judgements);
         let Some(rubric) = &rubrics.whole else {
-            found.mark = self.mark(job.stop, own, None);
+            found.mark = Mark { dynamic, ..self.mark(job.stop, own, None) };
             return found;
         };
         let after = match self.company {
@@ -207,8 +207,10 @@ impl Fragments<'_> {
                     found.answer = Some(played);
                     after
                 }
-                // Without an answer nobody knows what the consultation is worth, nor what the reply earned.
+                // Without an answer nobody knows what the consultation is worth, nor what the reply earned. What was said of the reply
+                // stands.
                 Err(error) => {
+                    found.mark.dynamic = dynamic;
                     found.failed = Some(error);
                     return found;
                 }
@@ -217,14 +219,14 @@ impl Fragments<'_> {
         let judgements = self.judge.judge_consultation(case, &after, rubric);
         let silent = Exhibit::consultation(&after).is_silent();
         let worth = found.value(&rubric.criteria, &judgements, silent, least_coverage);
-        found.mark = self.mark(job.stop, own, Some((after, worth)));
+        found.mark = Mark { dynamic, ..self.mark(job.stop, own, Some((after, worth))) };
         found
     }
 }
 
 impl Found {
     /// Nothing yet, but for `mark`.
-    fn new(mark: Mark) -> Self {
+    pub(super) fn new(mark: Mark) -> Self {
         Self { mark, asked: 0, judged: 0, why: None, answer: None, failed: None }
     }
 
@@ -259,112 +261,6 @@ fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// What judges have found so far.
-struct Gathering {
-    /// By consultation and reply.
-    found: Vec<Vec<Option<(String, Found)>>>,
-    progress: JudgingProgress,
-    /// When the first reply was finished.
-    first: Option<Instant>,
-    /// When the last verdict came.
-    last: Option<Instant>,
-    /// Whether time was up before it.
-    late: bool,
-}
-
-impl Gathering {
-    fn new(scenes: usize, samples: usize) -> Self {
-        let row = || (0..samples).map(|_| None).collect();
-        let progress = JudgingProgress { sampled: 0, judged: 0, replies: scenes * samples };
-        Self { found: (0..scenes).map(|_| row()).collect(), progress, first: None, last: None, late: false }
-    }
-
-    /// Waits until each reply is judged. At `deadline` judges are told to say what they have.
-    fn wait(
-        &mut self,
-        found: &Receiver<(Job, Found)>,
-        deadline: Option<Instant>,
-        overlap: &Overlap<'_>,
-        goes_on: &mut dyn FnMut(JudgingProgress) -> bool,
-    ) -> Result<(), FragmentError> {
-        while self.progress.judged < self.progress.replies {
-            // What is there is taken first: a round that is judged is not given up.
-            match found.try_recv() {
-                Ok((job, found)) => self.take(job, found)?,
-                Err(TryRecvError::Empty) => {
-                    if !goes_on(self.progress) {
-                        return Err(FragmentError::Interrupted);
-                    }
-                    if !self.late && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        self.late = true;
-                        overlap.halt.store(true, Ordering::SeqCst);
-                    }
-                    match found.recv_timeout(LOOK) {
-                        Ok((job, found)) => self.take(job, found)?,
-                        Err(RecvTimeoutError::Timeout) => {}
-                        Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                    }
-                }
-                // A judge has panicked, which the scope passes on.
-                Err(TryRecvError::Disconnected) => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    /// # Errors
-    ///
-    /// The patient failed. Where it was only stopped because time was up, it is as if it had not been asked.
-    fn take(&mut self, job: Job, mut found: Found) -> Result<(), FragmentError> {
-        if let Some(error) = found.failed.take().filter(|error| !error.is_stopped()) {
-            return Err(error.into());
-        }
-        self.progress.judged += 1;
-        self.last = Some(Instant::now());
-        let place = self.found.get_mut(job.scene).and_then(|of| of.get_mut(job.sample));
-        if let Some(place) = place {
-            *place = Some((job.text, found));
-        }
-        Ok(())
-    }
-
-    /// From the first finished reply to the last verdict.
-    fn seconds(&self) -> f64 {
-        let pair = self.first.zip(self.last);
-        pair.map_or(0.0, |(first, last)| last.saturating_duration_since(first).as_secs_f64())
-    }
-
-    /// What each reply says, earned and led to, in the order of the consultations.
-    fn marks(self, patience: Duration) -> Result<Gathered, FragmentError> {
-        let all = || self.found.iter().flatten().flatten().map(|(_, found)| found);
-        let (criteria, judged): (usize, usize) =
-            all().fold((0, 0), |(asked, judged), it| (asked + it.asked, judged + it.judged));
-        if criteria > 0 && judged == 0 {
-            let first = all().find_map(|it| it.why.clone()).unwrap_or_default();
-            let why = match self.late {
-                true => format!("none came within {patience:?} of the last reply; the first says: {first}"),
-                false => first,
-            };
-            return Err(FragmentError::NoVerdict { criteria, why });
-        }
-        let (mut texts, mut marks, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-        for of in self.found {
-            let (mut said, mut earned, mut led) = (Vec::new(), Vec::new(), Vec::new());
-            for it in of {
-                let (text, found) =
-                    it.unwrap_or_else(|| (String::new(), Found::new(Mark { reward: None, worth: None })));
-                said.push(text);
-                earned.push(found.mark);
-                led.push(found.answer);
-            }
-            texts.push(said);
-            marks.push(earned);
-            answers.push(led);
-        }
-        Ok((texts, marks, answers))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,7 +283,7 @@ mod tests {
         ]
         .concat();
         let criteria = vec![criterion; judgements.len()];
-        let mut found = Found::new(Mark { reward: None, worth: None });
+        let mut found = Found::new(Mark::default());
         (found.value(&criteria, &judgements, silent, least_coverage), found)
     }
 

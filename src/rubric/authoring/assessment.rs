@@ -309,7 +309,7 @@ mod tests {
             Ok(if before == 0 { answer.replace('4', "6") } else { answer.to_owned() })
         });
         let it = ask(&Writer::new(&model, &templates, 0), &prompt(Scenario::Triage, "x"), &mut ()).unwrap();
-        assert_eq!((it.total(), model.asked.borrow()["assessment"]), (11, 2));
+        assert_eq!((it.total(), model.asked("assessment")), (11, 2));
         assert_eq!(it.attributes, [Attribute::Emergency, Attribute::Numeric]);
     }
 }

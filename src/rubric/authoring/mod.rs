@@ -9,6 +9,7 @@
 //! rubrics of training, is another thing: its criteria are for the rule-based judge and made anew at each message.
 
 pub mod agreement;
+mod ahead;
 pub mod assessment;
 pub mod candidates;
 pub mod dimension;
@@ -36,6 +37,6 @@ pub use dimension::{Dimension, Dimensions};
 pub use outcome::Summary;
 pub use prompt::DraftPrompt;
 pub use row::{RubricItem, RubricRow};
-pub use run::{RunError, Settings, Sources, Watch, run};
+pub use run::{Asked, RunError, Settings, Sources, Watch, run};
 pub use scenario::Scenario;
 pub use templates::Templates;

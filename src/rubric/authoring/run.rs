@@ -53,6 +53,15 @@ pub struct Sources {
     pub others: Vec<RubricRow>,
 }
 
+/// A model that writes.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// It.
+    pub model: &'a (dyn ChatModel + Sync),
+    /// Prompts that it is asked about at once, at least 1. What comes out is the same.
+    pub at_once: usize,
+}
+
 /// Hears how a run goes on, and can stop it.
 pub trait Watch {
     /// So much of a step is done.
@@ -120,15 +129,16 @@ pub fn run(
     settings: &Settings,
     sources: &Sources,
     templates: &Templates,
-    model: Option<&dyn ChatModel>,
+    model: Option<Asked>,
     resume: bool,
     watch: &mut dyn Watch,
 ) -> Result<Summary, RunError> {
     check(settings)?;
-    let begun = fingerprint(settings, sources, templates, model);
+    let (model, at_once) = (model.map(|it| it.model), model.map_or(1, |it| it.at_once));
+    let begun = fingerprint(settings, sources, templates, model.map(|model| model as &dyn ChatModel));
     let folder = Folder::open(folder, &begun, resume)?;
     let writer = model.map(|model| Writer::new(model, templates, settings.seed));
-    let running = Running { folder: &folder, settings, templates, writer };
+    let running = Running { folder: &folder, settings, templates, writer, at_once };
     let prompts = running.prompts(sources, watch)?;
     let drafts: Vec<&DraftPrompt> = prompts.iter().filter_map(Made::made).collect();
     let duplicates = running.duplicates(&drafts, &sources.others, watch)?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::ahead;
 use super::assessment::{self, Assessment, LeftOut};
 use super::candidates::{self, Candidate};
 use super::duplicates::cluster;
@@ -103,6 +104,8 @@ pub(super) struct Running<'a> {
     pub settings: &'a Settings,
     pub templates: &'a Templates,
     pub writer: Option<Writer<'a>>,
+    /// Items that the writer is asked about at once.
+    pub at_once: usize,
 }
 
 /// Lets a watch stop a model.
@@ -117,30 +120,42 @@ impl Listener for Stopper<'_> {
 }
 
 impl Running<'_> {
-    /// The lines of a step. A model's failure that is about one item is a line of its own, so that the others go on.
-    fn step<T: Serialize + serde::de::DeserializeOwned>(
+    /// The lines of a step, in the order of its items, however many are made at once. A model's failure that is about one item is a line of
+    /// its own, so that the others go on.
+    fn step<T: Serialize + serde::de::DeserializeOwned + Send>(
         &self,
         step: Step,
         count: usize,
         watch: &mut dyn Watch,
-        mut make: impl FnMut(usize, &mut dyn Listener) -> Result<Option<T>, ChatError>,
+        make: impl Fn(usize, &mut dyn Listener) -> Result<Option<T>, ChatError> + Sync,
     ) -> Result<Vec<Made<T>>, RunError> {
         watch.at(step, 0, count);
-        let made = self.folder.each(step, count, |at| {
-            watch.at(step, at, count);
-            if watch.stopped() {
-                return Err(RunError::Stopped);
-            }
-            match make(at, &mut Stopper(&mut *watch)) {
-                Ok(Some(made)) => Ok(Made::Made(made)),
-                Ok(None) => Ok(Made::NotPossible),
-                Err(ChatError::Stopped) => Err(RunError::Stopped),
-                Err(error) if is_about_this(&error) => Ok(Made::Failed(error.to_string())),
-                Err(source) => {
-                    Err(RunError::Model { step: step.in_words(), item: at + 1, all: count, source })
+        let line = |at: usize, made: Result<Option<T>, ChatError>| match made {
+            Ok(Some(made)) => Ok(Made::Made(made)),
+            Ok(None) => Ok(Made::NotPossible),
+            Err(ChatError::Stopped) => Err(RunError::Stopped),
+            Err(error) if is_about_this(&error) => Ok(Made::Failed(error.to_string())),
+            Err(source) => Err(RunError::Model { step: step.in_words(), item: at + 1, all: count, source }),
+        };
+        let mut each = |make: &mut dyn FnMut(usize, &mut dyn Watch) -> Result<Made<T>, RunError>| {
+            self.folder.each(step, count, |at| {
+                watch.at(step, at, count);
+                if watch.stopped() {
+                    return Err(RunError::Stopped);
                 }
-            }
-        })?;
+                make(at, &mut *watch)
+            })
+        };
+        // Rules are done before a thread is there to do them.
+        let made = match self.writer.is_some() && self.at_once > 1 {
+            false => each(&mut |at, watch| line(at, make(at, &mut Stopper(watch))))?,
+            true => ahead(self.at_once, count, &make, |ahead| {
+                each(&mut |at, watch| {
+                    let made = ahead.next(at, &mut || watch.stopped()).ok_or(RunError::Stopped)?;
+                    line(at, made)
+                })
+            })?,
+        };
         watch.at(step, count, count);
         Ok(made)
     }

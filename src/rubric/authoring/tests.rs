@@ -1,15 +1,15 @@
 //! Whole runs: what comes out, what becomes of a kill, and of models that fail.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::folder::{FolderError, Step};
 use super::outcome::{PROVENANCE, Provenance, RUBRICS, SUMMARY};
 use super::problems::{Severity, examine};
 use super::row::RubricRow;
-use super::run::{Settings, Sources, Watch, run};
+use super::run::{Asked, Settings, Sources, Watch, run};
 use super::sources::Passage;
 use super::writer::scripted::Scripted;
 use super::{RunError, Scenario, Summary, Templates, lines};
@@ -29,8 +29,9 @@ fn ran(
     folder: &Path,
     settings: &Settings,
     sources: &Sources,
-    model: Option<&dyn ChatModel>,
+    model: Option<&(dyn ChatModel + Sync)>,
 ) -> Result<Summary, RunError> {
+    let model = model.map(|model| Asked { model, at_once: 1 });
     run(folder, settings, sources, &Templates::bundled(), model, true, &mut ())
 }
 
@@ -197,9 +198,9 @@ fn willing(kind: &str, nth: usize) -> String {
 }
 
 /// A model whose points are as many as the schema asks for.
-struct Weigher<F>(Scripted, F);
+struct Weigher<M, F>(M, F);
 
-impl<F: Fn(usize) -> i8> ChatModel for Weigher<F> {
+impl<M: ChatModel, F: Fn(usize) -> i8> ChatModel for Weigher<M, F> {
     fn name(&self) -> &str {
         "scripted"
     }
@@ -254,10 +255,10 @@ fn a_model_writes_and_its_failures_cost_one_prompt_each() {
 #[test]
 fn a_model_that_is_gone_ends_the_run_and_what_it_said_is_not_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
-    let gone = Rc::new(Cell::new(true));
-    let dead = Rc::clone(&gone);
+    let gone = Arc::new(AtomicBool::new(true));
+    let dead = Arc::clone(&gone);
     let scripted = Scripted::new(move |kind, nth| {
-        if dead.get() && kind == "candidates" && nth > 8 {
+        if dead.load(Ordering::SeqCst) && kind == "candidates" && nth > 8 {
             Err(ChatError::model(std::io::Error::other("gone")))
         } else {
             Ok(willing(kind, nth))
@@ -269,9 +270,9 @@ fn a_model_that_is_gone_ends_the_run_and_what_it_said_is_not_asked_for_again() {
     let error = ran(folder.path(), &settings, &sources, Some(&model)).unwrap_err();
     assert!(matches!(&error, RunError::Model { step: "writing candidates", .. }), "{error}");
     assert!(error.to_string().contains("gone") && !folder.path().join(RUBRICS).exists());
-    let asked = |kind: &str| model.0.asked.borrow()[kind];
+    let asked = |kind: &str| model.0.asked(kind);
     let (scenarios, assessments) = (asked("scenario"), asked("assessment"));
-    gone.set(false);
+    gone.store(false, Ordering::SeqCst);
     let summary = ran(folder.path(), &settings, &sources, Some(&model)).unwrap();
     assert_eq!((asked("scenario"), asked("assessment")), (scenarios, assessments));
     assert_eq!(summary.rubrics, 3, "{summary:?}");
@@ -285,4 +286,69 @@ fn a_model_whose_points_have_the_wrong_sign_loses_those_criteria() {
     let settings = Settings { scenarios: vec![Scenario::Triage], ..settings(2) };
     let summary = ran(folder.path(), &settings, &sources(2), Some(&model)).unwrap();
     assert_eq!((summary.rubrics, summary.wrong_sign), (2, 2), "{summary:?}");
+}
+
+/// A model that says the same to the same question, the later the fewer were asked at once; it counts how many are.
+#[derive(Default)]
+struct Steady {
+    /// Now, and at most so far.
+    at_once: std::sync::Mutex<(usize, usize)>,
+}
+
+impl ChatModel for Steady {
+    fn name(&self) -> &str {
+        "steady"
+    }
+
+    fn constrains(&self) -> bool {
+        true
+    }
+
+    fn reply(
+        &self,
+        messages: &[crate::chat::Message],
+        options: &crate::chat::ChatOptions,
+        _: &mut dyn crate::chat::Listener,
+    ) -> Result<crate::chat::Reply, ChatError> {
+        {
+            let mut at_once = self.at_once.lock().unwrap();
+            at_once.0 += 1;
+            at_once.1 = at_once.1.max(at_once.0);
+        }
+        let nth = crate::data::hash::fnv1a(messages[0].content.as_bytes()) as usize % 1000;
+        // So that the order in which replies come is another than that of the questions.
+        std::thread::sleep(std::time::Duration::from_millis(1 + nth as u64 % 5));
+        let said = willing(options.schema.as_ref().unwrap().name(), nth);
+        self.at_once.lock().unwrap().0 -= 1;
+        let message = crate::chat::Message::assistant(said);
+        Ok(crate::chat::Reply { message, finish: crate::chat::Finish::Stop, usage: None })
+    }
+}
+
+#[test]
+fn however_many_are_asked_about_at_once_the_files_are_the_same() {
+    let (settings, sources) = (Settings { variants: 1, ..settings(4) }, sources(4));
+    let templates = Templates::bundled();
+    let go = |folder: &Path, model: &(dyn ChatModel + Sync), at_once: usize, watch: &mut dyn Watch| {
+        run(folder, &settings, &sources, &templates, Some(Asked { model, at_once }), true, watch)
+    };
+    let one = tempfile::tempdir().unwrap();
+    let model = Weigher(Steady::default(), |_| 5);
+    go(one.path(), &model, 1, &mut ()).unwrap();
+    assert_eq!(model.0.at_once.lock().unwrap().1, 1);
+    let expected = files(one.path());
+    let several = tempfile::tempdir().unwrap();
+    let model = Weigher(Steady::default(), |_| 5);
+    go(several.path(), &model, 4, &mut ()).unwrap();
+    assert_eq!(files(several.path()), expected);
+    let most = model.0.at_once.lock().unwrap().1;
+    assert!((2..=4).contains(&most), "{most}");
+    // Stopped in the middle, and gone on with.
+    for left in [2, 5, 9] {
+        let stopped = tempfile::tempdir().unwrap();
+        let end = go(stopped.path(), &model, 4, &mut Killer { left });
+        assert!(matches!(end, Err(RunError::Stopped)), "{left}");
+        go(stopped.path(), &model, 3, &mut ()).unwrap();
+        assert_eq!(files(stopped.path()), expected, "stopped at {left}");
+    }
 }

@@ -147,6 +147,6 @@ mod tests {
         let chosen = [false, true, true].map(|bad| candidate(Dimension::EthicsSafety, 5, bad)).to_vec();
         let (weighted, dropped) = ask(&Writer::new(&model, &templates, 0), &prompt, chosen, &mut ()).unwrap();
         assert_eq!(weighted.iter().map(|it| it.points).collect::<Vec<_>>(), [5, -3]);
-        assert_eq!((dropped, model.asked.borrow()["weights"]), (1, 2));
+        assert_eq!((dropped, model.asked("weights")), (1, 2));
     }
 }

@@ -14,7 +14,7 @@ use crate::data::hash::fnv1a;
 #[derive(Clone, Copy)]
 pub struct Writer<'a> {
     /// Who is asked.
-    pub model: &'a dyn ChatModel,
+    pub model: &'a (dyn ChatModel + Sync),
     /// What is asked.
     pub templates: &'a Templates,
     /// Draws the replies, as far as the model repeats itself by a seed.
@@ -27,7 +27,7 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// A writer with 4,096 tokens a reply that asks twice again.
-    pub fn new(model: &'a dyn ChatModel, templates: &'a Templates, seed: u64) -> Self {
+    pub fn new(model: &'a (dyn ChatModel + Sync), templates: &'a Templates, seed: u64) -> Self {
         Self { model, templates, seed, max_tokens: 4096, again: 2 }
     }
 
@@ -82,26 +82,30 @@ pub fn numbered<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
 pub(crate) mod scripted {
     //! A model that says what it was given to say, by what it is asked.
 
-    use std::cell::RefCell;
     use std::collections::BTreeMap;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::chat::{Finish, Reply};
 
     /// What is said when asked for something: it is chosen by the name of the schema.
-    type Says = Box<dyn Fn(&str, usize) -> Result<String, ChatError>>;
+    type Says = Box<dyn Fn(&str, usize) -> Result<String, ChatError> + Send + Sync>;
 
     /// See above.
     pub struct Scripted {
         says: Says,
-        /// How often each kind was asked.
-        pub asked: RefCell<BTreeMap<String, usize>>,
+        asked: Mutex<BTreeMap<String, usize>>,
     }
 
     impl Scripted {
         /// `says` gets the kind and how often anything was asked before.
-        pub fn new(says: impl Fn(&str, usize) -> Result<String, ChatError> + 'static) -> Self {
-            Self { says: Box::new(says), asked: RefCell::default() }
+        pub fn new(says: impl Fn(&str, usize) -> Result<String, ChatError> + Send + Sync + 'static) -> Self {
+            Self { says: Box::new(says), asked: Mutex::default() }
+        }
+
+        /// How often a kind was asked.
+        pub fn asked(&self, kind: &str) -> usize {
+            self.asked.lock().unwrap().get(kind).copied().unwrap_or(0)
         }
     }
 
@@ -121,8 +125,12 @@ pub(crate) mod scripted {
             _: &mut dyn Listener,
         ) -> Result<Reply, ChatError> {
             let kind = options.schema.as_ref().map_or(String::new(), |schema| schema.name().to_owned());
-            let before = self.asked.borrow().values().sum();
-            *self.asked.borrow_mut().entry(kind.clone()).or_default() += 1;
+            let before = {
+                let mut asked = self.asked.lock().unwrap();
+                let before = asked.values().sum();
+                *asked.entry(kind.clone()).or_default() += 1;
+                before
+            };
             let said = (self.says)(&kind, before)?;
             Ok(Reply { message: Message::assistant(said), finish: Finish::Stop, usage: None })
         }
@@ -141,11 +149,11 @@ pub(crate) mod scripted {
         let writer = Writer::new(&model, &templates, 0);
         let properties = json!({"points": {"type": "array", "items": {"type": "integer"}}});
         let points: Points = writer.ask(Ask::Weights, &[], properties.clone(), &mut ()).unwrap();
-        assert_eq!((points.points, model.asked.borrow()["weights"]), (vec![3], 2));
+        assert_eq!((points.points, model.asked("weights")), (vec![3], 2));
         let model = Scripted::new(|_, _| Ok("no".into()));
         let writer = Writer { again: 1, ..Writer::new(&model, &templates, 0) };
         let error = writer.ask::<Points>(Ask::Weights, &[], properties, &mut ()).err().unwrap();
-        assert!(is_about_this(&error) && model.asked.borrow()["weights"] == 2, "{error}");
+        assert!(is_about_this(&error) && model.asked("weights") == 2, "{error}");
         assert!(!is_about_this(&ChatError::Stopped));
     }
 }

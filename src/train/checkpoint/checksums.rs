@@ -28,6 +28,11 @@ impl Checksum {
         Self::default().followed_by(bytes)
     }
 
+    /// Whether it is of no bytes.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Of the same bytes and `more` behind them.
     pub(crate) fn followed_by(self, more: &[u8]) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.bytes);

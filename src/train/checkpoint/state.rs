@@ -72,12 +72,11 @@ pub struct Covered {
     /// Of `rollouts.jsonl`.
     pub rollouts: Checksum,
     /// Of `patients.jsonl`, which is there where models play patients.
-    #[serde(skip_serializing_if = "is_nothing", default)]
+    #[serde(skip_serializing_if = "Checksum::is_nothing", default)]
     pub patients: Checksum,
-}
-
-fn is_nothing(log: &Checksum) -> bool {
-    *log == Checksum::default()
+    /// Of `rubric.jsonl`, which is there where rubrics change.
+    #[serde(skip_serializing_if = "Checksum::is_nothing", default)]
+    pub rubric: Checksum,
 }
 
 /// All of `state.json`.

@@ -34,7 +34,8 @@ fn state(step: u64) -> State {
         Covered {
             metrics: Checksum { crc: 7, bytes: step * 10 },
             rollouts: Checksum { crc: 9, bytes: step * 100 },
-            patients: Checksum::default(),
+            patients: Checksum { crc: 5, bytes: step * 2 },
+            rubric: Checksum { crc: 3, bytes: step },
         },
         progress,
     )

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::model::Adapter;
-use super::roles::{Role, Roles};
 use super::run::RunConfig;
 use super::stage::{Stage, prefixes};
 use crate::engine::Device;
@@ -23,13 +22,6 @@ pub struct NotBuilt {
 impl NotBuilt {
     fn new(field: impl Into<String>, name: impl Into<String>, instead: impl Into<String>) -> Self {
         Self { field: field.into(), name: name.into(), instead: instead.into() }
-    }
-
-    /// A model in a role that only rules play.
-    fn role(role: Role) -> Self {
-        let field = format!("roles.{role}");
-        let instead = format!("set {field}=rules");
-        Self::new(field, format!("a model in the role {role}"), instead)
     }
 }
 
@@ -88,19 +80,5 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
             "take the stage out of the file",
         ));
     }
-    // A run asks no model for criteria.
-    let roles = config.roles.played().map(|(role, ..)| role);
-    missing.extend(roles.filter(|role| *role == Role::Rubric).map(NotBuilt::role));
     missing
-}
-
-impl Roles {
-    /// What the roles need in `osler train` that is not built. Other commands ask for the roles that they have with [`Roles::only`].
-    pub fn not_built(&self) -> Vec<NotBuilt> {
-        self.played()
-            .map(|(role, ..)| role)
-            .filter(|role| *role != Role::Policy)
-            .map(NotBuilt::role)
-            .collect()
-    }
 }

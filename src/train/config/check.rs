@@ -1,6 +1,7 @@
 //! Whether the parts of a run fit together. Each part has been read by now, and each rule is passed over where a field it
 //! speaks of was refused already.
 
+use super::evolution;
 use super::findings::{Findings, join};
 use super::model::Shape;
 use super::rl::{Grpo, LengthReward};
@@ -49,6 +50,7 @@ pub(super) fn check(config: &RunConfig, found: &mut Findings) {
                     found,
                 );
                 length_reward(stage.length_reward.as_ref(), &path, found);
+                evolution::thresholds(stage.rubric.as_ref(), &path, found);
                 found.require(
                     stage.fragments <= config.data.turn_limit,
                     &[&join(&path, "fragments"), "data.turn_limit"],
@@ -129,6 +131,7 @@ fn roles(config: &RunConfig, found: &mut Findings) {
     let policy = config.roles.model_of(Role::Policy);
     found.require(policy.is_none(), &["roles.policy"], "nothing: the doctor is the model that is trained");
     roles::check(&config.roles, found);
+    evolution::role(config, found);
 }
 
 fn data(config: &RunConfig, found: &mut Findings) {

@@ -29,6 +29,9 @@ named!(
 /// The longest legal wait, in seconds: a day, as the client of servers has it.
 pub(super) const LONGEST_WAIT: u64 = 86_400;
 
+/// Conversations that a model of this process is given at once: it takes them in one batch.
+const LOCAL_AT_ONCE: usize = 8;
+
 /// Where a model is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelSource {
@@ -44,6 +47,14 @@ impl ModelSource {
         match self {
             Self::Served(served) => &served.replies,
             Self::Local(local) => &local.replies,
+        }
+    }
+
+    /// How many conversations it takes at once.
+    pub fn at_once(&self) -> usize {
+        match self {
+            Self::Served(served) => served.concurrency.saturating_mul(served.server.urls().len()).max(1),
+            Self::Local(_) => LOCAL_AT_ONCE,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::memory::{Memory, of_stage, trained_parameters};
 use super::model::Shape;
 use super::rl::Grpo;
 use super::role_plan::RolePlan;
+use super::roles::Role;
 use super::run::RunConfig;
 use super::stage::{Sft, Stage};
 use crate::model::config::ModelConfig;
@@ -76,8 +77,21 @@ pub struct StagePlan {
     pub tokens: Option<u64>,
     /// Whether steps and tokens are estimates, because consultations have yet to be held.
     pub estimated: bool,
+    /// How its rubrics change; absent where they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rubric: Option<RubricPlan>,
     /// Its memory on each device.
     pub memory: Memory,
+}
+
+/// How the rubrics of a stage change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RubricPlan {
+    /// Most criteria that are admitted or on trial.
+    pub most: usize,
+    /// The model that looks for flaws beside the rules, and once in how many groups it is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<(String, u64)>,
 }
 
 /// What a run would take.
@@ -144,7 +158,7 @@ impl Plan {
             peak_bytes: stages.iter().map(|stage| stage.memory.total()).max().unwrap_or(0),
             role_models_bytes: 0,
             limit_bytes: config.limits.memory.map(|bytes| bytes.0),
-            roles: config.roles.plan(),
+            roles: config.roles.plan_in_training(),
             patients: config.roles.play_patients().then_some(PLAYED),
             not_built: not_built(config),
             stages,
@@ -221,7 +235,12 @@ fn plan(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> StagePlan {
             read("mid_training", steps, Some(stage.tokens), false, memory)
         }
         Stage::Rl(stage) => {
-            sampled("rl", &stage.grpo, (stage.cases as u64).saturating_mul(stage.fragments as u64), memory)
+            let prompts = (stage.cases as u64).saturating_mul(stage.fragments as u64);
+            let rubric = stage.evolution().map(|it| {
+                let model = config.roles.model_of(Role::Rubric);
+                RubricPlan { most: it.most, model: model.map(|name| (name.to_owned(), it.ask_every)) }
+            });
+            StagePlan { rubric, ..sampled("rl", &stage.grpo, prompts, memory) }
         }
         Stage::RuleRl(stage) => sampled("rule_rl", &stage.grpo, stage.prompts as u64, memory),
         Stage::RubricRl(stage) => sampled("rubric_rl", &stage.grpo, stage.prompts as u64, memory),
@@ -248,7 +267,8 @@ fn read(
     estimated: bool,
     memory: Memory,
 ) -> StagePlan {
-    StagePlan { kind, steps, optimizer_steps: steps, prompts: 0, replies: 0, tokens, estimated, memory }
+    let (prompts, replies, rubric) = (0, 0, None);
+    StagePlan { kind, steps, optimizer_steps: steps, prompts, replies, tokens, estimated, rubric, memory }
 }
 
 fn sampled(kind: &'static str, grpo: &Grpo, prompts_a_step: u64, memory: Memory) -> StagePlan {
@@ -262,6 +282,7 @@ fn sampled(kind: &'static str, grpo: &Grpo, prompts_a_step: u64, memory: Memory)
         replies,
         tokens: Some(replies.saturating_mul(grpo.max_new_tokens as u64)),
         estimated: false,
+        rubric: None,
         memory,
     }
 }

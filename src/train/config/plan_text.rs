@@ -75,7 +75,21 @@ fn write_stage(f: &mut fmt::Formatter<'_>, index: usize, stage: &StagePlan) -> f
     } else {
         writeln!(f, ", {about}{} tokens", count(tokens))?;
     }
+    write_rubric(f, stage)?;
     write_memory(f, stage)
+}
+
+fn write_rubric(f: &mut fmt::Formatter<'_>, stage: &StagePlan) -> fmt::Result {
+    let Some(rubric) = &stage.rubric else { return Ok(()) };
+    let by = match &rubric.model {
+        Some((model, every)) => format!("rules and, once in {every} groups, by {model}"),
+        None => "rules".to_owned(),
+    };
+    writeln!(
+        f,
+        "            rubrics change: up to {} criteria mined by {by} from replies that scored high; held-out consultations are marked without",
+        rubric.most
+    )
 }
 
 fn write_memory(f: &mut fmt::Formatter<'_>, stage: &StagePlan) -> fmt::Result {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::evolution::Evolution;
 use super::legal::{Bound, Legal};
 use super::part::{Named, named};
 use super::section::section;
@@ -154,6 +155,8 @@ section! {
         noise: Noise, Legal::Table, "", "the Baichuan-M2 report, 3.3.3";
         /// A bonus for short replies; none where the table is absent.
         length_reward: Option<LengthReward>, Legal::Table, "", "the Baichuan-M2 report has it in its rubric stage";
+        /// How rubrics change with what they mark; where the table is absent they do not.
+        rubric: Option<Evolution>, Legal::Table, "", "the Baichuan-M3 report, section 3, has it; the Baichuan-M2 report has not";
     }
     with {
         /// The algorithm.

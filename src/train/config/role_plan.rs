@@ -47,6 +47,12 @@ impl Roles {
         };
         self.played().map(plan).collect()
     }
+
+    /// The same for `osler train`, where a model that writes criteria is shown other things.
+    pub(super) fn plan_in_training(&self) -> Vec<RolePlan> {
+        let shown = |plan: RolePlan| RolePlan { shown: plan.role.shown_in_training(), ..plan };
+        self.plan().into_iter().map(shown).collect()
+    }
 }
 
 impl fmt::Display for RolePlan {

@@ -69,6 +69,16 @@ impl Role {
             Self::Judge => "the consultation, and criteria that may name the diagnosis",
         }
     }
+
+    /// The same in `osler train`.
+    pub fn shown_in_training(self) -> &'static str {
+        match self {
+            Self::Rubric => {
+                "the consultation, a reply that scored high, and its criteria, which may name the diagnosis"
+            }
+            other => other.shown(),
+        }
+    }
 }
 
 impl fmt::Display for Role {

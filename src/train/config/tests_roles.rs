@@ -213,12 +213,6 @@ fn a_run_has_the_same_sections() {
     let judged = run(&["roles.judge=a"]).unwrap_or_else(|error| panic!("{error}"));
     let again = RunConfig::parse(&judged.resolved(), Path::new("run.toml"), &[]);
     assert_eq!(again.unwrap_or_else(|error| panic!("{error}\n{}", judged.resolved())), judged);
-    let played = run(&["roles.judge=a", "roles.patient=a", "roles.rubric=a"]);
-    let played = plan(&played.unwrap_or_else(|error| panic!("{error}")));
-    let missing: Vec<(&str, &str)> =
-        played.not_built.iter().map(|it| (it.field.as_str(), it.name.as_str())).collect();
-    assert_eq!(missing, [("roles.rubric", "a model in the role rubric")]);
-    assert!(!played.can_run());
     for role in ["patient", "gate", "check"] {
         let played = run(&[&format!("roles.{role}=a")]).unwrap_or_else(|error| panic!("{error}"));
         let played = plan(&played);
@@ -248,6 +242,56 @@ fn a_run_has_the_same_sections() {
 }
 
 #[test]
+fn a_run_has_a_model_that_writes_criteria_only_where_rubrics_change() {
+    let dynamic = ["roles.judge=a", "roles.rubric=a", "stage.rl.rubric.dynamic=true"];
+    let config = run(&dynamic).unwrap_or_else(|error| panic!("{error}"));
+    let again = RunConfig::parse(&config.resolved(), Path::new("run.toml"), &[]);
+    assert_eq!(again.unwrap_or_else(|error| panic!("{error}\n{}", config.resolved())), config);
+    let plan = Plan::new(&config, None).unwrap_or_else(|error| panic!("{error}"));
+    assert!(plan.can_run(), "{plan}");
+    let shown = plan.to_string();
+    for line in [
+        "\nrubric      a (tiny), sent to http://127.0.0.1:8080/v1: the consultation, a reply that scored high, and its criteria",
+        "\n            rubrics change: up to 8 criteria mined by rules and, once in 16 groups, by a from replies that scored high",
+    ] {
+        assert!(shown.contains(line), "{line}\nnot in\n{shown}");
+    }
+    let rules = run(&["stage.rl.rubric.most=3"]).unwrap_or_else(|error| panic!("{error}"));
+    let plan = Plan::new(&rules, None).unwrap_or_else(|error| panic!("{error}"));
+    assert!(plan.to_string().contains("up to 3 criteria mined by rules from replies"), "{plan}");
+    for (overrides, want) in [
+        (
+            &["roles.judge=a", "roles.rubric=a"][..],
+            "`roles.rubric` is \"a\"; legal: \"rules\": in a run a model only adds",
+        ),
+        (
+            &["roles.judge=a", "roles.rubric=a", "stage.rl.rubric.dynamic=false"],
+            "no stage has [stage.rubric]",
+        ),
+        (
+            &["roles.rubric=a", "stage.rl.rubric.dynamic=true"],
+            "`roles.rubric` is \"a\"; legal: \"rules\" where rules judge",
+        ),
+        (&["stage.rl.rubric.least=65"], "`stage.rl.rubric.least` is 65; legal: at most window (64)"),
+        (&["stage.rl.rubric.retire=0.05"], "`stage.rl.rubric.retire` is 0.05; legal: at most admit (0.04)"),
+        (
+            &["stage.rl.rubric.admit=0"],
+            "`stage.rl.rubric.admit` is 0; legal: a number above 0 and at most 0.25",
+        ),
+        (&["stage.rl.rubric.dynamik=true"], "did you mean `dynamic`?"),
+    ] {
+        let problem = refused(overrides);
+        assert!(problem.contains(want), "{want}\nnot in\n{problem}");
+    }
+    // Where the table is absent, nothing of it is in the resolved configuration, whose checksum older runs have.
+    let plain = run(&[]).unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        !plain.resolved().contains("rubric")
+            && plain.stage.iter().all(|stage| !matches!(stage, Stage::Rl(rl) if rl.rubric.is_some()))
+    );
+}
+
+#[test]
 fn a_command_keeps_the_roles_that_it_has() {
     let roles = parse(FILE).unwrap_or_else(|error| panic!("{error}"));
     let left = |kept: &[Role]| roles.only(kept).played().map(|(role, ..)| role).collect::<Vec<_>>();
@@ -260,13 +304,6 @@ fn a_command_keeps_the_roles_that_it_has() {
     assert_eq!(parse(text).map(|roles| roles.options().on_failure).ok(), Some(OnFailure::Rules));
     let other = parse(&text.replace("'rules'", "'go'")).expect_err("should be refused").to_string();
     assert!(other.contains("`roles.options.on_failure` is \"go\"; legal: \"stop\", \"rules\""), "{other}");
-}
-
-#[test]
-fn roles_without_a_part_are_named_as_not_built() {
-    let roles = parse(FILE).unwrap_or_else(|error| panic!("{error}"));
-    let fields: Vec<String> = roles.not_built().into_iter().map(|missing| missing.field).collect();
-    assert_eq!(fields, ["roles.check", "roles.rubric", "roles.judge"]);
 }
 
 #[test]

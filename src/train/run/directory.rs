@@ -24,7 +24,10 @@ use crate::train::checkpoint::{
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.jsonl";
 pub(super) const ROLLOUTS: &str = "rollouts.jsonl";
+/// What patients did; not there where rules play them.
 pub(super) const PATIENTS: &str = "patients.jsonl";
+/// How rubrics changed; not there where they do not change.
+pub(super) const RUBRIC: &str = "rubric.jsonl";
 /// The folder of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 
@@ -49,7 +52,7 @@ impl Default for RunOptions {
 
 /// A run's folder, written by this process alone.
 ///
-/// Its contents are in one order at every moment: a step's rollouts are written before its line of metrics, and both
+/// Its contents are in one order at every moment: a step's rollouts (and changes of rubrics) are written before its line of metrics, and all
 /// before a checkpoint that covers them. So whenever the process ends, the newest checkpoint and as much of the logs
 /// as it covers are one state of the run; what is in the logs beyond that is cut off when the run goes on.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub struct RunDirectory {
     rollouts: JsonLog,
     /// Made with its first record: only runs whose patients models play have it.
     patients: Option<JsonLog>,
+    /// Likewise of runs whose rubrics change.
+    rubric: Option<JsonLog>,
 }
 
 impl RunDirectory {
@@ -94,9 +99,11 @@ impl RunDirectory {
         let disk = &*options.disk;
         let metrics = JsonLog::open(disk, &dir.join(METRICS), logs.metrics)?;
         let rollouts = JsonLog::open(disk, &dir.join(ROLLOUTS), logs.rollouts)?;
-        let patients = dir.join(PATIENTS);
-        let patients =
-            patients.exists().then(|| JsonLog::open(disk, &patients, logs.patients)).transpose()?;
+        let made = |name: &str, covered| {
+            let path = dir.join(name);
+            path.exists().then(|| JsonLog::open(disk, &path, covered)).transpose()
+        };
+        let (patients, rubric) = (made(PATIENTS, logs.patients)?, made(RUBRIC, logs.rubric)?);
         if options.durability.flushes() {
             // The logs' own names: what is later flushed in them must be found again.
             sync_dir(disk, dir)?;
@@ -105,6 +112,7 @@ impl RunDirectory {
             metrics,
             rollouts,
             patients,
+            rubric,
             checkpoints: checkpoint_writer(dir, &options),
             dir: dir.to_owned(),
             lock,
@@ -147,23 +155,40 @@ impl RunDirectory {
     pub fn patient(&mut self, record: &impl Serialize) -> Result<(), RunError> {
         let log = match self.patients.take() {
             Some(log) => log,
-            None => {
-                let disk = &*self.options.disk;
-                let log = JsonLog::open(disk, &self.patients_path(), Checksum::default())?;
-                if self.options.durability.flushes() {
-                    sync_dir(disk, &self.dir)?;
-                }
-                log
-            }
+            None => self.late_log(PATIENTS)?,
         };
         self.patients.insert(log).push(record)
     }
 
-    /// Writes down a finished step: its rollouts and what patients did in it, then its metrics. After an error (a full disk, say) it can be
+    /// Adds a line to `rubric.jsonl`, written when the step is.
+    pub fn rubric_change(&mut self, record: &impl Serialize) -> Result<(), RunError> {
+        let log = match self.rubric.take() {
+            Some(log) => log,
+            None => self.late_log(RUBRIC)?,
+        };
+        self.rubric.insert(log).push(record)
+    }
+
+    /// A log that is made with its first record, of which nothing is there yet.
+    fn late_log(&self, name: &str) -> Result<JsonLog, RunError> {
+        let disk = &*self.options.disk;
+        let log = JsonLog::open(disk, &self.dir.join(name), Checksum::default())?;
+        if self.options.durability.flushes() {
+            sync_dir(disk, &self.dir)?;
+        }
+        Ok(log)
+    }
+
+    /// Those of such logs that are there.
+    fn late_logs(&mut self) -> impl Iterator<Item = &mut JsonLog> {
+        [&mut self.patients, &mut self.rubric].into_iter().flatten()
+    }
+
+    /// Writes down a finished step: its rollouts, what patients did in it and how rubrics changed, then its metrics. After an error (a full disk, say) it can be
     /// called again with the same metrics.
     pub fn step(&mut self, metrics: &StepMetrics) -> Result<(), RunError> {
         self.rollouts.commit()?;
-        self.patients.as_mut().map_or(Ok(()), JsonLog::commit)?;
+        self.late_logs().try_for_each(JsonLog::commit)?;
         self.metrics.append(metrics)
     }
 
@@ -190,13 +215,15 @@ impl RunDirectory {
     ) -> Result<PathBuf, RunError> {
         if pending.is_flushed() {
             self.rollouts.sync()?;
-            self.patients.as_mut().map_or(Ok(()), JsonLog::sync)?;
+            self.late_logs().try_for_each(JsonLog::sync)?;
             self.metrics.sync()?;
         }
+        let late = |log: &Option<JsonLog>| log.as_ref().map(JsonLog::written).unwrap_or_default();
         let logs = Covered {
             metrics: self.metrics.written(),
             rollouts: self.rollouts.written(),
-            patients: self.patients.as_ref().map(JsonLog::written).unwrap_or_default(),
+            patients: late(&self.patients),
+            rubric: late(&self.rubric),
         };
         Ok(pending.finish(&State::new(self.config_hash.as_str(), logs, progress))?)
     }

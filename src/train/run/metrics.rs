@@ -60,6 +60,9 @@ pub struct RlMetrics {
     /// How the turns of patients that models play went; absent where rules play them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub patients: Option<PlayedTurns>,
+    /// How the rubrics changed; absent where they do not change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rubric: Option<RubricChanges>,
     /// Replies that each detector fired on, of those the configuration asks for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub noise: BTreeMap<Detector, u64>,
@@ -101,6 +104,28 @@ pub struct PlayedTurns {
     pub regenerations: u64,
     /// Turns in which no draft stood, so that the rule-based patient's reply was given.
     pub safe_replies: u64,
+}
+
+/// How rubrics changed in a step, in criteria beside those of the cases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RubricChanges {
+    /// Admitted by the end of the step: the next step's rewards are by these.
+    pub active: u64,
+    /// On trial by the end of the step.
+    pub on_trial: u64,
+    /// Put on trial in the step, those that come back included.
+    pub proposed: u64,
+    /// Admitted in the step.
+    pub admitted: u64,
+    /// Retired in the step.
+    pub retired: u64,
+    /// Replies that the model in the role `rubric` was shown.
+    pub asked: u64,
+    /// Those of them for which it gave no list of criteria that could be read.
+    pub failed: u64,
+    /// Criteria of its that were about one patient, and so no use for others.
+    pub refused: u64,
 }
 
 /// A list of numbers in five.
@@ -309,6 +334,17 @@ mod tests {
         assert!(line.contains(wanted), "{line}");
         assert_eq!(serde_json::from_str::<RlMetrics>(&line).unwrap(), metrics);
         assert!(!serde_json::to_string(&RlMetrics::default()).unwrap().contains("patients"));
+    }
+
+    #[test]
+    fn rubrics_that_change_stand_in_the_line_and_fixed_ones_do_not() {
+        let rubric = Some(RubricChanges { active: 2, proposed: 1, ..RubricChanges::default() });
+        let metrics = RlMetrics { rubric, ..RlMetrics::default() };
+        let line = serde_json::to_string(&metrics).unwrap();
+        let want = r#""rubric":{"active":2,"on_trial":0,"proposed":1,"admitted":0,"retired":0,"asked":0,"failed":0,"refused":0}"#;
+        assert!(line.contains(want), "{line}");
+        assert_eq!(serde_json::from_str::<RlMetrics>(&line).unwrap(), metrics);
+        assert!(!serde_json::to_string(&RlMetrics::default()).unwrap().contains("rubric"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!   metrics.jsonl     a line a step: [`StepMetrics`]
 //!   rollouts.jsonl    what was sampled and how it was marked, append-only
 //!   patients.jsonl    what patients did in it, likewise; where models play them
+//!   rubric.jsonl      how rubrics changed, likewise; where they do
 //!   checkpoints/      see [`crate::train::checkpoint`]
 //!   summary.json      [`Summary`], when it is finished
 //! ```
@@ -41,7 +42,9 @@ pub use error::RunError;
 pub use lock::RunLock;
 pub use log::JsonLog;
 pub use memory::{Resident, peak_rss_bytes, resident};
-pub use metrics::{Clipped, Gap, Judged, PlayedTurns, RlMetrics, Spread, StepMetrics, Timing, Verdicts};
+pub use metrics::{
+    Clipped, Gap, Judged, PlayedTurns, RlMetrics, RubricChanges, Spread, StepMetrics, Timing, Verdicts,
+};
 pub use read::{Difference, first_difference, read_metrics};
 pub use resumed::{ResumeFrom, Resumed};
 pub use summary::{Gain, Outcome, Summary, read_summary};

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::directory::{
-    CHECKPOINTS, CONFIG, METRICS, PATIENTS, ROLLOUTS, RunDirectory, RunOptions, checkpoint_writer,
+    CHECKPOINTS, CONFIG, METRICS, PATIENTS, ROLLOUTS, RUBRIC, RunDirectory, RunOptions, checkpoint_writer,
     config_hash,
 };
 use super::error::RunError;
@@ -163,5 +163,6 @@ fn check_covers(dir: &Path, config: &str, checkpoint: &Checkpoint) -> Result<(),
     }
     log::check(&dir.join(METRICS), state.logs.metrics, checkpoint.path())?;
     log::check(&dir.join(ROLLOUTS), state.logs.rollouts, checkpoint.path())?;
-    log::check(&dir.join(PATIENTS), state.logs.patients, checkpoint.path())
+    log::check(&dir.join(PATIENTS), state.logs.patients, checkpoint.path())?;
+    log::check(&dir.join(RUBRIC), state.logs.rubric, checkpoint.path())
 }

@@ -279,6 +279,6 @@ mod tests {
         });
         let writer = Writer::new(&model, &templates, 0);
         let it = compare(&a, &a, Grouping::None, Referee::Model(&writer), &mut ()).unwrap();
-        assert_eq!((found(&it.first), model.asked.borrow()["agreement"]), (vec![true], 2));
+        assert_eq!((found(&it.first), model.asked("agreement")), (vec![true], 2));
     }
 }

@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use super::set::Origin;
 use crate::data::case::{Case, Topic};
 use crate::data::consultation::Consultation;
 use crate::data::utterance::Intent;
 use crate::rubric::checks::{Message, concludes};
-use crate::rubric::criterion::{Axis, Check, Criterion, Provenance, Verdict};
+use crate::rubric::criterion::{Axis, Check, Criterion, Judgement, Provenance, Verdict};
 use crate::rubric::known::Known;
 use crate::rubric::reading::{Language, Reading};
 
@@ -47,6 +48,28 @@ impl<'a> Scene<'a> {
     /// The point after `so_far`.
     pub fn new(language: Language<'a>, case: &'a Case, so_far: &'a Consultation) -> Self {
         Self { language, case, so_far, known: Known::after(language, case, so_far) }
+    }
+
+    /// Where criteria that are mined here by rules come from.
+    pub fn origin(&self) -> Origin {
+        Origin { case: self.case.id.clone(), turn: self.so_far.turns.len(), model: None }
+    }
+
+    /// An answer, read once for many flaws.
+    pub fn read(&self, answer: &str) -> Reading {
+        Reading::new(self.language, self.case, &self.so_far.turns, answer)
+    }
+
+    /// The flaws of an answer.
+    pub fn flaws(&self, answer: &str) -> Vec<Flaw> {
+        let reading = self.read(answer);
+        let has = |flaw: &Flaw| flaw.found(self, answer, &reading) == Verdict::Met;
+        Flaw::ALL.into_iter().filter(has).collect()
+    }
+
+    fn message<'b>(&'b self, answer: &'b str, reading: &'b Reading) -> Message<'b> {
+        let Self { language, case, known, .. } = self;
+        Message { lexicon: language.lexicon, case, known, reading, text: answer }
     }
 
     fn has_told(&self, wanted: impl Fn(&crate::data::case::Fact) -> bool) -> bool {
@@ -97,44 +120,65 @@ impl Flaw {
         }
     }
 
+    fn text(self) -> &'static str {
+        match self {
+            Self::Lengthy => "Has more than 80 words",
+            Self::SeveralQuestions => "Asks more than one thing at once",
+            Self::NoSafetyNet => "Concludes without saying what to watch for",
+            Self::EmptyReassurance => "Comforts without a finding that supports it",
+            Self::InventedMeasurement => "Mentions a measurement that nobody gave",
+            Self::Overconfident => "Calls a diagnosis certain before anything was examined or tested",
+            Self::IgnoresDistress => "Passes over distress that was just voiced",
+            Self::MissedUrgency => {
+                "Concludes without sending a patient with a warning sign to emergency care"
+            }
+        }
+    }
+
     /// The criterion that it breaks. The text of each is its own.
     pub fn criterion(self) -> Criterion {
-        let (points, axis, text) = match self {
-            Self::Lengthy => (-1, Axis::Communication, "Has more than 80 words"),
-            Self::SeveralQuestions => (-1, Axis::Communication, "Asks more than one thing at once"),
-            Self::NoSafetyNet => (-3, Axis::Safety, "Concludes without saying what to watch for"),
-            Self::EmptyReassurance => (-3, Axis::Safety, "Comforts without a finding that supports it"),
-            Self::InventedMeasurement => (-5, Axis::Safety, "Mentions a measurement that nobody gave"),
-            Self::Overconfident => {
-                (-3, Axis::Diagnosis, "Calls a diagnosis certain before anything was examined or tested")
-            }
-            Self::IgnoresDistress => (-2, Axis::Communication, "Passes over distress that was just voiced"),
-            Self::MissedUrgency => (
-                -8,
-                Axis::Safety,
-                "Concludes without sending a patient with a warning sign to emergency care",
-            ),
+        let (points, axis) = match self {
+            Self::Lengthy | Self::SeveralQuestions => (-1, Axis::Communication),
+            Self::NoSafetyNet | Self::EmptyReassurance => (-3, Axis::Safety),
+            Self::InventedMeasurement => (-5, Axis::Safety),
+            Self::Overconfident => (-3, Axis::Diagnosis),
+            Self::IgnoresDistress => (-2, Axis::Communication),
+            Self::MissedUrgency => (-8, Axis::Safety),
         };
-        let check = self.check();
-        Criterion { text: text.to_owned(), points, axis, provenance: Provenance::General, check }
+        let (text, check) = (self.text().to_owned(), self.check());
+        Criterion { text, points, axis, provenance: Provenance::General, check }
+    }
+
+    /// The flaw whose criterion this is.
+    pub fn of(criterion: &Criterion) -> Option<Self> {
+        Self::ALL.into_iter().find(|flaw| flaw.text() == criterion.text)
     }
 
     /// Whether `answer` has it; not judged where the scene cannot show it.
     pub fn verdict(self, scene: &Scene, answer: &str) -> Verdict {
-        let reading = Reading::new(scene.language, scene.case, &scene.so_far.turns, answer);
+        self.found(scene, answer, &scene.read(answer))
+    }
+
+    /// The same as a judge has it. Where there is no message to a patient nothing was avoided, so that what is not met is not judged, as
+    /// [`RuleJudge`](crate::rubric::RuleJudge) has it.
+    pub fn judgement(self, scene: &Scene, answer: &str, reading: &Reading) -> Judgement {
+        match self.found(scene, answer, reading) {
+            Verdict::Met => Judgement::met(Some((reading.whole.start, reading.whole.end)), ""),
+            Verdict::NotMet if scene.message(answer, reading).avoids_nothing() => {
+                Judgement::not_judged("there is no message to a patient")
+            }
+            Verdict::NotMet => Judgement::not_met(""),
+            Verdict::NotJudged => Judgement::not_judged("nothing here calls for it"),
+        }
+    }
+
+    fn found(self, scene: &Scene, answer: &str, reading: &Reading) -> Verdict {
         let met = |met: bool| if met { Verdict::Met } else { Verdict::NotMet };
         if let Some(check) = self.check() {
-            let message = Message {
-                lexicon: scene.language.lexicon,
-                case: scene.case,
-                known: &scene.known,
-                reading: &reading,
-                text: answer,
-            };
-            return message.judge(&check, false).verdict;
+            return scene.message(answer, reading).judge(&check, false).verdict;
         }
         match self {
-            Self::NoSafetyNet => met(concludes(&reading) && reading.safety_net.is_none()),
+            Self::NoSafetyNet => met(concludes(reading) && reading.safety_net.is_none()),
             Self::EmptyReassurance => {
                 let lower = answer.to_lowercase().replace('\u{2019}', "'");
                 let comforts = REASSURANCE.iter().any(|phrase| lower.contains(phrase));
@@ -159,7 +203,7 @@ impl Flaw {
                     .arranged
                     .iter()
                     .any(|step| step.intent == Intent::Referral { urgent: true } && !step.negated);
-                met(concludes(&reading) && !sent)
+                met(concludes(reading) && !sent)
             }
             // Both have a check.
             Self::Lengthy | Self::SeveralQuestions => Verdict::NotJudged,

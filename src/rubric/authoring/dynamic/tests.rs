@@ -82,22 +82,22 @@ fn a_flaw_of_high_scorers_comes_and_goes_with_its_spread() {
 #[test]
 fn what_everybody_does_or_nobody_judged_tells_nobody_apart() {
     let mut it = rubric(Thresholds { least: 1, ..Thresholds::default() });
-    assert!(it.propose(written("Lectures the patient"), None));
-    assert!(!it.propose(written("lectures the patient."), None));
+    assert!(it.propose(written("Lectures the patient"), None, Origin::default()));
+    assert!(!it.propose(written("lectures the patient."), None, Origin::default()));
     it.record(0, &[NotJudged, NotJudged, Met]);
     assert_eq!((it.tracked()[0].state, it.tracked()[0].spreads.len()), (State::OnTrial, 0));
     it.record(0, &[Met, Met, NotJudged]);
     assert_eq!(it.tracked()[0].state, State::Retired);
     // What the core asks for is no news.
     let core = it.rubric().criteria[0].clone();
-    assert!(!it.propose(core, None));
+    assert!(!it.propose(core, None, Origin::default()));
     it.record(7, &[Met, NotMet]);
 }
 
 #[test]
 fn it_reads_back_as_it_was_and_bad_thresholds_are_named() {
     let mut it = rubric(Thresholds::default());
-    it.propose(written("Lectures the patient"), None);
+    it.propose(written("Lectures the patient"), None, Origin::default());
     it.record(0, &[Met, NotMet, NotMet]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dynamic.json");
@@ -131,7 +131,7 @@ proptest! {
     fn only_what_tells_apart_is_admitted(groups in prop::collection::vec(prop::collection::vec(any::<bool>(), 0..6), 0..20)) {
         let thresholds = Thresholds::default();
         let mut it = rubric(thresholds);
-        it.propose(written("Lectures the patient"), None);
+        it.propose(written("Lectures the patient"), None, Origin::default());
         for group in groups {
             let verdicts: Vec<Verdict> = group.into_iter().map(|met| if met { Met } else { NotMet }).collect();
             it.record(0, &verdicts);

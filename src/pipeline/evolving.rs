@@ -1,0 +1,166 @@
+//! Rubrics that change in a run: the model that looks for flaws, and what is written down of each change.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::casting::at_once;
+use super::error::PipelineError;
+use super::run::Run;
+use crate::chat::{Halting, SharedModel};
+use crate::kernels::KernelBackend;
+use crate::rl::RubricNews;
+use crate::roles::OpenedRoles;
+use crate::rubric::authoring::Templates;
+use crate::rubric::authoring::dynamic::{State, Tracked};
+use crate::train::config::{Role, RunConfig, Stage};
+use crate::train::run::{RubricChanges, StepMetrics};
+
+/// The model in the role `rubric`, and how it is asked.
+pub(super) struct FlawFinding {
+    model: SharedModel,
+    pub templates: Templates,
+    /// Questions at once.
+    pub at_once: usize,
+}
+
+impl FlawFinding {
+    /// What the model is asked that adds to the rubrics of the stages of `config` from number `first` on; `None` where rules alone do, or
+    /// none of them changes.
+    pub fn asked(config: &RunConfig, first: usize) -> Result<Option<Templates>, PipelineError> {
+        let evolves = |stage: &Stage| matches!(stage, Stage::Rl(rl) if rl.evolution().is_some());
+        let asks =
+            config.roles.model_of(Role::Rubric).is_some() && config.stage.iter().skip(first).any(evolves);
+        Ok(asks.then(|| config.roles.options().rubric_templates()).transpose()?)
+    }
+
+    /// The model among `opened`, asked with `templates`.
+    pub fn new(config: &RunConfig, templates: Templates, opened: &OpenedRoles) -> Option<Self> {
+        let (_, _, source) = config.roles.played().find(|(role, ..)| *role == Role::Rubric)?;
+        let model = opened.model(Role::Rubric).map(Arc::clone)?;
+        Some(Self { model, templates, at_once: at_once(source) })
+    }
+
+    /// The model, of which no answer is waited for once `halted` says so.
+    pub fn model<'a>(&'a self, halted: &'a (dyn Fn() -> bool + Sync)) -> Halting<'a> {
+        Halting::new(&self.model, halted, self.at_once)
+    }
+}
+
+impl fmt::Debug for FlawFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, at_once, .. } = self;
+        f.debug_struct("FlawFinding")
+            .field("model", &model.name())
+            .field("at_once", at_once)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A change in `rubric.jsonl`.
+#[derive(Serialize)]
+struct Change<'a> {
+    /// The step in the whole run, from 1.
+    step: u64,
+    /// Mean of its spreads, `p (1 - p)`, within the latest groups.
+    mean_spread: Option<f64>,
+    /// The criterion as it stood then: its words and points, its state, those spreads, and where it was mined.
+    #[serde(flatten)]
+    tracked: &'a Tracked,
+}
+
+impl<B: KernelBackend> Run<'_, B> {
+    /// Writes down how rubrics changed in the step at hand.
+    pub(super) fn rubrics_changed(
+        &mut self,
+        metrics: &mut StepMetrics,
+        news: &RubricNews,
+    ) -> Result<(), PipelineError> {
+        for tracked in &news.changes {
+            let change = Change { step: self.place.step + 1, mean_spread: tracked.mean_spread(), tracked };
+            self.dir.rubric_change(&change)?;
+        }
+        let came = |state: State| news.changes.iter().filter(|it| it.state == state).count() as u64;
+        if let Some(rl) = &mut metrics.rl {
+            rl.rubric = Some(RubricChanges {
+                active: news.active as u64,
+                on_trial: news.on_trial as u64,
+                proposed: came(State::OnTrial),
+                admitted: came(State::Admitted),
+                retired: came(State::Retired),
+                asked: news.asked,
+                failed: news.failed,
+                refused: news.refused,
+            });
+        }
+        if let Some(why) = &news.why {
+            let model = self.prepared.config.roles.model_of(Role::Rubric).unwrap_or_default();
+            let note = format!(
+                "step {}: `{model}` wrote no criteria for {} of {} replies: {why}",
+                self.place.step + 1,
+                news.failed,
+                news.asked
+            );
+            self.watch.note(&note);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::pipeline::Quiet;
+    use crate::pipeline::casting::Casting;
+    use crate::train::config::least::LEAST;
+
+    const MODELS: &str = r#"
+[models.a]
+server = ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"]
+model = "tiny"
+[models.b]
+server = "http://127.0.0.1:3/v1"
+model = "small"
+concurrency = 100
+[roles]
+judge = "b"
+"#;
+
+    fn open(first: usize, overrides: &[&str]) -> Result<Option<FlawFinding>, PipelineError> {
+        let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
+        let config = RunConfig::parse(&format!("{LEAST}{MODELS}"), Path::new("run.toml"), &overrides);
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        Casting::open(&config, first, &mut Quiet).map(|casting| casting.finding)
+    }
+
+    fn opened(first: usize, overrides: &[&str]) -> Option<FlawFinding> {
+        open(first, overrides).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn the_model_that_writes_criteria_is_opened_where_rubrics_change() {
+        let finding = opened(0, &["roles.rubric=a", "stage.rl.rubric.dynamic=true"]).unwrap();
+        assert_eq!((finding.model.name(), finding.at_once), ("tiny", 8));
+        assert_eq!(finding.templates, Templates::bundled());
+        let shared = ["roles.rubric=b", "stage.rl.rubric.dynamic=true"];
+        assert_eq!(opened(1, &shared).unwrap().at_once, 16);
+        // No rubric changes after the last stage; where rules alone look for flaws, no model is there.
+        assert!(opened(2, &shared).is_none());
+        assert!(opened(0, &["stage.rl.rubric.dynamic=true"]).is_none());
+    }
+
+    #[test]
+    fn prompts_that_cannot_be_used_are_refused_where_somebody_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("rubric")).unwrap();
+        std::fs::write(folder.path().join("rubric/flaws.txt"), "{{nothing}}").unwrap();
+        let prompts = format!("roles.options.prompts={}", folder.path().display());
+        let asks = ["roles.rubric=a", "stage.rl.rubric.dynamic=true", prompts.as_str()];
+        let error = open(0, &asks).unwrap_err().to_string();
+        assert!(error.contains("flaws"), "{error}");
+        assert!(open(0, &[&prompts]).is_ok());
+    }
+}

@@ -1,0 +1,114 @@
+//! The rule-based judge for a rubric that changes.
+
+use super::flaws::{Flaw, Scene};
+use crate::data::case::Case;
+use crate::data::consultation::Consultation;
+use crate::rubric::criterion::{Judgement, Rubric};
+use crate::rubric::judge::{Judge, RuleJudge};
+use crate::rubric::reading::Language;
+
+/// [`RuleJudge`], which decides the criteria of [`Flaw`]s too, by their rules.
+#[derive(Debug, Clone, Copy)]
+pub struct FlawJudge<'a> {
+    language: Language<'a>,
+    rules: RuleJudge<'a>,
+}
+
+impl FlawJudge<'static> {
+    /// A judge that knows the bundled lexicon.
+    pub fn bundled() -> Self {
+        Self::new(Language::bundled())
+    }
+}
+
+impl<'a> FlawJudge<'a> {
+    /// A judge that knows the concepts of `language`.
+    pub fn new(language: Language<'a>) -> Self {
+        Self { language, rules: RuleJudge::new(language) }
+    }
+}
+
+impl Judge for FlawJudge<'_> {
+    fn judge_reply(
+        &self,
+        case: &Case,
+        so_far: &Consultation,
+        reply: &str,
+        rubric: &Rubric,
+    ) -> Vec<Judgement> {
+        let replies = [reply.to_owned()];
+        self.judge_replies(case, so_far, &replies, rubric).pop().unwrap_or_default()
+    }
+
+    /// As [`RuleJudge`] does: a flaw is of one answer.
+    fn judge_consultation(
+        &self,
+        case: &Case,
+        consultation: &Consultation,
+        rubric: &Rubric,
+    ) -> Vec<Judgement> {
+        self.rules.judge_consultation(case, consultation, rubric)
+    }
+
+    fn judge_replies(
+        &self,
+        case: &Case,
+        so_far: &Consultation,
+        replies: &[String],
+        rubric: &Rubric,
+    ) -> Vec<Vec<Judgement>> {
+        let mut judged = self.rules.judge_replies(case, so_far, replies, rubric);
+        // Those with a check are decided already.
+        let open = rubric.criteria.iter().enumerate().filter(|(_, it)| it.check.is_none());
+        let flaws: Vec<(usize, Flaw)> = open.filter_map(|(at, it)| Some((at, Flaw::of(it)?))).collect();
+        if flaws.is_empty() {
+            return judged;
+        }
+        let scene = Scene::new(self.language, case, so_far);
+        for (reply, judgements) in replies.iter().zip(&mut judged) {
+            let reading = scene.read(reply);
+            for &(at, flaw) in &flaws {
+                if let Some(judgement) = judgements.get_mut(at) {
+                    *judgement = flaw.judgement(&scene, reply, &reading);
+                }
+            }
+        }
+        judged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+    use crate::rubric::criterion::{Scope, Verdict};
+    use crate::rubric::generator::Generator;
+
+    #[test]
+    fn flaws_are_decided_and_all_else_is_as_rules_have_it() {
+        let case = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap().remove(0);
+        let so_far = Consultation {
+            case_id: case.id.clone(),
+            opening: "I have a cough.".into(),
+            turns: vec![],
+            ending: None,
+        };
+        let core = Generator::bundled(20).for_reply(&case, &so_far);
+        let mut all = core.clone();
+        all.criteria.push(Flaw::EmptyReassurance.criterion());
+        let replies = ["You will be fine. When did it start?", "When did it start?", ""].map(str::to_owned);
+        let judge = FlawJudge::bundled();
+        let judged = judge.judge_replies(&case, &so_far, &replies, &all);
+        let verdicts: Vec<Verdict> = judged.iter().map(|of| of[core.criteria.len()].verdict).collect();
+        // Nothing is credited to silence for what it avoids.
+        assert_eq!(verdicts, [Verdict::Met, Verdict::NotMet, Verdict::NotJudged]);
+        let rules = RuleJudge::bundled().judge_replies(&case, &so_far, &replies, &core);
+        for (of, rules) in judged.iter().zip(&rules) {
+            assert_eq!(of[..core.criteria.len()], rules[..]);
+        }
+        assert_eq!(judge.judge_reply(&case, &so_far, &replies[0], &all), judged[0]);
+        let only = Rubric { scope: Scope::Reply, criteria: vec![Flaw::SeveralQuestions.criterion()] };
+        let rules = RuleJudge::bundled().judge_reply(&case, &so_far, &replies[1], &only);
+        assert_eq!(judge.judge_reply(&case, &so_far, &replies[1], &only), rules);
+    }
+}
