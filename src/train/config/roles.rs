@@ -178,7 +178,7 @@ section! {
         /// In a run: of the criteria a reply is judged by, the share that the judge must have judged. A reply with fewer has no reward.
         least_coverage: f64 = 0.5, Legal::SHARE, "", "chosen here";
         /// In a run: the longest wait for the judge, and for patients' answers that only rewards need, once the last reply of a round is
-        /// sampled. What is not judged by then is not judged.
+        /// sampled; for the model in the role `rubric`, once the round is judged. What is not judged or written by then is not.
         judge_wait_seconds: u64 = 600, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
         /// A folder of prompts that stand over those that come with the program, laid out as `data/prompts`: `patient`, `judge`, `rubric`.
         prompts: Option<PathBuf>, Legal::PATH, "", "no default";

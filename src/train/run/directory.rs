@@ -52,7 +52,7 @@ impl Default for RunOptions {
 
 /// A run's folder, written by this process alone.
 ///
-/// Its contents are in one order at every moment: a step's rollouts (and changes of rubrics) are written before its line of metrics, and all
+/// Its contents are in one order at every moment: a step's rollouts (with turns of patients and changes of rubrics) are written before its line of metrics, and all
 /// before a checkpoint that covers them. So whenever the process ends, the newest checkpoint and as much of the logs
 /// as it covers are one state of the run; what is in the logs beyond that is cut off when the run goes on.
 #[derive(Debug)]
@@ -134,11 +134,6 @@ impl RunDirectory {
     /// The log of rollouts.
     pub fn rollouts_path(&self) -> PathBuf {
         self.dir.join(ROLLOUTS)
-    }
-
-    /// The log of patients that models play.
-    pub fn patients_path(&self) -> PathBuf {
-        self.dir.join(PATIENTS)
     }
 
     /// Whether the file system keeps other processes out of the folder; where not, only care does.

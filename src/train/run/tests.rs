@@ -197,19 +197,19 @@ fn a_folder_that_takes_no_writes_is_named() {
     }
 }
 
-#[test]
-fn the_log_of_patients_is_made_with_its_first_line_and_goes_on_like_the_others() {
+/// A log that is made with its first line goes on like the others; `push` adds a line to the one called `name`.
+fn made_with_its_first_line(name: &str, push: impl Fn(&mut RunDirectory, &str)) {
     let dir = tempfile::tempdir().unwrap();
     let mut run = RunDirectory::create_in(dir.path(), CONFIG, plain()).unwrap();
     let mut toy = Toy::new();
     toy.advance(&mut run).unwrap();
     toy.save(&mut run).unwrap();
-    let log = run.patients_path();
-    assert!(!log.exists(), "rules play the patients");
-    run.patient(&"two").unwrap();
+    let log = dir.path().join(name);
+    assert!(!log.exists(), "nothing to say");
+    push(&mut run, "two");
     toy.advance(&mut run).unwrap();
     toy.save(&mut run).unwrap();
-    run.patient(&"three").unwrap();
+    push(&mut run, "three");
     toy.advance(&mut run).unwrap();
     let read = || fs::read_to_string(&log).unwrap();
     assert_eq!(read(), "\"two\"\n\"three\"\n");
@@ -220,10 +220,16 @@ fn the_log_of_patients_is_made_with_its_first_line_and_goes_on_like_the_others()
     fs::write(&log, "\"two\"\n\"thr").unwrap();
     // What no checkpoint covers is cut off, so that nothing comes twice.
     let mut run = Resumed::hold(dir.path(), ResumeFrom::Newest, plain()).unwrap().take_up().unwrap();
-    run.patient(&"three").unwrap();
+    push(&mut run, "three");
     toy.advance(&mut run).unwrap();
     assert_eq!(read(), "\"two\"\n\"three\"\n");
     drop(run);
     Resumed::hold(dir.path(), ResumeFrom::Step(1), plain()).unwrap().take_up().unwrap();
     assert_eq!(read(), "");
+}
+
+#[test]
+fn logs_of_patients_and_rubrics_are_made_with_their_first_lines_and_go_on_like_the_others() {
+    made_with_its_first_line("patients.jsonl", |run, text| run.patient(&text).unwrap());
+    made_with_its_first_line("rubric.jsonl", |run, text| run.rubric_change(&text).unwrap());
 }
