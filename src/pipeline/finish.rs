@@ -289,7 +289,11 @@ fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
     let gap = steps.iter().filter_map(|step| Some(step.rl.as_ref()?.gap.max)).fold(0.0, f64::max);
     let trained = match config.model.adapter {
         Adapter::None => "all weights".to_owned(),
-        Adapter::Lora => format!("adapters of rank {}", config.model.lora.rank),
+        Adapter::Lora => {
+            let Lora { rank, targets, .. } = &config.model.lora;
+            let head = if targets.contains(&Projection::Head) { ", one of them on the output head" } else { "" };
+            format!("adapters of rank {rank}{head}")
+        }
     };
     RunFacts {
         name: config.name.clone(),
