@@ -14,7 +14,7 @@ use osler::data::consultation::Consultation;
 use osler::data::conversation::{DialogueFormat, DialogueTokens, pack};
 use osler::engine::{Engine, EngineOptions};
 use osler::eval::{HeldOut, evaluate};
-use osler::model::adapter::LowRankOptions;
+use osler::model::adapter::{LowRankOptions, Projection};
 use osler::model::build::WeightSource;
 use osler::model::config::{Architecture, ModelConfig, RopeScaling};
 use osler::model::decoder::{Decoder, DecoderWeights};
@@ -113,7 +113,7 @@ impl School {
         let Ok(weights) = DecoderWeights::read(&self.config, &mut Kept { source, float }, &FlexDevice);
         let mut decoder = Decoder::new(self.config.clone(), weights, DType::F32, FlexDevice);
         let options = LowRankOptions { rank: 4, alpha: 8.0 };
-        decoder.adapt(options, &mut |name, dims| adapter_values(5, name, dims));
+        decoder.adapt(options, &Projection::LAYER, &mut |name, dims| adapter_values(5, name, dims));
         decoder
     }
 

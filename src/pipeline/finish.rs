@@ -21,10 +21,11 @@ use crate::eval::{
     evaluate, render,
 };
 use crate::kernels::KernelBackend;
+use crate::model::adapter::Projection;
 use crate::rl::ReplySampling;
 use crate::rl::heldout::{PlayError, play};
 use crate::rubric::{Generator, RuleJudge};
-use crate::train::config::{Adapter, RunConfig, Stage};
+use crate::train::config::{Adapter, Lora, RunConfig, Stage};
 use crate::train::run::{Gain, Outcome, StepMetrics, Summary, read_metrics};
 
 /// Held-out consultations before reinforcement learning.
@@ -291,7 +292,8 @@ fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
         Adapter::None => "all weights".to_owned(),
         Adapter::Lora => {
             let Lora { rank, targets, .. } = &config.model.lora;
-            let head = if targets.contains(&Projection::Head) { ", one of them on the output head" } else { "" };
+            let head =
+                if targets.contains(&Projection::Head) { ", one of them on the output head" } else { "" };
             format!("adapters of rank {rank}{head}")
         }
     };

@@ -230,10 +230,17 @@ pub fn backward<B: KernelBackend>(
 
     // The gated MLP.
     let inner = B::swiglu(gate.clone(), up.clone());
-    let dinner = linear_backward(&name("mlp.down_proj"), (&layer.down_proj, *adapted), inner, dy.clone(), gradients);
+    let dinner =
+        linear_backward(&name("mlp.down_proj"), (&layer.down_proj, *adapted), inner, dy.clone(), gradients);
     let (dgate, dup) = B::swiglu_backward(gate, up, dinner);
-    let dsecond = linear_backward(&name("mlp.gate_proj"), (&layer.gate_proj, *adapted), second.clone(), dgate, gradients)
-        + linear_backward(&name("mlp.up_proj"), (&layer.up_proj, *adapted), second, dup, gradients);
+    let dsecond =
+        linear_backward(
+            &name("mlp.gate_proj"),
+            (&layer.gate_proj, *adapted),
+            second.clone(),
+            dgate,
+            gradients,
+        ) + linear_backward(&name("mlp.up_proj"), (&layer.up_proj, *adapted), second, dup, gradients);
     let (dmiddle, dw) = B::rms_norm_backward(middle, &layer.post_attention_layernorm, eps, dsecond);
     if !adapted {
         gradients.add(name("post_attention_layernorm.weight"), dw);
@@ -260,10 +267,25 @@ pub fn backward<B: KernelBackend>(
         let [n, heads, d] = x.dims();
         x.reshape([n, heads * d])
     };
-    let dnormed =
-        linear_backward(&name("self_attn.q_proj"), (&layer.q_proj, *adapted), normed.clone(), flat(dq), gradients)
-            + linear_backward(&name("self_attn.k_proj"), (&layer.k_proj, *adapted), normed.clone(), flat(dk), gradients)
-            + linear_backward(&name("self_attn.v_proj"), (&layer.v_proj, *adapted), normed, flat(dv), gradients);
+    let dnormed = linear_backward(
+        &name("self_attn.q_proj"),
+        (&layer.q_proj, *adapted),
+        normed.clone(),
+        flat(dq),
+        gradients,
+    ) + linear_backward(
+        &name("self_attn.k_proj"),
+        (&layer.k_proj, *adapted),
+        normed.clone(),
+        flat(dk),
+        gradients,
+    ) + linear_backward(
+        &name("self_attn.v_proj"),
+        (&layer.v_proj, *adapted),
+        normed,
+        flat(dv),
+        gradients,
+    );
     let (dx, dw) = B::rms_norm_backward(x, &layer.input_layernorm, eps, dnormed);
     if !adapted {
         gradients.add(name("input_layernorm.weight"), dw);

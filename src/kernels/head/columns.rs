@@ -173,15 +173,7 @@ pub fn loss<B: KernelBackend>(
         dhidden = dhidden + more;
         adapter = Some(found);
     }
-    HeadGradients {
-        log_probs,
-        entropies,
-        kls,
-        hidden: dhidden,
-        weight: dweight,
-        bias: dbias,
-        adapter,
-    }
+    HeadGradients { log_probs, entropies, kls, hidden: dhidden, weight: dweight, bias: dbias, adapter }
 }
 
 fn host<B: KernelBackend>(x: Tensor<B, 1>) -> Vec<f32> {

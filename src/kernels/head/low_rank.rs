@@ -104,11 +104,7 @@ impl<'a, B: KernelBackend> Narrow<'a, B> {
     }
 
     /// Once all columns were joined: the adapter's gradients, and what that of `hidden` `[n, hidden]` has more, in f32.
-    pub fn finish(
-        &self,
-        gathered: Gathered<B>,
-        hidden: Tensor<B, 2>,
-    ) -> (LowRankGradients<B>, Tensor<B, 2>) {
+    pub fn finish(&self, gathered: Gathered<B>, hidden: Tensor<B, 2>) -> (LowRankGradients<B>, Tensor<B, 2>) {
         let Gathered { dnarrow, b } = gathered;
         let dnarrow = dnarrow.unwrap_or_else(|| unreachable!("a vocabulary has columns")) * self.scale;
         let dnarrow = dnarrow.cast(self.rows.dtype());
