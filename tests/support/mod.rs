@@ -76,6 +76,11 @@ pub fn adapt<B: KernelBackend>(decoder: &mut Decoder<B>) {
     adapt_targets(decoder, &Projection::LAYER);
 }
 
+/// Every projection that may have an adapter.
+pub fn with_head() -> Vec<Projection> {
+    [&Projection::LAYER[..], &[Projection::Head]].concat()
+}
+
 /// The same of the projections `targets`.
 pub fn adapt_targets<B: KernelBackend>(decoder: &mut Decoder<B>, targets: &[Projection]) {
     let device = decoder.device().clone();
