@@ -251,11 +251,11 @@ fn two_continuations(model: &str) -> PackedBatch {
 
 #[test]
 fn every_tensors_gradient_predicts_what_a_small_step_does() {
-    use Projection::{Down, Head, LAYER, Q};
+    use Projection::{Down, Head, Q};
     // Of adapters that no peer has recorded: other architectures, heads of their own and tied ones, some of the projections.
     let adapters = [
-        ("qwen3_tiny", LAYER.to_vec()),
-        ("llama_bias_tiny", LAYER.to_vec()),
+        ("qwen3_tiny", Projection::LAYER.to_vec()),
+        ("llama_bias_tiny", Projection::LAYER.to_vec()),
         ("qwen3_tiny", with_head()),
         ("qwen2_tiny", with_head()),
         ("llama_bias_tiny", vec![Q, Down, Head]),

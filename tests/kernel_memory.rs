@@ -96,8 +96,7 @@ fn attention_takes_a_twentieth_of_materialised_scores_and_grows_with_the_tokens(
 fn the_grpo_loss_stays_below_its_bound_whatever_the_number_of_tokens() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (width, vocab) = (64, 32_768);
-    // With a reference there is a part of its logits, too.
-    // With an adapter there is once what it adds to such a part, and four more products of its width.
+    // With a reference there is a part of its logits, too; with an adapter, while logits are made, what it adds to the part.
     let ways = [(false, None, 200_000_000), (true, None, 270_000_000), (false, Some(16), 200_000_000)];
     for (compared, rank, most) in ways {
         let loss = |rows| grpo_loss(rows, width, vocab, compared, rank);

@@ -67,7 +67,22 @@ fn close(what: &str, found: &[f32], wanted: &[f32], bound: f32) {
 
 #[test]
 fn logits_and_gradients_are_those_of_peft() {
-    let bytes = std::fs::read(fixtures().join("lora_expected.safetensors")).unwrap();
+    let decoder = adapted("qwen2_tiny", Formula { bf16: false });
+    are_those_of_peft(&decoder, "lora_expected.safetensors", 2 * 7 * 3);
+}
+
+/// On a tied model: as in peft, the embedding is not adapted with the head.
+#[test]
+fn with_an_adapter_on_the_head_they_are_those_of_peft_too() {
+    let mut decoder = plain("qwen2_tiny", Formula { bf16: false });
+    assert!(decoder.config.tie_word_embeddings);
+    adapt_targets(&mut decoder, &with_head());
+    are_those_of_peft(&decoder, "lora_head_expected.safetensors", 2 * (7 * 3 + 1));
+}
+
+/// Logits, loss and the gradients, of which there are `count`, beside those that peft recorded in `file`.
+fn are_those_of_peft(decoder: &Decoder<Flex>, file: &str, count: usize) {
+    let bytes = std::fs::read(fixtures().join(file)).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut recorded: BTreeMap<String, Vec<f32>> = file
         .tensors()
@@ -76,21 +91,20 @@ fn logits_and_gradients_are_those_of_peft() {
             (name, t.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
         })
         .collect();
-    let decoder = adapted("qwen2_tiny", Formula { bf16: false });
     let prompts = &expected("qwen2_tiny")[1..];
     for (number, prompt) in (1..).zip(prompts) {
         let name = format!("p{number}.logits");
         let wanted = recorded.remove(&name).unwrap();
-        close(&name, &logits(&decoder, &prompt.ids), &wanted, 1e-5);
+        close(&name, &logits(decoder, &prompt.ids), &wanted, 1e-5);
         assert!(max_diff(&prompt.logits, &wanted) > 0.1, "the adapters hardly do anything");
     }
-    let (found, gradients) = loss(&decoder, &batch(prompts));
+    let (found, gradients) = loss(decoder, &batch(prompts));
     let wanted = f64::from(recorded.remove("loss").unwrap()[0]);
     assert!((found - wanted).abs() <= 1e-5 * wanted.abs(), "{found} {wanted}");
     // Nothing else has a gradient, so nothing else was computed or can change.
     let names: BTreeSet<&str> = gradients.iter().map(|(name, _)| name).collect();
     assert_eq!(names, recorded.keys().map(String::as_str).collect());
-    assert_eq!(names.len(), 2 * 7 * 3);
+    assert_eq!(names.len(), count);
     for (name, wanted) in &recorded {
         close(name, &host(gradients.get(name).unwrap().clone()), wanted, 1e-5);
     }
@@ -125,9 +139,10 @@ fn weights_in_bf16_give_the_gradients_of_their_values() {
 
 #[test]
 fn a_new_adapter_changes_nothing_and_a_merged_one_adds_the_same() {
-    use Projection::{Head, LAYER, Q, V};
+    use Projection::{Head, Q, V};
     // With the least that the adapters change of some logit.
-    let kinds = [(LAYER.to_vec(), 0.1), (with_head(), 0.1), (vec![Head], 0.1), (vec![Q, V], 1e-3)];
+    let kinds =
+        [(Projection::LAYER.to_vec(), 0.1), (with_head(), 0.1), (vec![Head], 0.1), (vec![Q, V], 1e-3)];
     for (model, (targets, least)) in
         TINY_MODELS.into_iter().flat_map(|it| kinds.clone().map(|kind| (it, kind)))
     {

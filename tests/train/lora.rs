@@ -137,7 +137,7 @@ fn learns(dir: &Path, base: &str, dtype: &str, head: bool) {
     let bundle = ModelBundle::open(&one.join("model")).unwrap();
     assert!(bundle.tokenizer().is_ok() && bundle.chat_template().unwrap().is_some());
     let tied = base == "tied";
-    assert_eq!(bundle.files.config.tie_word_embeddings, tied && !head);
+    assert_eq!(bundle.files.config().tie_word_embeddings, tied && !head);
     merged(
         &floats(&path.join("model.safetensors")),
         adapter,
