@@ -15,7 +15,7 @@ use osler::model::adapter::Projection;
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::train::{Gradients, Objective, PackedBatch, Target, forward_backward, forward_backward_beside};
 use serde::Deserialize;
-use support::{Formula, TINY_MODELS, adapt_targets, config, expected, fixtures, max_diff, with_head};
+use support::{Formula, TINY_MODELS, adapt, adapt_targets, config, expected, fixtures, max_diff, with_head};
 
 /// Numbers without a pattern, between -1 and 1.
 fn noise(seed: u32, count: usize) -> Vec<f32> {
