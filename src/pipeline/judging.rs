@@ -90,8 +90,8 @@ mod tests {
 
     use super::*;
     use crate::pipeline::Quiet;
-    use crate::train::config::least::LEAST;
     use crate::pipeline::casting::Casting;
+    use crate::train::config::least::LEAST;
 
     const MODEL: &str = r#"
 [models.a]

@@ -53,12 +53,12 @@ pub(super) fn linear_backward<B: KernelBackend>(
         let compute = x.dtype();
         return B::wide_product(dy.cast(compute), weight.clone().cast(compute));
     }
-    let weight = format!("{name}.weight");
-    let sum = match gradients.take(&weight) {
+    let learned = format!("{name}.weight");
+    let sum = match gradients.take(&learned) {
         Some(before) => B::add_products(before.reshape([dy.dims()[1], x.dims()[1]]), dy.clone(), x),
         None => B::product(dy.clone().transpose(), x),
     };
-    gradients.add(weight, sum);
+    gradients.add(learned, sum);
     if part.bias.is_some() {
         gradients.add(format!("{name}.bias"), dy.clone().sum_dim(0));
     }
