@@ -5,7 +5,7 @@ use super::error::ChatError;
 use super::message::Message;
 use super::model::{Asked, ChatModel, Listener, Part, SharedModel};
 use super::options::ChatOptions;
-use super::reply::Reply;
+use super::reply::{Reading, Reply};
 use super::together::together;
 
 /// A model of which every answer that is not there yet is given up once somebody says so. Threads may share it.
@@ -33,6 +33,10 @@ impl ChatModel for Halting<'_> {
 
     fn servers(&self) -> Vec<ServerFigures> {
         self.model.servers()
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        self.model.reading()
     }
 
     fn reply(

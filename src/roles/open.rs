@@ -139,6 +139,7 @@ fn clients(name: &str, served: &ServedModel) -> Result<Vec<Client>, OpenRolesErr
                 ..Limits::default()
             },
             cache: served.cache.clone(),
+            stream: served.stream,
             ..ClientSettings::new(url.clone(), &served.model)
         };
         Client::new(settings).map_err(|source| OpenRolesError::Client { name: name.to_owned(), source })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chat::client::ServerFigures;
-use crate::chat::{Asked, ChatError, ChatModel, ChatOptions, Listener, Message, Reply, SharedModel};
+use crate::chat::{Asked, ChatError, ChatModel, ChatOptions, Listener, Message, Reading, Reply, SharedModel};
 use crate::train::config::ReplySettings;
 
 /// A model whose replies are made as the configuration says, whatever else is asked for.
@@ -44,6 +44,10 @@ impl ChatModel for Set {
 
     fn servers(&self) -> Vec<ServerFigures> {
         self.model.servers()
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        self.model.reading()
     }
 
     fn reply(
