@@ -258,6 +258,21 @@ mod tests {
     }
 
     #[test]
+    fn a_served_model_streams_where_its_entry_says_so() {
+        for (line, stream) in [("", false), ("stream = true\n", true)] {
+            let text = format!(
+                "[models.b]\nserver = 'http://127.0.0.1:1'\nmodel = 'm'\n{line}[roles]\njudge = 'b'\n"
+            );
+            let roles = roles(&text);
+            let (_, name, ModelSource::Served(served)) = roles.played().next().unwrap() else {
+                panic!("it is on a server");
+            };
+            let clients = clients(name, served).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((clients.len(), clients[0].settings().stream), (1, stream));
+        }
+    }
+
+    #[test]
     fn what_cannot_be_had_is_named() {
         let keyed = "[models.b]\nserver = 'https://a.example.org'\nmodel = 'm'\nkey_env = 'OSLER_NO_SUCH_KEY'\n[roles]\njudge = 'b'\n";
         let error = refused(keyed);

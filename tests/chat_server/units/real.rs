@@ -37,7 +37,7 @@ fn refused(error: &ChatError) -> String {
 /// The patient's answer with these units, in a line.
 fn answered(units: Units<'_>) -> String {
     let script = script();
-    let settings = Settings { again: 0, thinking: 0, ..Settings::default() };
+    let settings = Settings { again: 0, ..Settings::default() };
     let patient =
         PlayedPatient::new(&script, Limits::default(), units, Prompts::bundled(), 7).with_settings(settings);
     let mut consultation = patient.open();
