@@ -11,10 +11,11 @@ use osler::kernels::head::Derivative;
 use osler::kernels::{
     AdamWStep, AttentionShape, KernelBackend, Segment, activation, adamw, attention, norm, softmax,
 };
+use osler::model::adapter::Projection;
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::train::{Gradients, Objective, PackedBatch, Target, forward_backward, forward_backward_beside};
 use serde::Deserialize;
-use support::{Formula, TINY_MODELS, adapt, config, expected, fixtures, max_diff};
+use support::{Formula, TINY_MODELS, adapt, adapt_targets, config, expected, fixtures, max_diff, with_head};
 
 /// Numbers without a pattern, between -1 and 1.
 fn noise(seed: u32, count: usize) -> Vec<f32> {
@@ -250,13 +251,27 @@ fn two_continuations(model: &str) -> PackedBatch {
 
 #[test]
 fn every_tensors_gradient_predicts_what_a_small_step_does() {
-    // Of adapters on the architectures whose gradients no peer has recorded.
-    let adapters = [("qwen3_tiny", true), ("llama_bias_tiny", true)];
-    for (model, adapters) in TINY_MODELS.map(|model| (model, false)).into_iter().chain(adapters) {
+    use Projection::{Down, Head, Q};
+    // Of adapters that no peer has recorded: other architectures, heads of their own and tied ones, some of the projections.
+    let adapters = [
+        ("qwen3_tiny", Projection::LAYER.to_vec()),
+        ("llama_bias_tiny", Projection::LAYER.to_vec()),
+        ("qwen3_tiny", with_head()),
+        ("qwen2_tiny", with_head()),
+        ("llama_bias_tiny", vec![Q, Down, Head]),
+        ("qwen2_wide_tiny", vec![Q, Down]),
+        ("qwen3_tiny", vec![Head]),
+    ];
+    for (model, targets) in TINY_MODELS.map(|model| (model, Vec::new())).into_iter().chain(adapters) {
         let batch = two_continuations(model);
         let mut decoder = formula(model);
-        if adapters {
-            adapt(&mut decoder);
+        adapt_targets(&mut decoder, &targets);
+        let layers = decoder.config.num_hidden_layers;
+        if !targets.is_empty() {
+            // Nothing else has a gradient, so nothing else was computed or can change.
+            let head = usize::from(targets.contains(&Head));
+            let adapters = 2 * ((targets.len() - head) * layers + head);
+            assert_eq!(weighted(&decoder, &batch).1.iter().count(), adapters, "{model}, {targets:?}");
         }
         predicts(model, &mut decoder, |decoder| weighted(decoder, &batch));
     }
@@ -264,9 +279,11 @@ fn every_tensors_gradient_predicts_what_a_small_step_does() {
 
 #[test]
 fn the_gradient_of_a_divergence_predicts_what_a_small_step_does() {
-    for model in TINY_MODELS {
+    let adapters = [("qwen3_tiny", with_head()), ("qwen2_tiny", with_head())];
+    for (model, targets) in TINY_MODELS.map(|model| (model, Vec::new())).into_iter().chain(adapters) {
         let batch = two_continuations(model);
         let mut decoder = formula(model);
+        adapt_targets(&mut decoder, &targets);
         let reference = decoder.clone();
         let start = held(&decoder, &reference, &batch);
         assert_eq!(start.2.kls, vec![0.0; batch.targets.len()], "{model} is not apart from itself");
@@ -274,7 +291,7 @@ fn the_gradient_of_a_divergence_predicts_what_a_small_step_does() {
             assert!(values(gradient.clone()).iter().all(|&x| x == 0.0), "{model}, {name}");
         }
         let mut seed = 100;
-        decoder.visit_parameters(&mut |_, mut parameter| {
+        decoder.visit_trained(&mut |_, mut parameter| {
             seed += 1;
             let count: usize = parameter.dims().iter().product();
             let change = tensor(noise(seed, count), [count]) * 0.05;

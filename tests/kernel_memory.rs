@@ -59,7 +59,7 @@ static THREADS: LazyLock<ThreadPool> = LazyLock::new(|| {
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     pool.install(|| {
         attention(512, 2, 64, false);
-        grpo_loss(1024, 64, 512, true);
+        grpo_loss(1024, 64, 512, true, Some(4));
     });
     pool
 });
@@ -96,9 +96,11 @@ fn attention_takes_a_twentieth_of_materialised_scores_and_grows_with_the_tokens(
 fn the_grpo_loss_stays_below_its_bound_whatever_the_number_of_tokens() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (width, vocab) = (64, 32_768);
-    // With a reference there is a part of its logits, too.
-    for (compared, most) in [(false, 200_000_000), (true, 270_000_000)] {
-        let [few, many] = [1024, 4096].map(|rows| above(|| grpo_loss(rows, width, vocab, compared)));
+    // With a reference there is a part of its logits, too; with an adapter, while logits are made, what it adds to the part.
+    let ways = [(false, None, 200_000_000), (true, None, 270_000_000), (false, Some(16), 200_000_000)];
+    for (compared, rank, most) in ways {
+        let loss = |rows| grpo_loss(rows, width, vocab, compared, rank);
+        let [few, many] = [1024, 4096].map(|rows| above(|| loss(rows)));
         let logits = 4096 * vocab * size_of::<f32>();
         assert!(many < most && most < logits, "{many} bytes; all logits are {logits}");
         // What grows: the gradient of the hidden rows in its parts and joined, targets and log-probs.

@@ -21,5 +21,5 @@ pub use halting::Halting;
 pub use message::{Message, Role};
 pub use model::{Asked, ChatModel, Listener, Part, SharedModel};
 pub use options::{ChatOptions, ConversationKey};
-pub use reply::{Finish, Reply, Usage};
+pub use reply::{Finish, Reading, Reply, Usage};
 pub use schema::ReplySchema;

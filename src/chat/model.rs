@@ -6,7 +6,7 @@ use crate::chat::client::ServerFigures;
 use crate::chat::error::ChatError;
 use crate::chat::message::Message;
 use crate::chat::options::ChatOptions;
-use crate::chat::reply::Reply;
+use crate::chat::reply::{Reading, Reply};
 
 /// A model that several roles, and threads, may ask.
 pub type SharedModel = Arc<dyn ChatModel + Send + Sync>;
@@ -49,6 +49,11 @@ pub trait ChatModel {
     fn servers(&self) -> Vec<ServerFigures> {
         self.inner().map(|inner| inner.servers()).unwrap_or_default()
     }
+
+    /// What reading conversations took so far; `None` of a model whose work is not seen from here.
+    fn reading(&self) -> Option<Reading> {
+        self.inner().and_then(|inner| inner.reading())
+    }
 }
 
 /// A conversation to be answered, and how.
@@ -84,5 +89,16 @@ impl Listener for () {
 
     fn stopped(&mut self) -> bool {
         false
+    }
+}
+
+/// Hears nothing, and stops when the other one does.
+pub(in crate::chat) struct Silent<'a>(pub &'a mut dyn Listener);
+
+impl Listener for Silent<'_> {
+    fn hear(&mut self, _: Part<'_>) {}
+
+    fn stopped(&mut self) -> bool {
+        self.0.stopped()
     }
 }

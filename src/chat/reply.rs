@@ -57,3 +57,39 @@ impl std::ops::AddAssign for Usage {
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
     }
 }
+
+/// What reading conversations took a model of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Reading {
+    /// Tokens that were read; those that it had read before are not among them.
+    pub tokens: u64,
+    /// Seconds that this took. A step that writes too is shared out by its tokens.
+    pub seconds: f64,
+}
+
+impl Reading {
+    /// Tokens read a second; `None` where nothing was read.
+    pub fn tokens_per_second(self) -> Option<f64> {
+        (self.tokens > 0 && self.seconds > 0.0).then(|| self.tokens as f64 / self.seconds)
+    }
+
+    /// What came since it was `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            tokens: self.tokens.saturating_sub(earlier.tokens),
+            seconds: (self.seconds - earlier.seconds).max(0.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_of_what_was_read() {
+        let (earlier, now) = (Reading { tokens: 100, seconds: 1.0 }, Reading { tokens: 400, seconds: 2.5 });
+        assert_eq!(now.since(earlier).tokens_per_second(), Some(200.0));
+        assert_eq!(now.since(now).tokens_per_second(), None);
+    }
+}

@@ -7,10 +7,14 @@ use serde_json::Value;
 
 use crate::chat::error::{ChatError, excerpt};
 use crate::chat::message::{Message, Role};
-use crate::chat::model::{ChatModel, Listener, Part};
+use crate::chat::model::{ChatModel, Listener, Silent};
 use crate::chat::options::ChatOptions;
 use crate::chat::reply::{Finish, Reply};
 use crate::chat::schema::ReplySchema;
+
+/// The most characters of a reply that could not be read which its model is shown again: more than any unit's reply has. A server that
+/// sends megabytes is not sent them back, once for each time that it is asked again.
+const MOST_SHOWN: usize = 20_000;
 
 /// A reply and the JSON it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,17 +71,6 @@ pub fn ask(
     }
 }
 
-/// Hears nothing, and stops when asked to.
-struct Silent<'a>(&'a mut dyn Listener);
-
-impl Listener for Silent<'_> {
-    fn hear(&mut self, _: Part<'_>) {}
-
-    fn stopped(&mut self) -> bool {
-        self.0.stopped()
-    }
-}
-
 /// What is asked for, in words.
 fn rules(schema: Option<&ReplySchema>) -> String {
     let plain = "Reply with one JSON value and nothing else, no explanation and no code fence.";
@@ -95,8 +88,18 @@ pub(crate) fn correct(
     schema: Option<&ReplySchema>,
 ) {
     let rules = rules(schema);
-    conversation.push(Message::assistant(reply.message.content));
+    conversation.push(Message::assistant(shown(reply.message.content)));
     conversation.push(Message::user(format!("That cannot be read: {problem}. {rules}")));
+}
+
+/// A reply's content, or its beginning where it is very long.
+fn shown(mut content: String) -> String {
+    if let Some((end, _)) = content.char_indices().nth(MOST_SHOWN) {
+        content.truncate(end);
+        content.push_str(" ..");
+        content.shrink_to_fit();
+    }
+    content
 }
 
 /// Adds the rules to the last message of the user: some templates take no system message, and none takes two users in a row.
@@ -219,6 +222,12 @@ mod tests {
         let parrot = Parrot::new(true, &[Err(()), GOOD]);
         assert_eq!(asked(&parrot, 0).unwrap(), json!({"met": true}));
         assert!(parrot.asked.borrow()[1][0].content.contains("JSON schema"));
+    }
+
+    #[test]
+    fn a_flood_is_not_sent_back() {
+        assert_eq!(shown("é".repeat(MOST_SHOWN)), "é".repeat(MOST_SHOWN));
+        assert_eq!(shown("é".repeat(MOST_SHOWN + 1)), format!("{} ..", "é".repeat(MOST_SHOWN)));
     }
 
     #[test]

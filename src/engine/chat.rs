@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::chat::{Asked, ChatError, ChatModel, ChatOptions, Finish, Listener, Message, Part, Reply, Usage};
+use crate::chat::{
+    Asked, ChatError, ChatModel, ChatOptions, Finish, Listener, Message, Part, Reading, Reply, Usage,
+};
 use crate::data::{
     ChatTemplate, RenderOptions, ThinkingMode, ThinkingPart, ThinkingSplitter, Tokenizer, split_thinking,
 };
@@ -173,6 +175,10 @@ impl Writing {
 impl ChatModel for EngineChat {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        self.shared().ok().map(|shared| shared.engine.reading())
     }
 
     fn reply(

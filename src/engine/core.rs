@@ -8,9 +8,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use burn::tensor::Tensor;
 
+use crate::chat::Reading;
 use crate::data::{StopMatcher, TextStream, Tokenizer};
 use crate::engine::blocks::{BlockAllocator, Reservation};
 use crate::engine::error::{EngineError, RequestError};
@@ -57,6 +59,7 @@ pub struct Engine<B: KernelBackend> {
     running: Vec<Group>,
     finished: BTreeMap<RequestId, Finished>,
     next_id: u64,
+    reading: Reading,
 }
 
 /// A request that nobody has taken the outputs of.
@@ -78,6 +81,8 @@ struct Step {
     tokens: Vec<u32>,
     positions: Vec<u32>,
     batch: CacheBatch,
+    /// How many of the tokens are of prompts.
+    read: usize,
     /// Batch rows whose logits are wanted, and by whom.
     rows: Vec<(usize, Row)>,
 }
@@ -120,6 +125,7 @@ impl<B: KernelBackend> Engine<B> {
             running: Vec::new(),
             finished: BTreeMap::new(),
             next_id: 0,
+            reading: Reading::default(),
         })
     }
 
@@ -176,6 +182,7 @@ impl<B: KernelBackend> Engine<B> {
     }
 
     fn step_on_pool(&mut self) -> Vec<Event> {
+        let begun = Instant::now();
         self.admit();
         let step = self.plan_step();
         if step.tokens.is_empty() {
@@ -196,6 +203,9 @@ impl<B: KernelBackend> Engine<B> {
             }
         }
         self.retire();
+        let share = step.read as f64 / step.tokens.len() as f64;
+        self.reading.tokens += step.read as u64;
+        self.reading.seconds += share * begun.elapsed().as_secs_f64();
         events
     }
 
@@ -218,6 +228,11 @@ impl<B: KernelBackend> Engine<B> {
     pub fn cached_tokens(&self, id: RequestId) -> usize {
         let running = || self.running.iter().find(|group| group.id == id).map(|group| group.cached);
         self.finished.get(&id).map(|finished| finished.cached).or_else(running).unwrap_or(0)
+    }
+
+    /// What reading prompts took so far. A step's time is shared out by its tokens.
+    pub fn reading(&self) -> Reading {
+        self.reading
     }
 
     /// Drops a request wherever it is.
@@ -303,6 +318,7 @@ impl<B: KernelBackend> Engine<B> {
             let (prompt, start) = (&group.request.prompt, group.prefilled);
             let end = prompt.len().min(start + room);
             step.add(&prompt[start..end], start, &group.samples[0].blocks);
+            step.read += end - start;
             self.blocks.set_computed(&group.nodes[start / BLOCK_TOKENS..end / BLOCK_TOKENS]);
             group.prefilled = end;
             if group.is_prefilled() {

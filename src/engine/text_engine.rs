@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::chat::Reading;
 use crate::engine::core::Engine;
 use crate::engine::error::RequestError;
 use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
@@ -27,6 +28,8 @@ pub trait TextEngine: Send {
     /// Prompt tokens of a request that were not computed for it, since the same beginning was there: so far, or in all once it is
     /// finished. 0 after its outputs were taken.
     fn cached_tokens(&self, id: RequestId) -> usize;
+    /// What reading prompts took so far. A step's time is shared out by its tokens.
+    fn reading(&self) -> Reading;
     /// Drops a request wherever it is.
     fn cancel(&mut self, id: RequestId);
     /// Natural log-probability of each id given those before it; `None` for the first.
@@ -60,6 +63,10 @@ impl<B: KernelBackend> TextEngine for Engine<B> {
 
     fn cached_tokens(&self, id: RequestId) -> usize {
         Engine::cached_tokens(self, id)
+    }
+
+    fn reading(&self) -> Reading {
+        Engine::reading(self)
     }
 
     fn cancel(&mut self, id: RequestId) {

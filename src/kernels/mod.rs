@@ -23,4 +23,4 @@ pub mod softmax;
 pub use adamw::AdamWStep;
 pub use attention::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
 pub use backend::KernelBackend;
-pub use linear::{LinearWeights, Matrix};
+pub use linear::{AdaptedWeights, LinearWeights, LowRankWeights, Matrix};

@@ -1,15 +1,15 @@
 //! Low-rank adapters (LoRA: Hu et al. 2021, arXiv 2106.09685). A projection `x W^T + b` becomes
 //! `x W^T + b + (alpha / r) (x A^T) B^T`; `W` and `b` are frozen, `A` `[r, in]` and `B` `[out, r]` are trained.
 //!
-//! The sum is formed where a projection is computed (`products` in `layer.rs`), so sampling and training run the
+//! The sum is formed where a projection is computed ([`products`](crate::kernels::linear::low_rank::products)), so sampling and training run the
 //! same operations on the same numbers. Adapters are never merged into the weights while a model is trained.
 
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
-use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+use crate::kernels::{KernelBackend, LowRankWeights, Matrix};
 use crate::model::decoder::Decoder;
-use crate::model::layer::Linear;
-use crate::model::parameters::Parameter;
+use crate::model::layer::{DecoderLayer, Linear};
+use crate::model::parameters::{HEAD, Parameter};
 
 /// How large an adapter is, and how much it adds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +27,51 @@ impl LowRankOptions {
     }
 }
 
+/// A projection that may have an adapter: one of each layer's, or the output head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Projection {
+    /// Queries.
+    Q,
+    /// Keys.
+    K,
+    /// Values.
+    V,
+    /// What attention gives.
+    O,
+    /// The gate of the MLP.
+    Gate,
+    /// What it gates.
+    Up,
+    /// Back to the residual stream.
+    Down,
+    /// The output head.
+    Head,
+}
+
+impl Projection {
+    /// Those of a layer.
+    pub const LAYER: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+
+    /// Its name in checkpoints, the last part of a tensor's, and in peft's `target_modules`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q => "q_proj",
+            Self::K => "k_proj",
+            Self::V => "v_proj",
+            Self::O => "o_proj",
+            Self::Gate => "gate_proj",
+            Self::Up => "up_proj",
+            Self::Down => "down_proj",
+            Self::Head => HEAD,
+        }
+    }
+
+    /// Whether `path`, like `model.layers.0.self_attn.q_proj`, names one of this kind.
+    fn is(self, path: &str) -> bool {
+        path.rsplit('.').next() == Some(self.name())
+    }
+}
+
 /// The adapter of a projection `[out, in]`: in f32, whatever the projection is kept in.
 #[derive(Debug, Clone)]
 pub struct LowRank<B: Backend> {
@@ -39,17 +84,9 @@ pub struct LowRank<B: Backend> {
 }
 
 impl<B: Backend> LowRank<B> {
-    /// `A` as kernels take it, to be multiplied with the projection's own input.
-    pub fn narrow(&self) -> LinearWeights<'_, B> {
-        LinearWeights { weight: &self.a, bias: None }
-    }
-}
-
-impl<B: KernelBackend> LowRank<B> {
-    /// What the adapter adds `[n, out]`, from `x A^T` `[n, r]`.
-    pub fn widen(&self, narrow: Tensor<B, 2>) -> Tensor<B, 2> {
-        let wide = LinearWeights { weight: &self.b, bias: None };
-        B::linear_group(narrow * self.scale, &[wide]).swap_remove(0)
+    /// Both matrices as kernels take them.
+    pub fn weights(&self) -> LowRankWeights<'_, B> {
+        LowRankWeights { a: &self.a, b: &self.b, scale: self.scale }
     }
 }
 
@@ -66,14 +103,29 @@ impl<B: KernelBackend> Linear<B> {
 }
 
 impl<B: KernelBackend> Decoder<B> {
-    /// Gives each projection of each layer an adapter, in place of one that it has. `first` makes the values of `A`, given its
-    /// name and `[r, in]`; `B` is zero, so that the model computes what it did before.
+    /// Gives each projection of the kinds `targets` an adapter, in place of one that it has. `first` makes the values of `A`, given
+    /// its name and `[r, in]`; `B` is zero, so that the model computes what it did before.
+    ///
+    /// A head that is the embedding becomes one of its own (`config` says so from then on) with the embedding's values, which
+    /// the two go on sharing in memory: the adapter is the head's alone, as it is in peft.
     ///
     /// # Panics
     /// If `first` does not give `r * in` values.
-    pub fn adapt(&mut self, options: LowRankOptions, first: &mut dyn FnMut(&str, [usize; 2]) -> Vec<f32>) {
+    pub fn adapt(
+        &mut self,
+        options: LowRankOptions,
+        targets: &[Projection],
+        first: &mut dyn FnMut(&str, [usize; 2]) -> Vec<f32>,
+    ) {
+        if targets.contains(&Projection::Head) && self.lm_head.is_none() {
+            self.lm_head = Some(Linear::new(self.embed_tokens.clone(), None));
+            self.config.tie_word_embeddings = false;
+        }
         let device = self.device().clone();
         self.visit_projections(&mut |name, part| {
+            if !targets.iter().any(|target| target.is(name)) {
+                return;
+            }
             let [out, input] = part.weight.dims();
             let dims = [options.rank, input];
             let values = TensorData::new(first(&a_name(name), dims), dims);
@@ -89,7 +141,8 @@ impl<B: KernelBackend> Decoder<B> {
 impl<B: Backend> Decoder<B> {
     /// Whether projections have adapters, which then are all that is trained.
     pub fn is_adapted(&self) -> bool {
-        self.layers.iter().any(|layer| layer.q_proj.adapter.is_some())
+        let head = self.lm_head.as_ref().is_some_and(|head| head.adapter.is_some());
+        head || self.layers.iter().any(DecoderLayer::is_adapted)
     }
 
     /// Calls `visit` with `A` and `B` of each adapter, under the projection's name followed by `.lora_A.weight` and

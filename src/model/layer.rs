@@ -2,7 +2,8 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+use crate::kernels::linear::low_rank;
+use crate::kernels::{AdaptedWeights, KernelBackend, Matrix};
 use crate::model::adapter::LowRank;
 use crate::model::config::ModelConfig;
 use crate::model::rotary::RotaryTables;
@@ -24,9 +25,10 @@ impl<B: Backend> Linear<B> {
         Self { weight, bias, adapter: None }
     }
 
-    /// Weight and bias as kernels take them.
-    pub fn weights(&self) -> LinearWeights<'_, B> {
-        LinearWeights { weight: &self.weight, bias: self.bias.as_ref() }
+    /// Weight, bias and adapter as kernels take them.
+    pub fn weights(&self) -> AdaptedWeights<'_, B> {
+        let adapter = self.adapter.as_ref().map(LowRank::weights);
+        AdaptedWeights { weight: &self.weight, bias: self.bias.as_ref(), adapter }
     }
 }
 
@@ -38,27 +40,12 @@ impl<B: KernelBackend> Linear<B> {
     }
 }
 
-/// Products of one input with several projections and the `A` of their adapters, in one call so that a backend can share its
-/// work.
+/// One input through several projections and their adapters, see [`low_rank::products`].
 pub(crate) fn products<B: KernelBackend, const N: usize>(
     x: Tensor<B, 2>,
     parts: [&Linear<B>; N],
 ) -> [Tensor<B, 2>; N] {
-    let adapters = || parts.iter().filter_map(|part| part.adapter.as_ref());
-    let group: Vec<LinearWeights<'_, B>> =
-        parts.iter().map(|part| part.weights()).chain(adapters().map(LowRank::narrow)).collect();
-    let mut outputs = B::linear_group(x, &group);
-    let mut narrow = outputs.split_off(N).into_iter();
-    let mut outputs = outputs.into_iter();
-    // `linear_group` returns one output a part, by contract.
-    let one = || unreachable!("one output a part");
-    std::array::from_fn(|part| {
-        let y = outputs.next().unwrap_or_else(one);
-        match &parts[part].adapter {
-            Some(adapter) => y + adapter.widen(narrow.next().unwrap_or_else(one)),
-            None => y,
-        }
-    })
+    low_rank::products(x, parts.map(Linear::weights).each_ref())
 }
 
 /// The weights of one layer, under their Hugging Face names.
@@ -98,6 +85,19 @@ pub struct Projected<B: Backend> {
     pub k: Tensor<B, 3>,
     /// Values.
     pub v: Tensor<B, 3>,
+}
+
+impl<B: Backend> DecoderLayer<B> {
+    /// Its projections, in the order of [`Projection::LAYER`](crate::model::adapter::Projection::LAYER).
+    pub fn projections(&self) -> [&Linear<B>; 7] {
+        let Self { q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, .. } = self;
+        [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]
+    }
+
+    /// Whether a projection has an adapter.
+    pub fn is_adapted(&self) -> bool {
+        self.projections().iter().any(|part| part.adapter.is_some())
+    }
 }
 
 impl<B: KernelBackend> DecoderLayer<B> {

@@ -6,6 +6,9 @@ use crate::kernels::Matrix;
 use crate::model::decoder::Decoder;
 use crate::model::layer::{DecoderLayer, Linear};
 
+/// The output head where it is not the embedding.
+pub(crate) const HEAD: &str = "lm_head";
+
 /// One tensor of a model, flat.
 pub enum Parameter<'a, B: Backend> {
     /// A norm or a bias.
@@ -49,7 +52,8 @@ impl<B: Backend> Parameter<'_, B> {
 }
 
 impl<B: Backend> Decoder<B> {
-    /// Calls `visit` with every projection of every layer, under names like `model.layers.0.self_attn.q_proj`.
+    /// Calls `visit` with every projection of every layer, under names like `model.layers.0.self_attn.q_proj`, and with the
+    /// output head where it is not the embedding.
     pub fn visit_projections(&mut self, visit: &mut dyn FnMut(&str, &mut Linear<B>)) {
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let parts = [
@@ -64,6 +68,9 @@ impl<B: Backend> Decoder<B> {
             for (part, projection) in parts {
                 visit(&format!("model.layers.{index}.{part}"), projection);
             }
+        }
+        if let Some(head) = &mut self.lm_head {
+            visit(HEAD, head);
         }
     }
 

@@ -21,8 +21,6 @@ use crate::train::run::{RunDirectory, RunError};
 pub const ADAPTER: &str = "adapter";
 /// What peft calls the model that adapters are put on.
 const PREFIX: &str = "base_model.model.";
-/// The projections that have adapters.
-const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 /// Writes the adapters of `policy` into the run's folder, each file whole or not at all, the configuration last.
 pub(super) fn export_adapter<B: KernelBackend>(
@@ -54,6 +52,7 @@ pub(super) fn export_adapter<B: KernelBackend>(
 
 /// peft's own configuration of such adapters; `base` is the model they belong on, where it has files.
 fn peft_config(lora: &Lora, base: Option<&Path>) -> String {
+    let targets: Vec<&str> = lora.targets.iter().map(|target| target.name()).collect();
     let config = json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -61,7 +60,7 @@ fn peft_config(lora: &Lora, base: Option<&Path>) -> String {
         "r": lora.rank,
         "lora_alpha": lora.alpha,
         "lora_dropout": 0.0,
-        "target_modules": PROJECTIONS,
+        "target_modules": targets,
         "bias": "none",
         "fan_in_fan_out": false,
         "use_rslora": false,

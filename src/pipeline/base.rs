@@ -57,9 +57,10 @@ pub(super) fn policy<B: KernelBackend>(
     let mut decoder = Decoder::<B>::new(model.clone(), weights, compute, device);
     let (mut bytes, mut base) = (total, None);
     if config.model.adapter == Adapter::Lora {
-        let Lora { rank, alpha } = config.model.lora;
+        let Lora { rank, alpha, ref targets } = config.model.lora;
         let seed = seed_of(config.seed, Draws::Adapters);
-        decoder.adapt(LowRankOptions { rank, alpha }, &mut |name, dims| adapter_values(seed, name, dims));
+        let options = LowRankOptions { rank, alpha };
+        decoder.adapt(options, targets, &mut |name, dims| adapter_values(seed, name, dims));
         bytes += Memory::adapter_bytes(config, model);
         base = Some(checksum);
     }

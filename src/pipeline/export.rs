@@ -25,7 +25,8 @@ pub(super) fn export<B: KernelBackend>(
     watch: &mut dyn Watch,
 ) -> Result<(), PipelineError> {
     let file = |name: &str, contents: Vec<u8>| TextFile { name: name.to_owned(), contents };
-    let (model, dtype) = (&prepared.model, prepared.config.model.dtype);
+    // The policy's own configuration: a head that was the embedding and has an adapter is written as one of its own.
+    let (model, dtype) = (&policy.decoder().config, prepared.config.model.dtype);
     let mut files = vec![file("config.json", model.to_hf_json(dtype).into_bytes())];
     files.extend(model.to_generation_json().map(|text| file("generation_config.json", text.into_bytes())));
     files.extend(prepared.tokenizer.files().map(|(name, contents)| file(name, contents.to_vec())));

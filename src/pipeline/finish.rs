@@ -23,12 +23,13 @@ use crate::eval::{
     Bootstrap, Evaluated, Evaluation, ReportData, RunFacts, Series, TimeShare, Yardstick, evaluate, render,
 };
 use crate::kernels::KernelBackend;
+use crate::model::adapter::Projection;
 use crate::rl::ReplySampling;
 use crate::rl::heldout::{PlayError, play_with};
 use crate::rubric::{Generator, RuleJudge};
 use crate::sim::TurnLog;
 use crate::sim::played::{TurnCounts, UnitNames};
-use crate::train::config::{Adapter, RunConfig, Stage};
+use crate::train::config::{Adapter, Lora, RunConfig, Stage};
 use crate::train::run::{Gain, Outcome, StepMetrics, Summary, read_metrics};
 
 /// Held-out consultations before reinforcement learning.
@@ -337,7 +338,12 @@ fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
     let gap = steps.iter().filter_map(|step| Some(step.rl.as_ref()?.gap.max)).fold(0.0, f64::max);
     let trained = match config.model.adapter {
         Adapter::None => "all weights".to_owned(),
-        Adapter::Lora => format!("adapters of rank {}", config.model.lora.rank),
+        Adapter::Lora => {
+            let Lora { rank, targets, .. } = &config.model.lora;
+            let head =
+                if targets.contains(&Projection::Head) { ", one of them on the output head" } else { "" };
+            format!("adapters of rank {rank}{head}")
+        }
     };
     let mut facts = vec![
         fact("model", model.architecture.class_name().to_owned()),

@@ -13,7 +13,7 @@ use crate::engine::measure::MadeUpWeights;
 use crate::engine::open::Precision;
 use crate::engine::{Engine, EngineError, EngineOptions};
 use crate::kernels::{BLOCK_TOKENS, KernelBackend};
-use crate::model::adapter::LowRankOptions;
+use crate::model::adapter::{LowRankOptions, Projection};
 use crate::model::config::{FloatType, ModelConfig};
 use crate::model::decoder::{Decoder, DecoderWeights};
 use crate::rl::fragments::{FragmentError, fragment};
@@ -162,7 +162,7 @@ fn policy<B: KernelBackend>(
     let mut decoder = Decoder::<B>::new(config.clone(), weights, precision.compute, device);
     if let Some(rank) = lora_rank {
         let options = LowRankOptions { rank, alpha: rank as f64 };
-        decoder.adapt(options, &mut |name, dims| adapter_values(1, name, dims));
+        decoder.adapt(options, &Projection::LAYER, &mut |name, dims| adapter_values(1, name, dims));
     }
     let sequences = shape.prompts.saturating_mul(shape.group_size);
     // Blocks are whole, and a sequence may have a prompt's and its own partial one.

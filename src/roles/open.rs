@@ -139,6 +139,7 @@ fn clients(name: &str, served: &ServedModel) -> Result<Vec<Client>, OpenRolesErr
                 ..Limits::default()
             },
             cache: served.cache.clone(),
+            stream: served.stream,
             ..ClientSettings::new(url.clone(), &served.model)
         };
         Client::new(settings).map_err(|source| OpenRolesError::Client { name: name.to_owned(), source })
@@ -254,6 +255,21 @@ mod tests {
         assert_eq!(opened.model(Role::Policy).map(|model| model.name()), Some("m"));
         assert!(opened.model(Role::Patient).is_none() && opened.notes.is_empty());
         assert_eq!(opened.options, RoleOptions::default());
+    }
+
+    #[test]
+    fn a_served_model_streams_where_its_entry_says_so() {
+        for (line, stream) in [("", false), ("stream = true\n", true)] {
+            let text = format!(
+                "[models.b]\nserver = 'http://127.0.0.1:1'\nmodel = 'm'\n{line}[roles]\njudge = 'b'\n"
+            );
+            let roles = roles(&text);
+            let (_, name, ModelSource::Served(served)) = roles.played().next().unwrap() else {
+                panic!("it is on a server");
+            };
+            let clients = clients(name, served).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((clients.len(), clients[0].settings().stream), (1, stream));
+        }
     }
 
     #[test]

@@ -5,12 +5,14 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use crate::kernels::head::{self, Derivative, HeadInput, Reference};
+use crate::kernels::head::{self, Derivative, HeadInput, LowRankGradients, Reference};
 use crate::kernels::parallel::on_pool;
 use crate::kernels::{KernelBackend, Segment};
+use crate::model::adapter::{a_name, b_name};
 use crate::model::config::ModelConfig;
 use crate::model::decoder::Decoder;
-use crate::model::layer::Linear;
+use crate::model::layer::{DecoderLayer, Linear};
+use crate::model::parameters::HEAD;
 use crate::train::gradients::Gradients;
 use crate::train::layer::{self, LayerContext};
 
@@ -173,7 +175,7 @@ fn predicting<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch) -> Te
 /// The output head with its name: the embedding's where they are tied.
 fn head_of<B: KernelBackend>(decoder: &Decoder<B>) -> (&'static str, Linear<B>) {
     match &decoder.lm_head {
-        Some(head) => ("lm_head", head.clone()),
+        Some(head) => (HEAD, head.clone()),
         None => ("model.embed_tokens", Linear::new(decoder.embed_tokens.clone(), None)),
     }
 }
@@ -276,6 +278,14 @@ fn walk<B: KernelBackend>(
     }
     if let Some(bias) = loss.bias {
         gradients.add(format!("{name}.bias"), bias);
+    }
+    if let Some(LowRankGradients { a, b }) = loss.adapter {
+        gradients.add(a_name(name), a);
+        gradients.add(b_name(name), b);
+    }
+    if adapted && !decoder.layers.iter().any(DecoderLayer::is_adapted) {
+        // Nothing below the head is trained.
+        return loss.log_probs;
     }
     let (dresidual, dw) = B::rms_norm_backward(residual, &decoder.norm, eps, loss.hidden);
     if !adapted {

@@ -36,27 +36,33 @@ pub(super) fn floats<B: Backend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
     }
 }
 
-/// Adds the gradients of a projection's weight `dy^T x` and bias, or of its adapter, and returns that of its input, `dy W`.
+/// Adds the gradients of a projection's weight `dy^T x` and bias, or of its adapter, and returns that of its input, `dy W`. Where it
+/// is `frozen` and has no adapter nothing is added.
 pub(super) fn linear_backward<B: KernelBackend>(
     name: &str,
-    part: &Linear<B>,
+    (part, frozen): (&Linear<B>, bool),
     x: Tensor<B, 2>,
     dy: Tensor<B, 2>,
     gradients: &mut Gradients<B>,
 ) -> Tensor<B, 2> {
+    let weight = floats(&part.weight);
     if let Some(adapter) = &part.adapter {
-        return adapter_backward(name, floats(&part.weight), adapter, x, dy, gradients);
+        return adapter_backward(name, weight, adapter, x, dy, gradients);
     }
-    let weight = format!("{name}.weight");
-    let sum = match gradients.take(&weight) {
+    if frozen {
+        let compute = x.dtype();
+        return B::wide_product(dy.cast(compute), weight.clone().cast(compute));
+    }
+    let learned = format!("{name}.weight");
+    let sum = match gradients.take(&learned) {
         Some(before) => B::add_products(before.reshape([dy.dims()[1], x.dims()[1]]), dy.clone(), x),
         None => B::product(dy.clone().transpose(), x),
     };
-    gradients.add(weight, sum);
+    gradients.add(learned, sum);
     if part.bias.is_some() {
         gradients.add(format!("{name}.bias"), dy.clone().sum_dim(0));
     }
-    B::product(dy, floats(&part.weight).clone())
+    B::product(dy, weight.clone())
 }
 
 /// With `t = x A^T` and `s = alpha / r`: adds `dB = s dy^T t` and, with `dt = s dy B`, `dA = dt^T x`; returns `dy W + dt A`.
@@ -74,7 +80,7 @@ fn adapter_backward<B: KernelBackend>(
     let compute = x.dtype();
     let operand = |matrix: &Tensor<B, 2>| matrix.clone().cast(compute);
     let dy = dy.cast(compute);
-    let narrow = B::linear_group(x.clone(), &[adapter.narrow()]).swap_remove(0);
+    let narrow = B::linear_group(x.clone(), &[adapter.weights().narrow()]).swap_remove(0);
     let db = B::wide_product(dy.clone().transpose(), narrow) * adapter.scale;
     gradients.add(b_name(name), db);
     let dnarrow = B::wide_product(dy.clone(), operand(floats(&adapter.b))) * adapter.scale;
@@ -229,10 +235,17 @@ pub fn backward<B: KernelBackend>(
 
     // The gated MLP.
     let inner = B::swiglu(gate.clone(), up.clone());
-    let dinner = linear_backward(&name("mlp.down_proj"), &layer.down_proj, inner, dy.clone(), gradients);
+    let dinner =
+        linear_backward(&name("mlp.down_proj"), (&layer.down_proj, *adapted), inner, dy.clone(), gradients);
     let (dgate, dup) = B::swiglu_backward(gate, up, dinner);
-    let dsecond = linear_backward(&name("mlp.gate_proj"), &layer.gate_proj, second.clone(), dgate, gradients)
-        + linear_backward(&name("mlp.up_proj"), &layer.up_proj, second, dup, gradients);
+    let dsecond =
+        linear_backward(
+            &name("mlp.gate_proj"),
+            (&layer.gate_proj, *adapted),
+            second.clone(),
+            dgate,
+            gradients,
+        ) + linear_backward(&name("mlp.up_proj"), (&layer.up_proj, *adapted), second, dup, gradients);
     let (dmiddle, dw) = B::rms_norm_backward(middle, &layer.post_attention_layernorm, eps, dsecond);
     if !adapted {
         gradients.add(name("post_attention_layernorm.weight"), dw);
@@ -242,7 +255,7 @@ pub fn backward<B: KernelBackend>(
     // Attention.
     let dattended = linear_backward(
         &name("self_attn.o_proj"),
-        &layer.o_proj,
+        (&layer.o_proj, *adapted),
         of_rows(attended.out.clone(), &rows),
         dmiddle.clone(),
         gradients,
@@ -259,10 +272,25 @@ pub fn backward<B: KernelBackend>(
         let [n, heads, d] = x.dims();
         x.reshape([n, heads * d])
     };
-    let dnormed =
-        linear_backward(&name("self_attn.q_proj"), &layer.q_proj, normed.clone(), flat(dq), gradients)
-            + linear_backward(&name("self_attn.k_proj"), &layer.k_proj, normed.clone(), flat(dk), gradients)
-            + linear_backward(&name("self_attn.v_proj"), &layer.v_proj, normed, flat(dv), gradients);
+    let dnormed = linear_backward(
+        &name("self_attn.q_proj"),
+        (&layer.q_proj, *adapted),
+        normed.clone(),
+        flat(dq),
+        gradients,
+    ) + linear_backward(
+        &name("self_attn.k_proj"),
+        (&layer.k_proj, *adapted),
+        normed.clone(),
+        flat(dk),
+        gradients,
+    ) + linear_backward(
+        &name("self_attn.v_proj"),
+        (&layer.v_proj, *adapted),
+        normed,
+        flat(dv),
+        gradients,
+    );
     let (dx, dw) = B::rms_norm_backward(x, &layer.input_layernorm, eps, dnormed);
     if !adapted {
         gradients.add(name("input_layernorm.weight"), dw);

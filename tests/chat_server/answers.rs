@@ -110,6 +110,33 @@ fn other_servers_are_told_in_words_and_asked_again() {
 }
 
 #[test]
+fn a_server_that_can_make_no_grammar_of_a_schema_is_told_in_words() {
+    let message = "{\"error\": {\"message\": \"Failed to initialize samplers: failed to parse grammar\"}}";
+    let server = Scripted::saying(vec![answer("400 Bad Request", "", message), saying("{\"met\": true}")]);
+    let (client, _) = client(&server);
+    let found = structured::ask(&client, &[Message::user("Met?")], &verdict(), 0, &mut ()).unwrap();
+    assert_eq!(found.value, json!({"met": true}));
+    let bodies: Vec<Value> = server.requests().into_iter().map(|it| it.body).collect();
+    assert!(bodies[0].get("response_format").is_some() && bodies[1].get("response_format").is_none());
+}
+
+#[test]
+fn what_a_server_sends_in_parts_is_heard_whole_by_whoever_asks_for_no_parts() {
+    let text = stream();
+    let server = Scripted::new(vec![events(&[text.as_bytes()]), events(&[text.as_bytes()])]);
+    let settings = ClientSettings { stream: true, ..settings(&server.url) };
+    let client = Client::with_clock(settings, Quick::new()).unwrap();
+    for (options, parts) in [(ChatOptions::default(), 2), (streamed(), 3)] {
+        let mut ear = Ear::default();
+        let result = ask(&client, &options, &mut ear);
+        check_stream(result, &ear);
+        // Thinking and answer, or each piece of them.
+        assert_eq!(ear.parts, parts);
+        assert_eq!(server.request().body["stream"], true);
+    }
+}
+
+#[test]
 fn a_reply_that_never_matches_is_an_error() {
     let server = Scripted::saying(vec![saying("{}"); 3]);
     let (client, _) = client(&server);

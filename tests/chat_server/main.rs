@@ -8,6 +8,7 @@ mod kept;
 mod roles;
 mod scripted;
 mod servers;
+mod units;
 
 use std::fs;
 use std::path::Path;

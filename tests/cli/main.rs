@@ -4,6 +4,7 @@ mod bench;
 mod dialogue;
 mod doctor;
 mod files;
+mod grading;
 mod inference;
 mod refusals;
 #[path = "../support/mod.rs"]

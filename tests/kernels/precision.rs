@@ -149,7 +149,7 @@ fn head_limits() -> head::Limits {
 
 #[test]
 fn the_heads_loss_and_its_gradients_are_those_in_f64() {
-    let [extreme, ignored, single, capped]: [Seen; 4] = Default::default();
+    let [extreme, ignored, single, capped, adapted]: [Seen; 5] = Default::default();
     run(200, (head::cases(&head_limits()), 1usize..=40, 1usize..=300), |(case, part, columns)| {
         let inputs = case.inputs(DType::F32);
         let exact = head::exact::head(&inputs);
@@ -157,6 +157,7 @@ fn the_heads_loss_and_its_gradients_are_those_in_f64() {
         ignored.add(inputs.slopes.contains(&0.0));
         single.add(case.rows == 1);
         capped.add(inputs.soft_cap.is_some());
+        adapted.add(inputs.adapter.is_some());
         let f32 = [DType::F32; 2];
         let found = head::found::<Flex>(&inputs, &FlexDevice, f32, Flex::head_loss);
         head::check("kernel", &inputs, &exact, found, F32)?;
@@ -175,18 +176,20 @@ fn the_heads_loss_and_its_gradients_are_those_in_f64() {
     ignored.at_least(60, "a row that counts for nothing");
     single.at_least(15, "one row");
     capped.at_least(10, "a soft cap");
+    adapted.at_least(40, "an adapter");
 }
 
 /// By rows, by columns whose parts cut both heads, and with all logits at once; a reference's own width differs from the head's.
 #[test]
 fn the_divergence_from_a_reference_and_its_gradients_are_those_in_f64() {
-    let [extreme, ignored, far, none, large]: [Seen; 5] = Default::default();
+    let [extreme, ignored, far, none, large, adapted]: [Seen; 6] = Default::default();
     let limits = head::Limits { compared: true, ..head_limits() };
     run(150, (head::cases(&limits), 1usize..=40, 1usize..=300), |(case, part, columns)| {
         let inputs = case.inputs(DType::F32);
         let exact = head::exact::head(&inputs);
         extreme.add(exact.peak >= 1e4);
         far.add(case.compared == Some(head::Compared::Far));
+        adapted.add(inputs.adapter.is_some());
         let reference = inputs.reference.as_ref().unwrap();
         let zero = |(&slope, &coefficient): (&f32, &f32)| slope == 0.0 && coefficient == 0.0;
         ignored.add(reference.coefficients.contains(&0.0));
@@ -213,6 +216,7 @@ fn the_divergence_from_a_reference_and_its_gradients_are_those_in_f64() {
     far.at_least(50, "a reference of its own");
     none.at_least(5, "a row that counts for nothing");
     large.at_least(10, "a divergence of more than 100 nats");
+    adapted.at_least(25, "an adapter");
 }
 
 /// With weights of bf16, as a policy has them: arithmetic is in f32, so what is lost is lost in rounding the weights.

@@ -183,7 +183,7 @@ impl Head {
 
     fn reference(&self) -> Option<head::Reference> {
         let Compared { hidden, weight, coefficients } = self.reference.clone()?;
-        Some(head::Reference { hidden, weight, bias: None, coefficients })
+        Some(head::Reference { hidden, weight, bias: None, adapter: None, coefficients })
     }
 
     fn results(&self, exact: &head::Results) -> head::Results {
@@ -196,6 +196,8 @@ impl Head {
             bias: self.dbias.clone().unwrap_or_else(|| exact.bias.clone()),
             entropies: exact.entropies.clone(),
             kls: self.kls.clone(),
+            a: Vec::new(),
+            b: Vec::new(),
             ..*exact
         }
     }
@@ -214,6 +216,7 @@ fn the_heads_loss_is_torchs_and_ligers() {
             hidden: case.hidden.clone(),
             weight: case.weight.clone(),
             bias: case.bias.clone(),
+            adapter: None,
             targets: case.targets.iter().map(|&target| target.max(0) as u32).collect(),
             slopes: log_probs.iter().enumerate().map(|(i, &p)| case.token(i, p).1).collect(),
             soft_cap: None,

@@ -11,7 +11,7 @@ use osler::data::bpe;
 use osler::data::conversation::{DialogueFormat, DialogueTokens, pack};
 use osler::engine::{Engine, EngineOptions};
 use osler::eval::{HeldOut, evaluate};
-use osler::model::adapter::LowRankOptions;
+use osler::model::adapter::{LowRankOptions, Projection};
 use osler::model::build::WeightSource;
 use osler::model::config::{Architecture, ModelConfig, RopeScaling};
 use osler::model::decoder::{Decoder, DecoderWeights};
@@ -119,13 +119,13 @@ impl School {
         Decoder::new(self.config.clone(), weights, DType::F32, FlexDevice)
     }
 
-    /// With adapters on weights that are kept in `float`.
-    fn adapted(&self, float: DType) -> Decoder<Flex> {
+    /// With adapters on `targets` among weights that are kept in `float`.
+    fn adapted(&self, float: DType, targets: &[Projection]) -> Decoder<Flex> {
         let source = InitialWeights { seed: 5, layers: self.config.num_hidden_layers };
         let Ok(weights) = DecoderWeights::read(&self.config, &mut Kept { source, float }, &FlexDevice);
         let mut decoder = Decoder::new(self.config.clone(), weights, DType::F32, FlexDevice);
         let options = LowRankOptions { rank: 4, alpha: 8.0 };
-        decoder.adapt(options, &mut |name, dims| adapter_values(5, name, dims));
+        decoder.adapt(options, targets, &mut |name, dims| adapter_values(5, name, dims));
         decoder
     }
 
@@ -251,8 +251,15 @@ fn detectors_find_noise_and_change_neither_what_is_sampled_nor_what_it_earns() {
 #[test]
 fn adapters_are_sampled_as_they_are_trained_and_leave_the_weights_as_they_are() {
     let school = school();
-    for float in [DType::F32, DType::BF16] {
-        let mut policy = school.policy_of(school.adapted(float));
+    let with_head = [&Projection::LAYER[..], &[Projection::Head]].concat();
+    let kinds = [
+        (DType::F32, Projection::LAYER.to_vec()),
+        (DType::BF16, Projection::LAYER.to_vec()),
+        (DType::BF16, with_head),
+        (DType::F32, vec![Projection::Head]),
+    ];
+    for (float, targets) in kinds {
+        let mut policy = school.policy_of(school.adapted(float, &targets));
         let before = weights(&mut policy);
         // Compares the log-probs of each round's first update; from the second on, adapters add something.
         let rounds = school.rounds(&mut policy, 3, 2048);
@@ -263,7 +270,8 @@ fn adapters_are_sampled_as_they_are_trained_and_leave_the_weights_as_they_are() 
             let values: Vec<f32> = parameter.flat().into_data().to_vec().unwrap();
             moved += usize::from(name.ends_with("lora_B.weight") && values.iter().any(|&v| v != 0.0));
         });
-        assert_eq!(moved, 7 * school.config.num_hidden_layers);
+        let head = usize::from(targets.contains(&Projection::Head));
+        assert_eq!(moved, (targets.len() - head) * school.config.num_hidden_layers + head);
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Tensor, TensorData};
 use osler::kernels::KernelBackend;
-use osler::model::adapter::LowRankOptions;
+use osler::model::adapter::{LowRankOptions, Projection};
 use osler::model::build::WeightSource;
 use osler::model::config::ModelConfig;
 use osler::model::decoder::Decoder;
@@ -73,8 +73,19 @@ impl WeightSource for Formula {
 /// Gives `decoder` the adapters of `make_lora_expected.py`: rank 4, alpha 6, matrices that are the formula of their names, those
 /// of `B` divided by 4.
 pub fn adapt<B: KernelBackend>(decoder: &mut Decoder<B>) {
+    adapt_targets(decoder, &Projection::LAYER);
+}
+
+/// Every projection that may have an adapter.
+pub fn with_head() -> Vec<Projection> {
+    [&Projection::LAYER[..], &[Projection::Head]].concat()
+}
+
+/// The same of the projections `targets`.
+pub fn adapt_targets<B: KernelBackend>(decoder: &mut Decoder<B>, targets: &[Projection]) {
     let device = decoder.device().clone();
-    decoder.adapt(LowRankOptions { rank: 4, alpha: 6.0 }, &mut |name, dims| formula(name, &dims));
+    let options = LowRankOptions { rank: 4, alpha: 6.0 };
+    decoder.adapt(options, targets, &mut |name, dims| formula(name, &dims));
     decoder.visit_adapters(&mut |name, mut parameter| {
         if name.ends_with(".lora_B.weight") {
             let values = formula(name, &parameter.dims());

@@ -42,7 +42,7 @@ use self::stream::Assembly;
 use self::transport::{Halt, Head, Incoming};
 use super::error::{ChatError, excerpt};
 use super::message::Message;
-use super::model::{self, ChatModel, Listener, Part};
+use super::model::{self, ChatModel, Listener, Part, Silent};
 use super::options::ChatOptions;
 use super::reply::{Finish, Reply};
 use super::together::together;
@@ -66,6 +66,8 @@ pub struct Client<C: Clock = SystemClock> {
 /// A request as this server is to get it.
 struct Prepared {
     options: ChatOptions,
+    /// Whether whoever asked hears it in parts, as the options may say, or whole in any case.
+    in_parts: bool,
     body: Value,
     /// What it is in the cache, where there is one.
     asked: Option<Asked>,
@@ -137,11 +139,10 @@ impl<C: Clock> Client<C> {
         listener: &mut dyn Listener,
     ) -> Result<Reply, ChatError> {
         let request = self.prepare(messages, options);
-        let reply =
-            self.once(&request.body.to_string(), &request.options, listener).map_err(|halt| match halt {
-                Halt::Stopped => ChatError::Stopped,
-                Halt::Failed(failure) => self.failed(failure, 1),
-            })?;
+        let reply = self.once(&request.body.to_string(), &request, listener).map_err(|halt| match halt {
+            Halt::Stopped => ChatError::Stopped,
+            Halt::Failed(failure) => self.failed(failure, 1),
+        })?;
         self.keep(&request, &reply)?;
         Ok(reply)
     }
@@ -149,10 +150,11 @@ impl<C: Clock> Client<C> {
     fn prepare(&self, messages: &[Message], options: &ChatOptions) -> Prepared {
         // A server that does not know the field would refuse it again.
         let schema = options.schema.clone().filter(|_| self.constrains());
-        let options = ChatOptions { schema, ..options.clone() };
+        let in_parts = options.stream;
+        let options = ChatOptions { schema, stream: in_parts || self.settings.stream, ..options.clone() };
         let body = wire::request(&self.settings.model, messages, &options);
         let asked = self.cache.as_ref().map(|_| Asked::new(&self.url, &body));
-        Prepared { options, body, asked }
+        Prepared { options, in_parts, body, asked }
     }
 
     fn find(&self, request: &Prepared) -> Option<Reply> {
@@ -173,7 +175,7 @@ impl<C: Clock> Client<C> {
         let mut hearing = Hearing { listener, heard: false };
         let mut failed = 0;
         loop {
-            let failure = match self.once(&text, &request.options, &mut hearing) {
+            let failure = match self.once(&text, request, &mut hearing) {
                 Ok(reply) => return Ok(reply),
                 Err(Halt::Stopped) => return Err(ChatError::Stopped),
                 Err(Halt::Failed(failure)) => failure,
@@ -201,13 +203,13 @@ impl<C: Clock> Client<C> {
     }
 
     /// Asks once, when it is its turn.
-    fn once(&self, text: &str, options: &ChatOptions, listener: &mut dyn Listener) -> Result<Reply, Halt> {
+    fn once(&self, text: &str, request: &Prepared, listener: &mut dyn Listener) -> Result<Reply, Halt> {
         // About four bytes make a token, in English and in JSON.
-        let estimate = (text.len() / 4).saturating_add(options.max_tokens.unwrap_or(0)) as u64;
+        let estimate = (text.len() / 4).saturating_add(request.options.max_tokens.unwrap_or(0)) as u64;
         let begun = self.clock.now();
         let turn = self.pace.turn(estimate, &self.clock, listener)?;
         self.counts.sent(self.clock.now().saturating_duration_since(begun));
-        let result = self.exchange(text, options, listener);
+        let result = self.exchange(text, request, listener);
         match &result {
             Ok(reply) => {
                 if let Some(usage) = reply.usage {
@@ -222,19 +224,20 @@ impl<C: Clock> Client<C> {
     }
 
     /// Sends a request and reads what comes back.
-    fn exchange(
-        &self,
-        text: &str,
-        options: &ChatOptions,
-        listener: &mut dyn Listener,
-    ) -> Result<Reply, Halt> {
+    fn exchange(&self, text: &str, prepared: &Prepared, listener: &mut dyn Listener) -> Result<Reply, Halt> {
+        let options = &prepared.options;
         let request = self.request(text, options.stream)?;
         let mut incoming = transport::send(&self.agent, request, self.settings.timeouts)?;
         let head = incoming.head(listener)?;
         if head.status != 200 {
             Err(self.refusal(&head, incoming, options, listener)?.into())
         } else if options.stream && head.is_events() {
-            self.streamed(incoming, listener)
+            if prepared.in_parts {
+                return self.streamed(incoming, listener);
+            }
+            let reply = self.streamed(incoming, &mut Silent(&mut *listener))?;
+            hear(&reply, listener);
+            Ok(reply)
         } else {
             self.whole(incoming, listener)
         }
@@ -278,8 +281,8 @@ impl<C: Clock> Client<C> {
         if let Some(place) = head.text(&header::LOCATION) {
             message = format!("it points to {}, which is not followed: name that server", excerpt(place));
         }
-        // Servers name the field that they do not know.
-        let named = ["response_format", "json_schema"].iter().any(|it| text.contains(it));
+        // Servers name the field that they do not know; llama.cpp's says that it failed to parse the grammar which it made of a schema.
+        let named = ["response_format", "json_schema", "grammar"].iter().any(|it| text.contains(it));
         if options.schema.is_some() && named && matches!(head.status, 400 | 404 | 422 | 500 | 501) {
             return Ok(Failure::SchemaUnsupported { message });
         }

@@ -28,6 +28,9 @@ pub struct ClientSettings {
     pub limits: Limits,
     /// The largest reply that is read, in bytes as they are sent.
     pub reply_limit: usize,
+    /// Whether the server sends every reply in parts while it is made, also to whoever does not ask for parts. They hear it whole at its
+    /// end all the same, so that a reply which breaks off is asked for again. A server is then heard of all the time that it writes.
+    pub stream: bool,
     /// A folder where replies are kept, by the exact request.
     pub cache: Option<PathBuf>,
 }
@@ -109,6 +112,7 @@ impl ClientSettings {
             retries: Retries::default(),
             limits: Limits::default(),
             reply_limit: 8 << 20,
+            stream: false,
             cache: None,
         }
     }

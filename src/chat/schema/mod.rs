@@ -14,6 +14,7 @@
 //! keyword is refused: a check that knows it not would let through what it forbids.
 
 mod check;
+mod longest;
 mod read;
 
 use std::fmt;
@@ -97,6 +98,13 @@ impl ReplySchema {
     /// As it was written.
     pub fn json(&self) -> &Value {
         &self.json
+    }
+
+    /// The most tokens of a reply as the schema says: one for each two characters of its JSON, rounded up. In English and in JSON a token has
+    /// three characters and more, so that there is room for spaces between the fields, escapes and other scripts. `None` where the schema
+    /// sets no end.
+    pub fn most_tokens(&self) -> Option<usize> {
+        self.root.longest().map(|characters| characters.div_ceil(2))
     }
 
     /// Whether `value` is as the schema says.

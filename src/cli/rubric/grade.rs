@@ -1,28 +1,26 @@
 //! `osler rubric grade`
 
+mod model;
+mod report;
+
 use std::error::Error;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
-use crate::chat::ChatModel;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::models;
 use crate::cli::server::Server;
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output, terminal};
-use crate::roles::OpenedRoles;
 use crate::rubric::healthbench::{
-    Grade, GradeKey, Ideals, Ledger, Row, Sample, Summary, own_samples, read_rows, samples,
-};
-use crate::rubric::model_judge::{
-    GraderTemplate, Item, JudgePrompts, ModelJudge, ModelJudgeSettings, Protocol, Sheet, Tally,
+    Grade, GradeKey, Ideals, Ledger, Row, Sample, own_samples, read_rows, samples,
 };
 use crate::rubric::written::WrittenJudge;
-use crate::train::config::{JudgeTemplates, Role};
+use crate::train::config::Role;
+
+use self::report::{Graded, JudgeFacts, Report};
 
 /// Grade completions of HealthBench, criterion by criterion
 ///
@@ -43,7 +41,9 @@ FILE is HealthBench's own. --completions is JSONL too, one a line, and a row may
   {\"prompt_id\": \"..\", \"completion\": \"..\", \"prompt\"?: [{\"role\": \"system\", \"content\": \"..\"}, ..]}
 
 JSON: {\"judge\": {\"kind\", \"model\"?, \"protocol\"?, \"settings\"?, \"identity\"}, \"summary\": {\"completions\", \"criteria\", \"judged\", \"coverage\",
-       \"whole\", \"met\", \"score\", \"bounds\", \"tags\", \"worst_at_k\"}, \"work\"?: {..}, \"cached_ratio\"?, \"disagreement\"?, \"resumed\", \"stopped\"}
+       \"whole\", \"met\", \"score\", \"bounds\", \"tags\", \"worst_at_k\"}, \"work\"?: {..},
+       \"time\"?: {\"judge_seconds\", \"prompt_tokens\", \"cached_tokens\", \"computed_tokens\", \"prefill_tokens_per_second\", \"saved_seconds_estimate\"},
+       \"cached_ratio\"?, \"disagreement\"?, \"resumed\", \"stopped\"}
        score and each of tags: {\"mean\", \"count\", \"bootstrap_std\"}")]
 pub struct Arguments {
     /// A file of HealthBench, JSONL
@@ -128,35 +128,6 @@ enum Questions {
     Report,
 }
 
-#[derive(Serialize)]
-struct JudgeFacts {
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protocol: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    settings: Option<ModelJudgeSettings>,
-    identity: String,
-}
-
-#[derive(Serialize)]
-struct Report {
-    judge: JudgeFacts,
-    summary: Summary,
-    /// What the model was asked in this run; absent with rules.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    work: Option<Tally>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cached_ratio: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disagreement: Option<f64>,
-    /// Criteria whose verdict was there already.
-    resumed: usize,
-    /// Whether Ctrl-C ended it early.
-    stopped: bool,
-}
-
 /// Everything that is to be graded.
 struct Work {
     rows: Vec<Row>,
@@ -211,113 +182,24 @@ impl Arguments {
         let identity = WrittenJudge::identity();
         let facts = JudgeFacts { kind: "rules", model: None, protocol: None, settings: None, identity };
         let name = facts.identity.clone();
-        let (ledger, resumed, stopped) = self.grade(work, &name, interrupt, |row, sample, keys| {
+        let graded = self.grade(work, &name, interrupt, |row, sample, keys| {
             let grade = |key: GradeKey| {
                 let criterion = row.rubrics.get(key.criterion).map_or("", |item| item.criterion.as_str());
                 Grade::by_rules(key, judge.judge(criterion, &sample.text).judgement, &name)
             };
             keys.into_iter().map(grade).collect()
         })?;
-        Ok(self.report(work, &ledger, facts, None, resumed, stopped))
+        Ok(Report::new(work, graded, facts, None, self.seed))
     }
 
-    fn by_model(
-        &self,
-        work: &Work,
-        client: &dyn ChatModel,
-        roles: Option<&OpenedRoles>,
-        interrupt: &Interrupt,
-    ) -> Result<Report, Box<dyn Error>> {
-        let of_roles = |roles: &OpenedRoles| match roles.options.judge_templates {
-            JudgeTemplates::Report => Questions::Report,
-            JudgeTemplates::Healthbench => Questions::Healthbench,
-        };
-        let named = self.grader.is_some().then_some(Questions::Healthbench);
-        let questions = self.protocol.or(named).or(roles.map(of_roles)).unwrap_or(Questions::Report);
-        if questions == Questions::Report && self.grader.is_some() {
-            return Err("--grader is for --protocol healthbench: leave one of the two out".into());
-        }
-        let (protocol, base) = match (questions, &self.prompts, roles) {
-            (Questions::Healthbench, Some(_), _) => {
-                return Err("--prompts is for --protocol report: HealthBench's text is what it is".into());
-            }
-            (Questions::Healthbench, None, roles) => {
-                (Protocol::HealthBench(self.healthbench(roles)?), ModelJudgeSettings::HEALTHBENCH)
-            }
-            (Questions::Report, Some(file), _) => {
-                (Protocol::Report(JudgePrompts::read(file)?), ModelJudgeSettings::REPORT)
-            }
-            (Questions::Report, None, Some(roles)) => {
-                (Protocol::Report(roles.options.judge_prompts()?), ModelJudgeSettings::REPORT)
-            }
-            (Questions::Report, None, None) => (Protocol::report(), ModelJudgeSettings::REPORT),
-        };
-        let base = match roles {
-            Some(roles) => roles.options.voting(base),
-            None => base,
-        };
-        let settings = ModelJudgeSettings {
-            votes: self.votes.unwrap_or(base.votes),
-            again: self.again.unwrap_or(base.again),
-            max_tokens: self.max_tokens.unwrap_or(base.max_tokens),
-            temperature: self.temperature.unwrap_or(base.temperature),
-            seed: self.seed,
-        };
-        let protocol_name = protocol.name();
-        let stopped = || interrupt.is_pressed();
-        let judge = ModelJudge::new(client, protocol, settings)?.stopped_by(&stopped);
-        let facts = JudgeFacts {
-            kind: "model",
-            model: Some(client.name().to_owned()),
-            protocol: Some(protocol_name),
-            settings: Some(settings),
-            identity: judge.identity(),
-        };
-        let (ledger, resumed, stopped) =
-            self.grade(work, &facts.identity, interrupt, |row, sample, keys| {
-                let items: Vec<Item> = keys
-                    .iter()
-                    .filter_map(|key| row.rubrics.get(key.criterion))
-                    .map(|item| item.item())
-                    .collect();
-                let opinions = judge.judge(&[Sheet { exhibit: sample.exhibit(row), items }]);
-                let opinions = opinions.into_iter().flatten();
-                keys.into_iter()
-                    .zip(opinions)
-                    .map(|(key, opinion)| Grade::by_model(key, opinion, &facts.identity))
-                    .collect()
-            })?;
-        let tally = judge.tally();
-        Ok(self.report(work, &ledger, facts, Some(tally), resumed, stopped))
-    }
-
-    /// The text of HealthBench's grader, as the command line or else the file of roles names it.
-    fn healthbench(&self, roles: Option<&OpenedRoles>) -> Result<GraderTemplate, Box<dyn Error>> {
-        let grader = match (&self.grader, roles) {
-            (Some(file), _) => GraderTemplate::read(file)?,
-            (None, Some(roles)) => roles.options.judge_grader()?,
-            (None, None) => {
-                let missing = "the text of HealthBench's grader is no part of osler: name healthbench_eval.py of simple-evals with --grader";
-                return Err(missing.into());
-            }
-        };
-        if !grader.is_reference() {
-            terminal::line(
-                "note: the grader's text is not that of simple-evals at ee3b031: scores are not comparable with published ones",
-            );
-        }
-        Ok(grader)
-    }
-
-    /// Grades what was not judged before, one completion at a time, and keeps each one's grades before the next begins. Gives the
-    /// grades, how many criteria were judged before, and whether it was stopped.
+    /// Grades what was not judged before, one completion at a time, and keeps each one's grades before the next begins.
     fn grade(
         &self,
         work: &Work,
         judge: &str,
         interrupt: &Interrupt,
         mut grade: impl FnMut(&Row, &Sample, Vec<GradeKey>) -> Vec<Grade>,
-    ) -> Result<(Ledger, usize, bool), Box<dyn Error>> {
+    ) -> Result<Graded, Box<dyn Error>> {
         let mut ledger = Ledger::open(&self.out, judge)?;
         let keys: Vec<Vec<GradeKey>> = work
             .samples
@@ -353,77 +235,6 @@ impl Arguments {
                 .map_err(|error| format!("{}: {error}", self.out.display()))?;
             terminal::line(&format!("{all} criteria in {:.1} s", begun.elapsed().as_secs_f64()));
         }
-        Ok((ledger, resumed, stopped))
-    }
-
-    fn report(
-        &self,
-        work: &Work,
-        ledger: &Ledger,
-        judge: JudgeFacts,
-        tally: Option<Tally>,
-        resumed: usize,
-        stopped: bool,
-    ) -> Report {
-        Report {
-            judge,
-            summary: Summary::of(&work.rows, &work.samples, ledger, self.seed),
-            cached_ratio: tally.and_then(|tally| tally.cached_ratio()),
-            disagreement: tally.and_then(|tally| tally.disagreement()),
-            work: tally,
-            resumed,
-            stopped,
-        }
-    }
-}
-
-impl Report {
-    fn in_words(&self) -> Result<String, std::fmt::Error> {
-        let summary = &self.summary;
-        let mut text = String::new();
-        let share = |it: f64| format!("{:.1}%", 100.0 * it);
-        writeln!(
-            text,
-            "{} completions, {} criteria: {} judged ({}), {} met; {} completions judged whole",
-            summary.completions,
-            summary.criteria,
-            summary.judged,
-            share(summary.coverage),
-            summary.met,
-            summary.whole
-        )?;
-        match &summary.score {
-            Some(score) => writeln!(
-                text,
-                "score {:.4} (bootstrap std {:.4}, {} completions)",
-                score.mean, score.bootstrap_std, score.count
-            )?,
-            None => writeln!(text, "no score: no criterion above 0 was judged")?,
-        }
-        if let Some([low, high]) = summary.bounds.filter(|_| summary.judged < summary.criteria) {
-            writeln!(
-                text,
-                "over judged criteria only; with the rest it lies between {low:.4} and {high:.4}"
-            )?;
-        }
-        for (k, worst) in summary.worst_at_k.iter().enumerate().skip(1) {
-            writeln!(text, "worst at {}: {worst:.4}", k + 1)?;
-        }
-        for (prefix, title) in [("axis:", "axis"), ("theme:", "theme")] {
-            for (tag, metric) in summary.tags.iter().filter(|(tag, _)| tag.starts_with(prefix)) {
-                let name = tag.strip_prefix(prefix).unwrap_or(tag);
-                writeln!(text, "{title:<6} {name:<28} {:.4}  {:>5}", metric.mean, metric.count)?;
-            }
-        }
-        if let Some(work) = &self.work {
-            writeln!(text, "{} requests, {} saved, {} failed", work.requests, work.saved, work.failed)?;
-        }
-        if let Some(ratio) = self.cached_ratio {
-            writeln!(text, "{} of the conversations' tokens were read before", share(ratio))?;
-        }
-        if let Some(rate) = self.disagreement {
-            writeln!(text, "votes differ on {} of the criteria judged more than once", share(rate))?;
-        }
-        Ok(text)
+        Ok(Graded { ledger, resumed, stopped })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::log_probs::{self, log_sum_exp};
 use super::norm;
-use super::sums::{add, product};
+use super::sums::{add, dot, product};
 use crate::doctor::inputs::wide;
 
 /// What is to be predicted from what.
@@ -14,6 +14,8 @@ pub struct Inputs {
     pub weight: Vec<f32>,
     /// `[vocab]`.
     pub bias: Option<Vec<f32>>,
+    /// What is added to what the weight gives.
+    pub adapter: Option<Adapter>,
     /// `[n]`, of which there is at least one.
     pub targets: Vec<u32>,
     /// The loss's derivatives by the log-probs, `[n]`.
@@ -26,6 +28,29 @@ pub struct Inputs {
     pub reference: Option<Reference>,
 }
 
+/// A low-rank adapter of a head: logits get `scale (h A^T) B^T` more.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    /// `A`, `[rank, width]`.
+    pub a: Vec<f32>,
+    /// `B`, `[vocab, rank]`.
+    pub b: Vec<f32>,
+    /// What both are multiplied by.
+    pub scale: f32,
+}
+
+impl Adapter {
+    /// The merged weight `W + scale B A` `[vocab, width]` of a head `weight`.
+    fn merged(&self, weight: &[f32], width: usize) -> Vec<f64> {
+        let (mut merged, a, b, scale) = (wide(weight), wide(&self.a), wide(&self.b), f64::from(self.scale));
+        let rank = a.len() / width;
+        for (row, b) in merged.chunks_exact_mut(width).zip(b.chunks_exact(rank)) {
+            b.iter().zip(a.chunks_exact(width)).for_each(|(b, a)| add(row, scale * b, a));
+        }
+        merged
+    }
+}
+
 /// A head of the same vocabulary that is compared with.
 #[derive(Debug, Clone)]
 pub struct Reference {
@@ -35,6 +60,8 @@ pub struct Reference {
     pub weight: Vec<f32>,
     /// `[vocab]`.
     pub bias: Option<Vec<f32>>,
+    /// Its own.
+    pub adapter: Option<Adapter>,
     /// The loss's derivatives by the KL divergences, `[n]`.
     pub coefficients: Vec<f32>,
 }
@@ -63,6 +90,10 @@ pub struct Results {
     pub weight: Vec<f64>,
     /// Gradient of the bias, whether there is one or not.
     pub bias: Vec<f64>,
+    /// Gradient of the adapter's `A`; empty without one.
+    pub a: Vec<f64>,
+    /// Gradient of the adapter's `B`; empty without one.
+    pub b: Vec<f64>,
     /// Of each gradient, the Euclidean norm of the terms that it is the sum of.
     pub terms: Terms,
     /// The largest magnitude of a logit.
@@ -79,11 +110,27 @@ pub struct Terms {
     pub weight: f64,
     /// Of the bias's.
     pub bias: f64,
+    /// Of that of the adapter's `A`.
+    pub a: f64,
+    /// Of that of the adapter's `B`, each of whose terms has one element of a hidden row.
+    pub b: f64,
 }
 
 /// Logits of a head as they come out of its matrix, `[n, vocab]`.
-fn logits(hidden: &[f32], weight: &[f32], bias: Option<&Vec<f32>>, width: usize) -> Vec<f64> {
-    let mut logits = product(hidden, weight, width);
+fn logits(
+    hidden: &[f32],
+    weight: &[f32],
+    (bias, adapter): (Option<&Vec<f32>>, Option<&Adapter>),
+    width: usize,
+) -> Vec<f64> {
+    let mut logits = match adapter {
+        Some(adapter) => {
+            let (hidden, merged) = (wide(hidden), adapter.merged(weight, width));
+            let row = |h| merged.chunks_exact(width).map(move |w| dot(h, w)).collect::<Vec<f64>>();
+            hidden.chunks_exact(width).flat_map(row).collect()
+        }
+        None => product(hidden, weight, width),
+    };
     if let Some(bias) = bias {
         let bias = wide(bias);
         for row in logits.chunks_exact_mut(bias.len()) {
@@ -91,6 +138,57 @@ fn logits(hidden: &[f32], weight: &[f32], bias: Option<&Vec<f32>>, width: usize)
         }
     }
     logits
+}
+
+/// An adapter in f64, and what it makes of the hidden rows.
+struct Widened {
+    a: Vec<f64>,
+    b: Vec<f64>,
+    scale: f64,
+    rank: usize,
+    /// `h A^T`, `[n, rank]`.
+    narrow: Vec<f64>,
+    /// Of each row, the sum of the squares of what `h A^T` is made of.
+    reach: Vec<f64>,
+}
+
+impl Widened {
+    fn new(adapter: &Adapter, hidden: &[f64], width: usize) -> Self {
+        let (a, b) = (wide(&adapter.a), wide(&adapter.b));
+        let (mut narrow, mut reach) = (Vec::new(), Vec::new());
+        for h in hidden.chunks_exact(width) {
+            narrow.extend(a.chunks_exact(width).map(|a| dot(h, a)));
+            let pairs = a.chunks_exact(width).flat_map(|a| h.iter().zip(a));
+            reach.push(pairs.map(|(h, a)| (h * a).powi(2)).sum());
+        }
+        let rank = a.len() / width;
+        Self { a, b, scale: f64::from(adapter.scale), rank, narrow, reach }
+    }
+
+    /// Of each token of the vocabulary, the squares of its `weight` and of the terms of `scale B A`.
+    fn squares(&self, weight: &[f64], width: usize) -> Vec<f64> {
+        let lengths: Vec<f64> = self.a.chunks_exact(width).map(|a| dot(a, a)).collect();
+        let rows = weight.chunks_exact(width).zip(self.b.chunks_exact(self.rank));
+        rows.map(|(w, b)| {
+            let added = b.iter().zip(&lengths).map(|(b, length)| (self.scale * b).powi(2) * length);
+            dot(w, w) + added.sum::<f64>()
+        })
+        .collect()
+    }
+
+    /// Adds what the logit of row `i` and token `v` has to do with the adapter's gradients: `slope` is its own, `square` that of the
+    /// terms of it.
+    fn add(&self, (i, h): (usize, &[f64]), (v, slope, square): (usize, f64, f64), it: &mut Results) {
+        let (rank, width) = (self.rank, h.len());
+        let b = &self.b[v * rank..][..rank];
+        for (row, b) in it.a.chunks_exact_mut(width).zip(b) {
+            add(row, slope * self.scale * b, h);
+        }
+        add(&mut it.b[v * rank..][..rank], slope * self.scale, &self.narrow[i * rank..][..rank]);
+        let square = square * self.scale * self.scale;
+        it.terms.a += square * dot(b, b) * dot(h, h);
+        it.terms.b += square * self.reach[i];
+    }
 }
 
 /// What the divergences of rows add to the gradient of `logits` `[n, vocab]`.
@@ -131,7 +229,8 @@ pub fn head(inputs: &Inputs) -> Results {
     let (n, width, vocab) = inputs.dims();
     let temperature = f64::from(inputs.temperature);
     let soft_cap = inputs.soft_cap.map(f64::from);
-    let mut logits = logits(&inputs.hidden, &inputs.weight, inputs.bias.as_ref(), width);
+    let added = (inputs.bias.as_ref(), inputs.adapter.as_ref());
+    let mut logits = logits(&inputs.hidden, &inputs.weight, added, width);
     // The derivative of each logit by what comes out of the matrix.
     let mut bends = Vec::with_capacity(logits.len());
     for x in &mut logits {
@@ -140,15 +239,24 @@ pub fn head(inputs: &Inputs) -> Results {
         *x = y / temperature;
     }
     let divergence = inputs.reference.as_ref().map(|reference| {
-        let Reference { hidden, weight, bias, coefficients } = reference;
-        let others = self::logits(hidden, weight, bias.as_ref(), hidden.len() / n);
+        let Reference { hidden, weight, bias, adapter, coefficients } = reference;
+        let others = self::logits(hidden, weight, (bias.as_ref(), adapter.as_ref()), hidden.len() / n);
         let others: Vec<f64> = others.into_iter().map(|y| capped(y, soft_cap).0 / temperature).collect();
         Divergence::new(&logits, &others, coefficients)
     });
     let log_probs::Results { log_probs, entropies, gradient, peak, .. } =
         log_probs::rows(logits, &inputs.targets, &inputs.slopes);
-    let (hidden, weight) = (wide(&inputs.hidden), wide(&inputs.weight));
-    let lengths: Vec<f64> = weight.chunks_exact(width).map(norm).collect();
+    let hidden = wide(&inputs.hidden);
+    let weight = match &inputs.adapter {
+        Some(adapter) => adapter.merged(&inputs.weight, width),
+        None => wide(&inputs.weight),
+    };
+    let adapter = inputs.adapter.as_ref().map(|adapter| Widened::new(adapter, &hidden, width));
+    // The squares of what a logit's gradient is multiplied by for the hidden row's.
+    let squares: Vec<f64> = match &adapter {
+        Some(adapter) => adapter.squares(&wide(&inputs.weight), width),
+        None => weight.chunks_exact(width).map(|w| norm(w).powi(2)).collect(),
+    };
     let mut it = Results {
         log_probs,
         entropies,
@@ -156,7 +264,9 @@ pub fn head(inputs: &Inputs) -> Results {
         hidden: vec![0.0; n * width],
         weight: vec![0.0; vocab * width],
         bias: vec![0.0; vocab],
-        terms: Terms { hidden: 0.0, weight: 0.0, bias: 0.0 },
+        a: vec![0.0; inputs.adapter.as_ref().map_or(0, |adapter| adapter.a.len())],
+        b: vec![0.0; inputs.adapter.as_ref().map_or(0, |adapter| adapter.b.len())],
+        terms: Terms { hidden: 0.0, weight: 0.0, bias: 0.0, a: 0.0, b: 0.0 },
         peak,
     };
     for (i, row) in gradient.chunks_exact(vocab).enumerate() {
@@ -178,13 +288,17 @@ pub fn head(inputs: &Inputs) -> Results {
             };
             let square =
                 square + divergence.as_ref().map_or(0.0, |it| it.squares[i * vocab + v] * bend * bend);
-            it.terms.hidden += square * lengths[v] * lengths[v];
+            it.terms.hidden += square * squares[v];
             it.terms.weight += square * length * length;
             it.terms.bias += square;
+            if let Some(adapter) = &adapter {
+                adapter.add((i, h), (v, slope, square), &mut it);
+            }
         }
     }
-    let Terms { hidden, weight, bias } = it.terms;
-    it.terms = Terms { hidden: hidden.sqrt(), weight: weight.sqrt(), bias: bias.sqrt() };
+    let Terms { hidden, weight, bias, a, b } = it.terms;
+    let [hidden, weight, bias, a, b] = [hidden, weight, bias, a, b].map(f64::sqrt);
+    it.terms = Terms { hidden, weight, bias, a, b };
     it
 }
 

@@ -7,16 +7,30 @@ use crate::doctor::exact::head::{self as exact, Inputs};
 use crate::doctor::exact::log_probs;
 use crate::doctor::exact::sums::add;
 use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
-use crate::kernels::head::{Derivative, HeadInput, Reference};
+use crate::kernels::head::{Derivative, HeadInput, LowRankGradients, Reference};
 use crate::kernels::softmax::LogSum;
-use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+use crate::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
+
+/// Rows of the adapter's `A`.
+const RANK: usize = 4;
+
+/// What a head's loss has besides log-probs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// Another head that it is compared with.
+    Reference,
+    /// A low-rank adapter.
+    Adapter,
+}
 
 impl<B: KernelBackend> Parity<'_, B> {
     pub(super) fn head(&mut self) {
         // The last has more rows than are done at once, and sides that products take by whole tiles.
         for (seed, (n, width, vocab)) in (600..).zip([(1, 8, 5), (67, 96, 1031), (600, 256, 304)]) {
-            self.head_loss(n, width, vocab, false, seed);
-            self.head_loss(n, width, vocab, true, seed);
+            self.head_loss(n, width, vocab, Beside::Nothing, seed);
+            self.head_loss(n, width, vocab, Beside::Reference, seed);
+            self.head_loss(n, width, vocab, Beside::Adapter, seed);
         }
         for (seed, (n, out, width)) in (610..).zip([(1, 7, 5), (67, 130, 192)]) {
             self.add_products(n, out, width, seed);
@@ -26,11 +40,15 @@ impl<B: KernelBackend> Parity<'_, B> {
         }
     }
 
-    /// With the log-probs alone, or `compared` with another head as well.
-    fn head_loss(&mut self, n: usize, width: usize, vocab: usize, compared: bool, seed: u64) {
+    fn head_loss(&mut self, n: usize, width: usize, vocab: usize, beside: Beside, seed: u64) {
         let temperature = 0.75f32;
-        let beside = if compared { ", with a reference" } else { "" };
-        let case = format!("{n} rows of {width} to {vocab}{beside}");
+        let (compared, adapted) = (beside == Beside::Reference, beside == Beside::Adapter);
+        let with = match beside {
+            Beside::Nothing => "",
+            Beside::Reference => ", with a reference",
+            Beside::Adapter => ", with an adapter",
+        };
+        let case = format!("{n} rows of {width} to {vocab}{with}");
         for (grain, dtypes) in self.grains() {
             let mut noise = Noise(seed);
             let (hidden, weight) =
@@ -42,12 +60,19 @@ impl<B: KernelBackend> Parity<'_, B> {
                 hidden: noise.values(n * width, 1.0, grain),
                 weight: noise.values(vocab * width, 0.5, grain),
                 bias: None,
+                adapter: None,
                 coefficients: noise.values(n, 2.0, Grain::Fine),
+            });
+            let adapter = adapted.then(|| exact::Adapter {
+                a: noise.values(RANK * width, 0.5, grain),
+                b: noise.values(vocab * RANK, 0.5, grain),
+                scale: 2.0,
             });
             let inputs = Inputs {
                 hidden,
                 weight,
                 bias: Some(bias),
+                adapter,
                 targets,
                 slopes,
                 soft_cap: None,
@@ -65,13 +90,24 @@ impl<B: KernelBackend> Parity<'_, B> {
             if compared {
                 expected.push(Expected::whole("kl", exact.kls));
             }
-            let Inputs { hidden, weight, bias, targets, slopes, reference, .. } = inputs;
+            if adapted {
+                expected.push(Expected::rows("dA", exact.a, width));
+                expected.push(Expected::rows("dB", exact.b, RANK));
+            }
+            let Inputs { hidden, weight, bias, adapter, targets, slopes, reference, .. } = inputs;
             let bias = bias.unwrap_or_default();
             for dtype in dtypes {
                 self.check_product("head_loss", &case, dtype, &expected, |device| {
                     let matrix = Matrix::Float(tensor(&weight, [vocab, width], device, dtype));
                     let bias: Tensor<B, 1> = tensor(&bias, [vocab], device, dtype);
-                    let head = LinearWeights { weight: &matrix, bias: Some(&bias) };
+                    let matrices = adapter.as_ref().map(|it| {
+                        let a = tensor(&it.a, [RANK, width], device, DType::F32);
+                        let b = tensor(&it.b, [vocab, RANK], device, DType::F32);
+                        (Matrix::Float(a), Matrix::Float(b), it.scale)
+                    });
+                    let adapter =
+                        matrices.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale });
+                    let head = AdaptedWeights { weight: &matrix, bias: Some(&bias), adapter };
                     let hidden = tensor(&hidden, [n, width], device, dtype);
                     let other = reference
                         .as_ref()
@@ -79,7 +115,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                     let pair = reference.as_ref().zip(other.as_ref());
                     let reference = pair.map(|(it, weight)| Reference {
                         hidden: tensor(&it.hidden, [n, width], device, dtype),
-                        head: LinearWeights { weight, bias: None },
+                        head: AdaptedWeights { weight, bias: None, adapter: None },
                         coefficients: &it.coefficients,
                     });
                     let input = HeadInput {
@@ -98,6 +134,9 @@ impl<B: KernelBackend> Parity<'_, B> {
                     let mut all = vec![found.log_probs, found.entropies, host(found.hidden), weight, bias];
                     if compared {
                         all.push(found.kls);
+                    }
+                    if let Some(LowRankGradients { a, b }) = found.adapter {
+                        all.extend([host(a), host(b)]);
                     }
                     all
                 });

@@ -6,11 +6,12 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::low_rank::Narrow;
 use super::rows::floats;
 use super::unfused::{self, Operations};
 use super::{Derivative, HeadGradients, HeadInput, PART, cap};
 use crate::kernels::KernelBackend;
-use crate::kernels::linear::LinearWeights;
+use crate::kernels::linear::AdaptedWeights;
 use crate::kernels::softmax::{LogSum, kl};
 
 /// Columns of a part are a multiple of this, so that products fill their tiles.
@@ -47,6 +48,7 @@ struct Walk<'a, B: KernelBackend> {
     hidden: Tensor<B, 2>,
     weight: &'a Tensor<B, 2>,
     bias: Option<&'a Tensor<B, 1>>,
+    adapter: Option<Narrow<'a, B>>,
     soft_cap: Option<f32>,
     temperature: f32,
 }
@@ -54,11 +56,12 @@ struct Walk<'a, B: KernelBackend> {
 impl<'a, B: KernelBackend> Walk<'a, B> {
     fn new(
         hidden: Tensor<B, 2>,
-        head: &LinearWeights<'a, B>,
+        head: &AdaptedWeights<'a, B>,
         soft_cap: Option<f32>,
         temperature: f32,
     ) -> Self {
-        Self { hidden, weight: floats(head.weight), bias: head.bias, soft_cap, temperature }
+        let adapter = head.adapter.as_ref().map(|adapter| Narrow::new(B::wide_product, adapter, &hidden));
+        Self { hidden, weight: floats(head.weight), bias: head.bias, adapter, soft_cap, temperature }
     }
 
     fn weights(&self, (first, end): (usize, usize)) -> Tensor<B, 2> {
@@ -71,6 +74,9 @@ impl<'a, B: KernelBackend> Walk<'a, B> {
         let mut logits = B::wide_product(self.hidden.clone(), weight.transpose());
         if let Some(bias) = self.bias {
             logits = logits + bias.clone().slice([part.0..part.1]).cast(DType::F32).unsqueeze_dim(0);
+        }
+        if let Some(adapter) = &self.adapter {
+            logits = logits + adapter.logits(part.0..part.1);
         }
         cap::scaled(logits, self.soft_cap, self.temperature)
     }
@@ -120,6 +126,7 @@ pub fn loss<B: KernelBackend>(
     let float = (&device, DType::F32);
     let mut dweight = trained.then(|| Tensor::<B, 2>::empty([vocab, width], float));
     let mut dbias = head.bias.filter(|_| trained).map(|_| Tensor::<B, 1>::empty([vocab], float));
+    let mut dadapter = walk.adapter.as_ref().map(Narrow::gathered);
     let mut dhidden: Option<Tensor<B, 2>> = None;
     for part in parts() {
         let (first, end) = part;
@@ -151,19 +158,22 @@ pub fn loss<B: KernelBackend>(
             Some(before) => before + product,
             None => product,
         });
+        if let (Some(adapter), Some(before)) = (&walk.adapter, dadapter.take()) {
+            dadapter = Some(adapter.gather(before, first..end, dlogits.clone()));
+        }
         dweight = dweight.map(|all| {
             let part = B::wide_product(dlogits.transpose(), walk.hidden.clone());
             all.slice_assign([first..end, 0..width], part)
         });
     }
-    HeadGradients {
-        log_probs,
-        entropies,
-        kls,
-        hidden: dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns")),
-        weight: dweight,
-        bias: dbias,
+    let mut dhidden = dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
+    let mut adapter = None;
+    if let (Some(narrow), Some(gathered)) = (&walk.adapter, dadapter) {
+        let (found, more) = narrow.finish(gathered, walk.hidden.clone());
+        dhidden = dhidden + more;
+        adapter = Some(found);
     }
+    HeadGradients { log_probs, entropies, kls, hidden: dhidden, weight: dweight, bias: dbias, adapter }
 }
 
 fn host<B: KernelBackend>(x: Tensor<B, 1>) -> Vec<f32> {

@@ -14,28 +14,33 @@
 //! under the same cap. Logits of both are made part by part in one walk: those of the policy no further time, and nothing of
 //! `[n, vocab]` is ever held.
 //!
+//! A head may have a low-rank adapter ([`low_rank`]): `x_i = (h_i W^T + b + s (h_i A^T) B^T) / temperature`. Its gradients are those of `A`
+//! and `B`, made part by part as those of `W` are, whether `W` is trained or not.
+//!
 //! The entropy of a row, where it is wanted, is `H_i = -sum_v p_iv log p_iv` with `log p_iv = x_iv - log sum exp x_i`.
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::linear::LinearWeights;
+use super::linear::AdaptedWeights;
 
 mod cap;
 pub mod columns;
+pub mod low_rank;
 pub mod rows;
 #[cfg(test)]
 mod tests;
 pub mod unfused;
 
 pub use columns::Running;
+pub use low_rank::LowRankGradients;
 
 /// What is to be predicted from what.
 #[derive(Debug)]
 pub struct HeadInput<'a, B: Backend> {
     /// Normed residual rows `[n, hidden]`.
     pub hidden: Tensor<B, 2>,
-    /// The output head `[vocab, hidden]`.
-    pub head: LinearWeights<'a, B>,
+    /// The output head `[vocab, hidden]`, with its adapter where it has one.
+    pub head: AdaptedWeights<'a, B>,
     /// The token that each row predicts, `[n]`.
     pub targets: &'a [u32],
     /// The `c` of a soft cap `c tanh(x / c)` on the logits, before they are divided.
@@ -44,7 +49,8 @@ pub struct HeadInput<'a, B: Backend> {
     pub temperature: f32,
     /// Whether the entropy of each row's distribution is wanted.
     pub entropies: bool,
-    /// Whether the head is trained: where it is frozen its gradients are not computed.
+    /// Whether the head's weight and bias are trained: where they are frozen their gradients are not computed. An adapter always
+    /// is.
     pub trained: bool,
     /// What each row's distribution is compared with.
     pub reference: Option<Reference<'a, B>>,
@@ -56,7 +62,7 @@ pub struct Reference<'a, B: Backend> {
     /// Its own normed residual rows `[n, hidden]`, whose width may differ.
     pub hidden: Tensor<B, 2>,
     /// `[vocab, hidden]`, of the same vocabulary.
-    pub head: LinearWeights<'a, B>,
+    pub head: AdaptedWeights<'a, B>,
     /// What the loss has each row's KL divergence times, `[n]`: 0 for rows that do not count.
     pub coefficients: &'a [f32],
 }
@@ -76,6 +82,8 @@ pub struct HeadGradients<B: Backend> {
     pub weight: Option<Tensor<B, 2>>,
     /// `[vocab]` in f32, where the head has one and is trained.
     pub bias: Option<Tensor<B, 1>>,
+    /// Of the head's adapter, where it has one.
+    pub adapter: Option<LowRankGradients<B>>,
 }
 
 /// A loss's derivative by the log-prob of one target, given its index.

@@ -2,21 +2,20 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{Derivative, HeadGradients, HeadInput, cap, part_rows};
+use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, cap, part_rows};
 use crate::kernels::KernelBackend;
-use crate::kernels::linear::{LinearWeights, Matrix};
+use crate::kernels::linear::{AdaptedWeights, Matrix, low_rank};
 use crate::kernels::softmax::kl;
 
 /// Logits `[rows, vocab]` in f32 of `hidden` `[rows, hidden]`.
 fn logits<B: KernelBackend>(
     hidden: Tensor<B, 2>,
-    head: &LinearWeights<'_, B>,
+    head: &AdaptedWeights<'_, B>,
     soft_cap: Option<f32>,
     temperature: f32,
 ) -> Tensor<B, 2> {
-    let part = LinearWeights { weight: head.weight, bias: head.bias };
-    let logits = B::linear_group(hidden, &[part]).swap_remove(0).cast(DType::F32);
-    cap::scaled(logits, soft_cap, temperature)
+    let [logits] = low_rank::products(hidden, [head]);
+    cap::scaled(logits.cast(DType::F32), soft_cap, temperature)
 }
 
 /// Log-probs of the targets `[n]`.
@@ -60,6 +59,7 @@ pub fn loss<B: KernelBackend>(
     let mut dhidden = Vec::new();
     let mut dweight: Option<Tensor<B, 2>> = None;
     let mut dbias: Option<Tensor<B, 2>> = None;
+    let mut dadapter = head.adapter.as_ref().map(LowRankGradients::zeros);
     for part in targets.chunks(rows) {
         let first = log_probs.len();
         let all = first..first + part.len();
@@ -100,7 +100,13 @@ pub fn loss<B: KernelBackend>(
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
         }
-        dhidden.push(B::product(dlogits.clone(), weight.clone()));
+        let mut dpart = B::product(dlogits.clone(), weight.clone());
+        if let (Some(adapter), Some(before)) = (&head.adapter, dadapter.take()) {
+            let (found, more) = before.add_rows(adapter, hidden.clone(), dlogits.clone());
+            dadapter = Some(found);
+            dpart = dpart + more;
+        }
+        dhidden.push(dpart);
         if trained {
             let before = dweight.take().unwrap_or_else(|| Tensor::zeros([vocab, width], &dlogits.device()));
             dweight = Some(B::add_products(before, dlogits, hidden.cast(DType::F32)));
@@ -113,6 +119,7 @@ pub fn loss<B: KernelBackend>(
         hidden: Tensor::cat(dhidden, 0),
         weight: dweight,
         bias: dbias.map(|sum| sum.squeeze_dim(0)),
+        adapter: dadapter,
     }
 }
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::doctor::exact::head::{self as exact, Inputs, Results, head};
-use crate::kernels::linear::Matrix;
+use crate::kernels::KernelBackend;
+use crate::kernels::linear::{AdaptedWeights, LowRankWeights, Matrix};
 
 /// How the loss is computed.
 #[derive(Clone, Copy)]
@@ -21,6 +22,7 @@ struct Case {
     hidden: Vec<f32>,
     weight: Vec<f32>,
     bias: Option<Vec<f32>>,
+    adapter: Option<exact::Adapter>,
     targets: Vec<u32>,
     slopes: Vec<f32>,
     width: usize,
@@ -36,6 +38,7 @@ impl Case {
             hidden: self.hidden.clone(),
             weight: self.weight.clone(),
             bias: self.bias.clone(),
+            adapter: self.adapter.clone(),
             targets: self.targets.clone(),
             slopes: self.slopes.clone(),
             soft_cap: self.soft_cap,
@@ -56,17 +59,24 @@ impl Case {
             Tensor::<Flex, 2>::from_data(TensorData::new(x.to_vec(), dims), &FlexDevice)
         };
         let weight = Matrix::Float(tensor(&self.weight, [vocab, width]));
+        let matrices = |adapter: &exact::Adapter| {
+            let rank = adapter.a.len() / width;
+            let a = Matrix::Float(tensor(&adapter.a, [rank, width]));
+            (a, Matrix::Float(tensor(&adapter.b, [vocab, rank])), adapter.scale)
+        };
+        let adapter = self.adapter.as_ref().map(matrices);
+        let others = self.reference.as_ref().and_then(|it| it.adapter.as_ref()).map(matrices);
         let bias = self.bias.as_ref().map(|bias| tensor(bias, [1, vocab]).reshape([vocab]));
         let other = self.reference.as_ref().map(|it| Matrix::Float(tensor(&it.weight, [vocab, width])));
         let pair = self.reference.as_ref().zip(other.as_ref());
         let reference = pair.map(|(it, weight)| Reference {
             hidden: tensor(&it.hidden, [n, width]),
-            head: LinearWeights { weight, bias: None },
+            head: AdaptedWeights { weight, bias: None, adapter: borrowed(&others) },
             coefficients: &it.coefficients,
         });
         let input = HeadInput {
             hidden: tensor(&self.hidden, [n, width]),
-            head: LinearWeights { weight: &weight, bias: bias.as_ref() },
+            head: AdaptedWeights { weight: &weight, bias: bias.as_ref(), adapter: borrowed(&adapter) },
             targets: &self.targets,
             soft_cap: self.soft_cap,
             temperature: self.temperature,
@@ -97,8 +107,25 @@ impl Case {
     }
 }
 
+/// An adapter's matrices and scale as kernels take them.
+fn borrowed(matrices: &Option<(Matrix<Flex>, Matrix<Flex>, f32)>) -> Option<LowRankWeights<'_, Flex>> {
+    matrices.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale })
+}
+
 fn values(count: usize, size: f32) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(-size..size, count)
+}
+
+/// An adapter of a head `[vocab, width]`, whose rank may be larger than either.
+fn adapter(vocab: usize, width: usize) -> impl Strategy<Value = exact::Adapter> {
+    // Small enough that logits stay as large as the head makes them.
+    (1usize..=9, prop_oneof![Just(1.0f32), 0.1f32..2.0]).prop_flat_map(move |(rank, scale)| {
+        (values(rank * width, 0.3), values(vocab * rank, 0.3)).prop_map(move |(a, b)| exact::Adapter {
+            a,
+            b,
+            scale,
+        })
+    })
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -114,19 +141,22 @@ fn case() -> impl Strategy<Value = Case> {
             let matrices =
                 size.prop_flat_map(move |size| (values(n * width, size), values(vocab * width, 2.0)));
             let coefficient = prop_oneof![1 => Just(0.0f32), 2 => -2.0f32..2.0];
-            let reference =
-                (values(n * width, 1.5), values(vocab * width, 2.0), prop::collection::vec(coefficient, n));
-            let reference = reference.prop_map(|(hidden, weight, coefficients)| exact::Reference {
-                hidden,
-                weight,
-                bias: None,
-                coefficients,
+            let adapter = move || prop::option::of(adapter(vocab, width));
+            let reference = (
+                (values(n * width, 1.5), values(vocab * width, 2.0)),
+                adapter(),
+                prop::collection::vec(coefficient, n),
+            );
+            let reference = reference.prop_map(|((hidden, weight), adapter, coefficients)| {
+                exact::Reference { hidden, weight, bias: None, adapter, coefficients }
             });
-            (matrices, bias, rest, prop::option::of(reference)).prop_map(
-                move |((hidden, weight), bias, (targets, slopes, soft_cap), reference)| Case {
+            let added = (bias, adapter());
+            (matrices, added, rest, prop::option::of(reference)).prop_map(
+                move |((hidden, weight), (bias, adapter), (targets, slopes, soft_cap), reference)| Case {
                     hidden,
                     weight,
                     bias,
+                    adapter,
                     targets,
                     slopes,
                     width,
@@ -192,6 +222,11 @@ proptest! {
             if let Some(bias) = found.bias {
                 close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
             }
+            prop_assert_eq!(found.adapter.is_some(), case.adapter.is_some());
+            if let Some(LowRankGradients { a, b }) = found.adapter {
+                close("A", &host(a), &exact.a)?;
+                close("B", &host(b), &exact.b)?;
+            }
         }
     }
 
@@ -216,6 +251,37 @@ proptest! {
             let host = |x: Tensor<Flex, 2>| bits(&x.into_data().to_vec::<f32>().unwrap());
             prop_assert_eq!(bits(&trained.log_probs), bits(&frozen.log_probs));
             prop_assert_eq!(host(trained.hidden), host(frozen.hidden));
+            // An adapter is trained on a frozen head, too.
+            prop_assert_eq!(frozen.adapter.is_some(), case.adapter.is_some());
+            for (trained, frozen) in trained.adapter.into_iter().zip(frozen.adapter) {
+                prop_assert_eq!(host(trained.a), host(frozen.a));
+                prop_assert_eq!(host(trained.b), host(frozen.b));
+            }
+        }
+    }
+
+    /// What is sampled from is what is trained on: the trainer's log-probs have the bits of those of a layer's own logits.
+    #[test]
+    fn parts_of_rows_have_the_bits_of_the_adapted_layer(case in case(), part in 1usize..=40) {
+        let plain = Case { soft_cap: None, temperature: 1.0, reference: None, ..case };
+        let found = plain.found(Way::Rows(part), false);
+        let rows = |x: &[f32], width: usize| {
+            let dims = [x.len() / width, width];
+            Tensor::<Flex, 2>::from_data(TensorData::new(x.to_vec(), dims), &FlexDevice)
+        };
+        let (width, vocab) = (plain.width, plain.weight.len() / plain.width);
+        let weight = Matrix::Float(rows(&plain.weight, width));
+        let bias: Option<Tensor<Flex, 1>> = plain.bias.as_ref().map(|it| rows(it, vocab).reshape([vocab]));
+        let matrices = plain.adapter.as_ref().map(|it| {
+            let rank = it.a.len() / width;
+            (Matrix::Float(rows(&it.a, width)), Matrix::Float(rows(&it.b, rank)), it.scale)
+        });
+        let layer = AdaptedWeights { weight: &weight, bias: bias.as_ref(), adapter: borrowed(&matrices) };
+        // One row at a time, as decoding has them.
+        for ((hidden, &target), found) in plain.hidden.chunks(width).zip(&plain.targets).zip(found.log_probs) {
+            let [logits] = crate::kernels::linear::low_rank::products(rows(hidden, width), [&layer]);
+            let (alone, _) = Flex::log_probs(&logits, &[target]);
+            prop_assert_eq!(alone[0].to_bits(), found.to_bits());
         }
     }
 }

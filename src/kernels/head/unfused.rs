@@ -5,10 +5,11 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::low_rank::{Narrow, Product};
 use super::rows::floats;
 use super::{Derivative, HeadGradients, HeadInput, cap};
 use crate::kernels::KernelBackend;
-use crate::kernels::linear::LinearWeights;
+use crate::kernels::linear::AdaptedWeights;
 use crate::kernels::softmax::{LogSum, kl, log_prob};
 
 /// `(log p, log sum exp)` of the targets `[n]` under rows of logits.
@@ -23,7 +24,7 @@ type KlBackward<B> = fn(Tensor<B, 2>, &Tensor<B, 2>, &[u32], usize, &kl::Rows<'_
 /// What the loss is made of.
 pub(super) struct Operations<B: KernelBackend> {
     /// `a b` of matrices of one type, in f32.
-    product: fn(Tensor<B, 2>, Tensor<B, 2>) -> Tensor<B, 2>,
+    product: Product<B>,
     /// As [`KernelBackend::log_probs`].
     log_probs: LogProbs<B>,
     /// As [`KernelBackend::log_probs_backward`].
@@ -57,7 +58,7 @@ impl<B: KernelBackend> Operations<B> {
     fn logits(
         &self,
         hidden: &Tensor<B, 2>,
-        head: &LinearWeights<'_, B>,
+        head: &AdaptedWeights<'_, B>,
         soft_cap: Option<f32>,
         temperature: f32,
     ) -> Tensor<B, 2> {
@@ -65,6 +66,10 @@ impl<B: KernelBackend> Operations<B> {
         let mut logits = (self.product)(hidden.clone(), weight.transpose());
         if let Some(bias) = head.bias {
             logits = logits + bias.clone().cast(DType::F32).unsqueeze_dim::<2>(0);
+        }
+        if let Some(adapter) = &head.adapter {
+            let [_, vocab] = logits.dims();
+            logits = logits + Narrow::new(self.product, adapter, hidden).logits(0..vocab);
         }
         cap::scaled(logits, soft_cap, temperature)
     }
@@ -116,12 +121,23 @@ pub(super) fn by<B: KernelBackend>(
     // In the type of the hidden rows, so that tensor cores take them.
     let dlogits = dlogits.cast(dtype);
     let weight = floats(head.weight).clone().cast(dtype);
+    let mut dhidden = product(dlogits.clone(), weight);
+    let mut dadapter = None;
+    if let Some(adapter) = &head.adapter {
+        let [_, vocab] = dlogits.dims();
+        let narrow = Narrow::new(*product, adapter, &hidden);
+        let gathered = narrow.gather(narrow.gathered(), 0..vocab, dlogits.clone());
+        let (found, more) = narrow.finish(gathered, hidden.clone());
+        dhidden = dhidden + more;
+        dadapter = Some(found);
+    }
     HeadGradients {
         log_probs: found,
         entropies,
         kls,
-        hidden: product(dlogits.clone(), weight),
+        hidden: dhidden,
         weight: trained.then(|| product(dlogits.transpose(), hidden)),
         bias,
+        adapter: dadapter,
     }
 }

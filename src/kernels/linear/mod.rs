@@ -11,6 +11,7 @@ pub(in crate::kernels) mod cube;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube_blocks;
 mod integers;
+pub mod low_rank;
 pub mod reference;
 mod rounded;
 mod rows;
@@ -19,6 +20,8 @@ mod tiles;
 pub(in crate::kernels) mod transposed;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
+
+pub use low_rank::{AdaptedWeights, LowRankWeights};
 
 /// A weight matrix `[out, in]`, in floats or in quantised blocks.
 #[derive(Debug, Clone)]

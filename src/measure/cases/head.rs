@@ -7,7 +7,7 @@ use super::super::shapes;
 use super::copy;
 use crate::kernels::head::{Derivative, HeadInput, unfused};
 use crate::kernels::softmax::{LogSum, log_prob};
-use crate::kernels::{KernelBackend, LinearWeights, Matrix};
+use crate::kernels::{AdaptedWeights, KernelBackend, Matrix};
 
 /// Matrices `[n, vocab]` in f32 that the unfused loss holds at once.
 const PLAIN_LOGITS: usize = 3;
@@ -28,7 +28,7 @@ impl<B: KernelBackend> Bench<'_, B> {
         // The weight is read, its gradient written in f32.
         let work = Work { flops, bytes: (vocab * width * (dtype.size() + size_of::<f32>())) as f64 };
         let input = |hidden| {
-            let head = LinearWeights { weight: &weight, bias: None };
+            let head = AdaptedWeights { weight: &weight, bias: None, adapter: None };
             HeadInput {
                 hidden,
                 head,

@@ -95,7 +95,7 @@ impl Subject {
             Self::PlainAttention(tokens) => work::attention(tokens, HEADS, HEAD_DIM, true),
             Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
-                work::grpo_loss(rows, width, vocab, self == Self::GrpoKlLoss)
+                work::grpo_loss(rows, width, vocab, self == Self::GrpoKlLoss, None)
             }
         }
     }

@@ -5,7 +5,7 @@ use burn_flex::{Flex, FlexDevice};
 
 use crate::kernels::attention::reference;
 use crate::kernels::head::{Derivative, HeadInput, Reference};
-use crate::kernels::{AttentionShape, KernelBackend, LinearWeights, Matrix, Segment};
+use crate::kernels::{AdaptedWeights, AttentionShape, KernelBackend, LowRankWeights, Matrix, Segment};
 use crate::rl::objective::{Clip, PolicyLoss, StepSize, token_ratio};
 use crate::train::config::PolicyObjective;
 
@@ -56,18 +56,22 @@ pub fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> S
 
 /// The GRPO loss of `rows` sampled tokens under an output head `[vocab, width]`: advantages of both signs, and log-probs from when
 /// they were sampled on both sides of those now. Inputs: hidden rows `[rows, width]` and the head; where it is `compared`, the same
-/// of a reference that the loss holds it to by the divergence over the vocabulary.
-pub fn grpo_loss(rows: usize, width: usize, vocab: usize, compared: bool) -> Sizes {
+/// of a reference that the loss holds it to by the divergence over the vocabulary. With a `rank` the head is frozen and has an adapter
+/// of it, which is an input as well.
+pub fn grpo_loss(rows: usize, width: usize, vocab: usize, compared: bool, rank: Option<usize>) -> Sizes {
     let hidden = filled([rows, width]);
     let head = filled([vocab, width]);
     let mut inputs_bytes = bytes(&hidden) + bytes(&head);
     let weight = Matrix::Float(head);
+    let adapter = rank.map(|rank| (filled([rank, width]), filled([vocab, rank])));
+    inputs_bytes += adapter.as_ref().map_or(0, |(a, b)| bytes(a) + bytes(b));
+    let adapter = adapter.map(|(a, b)| (Matrix::Float(a), Matrix::Float(b)));
     let other = compared.then(|| (filled([rows, width]) * 0.5, filled([vocab, width]), vec![1e-3; rows]));
     inputs_bytes += other.as_ref().map_or(0, |(hidden, head, _)| bytes(hidden) + bytes(head));
     let other = other.map(|(hidden, head, coefficients)| (hidden, Matrix::Float(head), coefficients));
     let reference = other.as_ref().map(|(hidden, weight, coefficients)| Reference {
         hidden: hidden.clone(),
-        head: LinearWeights { weight, bias: None },
+        head: AdaptedWeights { weight, bias: None, adapter: None },
         coefficients,
     });
     let targets: Vec<u32> = (0..rows).map(|i| (i * 7919 % vocab) as u32).collect();
@@ -82,15 +86,20 @@ pub fn grpo_loss(rows: usize, width: usize, vocab: usize, compared: bool) -> Siz
     });
     let input = HeadInput {
         hidden: hidden.clone(),
-        head: LinearWeights { weight: &weight, bias: None },
+        head: AdaptedWeights {
+            weight: &weight,
+            bias: None,
+            adapter: adapter.as_ref().map(|(a, b)| LowRankWeights { a, b, scale: 1.0 }),
+        },
         targets: &targets,
         soft_cap: None,
         temperature: 1.0,
         entropies: false,
         reference,
-        trained: true,
+        trained: rank.is_none(),
     };
     let gradients = Flex::head_loss(input, &mut derivative);
     let of_head = gradients.weight.as_ref().map_or(0, bytes);
-    Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + of_head }
+    let of_adapter = gradients.adapter.as_ref().map_or(0, |it| bytes(&it.a) + bytes(&it.b));
+    Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + of_head + of_adapter }
 }

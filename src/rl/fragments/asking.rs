@@ -21,9 +21,6 @@ use crate::rubric::authoring::writer::Writer;
 use crate::rubric::text::plain;
 use crate::rubric::{Criterion, Rubric};
 
-/// Most tokens of a list of flaws.
-const MAX_TOKENS: usize = 1024;
-
 /// The model, and how it is asked.
 #[derive(Clone, Copy)]
 pub struct FlawFinder<'a> {
@@ -76,7 +73,7 @@ pub(super) type Found = Result<Vec<Criterion>, String>;
 
 impl FlawFinder<'_> {
     fn ask(&self, question: &Question) -> Found {
-        let writer = Writer { max_tokens: MAX_TOKENS, ..Writer::new(self.model, self.templates, self.seed) };
+        let writer = Writer::new(self.model, self.templates, self.seed);
         let so_far = question.so_far.messages(None);
         let found = ask_flaws(&writer, &so_far, &question.answer, &question.rubric, &mut ());
         found.map_err(|error| error.to_string())

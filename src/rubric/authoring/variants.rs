@@ -10,7 +10,7 @@ use super::row::conversation;
 use super::scenario::Scenario;
 use super::templates::Ask;
 use super::weights::Weighted;
-use super::writer::Writer;
+use super::writer::{MOST_WRITTEN, Writer};
 use crate::chat::{ChatError, Listener, Message};
 
 /// How a variant differs from the prompt it is made of.
@@ -121,7 +121,9 @@ pub fn ask(
     struct Reply {
         variants: Vec<String>,
     }
-    let text = json!({"type": "string", "minLength": 10, "maxLength": 24_000});
+    // Other words for a long prompt are as long.
+    let most = MOST_WRITTEN.max(2 * prompt.last().chars().count());
+    let text = json!({"type": "string", "minLength": 10, "maxLength": most});
     let properties = json!({"variants": {"type": "array", "minItems": 1, "maxItems": count, "items": text}});
     let values = [("conversation", &*conversation(&prompt.messages)), ("count", &*count.to_string())];
     let reply: Reply = writer.ask(Ask::Variants, &values, properties, listener)?;

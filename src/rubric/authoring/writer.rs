@@ -10,6 +10,11 @@ use crate::chat::structured::ask;
 use crate::chat::{ChatError, ChatModel, ChatOptions, Listener, Message, ReplySchema};
 use crate::data::hash::fnv1a;
 
+/// Most characters of a text that is asked for. llama.cpp's server takes no schema with a bound of 2,000 or more.
+pub const MOST_WRITTEN: usize = 1900;
+/// Tokens for what a model thinks before it writes.
+const THINKING: usize = 2048;
+
 /// Asks a model for JSON of a given shape.
 #[derive(Clone, Copy)]
 pub struct Writer<'a> {
@@ -19,14 +24,14 @@ pub struct Writer<'a> {
     pub templates: &'a Templates,
     /// Draws the replies, as far as the model repeats itself by a seed.
     pub seed: u64,
-    /// Most tokens of a reply.
+    /// Most tokens of a reply; fewer where the longest that is asked for, and 2,048 for thinking before it, are fewer.
     pub max_tokens: usize,
     /// How often it is asked again when its reply is not as asked.
     pub again: usize,
 }
 
 impl<'a> Writer<'a> {
-    /// A writer with 4,096 tokens a reply that asks twice again.
+    /// A writer with 4,096 tokens a reply at most that asks twice again.
     pub fn new(model: &'a (dyn ChatModel + Sync), templates: &'a Templates, seed: u64) -> Self {
         Self { model, templates, seed, max_tokens: 4096, again: 2 }
     }
@@ -48,8 +53,9 @@ impl<'a> Writer<'a> {
             "type": "object", "required": required, "properties": properties, "additionalProperties": false
         });
         let schema = ReplySchema::new(kind.name(), schema).map_err(ChatError::model)?;
+        let need = schema.most_tokens().map_or(self.max_tokens, |answer| answer.saturating_add(THINKING));
         let options = ChatOptions {
-            max_tokens: Some(self.max_tokens),
+            max_tokens: Some(self.max_tokens.min(need)),
             temperature: Some(0.7),
             // Each text draws anew, and the same text the same.
             seed: Some(self.seed ^ (fnv1a(text.as_bytes()) as u64 >> 1)),

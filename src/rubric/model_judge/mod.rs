@@ -108,15 +108,20 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
         *self.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// A hash of all that decides what is asked: the model's name, the protocol's texts and the settings. Two judges of one identity
+    /// A hash of all that decides what is asked: the model's name, the protocol's texts, the shapes of replies and the settings. Two judges of one identity
     /// ask the same.
     pub fn identity(&self) -> String {
         let ModelJudgeSettings { votes, again, max_tokens, temperature, seed } = self.settings;
         let protocol = &self.protocol;
-        let all = format!(
+        let mut all = format!(
             "{:?}",
             (self.model.name(), protocol, votes, again, max_tokens, temperature.to_bits(), seed)
         );
+        for good in [true, false] {
+            if let Some(schema) = protocol.schema(&Item { text: String::new(), good }) {
+                all.push_str(&schema.json().to_string());
+            }
+        }
         hash::text(hash::fnv1a(all.as_bytes()))
     }
 

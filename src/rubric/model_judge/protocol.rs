@@ -116,11 +116,16 @@ impl Protocol {
 const ACCEPTABLE: &str = "acceptable";
 const UNACCEPTABLE: &str = "unacceptable";
 
+/// The most characters of an explanation, of which one or two sentences are asked for, and of what is quoted. So a model that is held to
+/// the schema comes to its verdict.
+const LONGEST: (usize, usize) = (800, 600);
+
 /// The shape of a reply whose verdict is called `verdict`. `None` is never met: a test reads both.
 fn schema(name: &str, verdict: &str) -> Option<Arc<ReplySchema>> {
+    let text = |most: usize| json!({"type": "string", "maxLength": most});
     let shape = json!({
         "type": "object",
-        "properties": {"explanation": {"type": "string"}, "evidence": {"type": "string"}, verdict: {"type": "boolean"}},
+        "properties": {"explanation": text(LONGEST.0), "evidence": text(LONGEST.1), verdict: {"type": "boolean"}},
         "required": ["explanation", "evidence", verdict],
         "additionalProperties": false,
     });
@@ -148,6 +153,7 @@ fn healthbench(text: &str) -> Result<Answer, String> {
 mod tests {
     use super::*;
     use crate::chat::Finish;
+    use crate::rubric::model_judge::ModelJudgeSettings;
 
     #[test]
     fn healthbench_shows_the_conversation_then_the_item() {
@@ -209,6 +215,11 @@ mod tests {
             positive[1].content.contains("\"acceptable\"") && !positive[1].content.contains("unacceptable")
         );
         assert!(negative[1].content.contains("\"unacceptable\""));
+        // The longest reply, at the three characters that a token of English has at least.
+        for good in [true, false] {
+            let most = protocol.schema(&item(good)).unwrap().most_tokens().unwrap();
+            assert!((2 * most).div_ceil(3) <= ModelJudgeSettings::REPORT.max_tokens, "{most}");
+        }
         let said =
             |text: &str| Reply { message: Message::assistant(text), finish: Finish::Stop, usage: None };
         let bad = said("{\"explanation\": \"Rude.\", \"evidence\": \"Go away\", \"unacceptable\": true}");

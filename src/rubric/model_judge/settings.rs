@@ -13,7 +13,7 @@ pub struct ModelJudgeSettings {
     pub votes: usize,
     /// How often more a reply that cannot be read is asked for.
     pub again: usize,
-    /// The most new tokens of a reply.
+    /// The most new tokens of a reply, thinking included.
     pub max_tokens: usize,
     /// Divides the logits; 0 takes the likeliest token, and one vote.
     pub temperature: f32,
@@ -25,7 +25,8 @@ impl ModelJudgeSettings {
     /// What the reference implementation of HealthBench samples with (simple-evals at ee3b031: 2,048 tokens, temperature 0.5). It asks
     /// again until a reply can be read; here the repeats have an end, after which the item is not judged.
     pub const HEALTHBENCH: Self = Self { votes: 1, again: 4, max_tokens: 2048, temperature: 0.5, seed: 0 };
-    /// For training: the likeliest reply, so that equal messages are judged equally.
+    /// For training: the likeliest reply, so that equal messages are judged equally. 512 tokens hold the longest reply that the report's schemas
+    /// allow.
     pub const REPORT: Self = Self { votes: 1, again: 2, max_tokens: 512, temperature: 0.0, seed: 0 };
 
     /// Whether a judge can work by these settings.

@@ -23,8 +23,8 @@ pub(super) fn schema(name: &str, json: Value) -> Arc<ReplySchema> {
 
 /// How a question is put.
 pub(super) struct Manner {
-    /// The most tokens of an answer.
-    pub max_tokens: usize,
+    /// The most tokens of what is thought before an answer.
+    pub thinking: usize,
     /// Divides the logits; 0 takes the likeliest.
     pub temperature: f32,
     /// Seed of the draws.
@@ -35,7 +35,7 @@ pub(super) struct Manner {
     pub conversation: ConversationKey,
 }
 
-/// The answer to `messages` as `schema` says, read as a `T`.
+/// The answer to `messages` as `schema` says, read as a `T`. It has as many tokens as the longest one that the schema allows.
 pub(super) fn ask<T: DeserializeOwned>(
     model: &dyn ChatModel,
     messages: &[Message],
@@ -44,7 +44,7 @@ pub(super) fn ask<T: DeserializeOwned>(
     listener: &mut dyn Listener,
 ) -> Result<T, ChatError> {
     let options = ChatOptions {
-        max_tokens: Some(manner.max_tokens),
+        max_tokens: schema.most_tokens().map(|answer| answer.saturating_add(manner.thinking)),
         temperature: Some(manner.temperature),
         seed: Some(manner.seed),
         schema: Some(Arc::clone(schema)),

@@ -1,6 +1,6 @@
 //! The factual unit by a model: the labels of a draft's claims. What follows from them is not the model's to say.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,22 +32,31 @@ struct Labelled {
 }
 
 /// The most claims of a draft.
-const MOST_CLAIMS: usize = 60;
+const MOST_CLAIMS: usize = 24;
+/// The most characters of a claim are those of the longest sentence, within these bounds: of a longer sentence a claim is a part.
+const CLAIM_LENGTH: (usize, usize) = (60, 160);
+/// The greatest number of a sentence or a fact.
+const MOST_NUMBER: usize = 999;
 
-pub(super) static SCHEMA: LazyLock<Arc<ReplySchema>> = LazyLock::new(|| {
-    let whole = json!({"type": "integer", "minimum": 0});
+/// What the labels of `sentences` look like. Each claim has a word of its own at least, and is part of a sentence: so a model that goes on
+/// and on, as small ones do that are held to a schema, comes to an end.
+pub(super) fn schema(sentences: &[String]) -> Arc<ReplySchema> {
+    let words: usize = sentences.iter().map(|it| it.split_whitespace().count()).sum();
+    let longest = sentences.iter().map(|it| it.chars().count()).max().unwrap_or(0);
+    let length = longest.clamp(CLAIM_LENGTH.0, CLAIM_LENGTH.1);
+    let number = json!({"type": "integer", "minimum": 0, "maximum": MOST_NUMBER});
     let claim = json!({"type": "object", "properties": {
-            "sentence": whole, "claim": {"type": "string"}, "fact": whole,
+            "sentence": number, "claim": {"type": "string", "maxLength": length}, "fact": number,
             "support": {"type": "string", "enum": ["supported", "contradicted", "unsupported"]},
             "asked": {"type": "boolean"}, "private": {"type": "boolean"}},
         "required": ["sentence", "claim", "fact", "support", "asked", "private"], "additionalProperties": false});
     super::ask::schema(
         "claims",
         json!({"type": "object", "properties":
-            {"claims": {"type": "array", "items": claim, "maxItems": MOST_CLAIMS}},
+            {"claims": {"type": "array", "items": claim, "maxItems": words.clamp(1, MOST_CLAIMS)}},
             "required": ["claims"], "additionalProperties": false}),
     )
-});
+}
 
 /// What the model is asked. Findings are not on the record that it sees: no words of a patient can rest on them.
 pub(super) fn messages(
@@ -93,7 +102,7 @@ pub(super) fn labels(scene: &Scene<'_>, sentences: &[String], answer: Answer) ->
     let facts = &scene.script.facts;
     let mut labels: Vec<Label> = Vec::new();
     for it in answer.claims {
-        // A number that is too large saturates, and is out of range like any other wrong one.
+        // Written as `2.0` it is whole too, which an integer could not be read from.
         let (sentence, number) = (it.sentence as usize, it.fact as usize);
         let Some(sentence) = sentence.checked_sub(1).filter(|&index| index < sentences.len()) else {
             continue;
@@ -119,4 +128,35 @@ pub(super) fn labels(scene: &Scene<'_>, sentences: &[String], answer: Answer) ->
         }
     }
     labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn most(sentences: &[&str]) -> (Option<usize>, Value) {
+        let sentences: Vec<String> = sentences.iter().map(|it| (*it).to_owned()).collect();
+        let schema = schema(&sentences);
+        (schema.most_tokens(), schema.json()["properties"]["claims"].clone())
+    }
+
+    #[test]
+    fn labels_end_with_the_draft() {
+        let (tokens, claims) = most(&["It began this morning at 8."]);
+        assert_eq!(
+            (&claims["maxItems"], &claims["items"]["properties"]["claim"]["maxLength"]),
+            (&json!(6), &json!(60))
+        );
+        // A claim: `{`, `}` and a comma, names with 4 characters each, numbers of 3, text and quotation marks of 62, and the longest label.
+        let claim: usize = 3 + (8 + 5 + 4 + 7 + 5 + 7 + 6 * 4) + 3 + 62 + 3 + 14 + 5 + 5;
+        assert_eq!(tokens, Some((2 + 6 + 4 + 2 + 6 * claim).div_ceil(2)));
+        let long = vec!["word ".repeat(300); 3];
+        let long: Vec<&str> = long.iter().map(String::as_str).collect();
+        let (tokens, claims) = most(&long);
+        assert_eq!(claims["maxItems"], MOST_CLAIMS);
+        assert_eq!(claims["items"]["properties"]["claim"]["maxLength"], 160);
+        // A minute or so of a server that writes 30 tokens a second, which need about one for three characters.
+        assert!(tokens.is_some_and(|tokens| 2 * tokens / 3 < 30 * 75), "{tokens:?}");
+        assert_eq!(most(&[]).1["maxItems"], 1);
+    }
 }

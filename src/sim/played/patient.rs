@@ -316,7 +316,8 @@ impl<'a> PlayedPatient<'a> {
         let messages = check::messages(scene, pieces, self.prompts)?;
         // Numbers of the voice's questions go up to 1 + REGENERATIONS.
         let manner = self.manner(UnitName::Check, scene, (2 + REGENERATIONS + attempt) as u64, 0.0);
-        let answer: Result<check::Answer, _> = ask(model, &messages, &check::SCHEMA, &manner, listener);
+        let answer: Result<check::Answer, _> =
+            ask(model, &messages, &check::schema(pieces), &manner, listener);
         match answer {
             Ok(answer) => Ok(Some((named(model), check::labels(scene, pieces, answer)))),
             Err(source) => self.failed(UnitName::Check, model, source, log).map(|()| None),
@@ -335,7 +336,7 @@ impl<'a> PlayedPatient<'a> {
         ];
         Manner {
             conversation: ConversationKey::of(&begins),
-            max_tokens: self.settings.max_tokens,
+            thinking: self.settings.thinking,
             temperature,
             seed: seed(self.seed, scene.turn(), number),
             again: self.settings.again,

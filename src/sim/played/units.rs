@@ -108,8 +108,9 @@ pub enum OnFailure {
 /// How models are asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// The most tokens of an answer, thinking included.
-    pub max_tokens: usize,
+    /// The most tokens of what a model thinks before its answer. The answer itself has as many more as the longest one that its schema
+    /// allows ([`ReplySchema::most_tokens`](crate::chat::ReplySchema::most_tokens)).
+    pub thinking: usize,
     /// Temperature of the voice. Gate and check take the likeliest token.
     pub temperature: f32,
     /// How often a question is put again after an answer that is not as its schema says.
@@ -120,6 +121,6 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_tokens: 1024, temperature: 0.7, again: 2, on_failure: OnFailure::default() }
+        Self { thinking: 512, temperature: 0.7, again: 2, on_failure: OnFailure::default() }
     }
 }

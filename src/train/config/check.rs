@@ -91,6 +91,13 @@ fn model(config: &RunConfig, found: &mut Findings) {
     if let Some(shape) = &model.shape {
         self::shape(shape, model.path.is_some(), found);
     }
+    let targets = &model.lora.targets;
+    let twice = (1..targets.len()).any(|place| targets[..place].contains(&targets[place]));
+    found.require(
+        !targets.is_empty() && !twice,
+        &["model.lora.targets"],
+        "at least one projection, each once",
+    );
 }
 
 fn shape(shape: &Shape, from_file: bool, found: &mut Findings) {

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::data::Data;
-use super::model::Adapter;
+use super::model::{Adapter, Lora};
 use super::run::RunConfig;
 use super::stage::Stage;
 use crate::engine::Device;
+use crate::model::adapter::Projection;
 use crate::model::config::ModelConfig;
 use crate::train::executor::{KEPT_BYTES, inside_bytes};
 
@@ -68,17 +69,23 @@ fn compute_bytes(config: &RunConfig) -> u64 {
     if config.device == Device::Cpu { 4 } else { config.model.dtype.bytes() as u64 }
 }
 
-/// Values that are trained: all of the model, or the two matrices that LoRA adds to each projection.
+/// Values that are trained: all of the model, or the two matrices that LoRA adds to each projection that is its target.
 pub(super) fn trained_parameters(config: &RunConfig, model: &ModelConfig) -> u64 {
     match config.model.adapter {
         Adapter::None => model.num_parameters(),
         Adapter::Lora => {
-            let rank = config.model.lora.rank as u64;
+            let Lora { rank, targets, .. } = &config.model.lora;
             let (hidden, inner) = (model.hidden_size as u64, model.intermediate_size as u64);
             let (query, key_value) = (model.query_size() as u64, model.key_value_size() as u64);
-            // q and o; k and v; gate, up and down: an adapter has rank * (in + out) values.
-            let ends = 2 * (hidden + query) + 2 * (hidden + key_value) + 3 * (hidden + inner);
-            rank * ends * model.num_hidden_layers as u64
+            let layers = model.num_hidden_layers as u64;
+            // An adapter has rank * (in + out) values; there is one head.
+            let ends = targets.iter().map(|target| match target {
+                Projection::Q | Projection::O => layers * (hidden + query),
+                Projection::K | Projection::V => layers * (hidden + key_value),
+                Projection::Gate | Projection::Up | Projection::Down => layers * (hidden + inner),
+                Projection::Head => hidden + model.vocab_size as u64,
+            });
+            *rank as u64 * ends.sum::<u64>()
         }
     }
 }

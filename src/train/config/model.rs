@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::legal::{Bound, Legal};
 use super::part::named;
 use super::section::section;
+use crate::model::adapter::Projection;
 use crate::model::config::{Architecture, FloatType, ModelConfig, RopeScaling};
 
 named!(FloatType, FLOATS: "f32" => FloatType::F32, "bf16" => FloatType::BF16);
@@ -19,7 +20,7 @@ named!(
 pub enum Adapter {
     /// All of them.
     None,
-    /// Only low-rank matrices added to the projections (LoRA, arXiv 2106.09685).
+    /// Only low-rank matrices added to projections (LoRA, arXiv 2106.09685).
     Lora,
 }
 
@@ -38,7 +39,7 @@ section! {
         /// `adapter = "lora"`, which leaves them as they are; adapters and moments are f32 whatever it says. On `cuda`,
         /// activations are in it, too.
         dtype: FloatType = FloatType::F32, Legal::Choice(FLOATS), "", "chosen here: f32 repeats bit for bit on the CPU";
-        /// Which weights change: all (`none`), or only low-rank matrices added to each projection (`lora`). The latter are
+        /// Which weights change: all (`none`), or only low-rank matrices added to projections (`lora`). The latter are
         /// written in peft's form beside the trained model, which has them merged in.
         adapter: Adapter = Adapter::None, Legal::Choice(ADAPTERS), "",
             "the Baichuan-M2 report trains all weights";
@@ -109,14 +110,33 @@ impl Shape {
     }
 }
 
+named!(
+    Projection, PROJECTIONS:
+    "q_proj" => Projection::Q, "k_proj" => Projection::K, "v_proj" => Projection::V, "o_proj" => Projection::O,
+    "gate_proj" => Projection::Gate, "up_proj" => Projection::Up, "down_proj" => Projection::Down,
+    "lm_head" => Projection::Head,
+);
+
+const PROJECTIONS_IN_WORDS: &str = "a list of \"q_proj\", \"k_proj\", \"v_proj\", \"o_proj\", \"gate_proj\", \"up_proj\", \
+     \"down_proj\", \"lm_head\"";
+
+fn is_projection(text: &str) -> bool {
+    PROJECTIONS.contains(&text)
+}
+
 section! {
-    /// Low-rank adapters of q, k, v, o, gate, up and down: a projection `W x` becomes `W x + (alpha / rank) B A x`, and only
-    /// `A` and `B` change. `A` begins uniform within `1 / sqrt(in)`, `B` at zero, as in peft.
+    /// Low-rank adapters: a projection `W x` becomes `W x + (alpha / rank) B A x`, and only `A` and `B` change. `A` begins
+    /// uniform within `1 / sqrt(in)`, `B` at zero, as in peft.
     pub struct Lora {
         /// Rows of `A` and columns of `B`.
         rank: usize = 32, Legal::Whole { least: 1, most: 4096 }, "", "chosen here";
         /// Scales what the adapter adds, together with the rank.
         alpha: f64 = 32.0, Legal::POSITIVE, "", "chosen here: as large as the rank, so that it scales by 1";
+        /// The projections that have one, by peft's names: those of every layer, and `lm_head`, the output head. A head that
+        /// is the embedding is adapted alone, and the trained model is then written with a head of its own.
+        targets: Vec<Projection> = Projection::LAYER.to_vec(),
+            Legal::Texts { what: PROJECTIONS_IN_WORDS, fits: is_projection }, "",
+            "chosen here: all but the head, as peft's `all-linear`";
     }
 }
 

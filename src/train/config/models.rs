@@ -85,6 +85,8 @@ section! {
         tokens_per_minute: Option<u64>, Legal::COUNT, "tokens", "no default";
         /// Folder where replies are kept; the same request is answered from there.
         cache: Option<PathBuf>, Legal::PATH, "", "no default";
+        /// Whether the server sends every reply in parts while it is made, so that `silence_seconds` tells a slow server from one that is stuck.
+        stream: bool = false, Legal::Switch, "", "chosen here";
     }
     with {
         /// What stands over the settings of those who ask.

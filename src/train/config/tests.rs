@@ -264,6 +264,20 @@ fn detectors_are_none_unless_named() {
 }
 
 #[test]
+fn adapters_are_on_every_projection_of_a_layer_unless_the_file_names_others() {
+    use crate::model::adapter::Projection;
+    let targets = |given: &[&str]| parse(LEAST, given).expect("legal").model.lora.targets;
+    assert_eq!(targets(&[]), Projection::LAYER);
+    let set = "model.lora.targets=[\"v_proj\", \"lm_head\"]";
+    assert_eq!(targets(&[set]), [Projection::V, Projection::Head]);
+    for set in ["[]", "[\"lm_head\", \"q_proj\", \"lm_head\"]", "[\"head\"]", "\"lm_head\""] {
+        let problems = refused(LEAST, &[&format!("model.lora.targets={set}")]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains("`model.lora.targets`"), "{}", problems[0]);
+    }
+}
+
+#[test]
 fn an_objective_has_its_advantage_unless_the_file_says_otherwise() {
     let scale = |given: &[&str]| {
         let config = parse(LEAST, given).unwrap_or_else(|error| panic!("{error}"));

@@ -78,6 +78,9 @@ fn what_is_not_built_is_named() {
     assert_eq!(names(&web).last().map(String::as_str), Some("bf16 on wgpu, whose language has none"));
     // 7 projections a layer, rank 32: q and o 3584 to 3584, k and v 3584 to 512, the MLP 3584 to 18944.
     assert_eq!(lora.trained_parameters, 28 * 32 * (2 * 7168 + 2 * 4096 + 3 * 22528));
+    let head = "model.lora.targets=['q_proj', 'lm_head']";
+    let head = plan(&load("qwen2.5-7b-lora.toml", &["device=cpu", head]));
+    assert_eq!(head.trained_parameters, 32 * (28 * 7168 + 3584 + 152_064));
     let large = plan(&load("baichuan-m2-32b.toml", &["device=cpu"]));
     assert_eq!(
         names(&large),

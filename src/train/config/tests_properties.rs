@@ -113,6 +113,7 @@ fn every_field_is_read_and_resolved() {
         "std",
         "['x']",
         "['repetition']",
+        "['lm_head']",
         "rules",
         "a",
         "3GB",

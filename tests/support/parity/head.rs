@@ -1,10 +1,10 @@
 //! The output head's loss.
 
 use burn::tensor::{DType, Tensor};
-pub use osler::doctor::exact::head::{self as exact, Inputs, Reference, Results};
+pub use osler::doctor::exact::head::{self as exact, Adapter, Inputs, Reference, Results};
 use osler::doctor::inputs::{Grain, Noise, host, tensor};
-use osler::kernels::head::{self as kernel, Derivative, HeadGradients, HeadInput};
-use osler::kernels::{KernelBackend, LinearWeights, Matrix};
+use osler::kernels::head::{self as kernel, Derivative, HeadGradients, HeadInput, LowRankGradients};
+use osler::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
 use proptest::prelude::*;
 
 use super::{Held, Wanted, rows};
@@ -97,9 +97,30 @@ impl Case {
         let targets = self.targets(&hidden, &weight, &mut noise);
         let bias = self.bias.then_some(bias);
         let reference = self.compared.map(|kind| self.reference(kind, (&hidden, &weight), grain, &mut noise));
+        let adapter = self.adapter(width, grain);
         // A cap within what the logits reach, on one in four of those that need not be exact.
         let soft_cap = (self.exactly.is_none() && self.seed.is_multiple_of(4)).then_some(8.0);
-        Inputs { hidden, weight, bias, targets, slopes, soft_cap, temperature, reference }
+        Inputs { hidden, weight, bias, adapter, targets, slopes, soft_cap, temperature, reference }
+    }
+
+    /// The adapter of a head of `width`, on one in three; with exact logits it keeps them so, and the two tokens of a pair alike.
+    fn adapter(&self, width: usize, grain: Grain) -> Option<Adapter> {
+        if self.seed % 3 != 1 {
+            return None;
+        }
+        let mut noise = Noise(!self.seed);
+        let rank = [1, 2, 4, 7][noise.below(1, 4)[0] as usize];
+        let scale = [1.0, 2.0][noise.below(1, 2)[0] as usize];
+        if self.exactly.is_none() {
+            let a = noise.values(rank * width, power_of_two((width as f32).sqrt().recip()), grain);
+            return Some(Adapter { a, b: noise.values(self.vocab * rank, 0.5, grain), scale });
+        }
+        let (a, mut b) = (noise.integers(rank * width, 1), noise.integers(self.vocab * rank, 1));
+        for pair in b.chunks_exact_mut(2 * rank) {
+            let (first, second) = pair.split_at_mut(rank);
+            second.copy_from_slice(first);
+        }
+        Some(Adapter { a, b, scale })
     }
 
     /// What the head of `hidden` and `weight` is compared with.
@@ -115,7 +136,11 @@ impl Case {
         for coefficient in coefficients.iter_mut().step_by(3) {
             *coefficient = 0.0;
         }
-        let with = |hidden, weight, bias| Reference { hidden, weight, bias, coefficients };
+        let adapter = match kind {
+            Compared::Near => self.adapter(width, grain),
+            Compared::Far => self.adapter(width + 3, grain),
+        };
+        let with = |hidden, weight, bias| Reference { hidden, weight, bias, adapter, coefficients };
         match (kind, self.exactly) {
             (Compared::Near, None) => {
                 // A sixteenth of each value, which 8 bits hold where they held the value itself.
@@ -186,6 +211,23 @@ impl Case {
     }
 }
 
+/// The matrices of an adapter, which are in f32 whatever a head is held in.
+fn matrices<B: KernelBackend>(
+    adapter: &Adapter,
+    [width, vocab]: [usize; 2],
+    device: &B::Device,
+) -> (Matrix<B>, Matrix<B>, f32) {
+    let (rank, f32) = (adapter.a.len() / width, DType::F32);
+    let a = Matrix::Float(tensor(&adapter.a, [rank, width], device, f32));
+    (a, Matrix::Float(tensor(&adapter.b, [vocab, rank], device, f32)), adapter.scale)
+}
+
+fn borrowed<B: KernelBackend>(
+    matrices: &Option<(Matrix<B>, Matrix<B>, f32)>,
+) -> Option<LowRankWeights<'_, B>> {
+    matrices.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale })
+}
+
 /// `inputs` through a head that is held in `dtype`, from hidden rows in `rows`: `loss` is given what a kernel takes.
 pub fn found<B: KernelBackend>(
     inputs: &Inputs,
@@ -201,17 +243,19 @@ pub fn found<B: KernelBackend>(
         let weight: Matrix<B> = Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype));
         let bias: Option<Tensor<B, 1>> = it.bias.as_ref().map(|bias| tensor(bias, [vocab], device, dtype));
         let hidden: Tensor<B, 2> = tensor(&it.hidden, [n, width], device, rows);
-        (weight, bias, hidden)
+        let adapter = it.adapter.as_ref().map(|adapter| matrices(adapter, [width, vocab], device));
+        (weight, bias, hidden, adapter)
     });
     let pair = inputs.reference.as_ref().zip(other.as_ref());
-    let reference = pair.map(|(it, (weight, bias, hidden))| kernel::Reference {
+    let reference = pair.map(|(it, (weight, bias, hidden, adapter))| kernel::Reference {
         hidden: hidden.clone(),
-        head: LinearWeights { weight, bias: bias.as_ref() },
+        head: AdaptedWeights { weight, bias: bias.as_ref(), adapter: borrowed(adapter) },
         coefficients: &it.coefficients,
     });
+    let adapter = inputs.adapter.as_ref().map(|adapter| matrices(adapter, [width, vocab], device));
     let input = HeadInput {
         hidden: tensor(&inputs.hidden, [n, width], device, rows),
-        head: LinearWeights { weight: &weight, bias: bias.as_ref() },
+        head: AdaptedWeights { weight: &weight, bias: bias.as_ref(), adapter: borrowed(&adapter) },
         targets: &inputs.targets,
         soft_cap: inputs.soft_cap,
         temperature: inputs.temperature,
@@ -249,6 +293,12 @@ pub fn check<B: KernelBackend>(
     prop_assert_eq!(found.bias.is_some(), inputs.bias.is_some(), "{}", by);
     if let Some(bias) = found.bias {
         wanted("dbias", &exact.bias, Vec::new(), terms.bias).check(by, &host(bias), bound)?;
+    }
+    prop_assert_eq!(found.adapter.is_some(), inputs.adapter.is_some(), "{}", by);
+    if let Some(LowRankGradients { a, b }) = found.adapter {
+        let [rank, _] = a.dims();
+        wanted("dA", &exact.a, rows(rank, width), terms.a).check(by, &host(a), bound)?;
+        wanted("dB", &exact.b, rows(vocab, rank), terms.b).check(by, &host(b), bound)?;
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub fn criteria_schema(most: usize) -> Value {
                 "criterion": {"type": "string", "minLength": 8, "maxLength": 600},
                 "undesirable": {"type": "boolean"},
                 "importance": {"type": "integer", "minimum": 1, "maximum": 10},
-                "why": {"type": "string", "maxLength": 600}
+                "why": {"type": "string", "maxLength": 300}
             },
             "additionalProperties": false
         }

@@ -16,13 +16,15 @@ use crate::rubric::authoring::lines::{self, FileError};
 use crate::rubric::authoring::prompt::{DraftPrompt, Reference, Source};
 use crate::rubric::authoring::scenario::Scenario;
 use crate::rubric::authoring::templates::Ask;
-use crate::rubric::authoring::writer::Writer;
+use crate::rubric::authoring::writer::{MOST_WRITTEN, Writer};
 use crate::rubric::text::sentences;
 
 /// Fewest words of a sentence that says something.
 const LEAST_WORDS: usize = 4;
-/// Most points of an answer made by rules.
+/// Most points of an answer.
 const MOST_POINTS: usize = 12;
+/// Most characters of a point that a model writes.
+const POINT: usize = 400;
 
 /// A passage of reference text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,10 +155,10 @@ pub fn write(
         answer: String,
         points: Vec<String>,
     }
-    let text = json!({"type": "string", "minLength": 10, "maxLength": 8000});
+    let text = |most: usize| json!({"type": "string", "minLength": 10, "maxLength": most});
     let properties = json!({
-        "question": text, "answer": text,
-        "points": {"type": "array", "minItems": 1, "maxItems": 20, "items": text}
+        "question": text(MOST_WRITTEN), "answer": text(MOST_WRITTEN),
+        "points": {"type": "array", "minItems": 1, "maxItems": MOST_POINTS, "items": text(POINT)}
     });
     let titled = match &passage.title {
         Some(title) => format!("{title}\n\n{}", passage.text),

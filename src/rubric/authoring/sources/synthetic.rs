@@ -8,7 +8,7 @@ use crate::data::case::{Case, Fact, FactId, Importance, Reveal, Topic};
 use crate::rubric::authoring::prompt::{DraftPrompt, Source, choice};
 use crate::rubric::authoring::scenario::Scenario;
 use crate::rubric::authoring::templates::Ask;
-use crate::rubric::authoring::writer::Writer;
+use crate::rubric::authoring::writer::{MOST_WRITTEN, Writer};
 
 /// A task made by rules; `None` where the case does not give it (no results to read), and for [`Scenario::Consultation`], which records
 /// give.
@@ -147,7 +147,7 @@ pub fn write(
         Scenario::ReportInterpretation => "the patient has results and asks what they mean",
         Scenario::Triage => "somebody asks how soon this patient has to be seen, and where",
     };
-    let properties = json!({"prompt": {"type": "string", "minLength": 20, "maxLength": 8000}});
+    let properties = json!({"prompt": {"type": "string", "minLength": 20, "maxLength": MOST_WRITTEN}});
     let values = [("task", task), ("chart", &*whole(case))];
     let Written { prompt } = writer.ask(Ask::Scenario, &values, properties, listener)?;
     let source = Source::Synthetic { case_id: case.id.clone(), model: Some(writer.model.name().to_owned()) };
