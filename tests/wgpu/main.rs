@@ -16,8 +16,10 @@ use std::path::Path;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
-use burn_wgpu::{Wgpu, WgpuDevice};
+use burn_wgpu::{Wgpu, WgpuDevice, WgpuRuntime};
+use cubecl::Runtime;
 use osler::engine::{Engine, EngineOptions, Request};
+use osler::kernels::selection::{AttentionKernel, with_attention};
 use osler::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
 use osler::model::cache::{CacheBatch, KvCache};
 use osler::model::decoder::{Decoder, DecoderWeights};
@@ -38,6 +40,22 @@ fn device() -> WgpuDevice {
                   XDG_RUNTIME_DIR";
     assert!(matches!(works, Ok(true)), "no usable WebGPU adapter on this machine: {advice}");
     WgpuDevice::default()
+}
+
+/// `work` with attention by subgroup operations, where the adapter's planes have one size. CubeCL says of no software adapter that it
+/// has such operations, so nothing takes them there unless asked to; Mesa's has them.
+fn by_planes(work: impl FnOnce()) {
+    let client = WgpuRuntime::client(&device());
+    let hardware = &client.properties().hardware;
+    let (fewest, most) = (hardware.plane_size_min, hardware.plane_size_max);
+    if fewest != most || !most.is_power_of_two() || !(4..=64).contains(&most) {
+        eprintln!(
+            "skipped: this adapter has planes of {fewest} to {most} units, kernels need one size from 4 to 64"
+        );
+        return;
+    }
+    eprintln!("planes of {most} units");
+    with_attention(AttentionKernel::Plane, work);
 }
 
 fn decoder(model: &str) -> Decoder<Wgpu> {

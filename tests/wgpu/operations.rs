@@ -160,3 +160,12 @@ fn attention_of_odd_lengths_is_that_of_the_cpu() {
 fn cached_attention_is_that_of_the_cpu() {
     same(&cached::<Wgpu>(&super::device()), &cached::<Flex>(&FlexDevice));
 }
+
+/// Tasks of several runs of keys, and sequences of several tasks.
+#[test]
+fn attention_by_planes_is_that_of_the_cpu() {
+    super::by_planes(|| {
+        same(&attention::<Wgpu>(&super::device()), &attention::<Flex>(&FlexDevice));
+        same(&cached::<Wgpu>(&super::device()), &cached::<Flex>(&FlexDevice));
+    });
+}

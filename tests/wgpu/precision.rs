@@ -4,9 +4,10 @@
 use burn::tensor::{DType, backend::Backend};
 use burn_wgpu::Wgpu;
 use osler::kernels::{KernelBackend, head as kernel};
+use proptest::strategy::Strategy;
 
-use super::device;
 use super::parity::{Held, Seen, attention, bound, cached, head, run};
+use super::{by_planes, device};
 
 /// Whether the adapter computes in f16.
 fn has_f16() -> bool {
@@ -28,20 +29,45 @@ fn limits(head_dims: &[usize]) -> attention::Limits {
     }
 }
 
-#[test]
-fn attention_and_its_gradients_are_those_in_f64() {
+/// Packed sequences, by whichever kernel is asked for around this.
+fn check_packed(count: u32, limits: &attention::Limits, dtype: DType) {
     let [empty, continued, extreme]: [Seen; 3] = Default::default();
-    run(70, attention::cases(&limits(&[16, 20, 72])), |case| {
-        let inputs = case.inputs(DType::F32);
+    run(count, attention::cases(limits), |case| {
+        let inputs = case.inputs(dtype);
         let exact = case.exact(&inputs);
         empty.add(case.segments.iter().any(|it| it.len == 0));
         continued.add(case.segments.iter().any(|it| it.len > 0 && it.after.is_some()));
         extreme.add(exact.peak >= 1e4);
-        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), Held::new(DType::F32))
+        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), Held::new(dtype))
     });
-    empty.at_least(10, "an empty segment");
-    continued.at_least(10, "a continuation");
-    extreme.at_least(2, "scores of 1e4");
+    if count >= 70 {
+        empty.at_least(10, "an empty segment");
+        continued.at_least(10, "a continuation");
+        extreme.at_least(2, "scores of 1e4");
+    }
+}
+
+/// A cache, likewise.
+fn check_cached(count: u32, cases: impl Strategy<Value = cached::Cached>, dtype: DType) {
+    run(count, cases, |case| {
+        let inputs = case.packed.inputs(dtype);
+        let exact = case.packed.exact(&inputs);
+        let found = case.attend::<Wgpu>(&inputs, &device(), dtype);
+        case.check(&found, &exact, bound(dtype))
+    });
+}
+
+#[test]
+fn attention_and_its_gradients_are_those_in_f64() {
+    check_packed(70, &limits(&[16, 20, 72]), DType::F32);
+}
+
+#[test]
+fn attention_and_its_gradients_by_planes_are_those_in_f64() {
+    by_planes(|| {
+        check_packed(70, &limits(&[16, 20, 72]), DType::F32);
+        check_packed(8, &limits(&[64, 96]), DType::F32);
+    });
 }
 
 #[test]
@@ -50,26 +76,44 @@ fn attention_in_f16_is_that_in_f64() {
         return;
     }
     let limits = attention::Limits { tiny_scales: false, ..limits(&[20]) };
-    run(30, attention::cases(&limits), |case| {
-        let inputs = case.inputs(DType::F16);
-        let exact = case.exact(&inputs);
-        case.check_kernel::<Wgpu>((&inputs, &exact), &device(), Held::new(DType::F16))
-    });
+    check_packed(30, &limits, DType::F16);
+    by_planes(|| check_packed(15, &limits, DType::F16));
+}
+
+/// Caches for kernels that are compiled for the number of heads that share keys, too.
+fn grouped(group: usize, head_dims: &[usize]) -> impl Strategy<Value = cached::Cached> + use<> {
+    cached::cached(&attention::Limits { groups: vec![group], ..limits(head_dims) })
+}
+
+/// The same with the newest token of each sequence as its only query.
+fn single(group: usize, head_dims: &[usize]) -> impl Strategy<Value = cached::Cached> + use<> {
+    grouped(group, head_dims).prop_map(|mut case| {
+        case.queries.iter_mut().for_each(|queries| queries.start = queries.end - 1);
+        case
+    })
 }
 
 #[test]
 fn cached_attention_is_that_in_f64() {
-    // Compiled for the number of heads that share keys, too.
-    let limits = attention::Limits { groups: vec![3], ..limits(&[20]) };
-    let dtypes = [(DType::F32, 20), (DType::F16, 10)];
-    for (dtype, count) in dtypes.into_iter().filter(|&(dtype, _)| dtype == DType::F32 || has_f16()) {
-        run(count, cached::cached(&limits), |case| {
-            let inputs = case.packed.inputs(dtype);
-            let exact = case.packed.exact(&inputs);
-            let found = case.attend::<Wgpu>(&inputs, &device(), dtype);
-            case.check(&found, &exact, bound(dtype))
-        });
+    check_cached(20, grouped(3, &[20]), DType::F32);
+    if has_f16() {
+        check_cached(10, grouped(3, &[20]), DType::F16);
     }
+}
+
+/// Heads that fill the units which share a key, and that leave some idle; one query head a key head, and more than are joined at
+/// once.
+#[test]
+fn cached_attention_by_planes_is_that_in_f64() {
+    by_planes(|| {
+        check_cached(20, grouped(3, &[20]), DType::F32);
+        check_cached(12, single(2, &[64, 96, 128]), DType::F32);
+        check_cached(6, single(1, &[16]), DType::F32);
+        check_cached(6, single(9, &[128]), DType::F32);
+        if has_f16() {
+            check_cached(10, grouped(3, &[20]), DType::F16);
+        }
+    });
 }
 
 fn check_head(count: u32, limits: &head::Limits, dtype: DType) {

@@ -7,6 +7,8 @@ use std::ops::Range;
 use burn::tensor::{Tensor, backend::Backend};
 
 pub mod backward;
+#[cfg(any(feature = "wgpu", feature = "cuda", test))]
+mod choice;
 pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;

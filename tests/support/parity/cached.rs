@@ -19,7 +19,7 @@ pub struct Cached {
     /// The sequences, one after another.
     pub packed: Case,
     /// Rows of each that are queries: at least one.
-    queries: Vec<Range<usize>>,
+    pub queries: Vec<Range<usize>>,
 }
 
 /// Within `limits`; a sequence of no tokens is not in a cache.

@@ -7,8 +7,10 @@
 
 use cubecl::prelude::*;
 
-/// Units of a cube, and keys that one takes.
-pub(super) const UNITS: usize = 256;
+use super::super::choice::{Sizes, TASK_KEYS};
+
+/// Units of a cube: one for each of its keys.
+pub(super) const UNITS: usize = TASK_KEYS;
 
 /// Numbers of a task: query row, first key, end of keys, first entry of the sequence's table of blocks.
 pub(super) const TASK: usize = 4;
@@ -17,20 +19,7 @@ pub(super) const TASK: usize = 4;
 pub(super) const QUERY: usize = 2;
 
 /// The peak of a head that saw nothing yet. Finite, so that a difference of two is a number.
-const LOWEST: f32 = -1e30;
-
-/// Sizes of a launch.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Sizes {
-    /// Query heads that share a key head.
-    pub group: usize,
-    /// Elements a head.
-    pub dim: usize,
-    /// Elements of a load; divides `dim`.
-    pub load: usize,
-    /// Tokens of a block of the cache.
-    pub block: usize,
-}
+pub(super) const LOWEST: f32 = -1e30;
 
 /// What one task finds for the heads of one key head: `parts` `[tasks, heads, dim]` are sums of values weighted by
 /// `exp(score - peak)`, `peaks` and `weights` `[tasks, heads]` the peak and the sum of the weights.

@@ -1,15 +1,16 @@
 //! Choice of a kernel for a device, and its launch.
 
-use cubecl::features::MmaConfig;
+use cubecl::features::{MmaConfig, Plane};
 use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
+use super::super::choice::{Limits, Path};
 use super::super::{AttentionShape, Segment};
 use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
-use super::tensor::{self, Block, PLANE};
-use super::unit::{self, SIDE, Tile};
+use super::{plane, tensor, unit};
 use crate::kernels::cube::launch::{array, upload};
+use crate::kernels::selection;
 
 /// Contiguous `q` `[rows, heads, head_dim]`, `k` and `v` `[key_rows, kv_heads, head_dim]` on a device.
 #[derive(Clone)]
@@ -28,68 +29,33 @@ pub(super) struct Inputs {
     pub key_rows: usize,
 }
 
-/// What a device runs for a type and a head dimension.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Path {
-    /// Tensor cores: forward, gradients of queries, gradients of keys.
-    Tensor([Block; 3]),
-    /// Tiles in shared memory.
-    Unit(Tile),
+/// What `client`'s device says of itself to attention over `dtype`.
+pub(super) fn limits<R: Runtime>(client: &ComputeClient<R>, dtype: StorageType) -> Limits {
+    let properties = client.properties();
+    let hardware = &properties.hardware;
+    let mma = MmaConfig {
+        a_type: dtype,
+        b_type: dtype,
+        cd_type: ElemType::Float(FloatKind::F32).into(),
+        m: 16,
+        n: 8,
+        k: 16,
+    };
+    Limits {
+        shared_bytes: hardware.max_shared_memory_size,
+        plane_units: [hardware.plane_size_min, hardware.plane_size_max],
+        plane_operations: properties.features.plane.contains(Plane::Ops),
+        matrices: properties.features.matmul.mma.contains(&mma),
+    }
 }
 
-impl Path {
-    /// The fastest kernel that `client`'s device can run.
-    ///
-    /// # Errors
-    /// Bytes of shared memory that the smallest tiles need, if the device has less.
-    pub fn of<R: Runtime>(client: &ComputeClient<R>, dtype: StorageType, dim: usize) -> Result<Self, usize> {
-        let properties = client.properties();
-        let room = properties.hardware.max_shared_memory_size;
-        let mma = MmaConfig {
-            a_type: dtype,
-            b_type: dtype,
-            cd_type: ElemType::Float(FloatKind::F32).into(),
-            m: 16,
-            n: 8,
-            k: 16,
-        };
-        // The first of each that fits: what was fastest on an H100 (docs/benchmarks.md), then what smaller shared memories
-        // hold. Planes that own 32 rows, so that an operand read from shared memory serves two products, were not faster.
-        let block = |[planes, walked]: [usize; 2]| Block { planes, walked, dim };
-        let fitting = |choices: &[[usize; 2]]| {
-            choices.iter().map(|&it| block(it)).find(|block| block.shared_bytes() <= room)
-        };
-        let forward = fitting(&[[8, 128], [4, 64], [4, 32], [2, 16]]);
-        let queries = fitting(&[[4, 64], [4, 32], [2, 16]]);
-        let keys = fitting(&[[4, 64], [4, 32], [2, 16]]);
-        let planes = properties.hardware.plane_size_min == PLANE as u32
-            && properties.hardware.plane_size_max == PLANE as u32;
-        let able = planes && dim.is_multiple_of(16) && properties.features.matmul.mma.contains(&mma);
-        if let (true, Some(forward), Some(queries), Some(keys)) = (able, forward, queries, keys) {
-            return Ok(Self::Tensor([forward, queries, keys]));
-        }
-        let tile = |rows| Tile { rows, dim };
-        let bytes = |tile: Tile| tile.shared() * size_of::<f32>();
-        [64, 32, 16]
-            .map(tile)
-            .into_iter()
-            .find(|&tile| bytes(tile) <= room)
-            .map(Self::Unit)
-            .ok_or(bytes(tile(SIDE)))
-    }
-
-    /// Rows of a tile of queries in the forward.
-    pub fn query_rows(self) -> usize {
-        self.rows()[0]
-    }
-
-    /// Rows of a tile of queries in the forward and in the backward, and of a tile of keys.
-    fn rows(self) -> [usize; 3] {
-        match self {
-            Self::Tensor(blocks) => blocks.map(Block::rows),
-            Self::Unit(tile) => [tile.rows; 3],
-        }
-    }
+/// What `client`'s device runs over packed heads of `dim` elements of `dtype`, unless this thread asked for something else.
+///
+/// # Panics
+/// If the device has less shared memory than the smallest tile takes, or cannot run what was asked for.
+pub(super) fn path<R: Runtime>(client: &ComputeClient<R>, dtype: StorageType, dim: usize) -> Path {
+    let path = Path::choose(limits(client, dtype), dim, selection::attention());
+    path.unwrap_or_else(|unfit| panic!("{unfit}"))
 }
 
 /// Output `[n, heads * head_dim]` in the type of the inputs, and in f32 `[n, heads, 2]` each query's largest score before scaling
@@ -133,7 +99,7 @@ pub(super) fn walk<R: Runtime>(
             Path::Tensor([block, ..]) => tensor::forward::launch_unchecked::<R>(
                 client,
                 count,
-                CubeDim::new_1d((block.planes * PLANE) as u32),
+                CubeDim::new_1d(block.units() as u32),
                 array(q, queries),
                 array(k, keys),
                 array(v, keys),
@@ -146,10 +112,26 @@ pub(super) fn walk<R: Runtime>(
                 block,
                 *dtype,
             ),
+            Path::Plane(tile) => plane::forward::launch_unchecked::<R>(
+                client,
+                count,
+                CubeDim::new_1d(tile.units() as u32),
+                array(q, queries),
+                array(k, keys),
+                array(v, keys),
+                array(&tiles, tiles_len),
+                array(out, queries),
+                array(sums, sums_len),
+                heads as u32,
+                kv_heads as u32,
+                scale,
+                tile,
+                *dtype,
+            ),
             Path::Unit(tile) => unit::forward::launch_unchecked::<R>(
                 client,
                 count,
-                CubeDim::new_1d((SIDE * SIDE) as u32),
+                CubeDim::new_1d(tile.units() as u32),
                 array(q, queries),
                 array(k, keys),
                 array(v, keys),
@@ -225,7 +207,7 @@ pub(super) fn backward<R: Runtime>(
                 tensor::backward_queries::launch_unchecked::<R>(
                     client,
                     query_count,
-                    CubeDim::new_1d((for_queries.planes * PLANE) as u32),
+                    CubeDim::new_1d(for_queries.units() as u32),
                     array(q, queries),
                     array(k, keys),
                     array(v, keys),
@@ -243,7 +225,7 @@ pub(super) fn backward<R: Runtime>(
                 tensor::backward_keys::launch_unchecked::<R>(
                     client,
                     key_count,
-                    CubeDim::new_1d((for_keys.planes * PLANE) as u32),
+                    CubeDim::new_1d(for_keys.units() as u32),
                     array(q, queries),
                     array(k, keys),
                     array(v, keys),
@@ -261,11 +243,51 @@ pub(super) fn backward<R: Runtime>(
                     *dtype,
                 );
             }
+            Path::Plane(tile) => {
+                plane::backward_queries::launch_unchecked::<R>(
+                    client,
+                    query_count,
+                    CubeDim::new_1d(tile.units() as u32),
+                    array(q, queries),
+                    array(k, keys),
+                    array(v, keys),
+                    array(dout, queries),
+                    array(sums, sums_len),
+                    array(&dots, dots_len),
+                    array(&query_tiles, query_len),
+                    array(&dq, queries),
+                    heads as u32,
+                    kv_heads as u32,
+                    scale,
+                    tile,
+                    *dtype,
+                );
+                plane::backward_keys::launch_unchecked::<R>(
+                    client,
+                    key_count,
+                    CubeDim::new_1d(tile.units() as u32),
+                    array(q, queries),
+                    array(k, keys),
+                    array(v, keys),
+                    array(dout, queries),
+                    array(sums, sums_len),
+                    array(&dots, dots_len),
+                    array(&key_tiles, key_len),
+                    array(&readers, readers_len),
+                    array(&dk, keys),
+                    array(&dv, keys),
+                    heads as u32,
+                    kv_heads as u32,
+                    scale,
+                    tile,
+                    *dtype,
+                );
+            }
             Path::Unit(tile) => {
                 unit::backward_queries::launch_unchecked::<R>(
                     client,
                     query_count,
-                    CubeDim::new_1d((SIDE * SIDE) as u32),
+                    CubeDim::new_1d(tile.units() as u32),
                     array(q, queries),
                     array(k, keys),
                     array(v, keys),
@@ -283,7 +305,7 @@ pub(super) fn backward<R: Runtime>(
                 unit::backward_keys::launch_unchecked::<R>(
                     client,
                     key_count,
-                    CubeDim::new_1d((SIDE * SIDE) as u32),
+                    CubeDim::new_1d(tile.units() as u32),
                     array(q, queries),
                     array(k, keys),
                     array(v, keys),

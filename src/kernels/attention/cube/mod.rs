@@ -1,7 +1,7 @@
 //! Attention on GPUs: one source for CUDA and wgpu.
 //!
 //! Forward and backward keep no score matrix. Tiles of queries walk the keys they see, tiles of keys the queries that see
-//! them ([`plan`]); what a device multiplies tiles with is [`launch::Path`]'s choice.
+//! them ([`plan`]); what a device multiplies tiles with is [`super::choice`]'s.
 
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
@@ -9,14 +9,18 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::server::Handle;
 
+use super::choice::Path;
 use super::{AttentionShape, Segment};
-use launch::{Inputs, Path, Upstream};
+use launch::{Inputs, Upstream};
 
 mod cached;
+mod cached_plane;
 mod launch;
 pub(in crate::kernels) mod paged;
 mod plan;
+mod plane;
 mod tensor;
+mod tile;
 mod unit;
 
 /// `q` `[n, heads, head_dim]`, `k` and `v` `[n, kv_heads, head_dim]` on one device.
@@ -28,13 +32,12 @@ pub(in crate::kernels) struct Operands<R: CubeRuntime> {
 
 impl<R: CubeRuntime> Operands<R> {
     /// # Panics
-    /// If the types differ, or the device has less shared memory than the smallest tile takes.
+    /// If the types differ, the device has less shared memory than the smallest tile takes, or it cannot run what this thread
+    /// asked for.
     pub fn new(q: CubeTensor<R>, k: CubeTensor<R>, v: CubeTensor<R>, shape: AttentionShape) -> Self {
         let (q, k, v) = (into_contiguous(q), into_contiguous(k), into_contiguous(v));
         assert!(q.dtype == k.dtype && q.dtype == v.dtype, "queries, keys and values differ in type");
-        let path = Path::of(&q.client, q.dtype.into(), shape.head_dim).unwrap_or_else(|bytes| {
-            panic!("attention over {} dimensions needs {bytes} bytes of shared memory", shape.head_dim)
-        });
+        let path = launch::path(&q.client, q.dtype.into(), shape.head_dim);
         let dtype = q.dtype.into();
         let (rows, key_rows) = (q.shape()[0], k.shape()[0]);
         let inputs = Inputs { q: q.handle.clone(), k: k.handle, v: v.handle, dtype, rows, key_rows };

@@ -8,11 +8,13 @@ use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
+use super::super::choice::{CachePath, Sizes, TASK_KEYS};
 use super::super::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
-use super::cached::{self, Sizes, TASK, UNITS};
-use super::launch::{self, Inputs, Path};
-use super::plan;
+use super::cached::{self, TASK, UNITS};
+use super::launch::{self, Inputs};
+use super::{cached_plane, plan};
 use crate::kernels::cube::launch::{array, cubes, load, upload};
+use crate::kernels::selection;
 
 /// Spans with more queries than this go through the tiles of packed sequences.
 const FEW: usize = 4;
@@ -103,8 +105,8 @@ impl<R: CubeRuntime> Cache<'_, R> {
             for row in span.queries.clone() {
                 let seen = span.keys - (span.queries.end - row) + 1;
                 queries.push((tasks.len() / TASK) as u32);
-                for first in (0..seen).step_by(UNITS) {
-                    tasks.extend([row, first, seen.min(first + UNITS), table].map(|n| n as u32));
+                for first in (0..seen).step_by(TASK_KEYS) {
+                    tasks.extend([row, first, seen.min(first + TASK_KEYS), table].map(|n| n as u32));
                 }
                 queries.push((tasks.len() / TASK) as u32);
             }
@@ -119,6 +121,9 @@ impl<R: CubeRuntime> Cache<'_, R> {
             load: load(client, self.dtype, head_dim),
             block: BLOCK_TOKENS,
         };
+        let limits = launch::limits(client, self.dtype);
+        let path = CachePath::choose(limits, sizes, selection::attention());
+        let path = path.unwrap_or_else(|unfit| panic!("{unfit}"));
         let pool = self.keys.shape().num_elements();
         let count = tasks.len() / TASK;
         let (tasks, tasks_len) = upload(client, &tasks);
@@ -129,24 +134,44 @@ impl<R: CubeRuntime> Cache<'_, R> {
         let elements = self.rows * heads * head_dim;
         // SAFETY: rows and blocks of the spans were looked at; each task writes its own parts, each query its own row.
         unsafe {
-            cached::tasks::launch_unchecked::<R>(
-                client,
-                CubeCount::Static(count as u32, kv_heads as u32, 1),
-                CubeDim::new_1d(UNITS as u32),
-                sizes.load,
-                array(q, elements),
-                array(&self.keys.handle, pool),
-                array(&self.values.handle, pool),
-                array(&tasks, tasks_len),
-                array(&blocks, blocks_len),
-                array(&parts, parts_len),
-                array(&peaks, all),
-                array(&weights, all),
-                kv_heads as u32,
-                scale,
-                sizes,
-                self.dtype,
-            );
+            match path {
+                CachePath::Plane(planes) => cached_plane::tasks::launch_unchecked::<R>(
+                    client,
+                    CubeCount::Static(count as u32, kv_heads as u32, 1),
+                    CubeDim::new_1d((planes.count * planes.units) as u32),
+                    sizes.load,
+                    array(q, elements),
+                    array(&self.keys.handle, pool),
+                    array(&self.values.handle, pool),
+                    array(&tasks, tasks_len),
+                    array(&blocks, blocks_len),
+                    array(&parts, parts_len),
+                    array(&peaks, all),
+                    array(&weights, all),
+                    kv_heads as u32,
+                    scale,
+                    planes,
+                    self.dtype,
+                ),
+                CachePath::Unit => cached::tasks::launch_unchecked::<R>(
+                    client,
+                    CubeCount::Static(count as u32, kv_heads as u32, 1),
+                    CubeDim::new_1d(UNITS as u32),
+                    sizes.load,
+                    array(q, elements),
+                    array(&self.keys.handle, pool),
+                    array(&self.values.handle, pool),
+                    array(&tasks, tasks_len),
+                    array(&blocks, blocks_len),
+                    array(&parts, parts_len),
+                    array(&peaks, all),
+                    array(&weights, all),
+                    kv_heads as u32,
+                    scale,
+                    sizes,
+                    self.dtype,
+                ),
+            }
             cached::join::launch_unchecked::<R>(
                 client,
                 CubeCount::Static((queries_len / cached::QUERY) as u32, heads as u32, 1),
@@ -179,9 +204,7 @@ impl<R: CubeRuntime> Cache<'_, R> {
             return;
         }
         let client = self.client;
-        let path = Path::of(client, self.dtype, head_dim).unwrap_or_else(|bytes| {
-            panic!("attention over {head_dim} dimensions needs {bytes} bytes of shared memory")
-        });
+        let path = launch::path(client, self.dtype, head_dim);
         let width = kv_heads * head_dim;
         let (table, key_rows) = upload(client, &slots);
         let load = load(client, self.dtype, width);

@@ -10,6 +10,7 @@ use cubecl::cmma::{MatrixIdent, MmaDefinition};
 use cubecl::prelude::barrier::{Barrier, copy_async};
 use cubecl::prelude::*;
 
+use super::super::choice::{Block, PLANE, ROWS};
 use super::plan::{KEY_TILE, QUERY_TILE};
 
 /// Elements of a load: 16 bytes.
@@ -17,45 +18,8 @@ type Eight = Const<8>;
 /// Elements of a register of an operand, and of an accumulator's.
 type Pair = Const<2>;
 
-/// Units of a plane, as the instructions have it.
-pub(super) const PLANE: usize = 32;
-/// Rows of a plane.
-pub(super) const ROWS: usize = 16;
-
 /// The score of a hidden key. Finite, so that a difference of two is a number.
 const HIDDEN: f32 = -1e30;
-
-/// Shape of a launch.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Block {
-    /// Planes of a cube; each owns [`ROWS`] rows.
-    pub planes: usize,
-    /// Rows of the tiles that are walked: a multiple of 16.
-    pub walked: usize,
-    /// Elements a head: a multiple of 16.
-    pub dim: usize,
-}
-
-impl Block {
-    /// Rows of a cube.
-    pub fn rows(self) -> usize {
-        self.planes * ROWS
-    }
-
-    /// Vectors of a row in shared memory: one more than it has, so that eight rows of a load meet different banks.
-    fn pitch(self) -> usize {
-        self.dim / 8 + 1
-    }
-
-    fn units(self) -> usize {
-        self.planes * PLANE
-    }
-
-    /// Bytes of shared memory of the kernels here: two tiles of the cube's rows, two that are walked.
-    pub fn shared_bytes(self) -> usize {
-        2 * (self.rows() + self.walked) * self.pitch() * 16
-    }
-}
 
 /// Copies `rows` rows of one head to shared memory, without waiting. Row `r` is row `first + r` of `x`, and the last of
 /// `count` beyond: its scores are masked, so any numbers do.

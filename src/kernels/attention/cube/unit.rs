@@ -1,139 +1,14 @@
 //! Attention without tensor cores or subgroup operations: tiles in shared memory, f32 arithmetic, any float type at the
-//! borders. It is what WGSL without subgroups can run, and what f32 inputs use everywhere.
+//! borders. It is what WGSL without subgroups can run.
 //!
 //! A cube is 16 x 16 units. Unit `(y, x)` holds the scores of rows `y, y + 16, ...` and keys `x, x + 16, ...` of a tile and
 //! the columns `x, x + 16, ...` of what these rows accumulate.
 
 use cubecl::prelude::*;
 
+use super::super::choice::{SIDE, Tile};
 use super::plan::{KEY_TILE, QUERY_TILE};
-
-/// Units of a cube along one side.
-pub(super) const SIDE: usize = 16;
-
-/// The score of a hidden key. Finite, so that a difference of two is a number.
-const HIDDEN: f32 = -1e30;
-
-/// Rows and width of the tiles of a launch.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Tile {
-    /// Queries, and keys, of a tile: a multiple of 16.
-    pub rows: usize,
-    /// Elements a head.
-    pub dim: usize,
-}
-
-impl Tile {
-    /// `dim` filled up to whole columns of units.
-    fn width(self) -> usize {
-        self.dim.div_ceil(SIDE) * SIDE
-    }
-
-    /// Floats of shared memory that the largest of the kernels here takes.
-    pub fn shared(self) -> usize {
-        3 * self.rows * (self.width() + 1)
-            + 2 * self.rows * (self.rows + 1)
-            + 4 * self.rows
-            + SIDE * self.rows
-    }
-}
-
-/// Copies rows `first .. first + count` of head `head` of `x` `[n, heads, dim]` to `tile`, zeros beyond.
-#[cube]
-fn load<F: Float>(
-    x: &Array<F>,
-    tile: &mut SharedMemory<f32>,
-    first: usize,
-    count: usize,
-    heads: usize,
-    head: usize,
-    #[comptime] t: Tile,
-) {
-    let width = comptime!(t.width());
-    let pitch = comptime!(width + 1);
-    let total = comptime!(t.rows * width);
-    let mut at = UNIT_POS as usize;
-    while at < total {
-        let row = at / width;
-        let column = at % width;
-        let inside = row < count && column < t.dim;
-        let mut value = 0.0f32;
-        if inside {
-            value = f32::cast_from(x[((first + row) * heads + head) * t.dim + column]);
-        }
-        tile[row * pitch + column] = value;
-        at += SIDE * SIDE;
-    }
-}
-
-/// As [`load`], for keys `first .. first + count` in the order of what a segment sees: `before` rows from `parent`, then its
-/// own from `own`.
-#[cube]
-fn load_seen<F: Float>(
-    x: &Array<F>,
-    tile: &mut SharedMemory<f32>,
-    first: usize,
-    count: usize,
-    parent: usize,
-    before: usize,
-    own: usize,
-    heads: usize,
-    head: usize,
-    #[comptime] t: Tile,
-) {
-    let width = comptime!(t.width());
-    let pitch = comptime!(width + 1);
-    let total = comptime!(t.rows * width);
-    let mut at = UNIT_POS as usize;
-    while at < total {
-        let row = at / width;
-        let column = at % width;
-        let inside = row < count && column < t.dim;
-        let mut value = 0.0f32;
-        if inside {
-            let key = first + row;
-            let place = select(key < before, parent + key, own + key - min(before, key));
-            value = f32::cast_from(x[(place * heads + head) * t.dim + column]);
-        }
-        tile[row * pitch + column] = value;
-        at += SIDE * SIDE;
-    }
-}
-
-/// `sum_c left[row(i)][c] right[column(j)][c]` for the rows and columns of this unit, into `products[i * per + j]`.
-#[cube]
-fn products(
-    left: &SharedMemory<f32>,
-    right: &SharedMemory<f32>,
-    out: &mut Array<f32>,
-    y: usize,
-    x: usize,
-    #[comptime] t: Tile,
-) {
-    let per = comptime!(t.rows / SIDE);
-    let width = comptime!(t.width());
-    let pitch = comptime!(width + 1);
-    #[unroll]
-    for i in 0..per * per {
-        out[i] = 0.0f32;
-    }
-    let mut a = Array::<f32>::new(per);
-    let mut b = Array::<f32>::new(per);
-    for c in 0..width {
-        #[unroll]
-        for i in 0..per {
-            a[i] = left[(y + i * SIDE) * pitch + c];
-            b[i] = right[(x + i * SIDE) * pitch + c];
-        }
-        #[unroll]
-        for i in 0..per {
-            #[unroll]
-            for j in 0..per {
-                out[i * per + j] += a[i] * b[j];
-            }
-        }
-    }
-}
+use super::tile::{HIDDEN, load, load_seen, products, store};
 
 /// `out[i][j] += sum_r weights[row(i)][r] rows[r][column(j)]`: this unit's rows of a product with a tile.
 #[cube]
@@ -164,34 +39,6 @@ fn accumulate(
             #[unroll]
             for i in 0..per {
                 out[i * columns + j] += a[i] * value;
-            }
-        }
-    }
-}
-
-/// Writes this unit's share of rows `first .. first + count` of head `head` of `out` `[n, heads, dim]`.
-#[cube]
-fn store<F: Float>(
-    values: &Array<f32>,
-    out: &mut Array<F>,
-    first: usize,
-    count: usize,
-    heads: usize,
-    head: usize,
-    y: usize,
-    x: usize,
-    #[comptime] t: Tile,
-) {
-    let per = comptime!(t.rows / SIDE);
-    let columns = comptime!(t.width() / SIDE);
-    #[unroll]
-    for i in 0..per {
-        let row = y + i * SIDE;
-        #[unroll]
-        for j in 0..columns {
-            let column = x + j * SIDE;
-            if row < count && column < t.dim {
-                out[((first + row) * heads + head) * t.dim + column] = F::cast_from(values[i * columns + j]);
             }
         }
     }
