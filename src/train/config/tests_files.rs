@@ -60,8 +60,8 @@ fn the_quickstart_is_small_and_all_built() {
     assert!(plan.peak_bytes < 2_000_000_000, "{plan}");
     assert_eq!(plan.shape_source, ShapeSource::Scratch);
     let [sft, rl] = plan.stages.as_slice() else { panic!("{plan}") };
-    assert_eq!((sft.steps, sft.tokens, sft.estimated), (Some(1600), Some(1600 * 2048), false));
-    assert_eq!((rl.steps, rl.prompts, rl.replies, rl.tokens), (Some(240), 2880, 46_080, Some(4_423_680)));
+    assert_eq!((sft.steps, sft.tokens, sft.estimated), (Some(1500), Some(1500 * 2048), false));
+    assert_eq!((rl.steps, rl.prompts, rl.replies, rl.tokens), (Some(220), 2640, 42_240, Some(4_055_040)));
     let smol = self::plan(&load("smollm2-135m.toml", &[]));
     assert_eq!(smol.not_built, []);
     assert_eq!(smol.shape_source, ShapeSource::Expected);

@@ -94,6 +94,7 @@ fn every_field_is_read_and_resolved() {
         "512",
         "0.5",
         "0.25",
+        "0.02",
         "true",
         "false",
         "cpu",
