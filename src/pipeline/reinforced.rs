@@ -157,7 +157,8 @@ impl<B: KernelBackend> Run<'_, B> {
                 Err(PipelineError::Fragment(
                     error @ (FragmentError::Interrupted
                     | FragmentError::NoVerdict { .. }
-                    | FragmentError::Patient(_)),
+                    | FragmentError::Patient(_)
+                    | FragmentError::Threads(_)),
                 )) => {
                     if let Some(before) = before {
                         fragments.restore(before, &prepared.format);
@@ -219,8 +220,8 @@ impl<B: KernelBackend> Run<'_, B> {
         }
     }
 
-    /// Ends the run before a step of which a judge said nothing, or in which a patient's model failed, whoever is tired of waiting;
-    /// `fragments` is as it was before the step.
+    /// Ends the run before a step of which a judge said nothing, in which a patient's model failed or nobody could be asked, or whose end
+    /// the caller did not wait for; `fragments` is as it was before the step.
     fn without_answers(
         &mut self,
         error: FragmentError,
@@ -236,6 +237,7 @@ impl<B: KernelBackend> Run<'_, B> {
             FragmentError::Patient(error) => {
                 return Err(PipelineError::NoPatient { step, why: Box::new(error) });
             }
+            error @ FragmentError::Threads(_) => return Err(error.into()),
             _ => {}
         }
         let judge = self.prepared.config.roles.model_of(Role::Judge).unwrap_or_default().to_owned();

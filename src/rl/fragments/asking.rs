@@ -18,8 +18,8 @@ use crate::data::Consultation;
 use crate::rubric::authoring::Templates;
 use crate::rubric::authoring::dynamic::{FrozenRubric, ask_flaws};
 use crate::rubric::authoring::writer::Writer;
-use crate::rubric::text::plain;
 use crate::rubric::{Criterion, Rubric};
+use crate::sim::forbidden::names_any;
 
 /// The model, and how it is asked.
 #[derive(Clone, Copy)]
@@ -62,9 +62,7 @@ impl Question {
 
     /// Whether a criterion names this patient's diagnosis, so that it is no use for others.
     pub(super) fn is_of_one_patient(&self, criterion: &str) -> bool {
-        let words = |text: &str| format!(" {} ", plain(text));
-        let criterion = words(criterion);
-        self.names.iter().any(|name| criterion.contains(&words(name)))
+        names_any(criterion, &self.names)
     }
 }
 
@@ -174,6 +172,10 @@ mod tests {
         for (text, found) in [
             ("Misses the Heart Attack.", true),
             ("Does not think of an MI", true),
+            // As patients' own words are read: plural endings, points and apostrophes hide no name.
+            ("Calls heart attacks harmless", true),
+            ("Passes over the heart attack's signs", true),
+            ("Waits although it is an M.I.", true),
             ("Lets minutes pass", false),
             ("Attacks the patient", false),
         ] {

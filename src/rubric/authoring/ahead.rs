@@ -77,12 +77,14 @@ pub(super) fn ahead<T: Send, R>(
     make: impl Fn(usize, &mut dyn Listener) -> T + Sync,
     take: impl FnOnce(&mut Ahead<'_, T>) -> R,
 ) -> R {
+    // A server may take thousands of requests; threads beyond the items would make nothing.
+    let at_once = at_once.clamp(1, count.max(1));
     let halt = AtomicBool::new(false);
     let (jobs, queue) = mpsc::channel();
     let (sender, made) = mpsc::channel();
     let queue = Mutex::new(queue);
     thread::scope(|scope| {
-        for _ in 0..at_once.max(1) {
+        for _ in 0..at_once {
             let (sender, queue, halt, make) = (Sender::clone(&sender), &queue, &halt, &make);
             let work = move || {
                 // One that panics stops the others, so that nobody waits for what it would have made.
@@ -99,7 +101,7 @@ pub(super) fn ahead<T: Send, R>(
             }
         }
         drop(sender);
-        let most = at_once.max(1).saturating_mul(2);
+        let most = at_once.saturating_mul(2);
         let mut ahead = Ahead { jobs, made, early: BTreeMap::new(), begun: None, count, most, halt: &halt };
         let taken = take(&mut ahead);
         halt.store(true, Ordering::SeqCst);

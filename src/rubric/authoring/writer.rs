@@ -57,8 +57,7 @@ impl<'a> Writer<'a> {
         let options = ChatOptions {
             max_tokens: Some(self.max_tokens.min(need)),
             temperature: Some(0.7),
-            // Each text draws anew, and the same text the same.
-            seed: Some(self.seed ^ (fnv1a(text.as_bytes()) as u64 >> 1)),
+            seed: Some(self.seed_of(&text)),
             schema: Some(Arc::new(schema)),
             ..ChatOptions::default()
         };
@@ -68,6 +67,12 @@ impl<'a> Writer<'a> {
             problem: error.to_string(),
             said: crate::chat::error::excerpt(&answer.reply.message.content),
         })
+    }
+
+    /// The seed of a question: each text draws anew, and the same text the same. It is below 2^63, since servers whose seeds have a sign
+    /// refuse others.
+    fn seed_of(&self, text: &str) -> u64 {
+        (self.seed ^ (fnv1a(text.as_bytes()) as u64 >> 1)) & (u64::MAX >> 1)
     }
 }
 
@@ -161,5 +166,16 @@ pub(crate) mod scripted {
         let error = writer.ask::<Points>(Ask::Weights, &[], properties, &mut ()).err().unwrap();
         assert!(is_about_this(&error) && model.asked("weights") == 2, "{error}");
         assert!(!is_about_this(&ChatError::Stopped));
+    }
+
+    #[test]
+    fn every_server_takes_the_seed_of_a_question() {
+        let (templates, model) = (Templates::bundled(), Scripted::new(|_, _| Ok("no".into())));
+        let of = |seed: u64, text: &str| Writer::new(&model, &templates, seed).seed_of(text);
+        for seed in [0, 7, 1 << 63, u64::MAX] {
+            assert!(i64::try_from(of(seed, "a")).is_ok(), "{seed}");
+            assert_ne!(of(seed, "a"), of(seed, "b"));
+        }
+        assert_ne!(of(0, "a"), of(7, "a"));
     }
 }

@@ -178,11 +178,11 @@ fn gather(
                 match found.recv_timeout(LOOK) {
                     Ok(it) => take(it)?,
                     Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Disconnected) => return Err(CompanyError::Interrupted),
                 }
             }
-            // A thread has panicked, which the scope passes on.
-            Err(TryRecvError::Disconnected) => break,
+            // Nobody answers the rest: somebody else has halted the patients, or a thread has panicked, which the scope passes on.
+            Err(TryRecvError::Disconnected) => return Err(CompanyError::Interrupted),
         }
         left -= 1;
     }
@@ -310,6 +310,15 @@ mod tests {
         };
         let (_, replies) = four(&voiced(&Actor::new(None, false)), OnFailure::Rules, &mut twice);
         assert!(matches!(replies, Err(CompanyError::Interrupted)), "{replies:?}");
+    }
+
+    #[test]
+    fn replies_that_are_missing_are_not_passed_over() {
+        // Nobody is left who could send one.
+        let (sender, found) = mpsc::channel();
+        drop(sender);
+        assert!(matches!(gather(&found, 2, &mut || true), Err(CompanyError::Interrupted)));
+        assert_eq!(gather(&found, 0, &mut || true).unwrap(), []);
     }
 
     #[test]
