@@ -107,7 +107,9 @@ struct Task<'a> {
 /// Rows of this head, `[rows, head_dim]` without gaps.
 struct Rows {
     k: Vec<f32>,
-    v: Vec<f32>,
+    /// Keys and values as columns, `[head_dim, stride]`. A product of queries with rows would turn them anew for each block.
+    turned: [Vec<f32>; 2],
+    stride: usize,
     dk: Vec<f32>,
     dv: Vec<f32>,
 }
@@ -125,7 +127,19 @@ impl Task<'_> {
             rows
         };
         let zeros = || vec![0.0f32; total * d];
-        let mut rows = Rows { k: gather(self.k), v: gather(self.v), dk: zeros(), dv: zeros() };
+        let stride = turned_stride(total);
+        let turn = |rows: &[f32]| {
+            let mut turned = vec![0.0f32; d * stride];
+            for (row, values) in rows.chunks_exact(d).enumerate() {
+                for (place, &value) in values.iter().enumerate() {
+                    turned[place * stride + row] = value;
+                }
+            }
+            turned
+        };
+        let k = gather(self.k);
+        let turned = [turn(&k), turn(&gather(self.v))];
+        let mut rows = Rows { k, turned, stride, dk: zeros(), dv: zeros() };
         let mut scratch = Scratch::default();
         let mut start = 0;
         for part in &self.parts {
@@ -197,21 +211,10 @@ impl Task<'_> {
         // Columns of the scores with the rows of the keys they belong to.
         let columns = [(0, 0..before), (before, start..start + own)];
         for (column, of) in columns.clone() {
-            let of = of.start * d..of.end * d;
-            product(
-                count,
-                d,
-                Matrix::rows(q, d),
-                Matrix::columns(&rows.k[of.clone()], d),
-                Dest::new(p, keys, column),
-            );
-            product(
-                count,
-                d,
-                Matrix::rows(dout, d),
-                Matrix::columns(&rows.v[of], d),
-                Dest::new(ds, keys, column),
-            );
+            let known = rows.turned.each_ref().map(|to| Matrix::part(to, rows.stride, of.start, of.len()));
+            let [k, v] = known;
+            product(count, d, Matrix::rows(q, d), k, Dest::new(p, keys, column));
+            product(count, d, Matrix::rows(dout, d), v, Dest::new(ds, keys, column));
         }
         simd::dispatch(Soften { p, ds, rows: known, keys, group, first: before + queries.start, scale });
         for (column, of) in columns {
@@ -234,6 +237,11 @@ impl Task<'_> {
             to.copy_from_slice(from);
         }
     }
+}
+
+/// How far apart the rows of turned keys lie. By a power of two, all rows would meet in the same few lines of the cache.
+fn turned_stride(rows: usize) -> usize {
+    rows.next_multiple_of(16) + 16
 }
 
 /// What a block of queries works in.

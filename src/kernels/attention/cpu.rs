@@ -48,18 +48,25 @@ pub fn write_cache(
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
     let row = kv_heads * head_dim;
     assert!(k.len() == slots.len() * row && v.len() == k.len(), "one slot a token");
-    for (i, &slot) in slots.iter().enumerate() {
-        let (block, offset) = (slot as usize / BLOCK_TOKENS, slot as usize % BLOCK_TOKENS);
-        let keys = &mut keys[block * key_block..(block + 1) * key_block];
-        for (e, &x) in k[i * row..(i + 1) * row].iter().enumerate() {
-            keys[e * BLOCK_TOKENS + offset] = x;
+    let blocks = (keys.len() / key_block.max(1)).min(values.len() / value_block.max(1));
+    assert!(slots.iter().all(|&slot| (slot as usize) < blocks * BLOCK_TOKENS), "slot outside the cache");
+    let (keys, values) = (SharedMut::new(keys), SharedMut::new(values));
+    // A task is one key head, so that a slot that is named twice keeps what was named last.
+    parallel::for_each(kv_heads, slots.len() * row, |head| {
+        for (i, &slot) in slots.iter().enumerate() {
+            let (block, offset) = (slot as usize / BLOCK_TOKENS, slot as usize % BLOCK_TOKENS);
+            let from = i * row + head * head_dim;
+            let to = block * key_block + head * head_dim * BLOCK_TOKENS + offset;
+            for (d, &x) in k[from..from + head_dim].iter().enumerate() {
+                // SAFETY: the slot lies in the pool, and in it this task alone owns its head.
+                unsafe { *keys.get().add(to + d * BLOCK_TOKENS) = x };
+            }
+            let to = block * value_block + (head * BLOCK_TOKENS + offset) * width;
+            // SAFETY: as above.
+            let to = unsafe { std::slice::from_raw_parts_mut(values.get().add(to), head_dim) };
+            to.copy_from_slice(&v[from..from + head_dim]);
         }
-        let values = &mut values[block * value_block..(block + 1) * value_block];
-        for (h, x) in v[i * row..(i + 1) * row].chunks_exact(head_dim).enumerate() {
-            let at = (h * BLOCK_TOKENS + offset) * width;
-            values[at..at + head_dim].copy_from_slice(x);
-        }
-    }
+    });
 }
 
 /// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; each query's largest score and

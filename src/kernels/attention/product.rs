@@ -17,11 +17,6 @@ impl<'a> Matrix<'a> {
         Self { data, width, row_stride: width, column_stride: 1 }
     }
 
-    /// The transpose of `[data / height, height]`.
-    pub fn columns(data: &'a [f32], height: usize) -> Self {
-        Self { data, width: data.len() / height.max(1), row_stride: 1, column_stride: height }
-    }
-
     /// `width` columns from `column` of `[data / stride, stride]`.
     pub fn part(data: &'a [f32], stride: usize, column: usize, width: usize) -> Self {
         Self { data: &data[column.min(data.len())..], width, row_stride: stride, column_stride: 1 }
