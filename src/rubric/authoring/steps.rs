@@ -108,6 +108,9 @@ pub(super) struct Running<'a> {
     pub at_once: usize,
 }
 
+/// Makes the line of one item, by its place.
+type MakeEach<'a, T> = &'a mut dyn FnMut(usize, &mut dyn Watch) -> Result<Made<T>, RunError>;
+
 /// Lets a watch stop a model.
 struct Stopper<'a>(&'a mut dyn Watch);
 
@@ -137,7 +140,7 @@ impl Running<'_> {
             Err(error) if is_about_this(&error) => Ok(Made::Failed(error.to_string())),
             Err(source) => Err(RunError::Model { step: step.in_words(), item: at + 1, all: count, source }),
         };
-        let mut each = |make: &mut dyn FnMut(usize, &mut dyn Watch) -> Result<Made<T>, RunError>| {
+        let mut each = |make: MakeEach<'_, T>| {
             self.folder.each(step, count, |at| {
                 watch.at(step, at, count);
                 if watch.stopped() {
