@@ -2,6 +2,8 @@
 
 use gemm::Parallelism;
 
+use crate::kernels::linear::strided::{To, multiply};
+
 /// A matrix that is read, with its strides.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -60,28 +62,16 @@ pub(super) fn product(height: usize, depth: usize, a: Matrix<'_>, b: Matrix<'_>,
     assert!(last(height, a.row_stride, depth, a.column_stride) < a.data.len());
     assert!(last(depth, b.row_stride, width, b.column_stride) < b.data.len());
     assert!(last(height, to.row_stride, width, 1) < to.data.len());
+    let strides = |x: Matrix<'_>| [x.row_stride, x.column_stride];
+    let target = To { data: to.data.as_mut_ptr(), row_stride: to.row_stride, add: to.add };
     // SAFETY: all elements lie within the slices, as was asserted, and `to` is borrowed alone.
     unsafe {
-        gemm::gemm(
-            height,
-            width,
-            depth,
-            to.data.as_mut_ptr(),
-            1,
-            to.row_stride as isize,
-            to.add,
-            a.data.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
+        multiply(
+            [height, depth, width],
+            target,
+            (a.data, strides(a)),
+            (b.data, strides(b)),
             Parallelism::None,
-        );
+        )
     }
 }

@@ -37,30 +37,55 @@ pub fn product(a: Strided<'_>, b: Strided<'_>) -> Vec<f32> {
     // SAFETY: all elements of `a` and `b` lie within their slices, as was looked at, and `out` has room for `m n`, of which each
     // is written and, since nothing is added to it, none read before.
     unsafe {
+        let to = To { data: out.as_mut_ptr(), row_stride: n, add: false };
+        multiply([m, k, n], to, (a.data, a.strides), (b.data, b.strides), Parallelism::Rayon(0));
+        out.set_len(m * n);
+    }
+    out
+}
+
+/// Rows, each without gaps, that a product is written or added to.
+pub(in crate::kernels) struct To {
+    pub data: *mut f32,
+    pub row_stride: usize,
+    pub add: bool,
+}
+
+/// `to = a b`, or `to += a b`: `a` `[m, k]`, `b` `[k, n]`, each with its strides down and across.
+///
+/// # Safety
+/// All elements lie within their slices, and those of `to` in memory that is borrowed alone.
+pub(in crate::kernels) unsafe fn multiply(
+    [m, k, n]: [usize; 3],
+    to: To,
+    (a, a_strides): (&[f32], [usize; 2]),
+    (b, b_strides): (&[f32], [usize; 2]),
+    parallelism: Parallelism,
+) {
+    // SAFETY: the caller's.
+    unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            to.data,
             1,
-            n as isize,
-            false,
-            a.data.as_ptr(),
-            a.strides[1] as isize,
-            a.strides[0] as isize,
-            b.data.as_ptr(),
-            b.strides[1] as isize,
-            b.strides[0] as isize,
-            0.0,
+            to.row_stride as isize,
+            to.add,
+            a.as_ptr(),
+            a_strides[1] as isize,
+            a_strides[0] as isize,
+            b.as_ptr(),
+            b_strides[1] as isize,
+            b_strides[0] as isize,
+            1.0,
             1.0,
             false,
             false,
             false,
-            Parallelism::Rayon(0),
+            parallelism,
         );
-        out.set_len(m * n);
     }
-    out
 }
 
 #[cfg(test)]

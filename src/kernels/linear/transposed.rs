@@ -2,6 +2,8 @@
 
 use gemm::Parallelism;
 
+use super::strided::{To, multiply};
+
 /// Adds `a^T b` to `to`: `a` `[n, out]`, `b` `[n, in]`, `to` `[out, in]`.
 ///
 /// # Panics
@@ -14,28 +16,7 @@ pub fn add(to: &mut [f32], a: &[f32], b: &[f32], [n, out, width]: [usize; 3]) {
     if n == 0 || out == 0 || width == 0 {
         return;
     }
+    let target = To { data: to.as_mut_ptr(), row_stride: width, add: true };
     // SAFETY: all strides stay within the slices, whose lengths were looked at, and `to` is borrowed alone.
-    unsafe {
-        gemm::gemm(
-            out,
-            width,
-            n,
-            to.as_mut_ptr(),
-            1,
-            width as isize,
-            true,
-            a.as_ptr(),
-            out as isize,
-            1,
-            b.as_ptr(),
-            1,
-            width as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::Rayon(0),
-        );
-    }
+    unsafe { multiply([out, n, width], target, (a, [1, out]), (b, [width, 1]), Parallelism::Rayon(0)) }
 }
