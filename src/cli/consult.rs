@@ -11,12 +11,11 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use self::log::Log;
 use self::session::Session;
 use crate::cli::CommandResult;
 use crate::cli::cases::reading::Reading;
+use crate::cli::initiative::Initiative;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::server::Server;
 use crate::data::bank::{Bank, SynthOptions};
@@ -24,7 +23,7 @@ use crate::data::case::Case;
 use crate::data::lexicon::Lexicon;
 use crate::rubric::ModelJudge;
 use crate::sim::played::{Settings, SharedUnits};
-use crate::sim::{Limits, Mode, PatientScript, Persona, PlayedPatient, Prompts};
+use crate::sim::{Limits, PatientScript, Persona, PlayedPatient, Prompts};
 use crate::train::config::{Role, Roles};
 
 /// Be the doctor of a simulated patient
@@ -84,7 +83,7 @@ pub struct Arguments {
     json: bool,
 
     /// Who takes the initiative: the patient too, nobody but the doctor, or nobody else where the patient has just asked
-    #[arg(long, value_enum, default_value = "proactive", value_name = "MODE")]
+    #[arg(long, value_enum, default_value = "interactive", value_name = "MODE")]
     mode: Initiative,
 
     /// Add what happened in each turn to this file, one JSON object a line; drafts in it may name the diagnosis
@@ -104,30 +103,6 @@ pub struct Arguments {
 
     #[command(flatten)]
     server: Server,
-}
-
-/// `--mode`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-enum Initiative {
-    /// The patient does what its persona does on its own
-    Proactive,
-    /// The patient answers and takes no initiative
-    Passive,
-    /// Passive, and the doctor finds a message and a patient's question after the opening
-    Interrupted,
-    /// Passive three times in four, else interrupted
-    Drawn,
-}
-
-impl Initiative {
-    fn mode(self, seed: u64) -> Mode {
-        match self {
-            Self::Proactive => Mode::Proactive,
-            Self::Passive => Mode::Passive,
-            Self::Interrupted => Mode::interrupted(seed),
-            Self::Drawn => Mode::draw(seed),
-        }
-    }
 }
 
 pub fn run(arguments: Arguments) -> CommandResult {
@@ -165,7 +140,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let limits = Limits { turns: usize::from(arguments.turns), ..Limits::default() };
     let patient = PlayedPatient::new(&script, limits, units.units(), &prompts, seed)
         .with_settings(settings)
-        .in_mode(arguments.mode.mode(seed));
+        .in_mode(crate::sim::Initiative::from(arguments.mode).mode(seed));
     let consultation = patient.open();
     let mut session = Session {
         case: &case,

@@ -8,6 +8,7 @@ mod doctor;
 mod export;
 mod figures;
 mod generate;
+mod initiative;
 mod inspect;
 mod interrupt;
 mod models;

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::cli::cases::reading::Reading;
+use crate::cli::initiative::Initiative;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::server::summarise;
 use crate::cli::terminal::Progress;
@@ -21,8 +22,8 @@ use crate::eval::simulated::{
     scored,
 };
 use crate::eval::{Bootstrap, HeldOut, Part};
-use crate::sim::Limits;
 use crate::sim::played::{TurnCounts, UnitNames};
+use crate::sim::{Limits, Mode};
 use crate::train::config::{ModelSource, Role, Roles};
 
 /// Simulated patients: how good they are
@@ -51,8 +52,9 @@ enum Command {
   osler sim eval --cases all_dev_good.jsonl --format mediq --phi redact --skip-bad --limit 200 --report sim.html
   osler sim eval --cases cases.jsonl --doctors careful,injecting --json
   osler sim eval --bank 5 --models configs/models-servers.toml --turns 15
+  osler sim eval --bank 200 --mode drawn
 
-JSON: {\"backend\", \"cases\", \"seed\", \"turns\", \"left_out\", \"stopped\", \"patient\"?: {\"gate\", \"voice\", \"check\", \"counts\": {..},
+JSON: {\"backend\", \"cases\", \"seed\", \"turns\", \"left_out\", \"stopped\", \"mode\"?, \"patient\"?: {\"gate\", \"voice\", \"check\", \"counts\": {..},
       \"share_fallen_back\", \"share_lost\"}, \"scores\": {\"all\": {..}, \"by_interviewer\": [[name, {..}], ..]}};
       each {..} has \"cases\", \"sessions\", \"turns\", \"withheld\", \"diagnosis_named\", \"demands\", \"dumps\", \"failures\", and, each
       {\"mean\", \"ci95\", \"standard_error\", \"count\", \"clusters\"} or null, \"fact\", \"privacy\", \"personification\",
@@ -78,6 +80,10 @@ struct Eval {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "careful,careless,adversarial,injecting")]
     #[arg(value_name = "NAMES")]
     doctors: Vec<Doctor>,
+
+    /// Who takes the initiative. Interviewers follow their scripts: `interrupted` patients answer them as `passive` ones do
+    #[arg(long, value_enum, default_value = "interactive", value_name = "MODE")]
+    mode: Initiative,
 
     /// Messages of an interview at most
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -158,6 +164,9 @@ struct Report<'a> {
     left_out: usize,
     /// Whether Ctrl-C ended it early.
     stopped: bool,
+    /// How patients took part, where not with all their initiative.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<Initiative>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patient: Option<&'a Played>,
     scores: &'a Scored,
@@ -241,7 +250,8 @@ impl Eval {
         let turns = usize::from(self.turns);
         let limits = Limits { turns, ..Limits::default() };
         let cases = cases.into_iter().map(|case| (Part::Imported, case)).collect();
-        let held_out = HeldOut::new(cases, limits, self.seed)?;
+        let initiative = crate::sim::Initiative::from(self.mode);
+        let held_out = HeldOut::new(cases, limits, self.seed)?.in_mode(initiative);
         let all = held_out.cases().len() * interviewers.len();
         let bar = io::stderr().is_terminal().then(|| Progress::measurements(all));
         let watching = Watching { interrupt: Interrupt::watch()?, bar, all, over: AtomicUsize::new(0) };
@@ -250,7 +260,10 @@ impl Eval {
             (Some(opened), Some(roles), Some(prompts)) => {
                 let (units, settings) = (opened.patient_units(), opened.patient_settings());
                 let names = units.names();
-                let backend = ModelBacked::new(units, prompts, settings, self.seed, &watching);
+                // What only the doctor finds is nothing that a patient knows of.
+                let passive = self.mode != Initiative::Interactive;
+                let mode = if passive { Mode::Passive } else { Mode::Proactive };
+                let backend = ModelBacked::new(units, prompts, settings, self.seed, &watching).in_mode(mode);
                 let threads =
                     rayon::ThreadPoolBuilder::new().num_threads(at_once(&roles.only(&ROLES))).build()?;
                 let sessions = threads.install(|| play_watched(&held_out, &backend, &options, &watching));
@@ -281,6 +294,9 @@ impl Eval {
         let scored = scored(&sessions, Bootstrap { seed: self.seed, ..Bootstrap::default() });
         if let Some(path) = &self.report {
             let mut about = named.clone();
+            if let Some(words) = initiative.in_words() {
+                about.push_str(&format!("; {words}"));
+            }
             if stopped {
                 about.push_str(&format!("; stopped after {} of {all} interviews", sessions.len()));
             }
@@ -307,6 +323,7 @@ impl Eval {
                 turns: self.turns,
                 left_out,
                 stopped,
+                mode: Some(self.mode).filter(|mode| *mode != Initiative::Interactive),
                 patient: played.as_ref(),
                 scores: &scored,
             })?;

@@ -12,7 +12,7 @@ use crate::data::case::Case;
 use crate::data::consultation::Consultation;
 use crate::data::lexicon::Lexicon;
 use crate::sim::doctor::Doctor;
-use crate::sim::{Limits, Patient, PatientScript, Persona};
+use crate::sim::{Initiative, Limits, Mode, Patient, PatientScript, Persona};
 
 use super::batch::{BatchError, BatchedConsultations};
 
@@ -65,6 +65,8 @@ pub struct HeldOutCase {
     pub case: Case,
     /// What the patient plays from.
     pub script: PatientScript,
+    /// How the patient takes part.
+    pub mode: Mode,
     /// For the doctor's own draws, where it draws.
     pub doctor_seed: u64,
 }
@@ -103,6 +105,18 @@ impl HeldOut {
         let presentations =
             split.heldout_presentations.iter().map(|case| (Part::Presentations, case.clone()));
         Self::new(patients.chain(presentations).collect(), limits, seed)
+    }
+
+    /// The same people, who take part as `initiative` says. What is drawn of it is drawn by the seed and the case, from a generator of its
+    /// own. Scripted doctors do not read what only the doctor finds said.
+    pub fn in_mode(self, initiative: Initiative) -> Self {
+        let cases = self.cases.into_iter().map(|it| {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x6d6f_6465);
+            rng.set_stream(content_hash(&it.case) as u64);
+            let mode = initiative.mode(rng.next_u64());
+            HeldOutCase { script: it.script.in_mode(&mode), mode, ..it }
+        });
+        Self { cases: cases.collect(), ..self }
     }
 
     /// What it was set up with.
@@ -155,5 +169,5 @@ fn set_up(part: Part, case: Case, seed: u64) -> HeldOutCase {
     rng.set_stream(content_hash(&case) as u64);
     let persona = Persona::draw(rng.next_u64());
     let script = PatientScript::of_case(&case, Lexicon::bundled(), persona, rng.next_u64());
-    HeldOutCase { part, script, doctor_seed: rng.next_u64(), case }
+    HeldOutCase { part, script, mode: Mode::default(), doctor_seed: rng.next_u64(), case }
 }

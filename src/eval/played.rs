@@ -39,7 +39,7 @@ impl HeldOut {
         let to = messages.iter().map(|(index, doctor)| {
             let place = self.cases().get(*index).zip(consultations.get(*index));
             let (case, so_far) = place.ok_or(BatchError::Unknown { index: *index, count })?;
-            Ok(Addressed { script: &case.script, so_far, doctor })
+            Ok(Addressed { script: &case.script, mode: &case.mode, so_far, doctor })
         });
         let to = to.collect::<Result<Vec<_>, BatchError>>()?;
         let replies = company.replies(&to, goes_on)?;

@@ -10,7 +10,7 @@ use crate::data::import::{ImportOptions, import};
 use crate::data::lexicon::Lexicon;
 use crate::eval::{HeldOut, Part};
 use crate::sim::Limits;
-use crate::train::config::RunConfig;
+use crate::train::config::{RunConfig, Stage};
 
 /// Whom a run meets.
 #[derive(Debug, Clone)]
@@ -41,8 +41,25 @@ impl Patients {
             .chain(of_part(Part::Presentations, split.heldout_presentations))
             .collect();
         let held_out = HeldOut::new(held_out, limits, seed_of(config.seed, Draws::HeldOut))?;
+        let held_out = held_out.in_mode(config.evaluation.mode);
+        notes.extend(initiatives(config));
         Ok(Self { train: split.train, held_out, limits, notes })
     }
+}
+
+/// Where patients do without the initiative of their personas.
+fn initiatives(config: &RunConfig) -> Vec<String> {
+    let stages = config.stage.iter().filter_map(|stage| match stage {
+        Stage::Rl(rl) => rl.mode.in_words(),
+        _ => None,
+    });
+    let trained = stages.map(|words| format!("In reinforcement {words}."));
+    let measured = config.evaluation.mode.in_words();
+    let measured =
+        measured.map(|words| format!("In held-out consultations {words}, with all doctors alike."));
+    let mut notes: Vec<String> = trained.chain(measured).collect();
+    notes.dedup();
+    notes
 }
 
 /// The cases of the configured files, divided. The key of the date shift is 0, as in `osler cases import` without one:
@@ -78,4 +95,64 @@ fn imported(config: &RunConfig, notes: &mut Vec<String>) -> Result<Split, Pipeli
         split.train.len()
     ));
     Ok(split)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sim::Mode;
+
+    const RUN: &str = r#"
+name = "run"
+[model.shape]
+hidden_size = 32
+layers = 2
+heads = 4
+kv_heads = 2
+intermediate_size = 64
+max_positions = 256
+[tokenizer]
+vocab_size = 512
+[data]
+train = 20
+heldout_patients = 20
+heldout_presentations = 20
+[evaluation]
+consultations = 20
+[[stage]]
+kind = "rl"
+steps = 3
+max_new_tokens = 16
+"#;
+
+    fn patients(overrides: &[&str]) -> Patients {
+        let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
+        let config = RunConfig::parse(RUN, Path::new("run.toml"), &overrides);
+        Patients::of(&config.unwrap_or_else(|error| panic!("{error}"))).unwrap()
+    }
+
+    #[test]
+    fn modes_are_drawn_beside_all_else_and_are_told_of() {
+        let plain = patients(&[]);
+        assert_eq!(plain.notes, Vec::<String>::new());
+        assert!(plain.held_out.cases().iter().all(|it| it.mode == Mode::Proactive));
+        let drawn = patients(&["evaluation.mode=drawn"]);
+        let passive = drawn.held_out.cases().iter().filter(|it| it.mode == Mode::Passive).count();
+        assert!((20..40).contains(&passive), "{passive} of 40, 30 are expected");
+        assert_eq!(drawn.notes.len(), 1);
+        assert!(
+            drawn.notes[0].starts_with("In held-out consultations patients take no"),
+            "{:?}",
+            drawn.notes
+        );
+        for (plain, drawn) in plain.held_out.cases().iter().zip(drawn.held_out.cases()) {
+            assert_eq!((&plain.case, plain.doctor_seed), (&drawn.case, drawn.doctor_seed));
+            assert_eq!(plain.script.clone().in_mode(&drawn.mode), drawn.script);
+        }
+        let again = patients(&["evaluation.mode=drawn", "stage.rl.mode=passive"]);
+        assert_eq!(again.held_out, drawn.held_out);
+        assert!(again.notes[0].starts_with("In reinforcement patients answer"), "{:?}", again.notes);
+    }
 }

@@ -18,6 +18,7 @@ use crate::rl::{
 use crate::rubric::authoring::dynamic::{DynamicSet, FlawJudge};
 use crate::rubric::model_judge::Tally;
 use crate::rubric::{Generator, Judge, RuleJudge};
+use crate::sim::Mode;
 use crate::train::config::{CarryOn, Detector, Noise, Rl, Role, Stage};
 use crate::train::run::{
     Clipped, Gap, Judged, Phase, PlayedTurns, RlMetrics, RunError, Spread, StepClock, StepMetrics, Verdicts,
@@ -31,6 +32,9 @@ struct Rollout<'a> {
     case: &'a str,
     /// Exchanges before it.
     turn: usize,
+    /// How the patient takes part, where it has no initiative; with what only the doctor found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'a Mode>,
     /// What the patient had just said.
     heard: &'a str,
     replies: Vec<Reply<'a>>,
@@ -96,6 +100,7 @@ impl<B: KernelBackend> Run<'_, B> {
             best: stage.carry_on == CarryOn::Best,
             outcome: stage.outcome,
             limits,
+            mode: stage.mode,
             noise: noise(&stage.noise, stage.prompt_tokens(positions)),
             length_reward: stage.length_reward.as_ref().map(|it| LengthReward {
                 quantile: it.quantile,
@@ -287,6 +292,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 step,
                 case: &group.case,
                 turn: group.turn,
+                mode: Some(&group.mode).filter(|mode| mode.is_passive()),
                 heard: &group.heard,
                 replies: replies.collect(),
             })?;

@@ -42,8 +42,8 @@ use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::prospect::Prospect;
 use crate::rl::trace::{Group, TraceBuilder, TraceError};
 use crate::rubric::{Generator, Judge};
-use crate::sim::Limits;
 use crate::sim::played::Company;
+use crate::sim::{Initiative, Limits, Mode};
 use crate::train::config::{AdvantageScale, Detector};
 
 pub use self::asking::FlawFinder;
@@ -68,6 +68,8 @@ pub struct FragmentOptions {
     pub best: bool,
     /// When patients end them.
     pub limits: Limits,
+    /// How patients take part.
+    pub mode: Initiative,
     /// How much of a reply's reward is what it makes of the whole consultation, 0 to 1.
     pub outcome: f64,
     /// What is dropped.
@@ -100,7 +102,9 @@ pub struct Fragment {
     pub case: String,
     /// Exchanges before it.
     pub turn: usize,
-    /// What the patient has just said.
+    /// How the patient takes part.
+    pub mode: Mode,
+    /// What the patient has just said, as the doctor has it.
     pub heard: String,
     /// Token ids and log-probs, as sampled.
     pub group: Group,
@@ -211,6 +215,7 @@ impl<'a> Fragments<'a> {
         let scenes = state.scenes.into_iter().map(|scene| Scene {
             number: scene.number,
             script: self.script(scene.number),
+            mode: self.mode(scene.number),
             consultation: scene.consultation,
             history: History::resume(format, scene.tokens),
             worth: scene.worth,
@@ -278,6 +283,10 @@ impl<'a> Fragments<'a> {
                 (&rewards, self.options.advantage),
                 policy.version(),
             )?;
+            fragment.mode = self.scenes[index].mode.clone();
+            if let (0, Mode::Interrupted(found)) = (fragment.turn, &fragment.mode) {
+                fragment.heard = found.patient.clone();
+            }
             for reply in &mut fragment.replies {
                 reply.noise = self.options.noise.detected(&reply.text, &self.scenes[index].consultation);
             }
@@ -323,7 +332,7 @@ fn heard(consultation: &Consultation) -> &str {
     last.unwrap_or(&consultation.opening)
 }
 
-/// The group of replies to `prompt` in `consultation`, with what each says and earned.
+/// The group of replies to `prompt` in `consultation`, with what each says and earned, of a patient with all initiative.
 pub(super) fn fragment(
     consultation: &Consultation,
     prompt: Vec<u32>,
@@ -346,6 +355,7 @@ pub(super) fn fragment(
     Ok(Fragment {
         case: consultation.case_id.clone(),
         turn: consultation.turns.len(),
+        mode: Mode::Proactive,
         heard: heard(consultation).to_owned(),
         turns: Vec::new(),
         group: Group::new(traces)?,

@@ -9,6 +9,7 @@ use crate::data::conversation::{ConversationError, History};
 use crate::engine::error::RequestError;
 use crate::eval::{AnswerError, BatchError, BatchedConsultations, HeldOut};
 use crate::kernels::KernelBackend;
+use crate::rl::opening::opened;
 use crate::rl::policy::{Policy, ReplySampling};
 use crate::sim::TurnLog;
 use crate::sim::played::{Company, CompanyError};
@@ -123,8 +124,8 @@ fn play_some<B: KernelBackend>(
     let mut open = places
         .clone()
         .map(|index| {
-            let mut history = History::new(policy.format());
-            history.patient(&patients.batch.consultations()[index].opening)?;
+            let opening = &patients.batch.consultations()[index].opening;
+            let history = opened(policy.format(), opening, &patients.held_out.cases()[index].mode)?;
             Ok((index, history))
         })
         .collect::<Result<Vec<(usize, History)>, ConversationError>>()?;

@@ -8,6 +8,7 @@ pub mod fragments;
 pub mod heldout;
 pub mod measure;
 pub mod objective;
+mod opening;
 pub mod policy;
 pub mod prospect;
 pub mod trace;

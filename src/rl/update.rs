@@ -145,6 +145,7 @@ mod tests {
     use crate::engine::request::StopReason;
     use crate::rl::fragments::MarkedReply;
     use crate::rl::trace::{Group, TraceBuilder};
+    use crate::sim::Mode;
 
     fn fragment(replies: &[(usize, f64)]) -> Fragment {
         let prompt: Arc<[u32]> = vec![1, 2, 3].into();
@@ -158,6 +159,7 @@ mod tests {
             case: String::new(),
             turn: 0,
             turns: Vec::new(),
+            mode: Mode::Proactive,
             heard: String::new(),
             group: Group::new(replies.iter().map(|(tokens, _)| trace(*tokens)).collect()).unwrap(),
             replies: replies.iter().map(|(_, advantage)| marked(*advantage)).collect(),

@@ -1,5 +1,6 @@
 //! Consultations sampled from a small model made from nothing: what is sampled is what is trained, bit for bit.
 
+mod modes;
 mod overlap;
 
 use std::convert::Infallible;
@@ -20,8 +21,8 @@ use osler::rl::{
     UpdateOptions, heldout, update,
 };
 use osler::rubric::{Generator, RuleJudge};
-use osler::sim::Limits;
 use osler::sim::dialogue::{Demonstrations, Mixture};
+use osler::sim::{Initiative, Limits, Mode};
 use osler::train::config::{AdvantageScale, Detector, PolicyObjective};
 use osler::train::init::{InitialWeights, adapter_values};
 use osler::train::{AdamW, AdamWOptions, sft};
@@ -91,6 +92,7 @@ fn pool_options() -> FragmentOptions {
         best: false,
         outcome: 0.5,
         limits: LIMITS,
+        mode: Initiative::Interactive,
         noise: NoiseFilter::default(),
         length_reward: None,
         advantage: AdvantageScale::Mean,

@@ -6,7 +6,7 @@ use crate::chat::{ChatError, Listener, Part};
 use crate::data::consultation::Consultation;
 use crate::data::hash::fnv1a;
 use crate::sim::played::{PlayedError, Settings, SharedUnits, TurnCounts};
-use crate::sim::{Limits, PatientScript, PlayedPatient, Prompts};
+use crate::sim::{Limits, Mode, PatientScript, PlayedPatient, Prompts};
 
 use super::backend::{Backend, BackendError};
 use super::play::Watch;
@@ -18,6 +18,7 @@ pub struct ModelBacked<'a> {
     prompts: &'a Prompts,
     settings: Settings,
     seed: u64,
+    mode: Mode,
     watch: &'a dyn Watch,
     counts: Mutex<TurnCounts>,
 }
@@ -43,7 +44,13 @@ impl<'a> ModelBacked<'a> {
         watch: &'a dyn Watch,
     ) -> Self {
         let name = units.names().to_string();
-        Self { name, units, prompts, settings, seed, watch, counts: Mutex::default() }
+        let (mode, counts) = (Mode::default(), Mutex::default());
+        Self { name, units, prompts, settings, seed, mode, watch, counts }
+    }
+
+    /// The same, who take part as `mode` says.
+    pub fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// How all turns went so far.
@@ -59,6 +66,7 @@ impl<'a> ModelBacked<'a> {
         let seed = self.seed ^ fnv1a(script.case_id.as_bytes()) as u64;
         PlayedPatient::new(script, limits, self.units.units(), self.prompts, seed)
             .with_settings(self.settings)
+            .in_mode(self.mode.clone())
     }
 }
 
@@ -109,6 +117,7 @@ mod tests {
     use crate::data::bank::{Bank, SynthOptions};
     use crate::eval::simulated::{Interviewer, PlayOptions, RuleBased, play, play_watched, scored};
     use crate::eval::{Bootstrap, HeldOut, Part as HeldOutPart};
+    use crate::sim::Initiative;
     use crate::sim::played::OnFailure;
 
     /// Says the same whatever it is asked; `None` is a failure.
@@ -164,6 +173,17 @@ mod tests {
         let replies: usize = sessions.iter().map(|it| it.turns.len()).sum();
         assert!(counts.turns as usize >= replies && replies > 0, "{counts:?}");
         assert_eq!((counts.lost, counts.fell_back, counts.share_lost()), (0, 0, Some(0.0)));
+    }
+
+    #[test]
+    fn patients_without_initiative_answer_by_their_passive_personas() {
+        let passive = held_out(2).in_mode(Initiative::Passive);
+        let backend = backend(SharedUnits::default(), OnFailure::Stop).in_mode(Mode::Passive);
+        let sessions = play(&passive, &backend, &options());
+        // The rules go by the script alone.
+        assert_eq!(sessions, play(&passive, &RuleBased, &options()));
+        // Interviewers follow their scripts, whatever else the doctor finds said.
+        assert_eq!(sessions, play(&held_out(2).in_mode(Initiative::Interrupted), &backend, &options()));
     }
 
     #[test]

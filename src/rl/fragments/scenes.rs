@@ -12,8 +12,9 @@ use crate::data::conversation::{ConversationError, History};
 use crate::data::lexicon::Lexicon;
 use crate::data::shuffle::shuffle;
 use crate::kernels::KernelBackend;
+use crate::rl::opening::opened;
 use crate::rl::policy::Policy;
-use crate::sim::{Patient, PatientScript, Persona};
+use crate::sim::{Mode, Patient, PatientScript, Persona};
 
 /// A consultation of the pool. The tokens are kept because they were sampled: tokenising the text again could give
 /// others.
@@ -26,11 +27,13 @@ pub(super) struct SceneState {
     pub(super) worth: Vec<f64>,
 }
 
-/// A consultation in the pool; the script follows from its number.
+/// A consultation in the pool; script and mode follow from its number.
 #[derive(Debug, Clone)]
 pub(super) struct Scene {
     pub(super) number: u64,
     pub(super) script: PatientScript,
+    /// How the patient takes part. What only the doctor finds of it is in the history and not in the consultation.
+    pub(super) mode: Mode,
     pub(super) consultation: Consultation,
     pub(super) history: History,
     /// What the consultation was worth after each exchange, as far as it could be judged.
@@ -42,11 +45,10 @@ impl<'a> Fragments<'a> {
     pub(super) fn open<B: KernelBackend>(&mut self, policy: &Policy<B>) -> Result<Scene, ConversationError> {
         let number = self.next;
         self.next += 1;
-        let script = self.script(number);
+        let (script, mode) = (self.script(number), self.mode(number));
         let consultation = Patient::new(&script, self.options.limits).open();
-        let mut history = History::new(policy.format());
-        history.patient(&consultation.opening)?;
-        Ok(Scene { number, script, consultation, history, worth: Vec::new() })
+        let history = opened(policy.format(), &consultation.opening, &mode)?;
+        Ok(Scene { number, script, mode, consultation, history, worth: Vec::new() })
     }
 
     /// What the patient of case `number` plays from.
@@ -54,7 +56,15 @@ impl<'a> Fragments<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6f70_656e);
         rng.set_stream(number);
         let persona = Persona::draw(rng.next_u64());
-        PatientScript::of_case(self.case(number), Lexicon::bundled(), persona, rng.next_u64())
+        let script = PatientScript::of_case(self.case(number), Lexicon::bundled(), persona, rng.next_u64());
+        script.in_mode(&self.mode(number))
+    }
+
+    /// How the patient of case `number` takes part. It is drawn from a generator of its own, so that nothing else depends on it.
+    pub(super) fn mode(&self, number: u64) -> Mode {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6d6f_6465);
+        rng.set_stream(number);
+        self.options.mode.mode(rng.next_u64())
     }
 
     /// Case `number` of an endless walk over the cases, each pass in an order of its own.

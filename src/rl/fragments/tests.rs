@@ -24,6 +24,7 @@ fn options(best: bool, outcome: f64) -> FragmentOptions {
         sampling: ReplySampling { samples: 4, max_new_tokens: 8, temperature: 1.0 },
         best,
         limits: LIMITS,
+        mode: Initiative::Interactive,
         outcome,
         noise: NoiseFilter::default(),
         length_reward: None,
@@ -47,6 +48,7 @@ fn group(replies: &[(f64, &[Detector])]) -> Fragment {
     Fragment {
         case: String::new(),
         turn: 0,
+        mode: Mode::Proactive,
         heard: String::new(),
         turns: Vec::new(),
         group: Group::new(replies.iter().map(|_| trace()).collect()).unwrap(),
@@ -80,7 +82,9 @@ fn played(doctor: &str) -> (Consultation, PlayedReply) {
     let so_far = Patient::new(&script, LIMITS).open();
     let (units, halt) = (SharedUnits::default(), AtomicBool::new(false));
     let company = Company::new(&units, Prompts::bundled(), Settings::default(), LIMITS, 1, &halt);
-    let reply = company.reply(&Addressed { script: &script, so_far: &so_far, doctor }).unwrap();
+    let reply = company
+        .reply(&Addressed { script: &script, mode: &Mode::Proactive, so_far: &so_far, doctor })
+        .unwrap();
     (so_far, reply)
 }
 
@@ -131,7 +135,14 @@ fn evolving<'a>(
     // Without anything that was examined, and without distress.
     consultation.opening = "I have a cough.".to_owned();
     let history = History::new(format);
-    pool.scenes.push(Scene { number: 0, script, consultation, history, worth: Vec::new() });
+    pool.scenes.push(Scene {
+        number: 0,
+        script,
+        mode: Mode::Proactive,
+        consultation,
+        history,
+        worth: Vec::new(),
+    });
     pool
 }
 

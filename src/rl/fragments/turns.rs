@@ -50,7 +50,8 @@ impl Fragments<'_> {
         scene: &Scene,
         doctor: &str,
     ) -> Result<PlayedReply, PlayedError> {
-        company.reply(&Addressed { script: &scene.script, so_far: &scene.consultation, doctor })
+        let Scene { script, mode, consultation: so_far, .. } = scene;
+        company.reply(&Addressed { script, mode, so_far, doctor })
     }
 
     /// Asks the patients of all consultations that go on with a reply to which no answer is there yet, at the same time.
@@ -69,8 +70,8 @@ impl Fragments<'_> {
             let Some(reply) = *chosen else { continue };
             answers[index].resize_with(texts[index].len(), || None);
             if answers[index][reply].is_none() {
-                let (script, so_far) = (&scene.script, &scene.consultation);
-                to.push(Addressed { script, so_far, doctor: &texts[index][reply] });
+                let Scene { script, mode, consultation: so_far, .. } = scene;
+                to.push(Addressed { script, mode, so_far, doctor: &texts[index][reply] });
                 places.push((index, reply));
             }
         }

@@ -12,6 +12,7 @@ use crate::chat::{ChatError, Halting};
 use crate::data::consultation::Consultation;
 use crate::sim::gate::Limits;
 use crate::sim::played::error::PlayedError;
+use crate::sim::played::mode::Mode;
 use crate::sim::played::patient::{PlayedPatient, PlayedReply};
 use crate::sim::played::prompts::Prompts;
 use crate::sim::played::units::{Settings, SharedUnits, Unit, UnitNames, Units};
@@ -38,6 +39,8 @@ pub struct Company<'a> {
 pub struct Addressed<'a> {
     /// What the patient plays from.
     pub script: &'a PatientScript,
+    /// How the patient takes part.
+    pub mode: &'a Mode,
     /// What was said before.
     pub so_far: &'a Consultation,
     /// What the doctor says.
@@ -91,6 +94,7 @@ impl<'a> Company<'a> {
         let seed = to.script.seed ^ MODELS;
         PlayedPatient::new(to.script, self.limits, units, self.prompts, seed)
             .with_settings(self.settings)
+            .in_mode(to.mode.clone())
             .reply(to.so_far, to.doctor)
     }
 
@@ -277,7 +281,7 @@ mod tests {
         let to: Vec<Addressed<'_>> = scripts
             .iter()
             .zip(&openings)
-            .map(|(script, so_far)| Addressed { script, so_far, doctor: WHEN })
+            .map(|(script, so_far)| Addressed { script, mode: &Mode::Proactive, so_far, doctor: WHEN })
             .collect();
         let replies = company.replies(&to, goes_on);
         assert_eq!(halt.load(Ordering::SeqCst), replies.is_err());

@@ -12,6 +12,7 @@ mod data;
 mod evolution;
 mod file;
 mod findings;
+mod initiative;
 mod legal;
 mod memory;
 mod model;

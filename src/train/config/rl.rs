@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::evolution::Evolution;
+use super::initiative::MODES;
 use super::legal::{Bound, Legal};
 use super::part::{Named, named};
 use super::section::section;
 use super::stage::Update;
+use crate::sim::Initiative;
 
 /// Which loss the policy is trained by. `src/rl/objective.rs` has the formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -148,6 +150,11 @@ section! {
         /// Which of the G replies the consultation goes on with.
         carry_on: CarryOn = CarryOn::Random, Legal::Choice(CARRY_ON), "",
             "chosen here; not disclosed in the report";
+        /// How patients take part: with all that their persona does on its own (`interactive`); without initiative (`passive`); so, and
+        /// with a message and a patient's question after the opening that only the doctor finds (`interrupted`); or, drawn by the run's
+        /// seed, passive three times in four and else interrupted (`drawn`). Rules play patients of all modes.
+        mode: Initiative = Initiative::Interactive, Legal::Choice(MODES), "",
+            "the Baichuan-M2 report; the Baichuan-M3 report, section 2.1, has `drawn`";
         /// How much of a reply's reward is what it makes of the whole consultation: the reward of the whole where the reply ends
         /// it, what it is expected to be where it goes on. The rest is what the reply itself is worth at its place.
         outcome: f64 = 0.5, Legal::SHARE, "", "chosen here; not disclosed in the report";

@@ -1,6 +1,7 @@
 //! The whole of a run, and what belongs to no stage.
 
 use super::data::{Data, Phi};
+use super::initiative::MODES;
 use super::legal::{Bound, Legal};
 use super::model::{Model, Tokenizer};
 use super::part::{Bytes, named};
@@ -10,6 +11,7 @@ use super::stage::Stage;
 use crate::engine::Device;
 use crate::kernels::selection::Kernels;
 use crate::model::weights::export::parse_size;
+use crate::sim::Initiative;
 
 named!(Kernels, KERNELS: "fused" => Kernels::Fused, "reference" => Kernels::Reference);
 
@@ -101,6 +103,10 @@ section! {
         /// Temperature that replies are sampled at; 0 takes the likeliest token.
         temperature: f64 = 0.0, Legal::Real { least: Bound::At(0.0), most: Bound::Open }, "",
             "chosen here; the Baichuan-M2 report has 0.6";
+        /// How patients take part, as `mode` of a stage of kind `rl`: `interactive`, `passive`, `interrupted` or `drawn`. All doctors meet
+        /// them so; scripted ones do not read what interrupts.
+        mode: Initiative = Initiative::Interactive, Legal::Choice(MODES), "",
+            "the Baichuan-M2 report; the Baichuan-M3 report, section 2.1, has `drawn`";
         /// Steps between evaluations during reinforcement learning; where absent, only before and after.
         every: Option<u64>, Legal::COUNT, "steps", "chosen here";
     }
