@@ -118,7 +118,7 @@ fn server(flaws: &'static str) -> Farm {
         "flaws" => says(flaws),
         "patient" | "claims" => acted(schema),
         _ if question.contains(FLAW) => {
-            let met = is_even(about(question));
+            let met = is_even(&about(question));
             says(&json!({"explanation": "x", "evidence": "", "unacceptable": met}).to_string())
         }
         _ => verdict(question),

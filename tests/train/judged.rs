@@ -35,10 +35,12 @@ pub fn judged(url: &str, overrides: &[&str]) -> RunConfig {
 }
 
 /// The reply that a question is about.
-pub fn about(question: &str) -> &str {
+pub fn about(question: &str) -> String {
     let shown = question.strip_prefix("# Conversation\n\n").expect("the conversation comes first");
     let (conversation, _) = shown.split_once("\n\n# Rubric item").expect("the criterion comes last");
-    conversation.rsplit_once("\n\ndoctor: ").expect("the reply ends the conversation").1
+    let (_, reply) = conversation.rsplit_once("\n\ndoctor:\n    ").expect("the reply ends the conversation");
+    // Each line of it is indented.
+    reply.replace("\n    ", "\n")
 }
 
 /// The server's rule: replies with an even number of characters do everything right, all others do nothing right; nobody does wrong.
@@ -50,7 +52,7 @@ pub fn is_even(reply: &str) -> bool {
 pub fn verdict(question: &str) -> Vec<u8> {
     let verdict = match question.contains("\"unacceptable\"") {
         true => json!({"explanation": "x", "evidence": "", "unacceptable": false}),
-        false => json!({"explanation": "x", "evidence": "", "acceptable": is_even(about(question))}),
+        false => json!({"explanation": "x", "evidence": "", "acceptable": is_even(&about(question))}),
     };
     let body = json!({"choices": [{"index": 0, "finish_reason": "stop",
             "message": {"role": "assistant", "content": verdict.to_string()}}],
@@ -115,8 +117,8 @@ fn a_reply_that_a_server_fails_for_has_no_reward_and_the_run_goes_on() {
     let first = Arc::clone(&lost);
     let farm = Farm::answering(1, move |_, question| {
         let mut lost = first.lock().unwrap();
-        let lost = lost.get_or_insert_with(|| about(question).to_owned());
-        if about(question) == lost { refusal() } else { verdict(question) }
+        let lost = lost.get_or_insert_with(|| about(question));
+        if about(question) == *lost { refusal() } else { verdict(question) }
     });
     let run = dir.path().join("run");
     let (ended, _) = sit(&run, &judged(&farm.urls[0], &[]), None);

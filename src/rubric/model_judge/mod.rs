@@ -117,6 +117,7 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
             "{:?}",
             (self.model.name(), protocol, votes, again, max_tokens, temperature.to_bits(), seed)
         );
+        all.push_str(protocol.layout());
         for good in [true, false] {
             if let Some(schema) = protocol.schema(&Item { text: String::new(), good }) {
                 all.push_str(&schema.json().to_string());
@@ -128,7 +129,8 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
     /// One opinion for each item of each sheet. All questions go to the model in one batch, those about one conversation side by side;
     /// replies that cannot be read are asked for again in the next.
     pub fn judge(&self, sheets: &[Sheet]) -> Vec<Vec<Opinion>> {
-        let texts: Vec<String> = sheets.iter().map(|sheet| sheet.exhibit.text()).collect();
+        let protocol = &self.protocol;
+        let texts: Vec<String> = sheets.iter().map(|sheet| protocol.shown(&sheet.exhibit)).collect();
         let mut questions: Vec<Question> = Vec::new();
         let mut asked: HashMap<(&str, Scope, &Item, usize), usize> = HashMap::new();
         // Where the votes on each item of each sheet are.
@@ -164,7 +166,8 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
     fn question<'b>(&self, sheet: &'b Sheet, text: &str, item: &'b Item, vote: usize) -> Question<'b> {
         let (_, messages) = self.protocol.question(&sheet.exhibit, text, item);
         // Several replies to one conversation begin with it: whoever has read it for one of them is to get the others.
-        let (shared, _) = self.protocol.question(&sheet.exhibit, &sheet.exhibit.before(), item);
+        let (shared, _) =
+            self.protocol.question(&sheet.exhibit, &self.protocol.shown(&sheet.exhibit.before()), item);
         let key = ConversationKey::of(&shared);
         Question { item, vote, key, messages, told: false, tries: 0, outcome: None }
     }
