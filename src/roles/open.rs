@@ -140,6 +140,7 @@ fn clients(name: &str, served: &ServedModel) -> Result<Vec<Client>, OpenRolesErr
             },
             cache: served.cache.clone(),
             stream: served.stream,
+            token_limit_field: served.token_limit_field,
             ..ClientSettings::new(url.clone(), &served.model)
         };
         Client::new(settings).map_err(|source| OpenRolesError::Client { name: name.to_owned(), source })

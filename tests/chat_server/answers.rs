@@ -1,5 +1,7 @@
 //! Answers, whole, streamed and as JSON.
 
+use osler::train::config::{Role, Roles};
+
 use super::*;
 
 #[test]
@@ -19,6 +21,38 @@ fn a_whole_answer_and_what_was_sent_for_it() {
         json!({"model": "tiny", "messages": [{"role": "user", "content": "Where does it hurt?"}],
             "max_tokens": 5, "temperature": 0.7, "stream": false})
     );
+}
+
+#[test]
+fn a_server_gets_the_limit_of_a_reply_in_the_field_that_it_knows() {
+    let server = Scripted::saying(vec![saying("Here.")]);
+    let token_limit_field = TokenLimitField::MaxCompletionTokens;
+    let settings = ClientSettings { token_limit_field, ..settings(&server.url) };
+    let client = Client::with_clock(settings, Quick::new()).unwrap();
+    let options = ChatOptions { max_tokens: Some(5), ..ChatOptions::default() };
+    ask(&client, &options, &mut Ear::default()).unwrap();
+    let body = server.request().body;
+    assert_eq!(body["max_completion_tokens"], 5);
+    assert!(body.get("max_tokens").is_none(), "{body}");
+}
+
+#[test]
+fn a_file_of_models_says_which_field_that_is() {
+    for (said, field) in [("", "max_tokens"), ("max_completion_tokens", "max_completion_tokens")] {
+        let server = Scripted::saying(vec![saying("Here.")]);
+        let named = if said.is_empty() { String::new() } else { format!("token_limit_field = {said:?}\n") };
+        let url = &server.url;
+        let file = format!("[models.m]\nserver = {url:?}\nmodel = \"tiny\"\n{named}[roles]\njudge = \"m\"\n");
+        let roles = Roles::parse(&file, Path::new("models.toml")).unwrap();
+        let opened = roles.open(&mut |_, _, _| {}).unwrap();
+        let options = ChatOptions { max_tokens: Some(5), ..ChatOptions::default() };
+        let judge = opened.model(Role::Judge).unwrap();
+        judge.reply(&[Message::user("Met?")], &options, &mut ()).unwrap();
+        let body = server.request().body;
+        let limits: Vec<&str> =
+            ["max_tokens", "max_completion_tokens"].into_iter().filter(|it| body.get(it).is_some()).collect();
+        assert_eq!((limits, &body[field]), (vec![field], &json!(5)));
+    }
 }
 
 #[test]

@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use osler::chat::client::{
-    ApiKey, Client, ClientSettings, Clock, Failure, Limits, Retries, ServerError, Timeouts, Wait,
+    ApiKey, Client, ClientSettings, Clock, Failure, Limits, Retries, ServerError, Timeouts, TokenLimitField,
+    Wait,
 };
 use osler::chat::{
     ChatError, ChatModel, ChatOptions, Finish, Listener, Message, Part, Reply, ReplySchema, structured,

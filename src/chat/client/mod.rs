@@ -28,7 +28,7 @@ pub use self::clock::{Clock, SystemClock};
 pub use self::error::{Failure, ServerError, Wait};
 pub use self::figures::ServerFigures;
 pub use self::key::{ApiKey, KeyError};
-pub use self::settings::{ClientSettings, Limits, Retries, SettingError, Timeouts};
+pub use self::settings::{ClientSettings, Limits, Retries, SettingError, Timeouts, TokenLimitField};
 
 pub(in crate::chat) use self::clock::wait;
 pub(in crate::chat) use self::settings::legal_time;
@@ -152,7 +152,7 @@ impl<C: Clock> Client<C> {
         let schema = options.schema.clone().filter(|_| self.constrains());
         let in_parts = options.stream;
         let options = ChatOptions { schema, stream: in_parts || self.settings.stream, ..options.clone() };
-        let body = wire::request(&self.settings.model, messages, &options);
+        let body = wire::request(&self.settings.model, self.settings.token_limit_field, messages, &options);
         let asked = self.cache.as_ref().map(|_| Asked::new(&self.url, &body));
         Prepared { options, in_parts, body, asked }
     }

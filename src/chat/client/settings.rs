@@ -31,8 +31,31 @@ pub struct ClientSettings {
     /// Whether the server sends every reply in parts while it is made, also to whoever does not ask for parts. They hear it whole at its
     /// end all the same, so that a reply which breaks off is asked for again. A server is then heard of all the time that it writes.
     pub stream: bool,
+    /// What the server calls the most tokens of a reply.
+    pub token_limit_field: TokenLimitField,
     /// A folder where replies are kept, by the exact request.
     pub cache: Option<PathBuf>,
+}
+
+/// The field of a request that bounds a reply, thinking included. OpenAI's reasoning models refuse the older one, many other servers do not
+/// know the newer one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum TokenLimitField {
+    /// `max_tokens`.
+    #[default]
+    MaxTokens,
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+}
+
+impl TokenLimitField {
+    /// As it stands in a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
 }
 
 /// How long one request may take. Every wait for a server ends at one of these.
@@ -113,6 +136,7 @@ impl ClientSettings {
             limits: Limits::default(),
             reply_limit: 8 << 20,
             stream: false,
+            token_limit_field: TokenLimitField::default(),
             cache: None,
         }
     }

@@ -4,20 +4,26 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
+use super::settings::TokenLimitField;
 use crate::chat::error::excerpt;
 use crate::chat::message::Message;
 use crate::chat::options::ChatOptions;
 use crate::chat::reply::{Finish, Reply, Usage};
 
-/// The body of a request. Thinking of earlier turns is not sent: servers refuse it.
-pub(super) fn request(model: &str, messages: &[Message], options: &ChatOptions) -> Value {
+/// The body of a request, in which `limit` bounds the reply. Thinking of earlier turns is not sent: servers refuse it.
+pub(super) fn request(
+    model: &str,
+    limit: TokenLimitField,
+    messages: &[Message],
+    options: &ChatOptions,
+) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("messages".into(), messages.iter().map(said).collect());
     // What a conversation begins with decides who is asked, and is not sent.
     let ChatOptions { max_tokens, temperature, top_p, seed, stream, schema, conversation: _ } = options;
     if let Some(tokens) = max_tokens {
-        body.insert("max_tokens".into(), (*tokens).into());
+        body.insert(limit.name().into(), (*tokens).into());
     }
     for (name, value) in [("temperature", temperature), ("top_p", top_p)] {
         if let Some(value) = value {
@@ -225,7 +231,7 @@ mod tests {
         let sent = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"},
             {"role": "assistant", "content": "Hello"}, {"role": "tool", "content": "22", "tool_call_id": "c1"}]);
         assert_eq!(
-            request("m", &messages, &ChatOptions::default()),
+            request("m", TokenLimitField::MaxTokens, &messages, &ChatOptions::default()),
             json!({"model": "m", "messages": sent, "stream": false})
         );
         let schema = json!({"type": "object"});
@@ -239,12 +245,22 @@ mod tests {
             conversation: Some(ConversationKey::of(&messages)),
         };
         assert_eq!(
-            request("m", &messages[1..2], &options),
+            request("m", TokenLimitField::MaxTokens, &messages[1..2], &options),
             json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "temperature": 0.7,
                 "top_p": 0.95, "seed": u64::MAX, "stream": true, "stream_options": {"include_usage": true},
                 "response_format": {"type": "json_schema",
                     "json_schema": {"name": "verdict", "strict": true, "schema": schema}}})
         );
+    }
+
+    #[test]
+    fn the_limit_of_a_reply_stands_in_the_field_that_the_server_knows() {
+        let sent = |limit, max_tokens| {
+            request("m", limit, &[], &ChatOptions { max_tokens, ..ChatOptions::default() })
+        };
+        let newer = sent(TokenLimitField::MaxCompletionTokens, Some(5));
+        assert_eq!(newer, json!({"model": "m", "messages": [], "max_completion_tokens": 5, "stream": false}));
+        assert_eq!(sent(TokenLimitField::MaxCompletionTokens, None), sent(TokenLimitField::MaxTokens, None));
     }
 
     fn read(value: Value) -> Result<Reply, Failure> {

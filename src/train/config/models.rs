@@ -13,7 +13,7 @@ use super::secrets::{KeyVariable, hidden, is_variable, without_keys};
 use super::section::{Knob, Section, section, take as take_table};
 use super::tree::{Node, Table, Value};
 use super::writer::Writer;
-use crate::chat::client::BaseUrl;
+use crate::chat::client::{BaseUrl, TokenLimitField};
 use crate::data::ThinkingMode;
 use crate::engine::Device;
 use crate::kernels::quantised::Activations;
@@ -24,6 +24,11 @@ named!(Activations, ACTIVATIONS: "exact" => Activations::Exact, "q8" => Activati
 named!(
     ThinkingMode, THINKING:
     "auto" => ThinkingMode::Auto, "on" => ThinkingMode::On, "off" => ThinkingMode::Off,
+);
+
+named!(
+    TokenLimitField, TOKEN_LIMIT_FIELDS:
+    "max_tokens" => TokenLimitField::MaxTokens, "max_completion_tokens" => TokenLimitField::MaxCompletionTokens,
 );
 
 /// The longest legal wait, in seconds: a day, as the client of servers has it.
@@ -87,6 +92,9 @@ section! {
         cache: Option<PathBuf>, Legal::PATH, "", "no default";
         /// Whether the server sends every reply in parts while it is made, so that `silence_seconds` tells a slow server from one that is stuck.
         stream: bool = false, Legal::Switch, "", "chosen here";
+        /// The field of a request that holds the most tokens of a reply. Servers that refuse `max_tokens`, as OpenAI's for its reasoning
+        /// models, take `max_completion_tokens`.
+        token_limit_field: TokenLimitField = TokenLimitField::MaxTokens, Legal::Choice(TOKEN_LIMIT_FIELDS), "", "chosen here";
     }
     with {
         /// What stands over the settings of those who ask.

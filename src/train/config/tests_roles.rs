@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::least::LEAST;
 use super::*;
+use crate::chat::client::TokenLimitField;
 use crate::data::ThinkingMode;
 use crate::engine::Device;
 use crate::kernels::quantised::Activations;
@@ -71,6 +72,14 @@ fn a_file_names_models_and_their_roles() {
     assert_eq!(big.key_env.as_ref().map(KeyVariable::as_str), Some("BIG_KEY"));
     assert_eq!((big.timeout_seconds, big.silence_seconds, big.concurrency), (600, 120, 4));
     assert_eq!((big.requests_per_minute, big.replies.temperature), (Some(60), Some(0.5)));
+    assert_eq!(big.token_limit_field, TokenLimitField::MaxTokens);
+    let newer = parse(&FILE.replace(
+        "requests_per_minute",
+        "token_limit_field = \"max_completion_tokens\"\nrequests_per_minute",
+    ));
+    let newer = newer.unwrap_or_else(|error| panic!("{error}"));
+    let Some(ModelSource::Served(big)) = newer.models.get("big") else { panic!("{newer:?}") };
+    assert_eq!(big.token_limit_field, TokenLimitField::MaxCompletionTokens);
     let options = roles.options();
     assert_eq!((options.judge_majority, options.judge_templates), (3, JudgeTemplates::Report));
     let none = parse("").unwrap_or_else(|error| panic!("{error}"));
