@@ -16,20 +16,20 @@ section! {
         /// Whether they change.
         dynamic: bool = true, Legal::Switch, "", "chosen here: the table is there to be used";
         /// A reply scored high, and is looked at for flaws, from this reward on; the bonus for short replies does not count.
-        high: f64 = 0.7, Legal::SHARE, "", "chosen here; not disclosed in the report";
+        high: f64 = Thresholds::DEFAULT.high, Legal::SHARE, "", "chosen here; not disclosed in the report";
         /// Groups of replies, the latest that a criterion was judged in, that its mean spread is taken over. The spread of a group is
         /// `p (1 - p)`, where the share `p` of its replies does what the criterion says.
-        window: usize = 64, Legal::Whole { least: 1, most: 4096 }, "groups", "chosen here";
+        window: usize = Thresholds::DEFAULT.window, Legal::Whole { least: 1, most: 4096 }, "groups", "chosen here";
         /// Fewest groups before a criterion is admitted or retired.
-        least: usize = 16, Legal::Whole { least: 1, most: 4096 }, "groups", "chosen here";
+        least: usize = Thresholds::DEFAULT.least, Legal::Whole { least: 1, most: 4096 }, "groups", "chosen here";
         /// The least mean spread of a criterion that is admitted.
-        admit: f64 = 0.04, Legal::Real { least: Bound::Beyond(0.0), most: Bound::At(0.25) }, "",
+        admit: f64 = Thresholds::DEFAULT.admit, Legal::Real { least: Bound::Beyond(0.0), most: Bound::At(0.25) }, "",
             "chosen here; the report: a significant rate of violation";
         /// A criterion with a lower mean spread is retired, because nobody does it any more or because everybody does.
-        retire: f64 = 0.01, Legal::Real { least: Bound::At(0.0), most: Bound::At(0.25) }, "",
+        retire: f64 = Thresholds::DEFAULT.retire, Legal::Real { least: Bound::At(0.0), most: Bound::At(0.25) }, "",
             "chosen here; the report: a rate that tends to 0";
         /// Most criteria that are admitted or on trial at once.
-        most: usize = 8, Legal::Whole { least: 1, most: 64 }, "criteria", "chosen here";
+        most: usize = Thresholds::DEFAULT.most, Legal::Whole { least: 1, most: 64 }, "criteria", "chosen here";
         /// A model in the role `rubric` is shown a reply that scored high once in so many groups.
         ask_every: u64 = 16, Legal::Whole { least: 1, most: 1 << 20 }, "groups", "chosen here";
     }

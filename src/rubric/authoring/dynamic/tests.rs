@@ -129,7 +129,7 @@ fn a_models_flaws_are_mistakes_without_a_check() {
 proptest! {
     #[test]
     fn only_what_tells_apart_is_admitted(groups in prop::collection::vec(prop::collection::vec(any::<bool>(), 0..6), 0..20)) {
-        let thresholds = Thresholds::default();
+        let thresholds = Thresholds { window: 8, least: 3, ..Thresholds::default() };
         let mut it = rubric(thresholds);
         it.propose(written("Lectures the patient"), None, Origin::default());
         for group in groups {

@@ -21,10 +21,16 @@ pub struct Thresholds {
     pub most: usize,
 }
 
+impl Thresholds {
+    /// Choices of this project, which configurations have where they say nothing else. One answer in sixteen has a spread of
+    /// `1/16 * 15/16 = 0.0586`. So a flaw that one answer of sixteen has is admitted where it shows in at least 68% of the groups
+    /// (`0.04 / 0.0586`), and retired where it shows in fewer than 17% (`0.01 / 0.0586`).
+    pub const DEFAULT: Self = Self { high: 0.7, window: 64, least: 16, admit: 0.04, retire: 0.01, most: 8 };
+}
+
 impl Default for Thresholds {
-    /// Choices of this project. A spread of 0.06 is one answer in sixteen; of 0.02, one in fifty.
     fn default() -> Self {
-        Self { high: 0.7, window: 8, least: 3, admit: 0.06, retire: 0.02, most: 16 }
+        Self::DEFAULT
     }
 }
 
@@ -59,5 +65,20 @@ impl Thresholds {
             return wrong("high", self.high.to_string(), "a number");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_that_are_told_of_are_those_of_the_defaults() {
+        let Thresholds { admit, retire, .. } = Thresholds::DEFAULT;
+        let one_in_sixteen = 1.0 / 16.0 * (15.0 / 16.0);
+        assert_eq!(one_in_sixteen, 0.05859375);
+        assert!((admit / one_in_sixteen - 0.6827).abs() < 1e-4);
+        assert!((retire / one_in_sixteen - 0.1707).abs() < 1e-4);
+        assert!(Thresholds::DEFAULT.check().is_ok());
     }
 }
