@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 
 use super::adapter::export_adapter;
+use super::detected::detected;
 use super::error::PipelineError;
 use super::export::export;
 use super::playing::Playing;
@@ -297,6 +298,7 @@ pub(super) fn finish<B: KernelBackend>(
     data.compare(&before.evaluation, &after.evaluation, pairs, bootstrap)?;
     data.samples = samples(held_out, before, &after, SAMPLES);
     data.curves = curves(&steps);
+    data.detectors = detected(&steps);
     data.time = time(&steps, run.seconds());
     data.configuration = config.resolved();
     run.dir.write_file(REPORT, render(&data).as_bytes())?;

@@ -8,6 +8,7 @@
 mod adapter;
 mod base;
 mod casting;
+mod detected;
 mod error;
 mod evolving;
 mod export;

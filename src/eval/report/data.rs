@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::detectors::DetectorRow;
 use crate::data::case::{Case, Sex};
 use crate::data::consultation::Consultation;
 use crate::eval::baselines::Yardstick;
@@ -26,6 +27,8 @@ pub struct ReportData {
     pub curves: Vec<Series>,
     /// Consultations before and after.
     pub samples: Vec<Sample>,
+    /// What detectors of noise found; empty where none was on.
+    pub detectors: Vec<DetectorRow>,
     /// Where the time went.
     pub time: Vec<TimeShare>,
     /// The resolved configuration, as it could be run again.

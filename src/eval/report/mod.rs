@@ -6,6 +6,7 @@
 mod bars;
 mod curve;
 pub mod data;
+mod detectors;
 mod evidence;
 mod head;
 pub(super) mod html;
@@ -19,6 +20,7 @@ mod tables;
 mod tests;
 
 pub use data::{DoctorKind, DoctorRow, ReportData, RunFacts, Sample, SampleSide, Series, TimeShare, samples};
+pub use detectors::DetectorRow;
 
 use html::Html;
 
@@ -41,6 +43,9 @@ pub fn render(data: &ReportData) -> String {
             });
         }
         section(html, "Training", |html| curves(html, data));
+        if !data.detectors.is_empty() {
+            section(html, "Detectors", |html| detectors::table(html, &data.detectors));
+        }
         if let Some(comparison) = &data.comparison {
             section(html, "Where the gain comes from", |html| {
                 tables::comparison(html, "axis", &comparison.axes);

@@ -105,6 +105,7 @@ fn report_of(text: &str, span: (usize, usize), numbers: &[f64]) -> ReportData {
             before: side(),
             after: side(),
         }],
+        detectors: vec![DetectorRow { name: owned(), refused: 1, replies: 3 }],
         time: vec![
             TimeShare { name: owned(), seconds: number(0) },
             TimeShare { name: owned(), seconds: number(1) },
