@@ -32,6 +32,7 @@ use crate::train::config::{Role, Roles};
   osler rubric generate --count 20 --server http://127.0.0.1:8080/v1 --server-model qwen --out ./rubrics
   osler rubric generate --count 20 --server http://127.0.0.1:8080/v1 --server-model qwen --out ./rubrics --resume
   osler rubric generate --count 20 --models configs/models-servers.toml --out ./rubrics
+  osler rubric generate --cases cases.jsonl --dialogues said.jsonl --persona-seed 3 --out ./rubrics
 
 DIR gets rubrics.jsonl (HealthBench's format), provenance.jsonl (where each criterion came from), summary.json, and a file
 for each step. A run that was stopped goes on with --resume and the same options.
@@ -43,6 +44,11 @@ pub struct Generate {
     /// Files or folders of cases or records
     #[arg(long, value_name = "PATH", num_args = 1..)]
     cases: Vec<PathBuf>,
+
+    /// Dialogues with patients of the cases, a consultation a line as `consult --json` has it in `consultation`: each gives a prompt
+    /// for what the doctor says next
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    dialogues: Vec<PathBuf>,
 
     /// Reference text: plain text, or lines of JSON (.jsonl)
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -59,6 +65,10 @@ pub struct Generate {
     /// The same seed draws the same prompts
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
+
+    /// Draw by it who the patients of the cases are as persons; criteria then take that into account [default: nothing is known of it]
+    #[arg(long, value_name = "N")]
+    persona_seed: Option<u64>,
 
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
@@ -141,6 +151,7 @@ impl Generate {
             similarity: self.similarity,
             least_marks: self.least_marks,
             variants: self.variants.into(),
+            persona_seed: self.persona_seed,
         };
         let sources = self.sources()?;
         let mut watching = Watching::new()?;
@@ -166,6 +177,9 @@ impl Generate {
             Vec::new()
         };
         let mut sources = Sources { cases, ..Sources::default() };
+        for path in &self.dialogues {
+            sources.dialogues.extend(lines::read(path)?);
+        }
         for path in &self.knowledge {
             sources.passages.extend(knowledge::read(path)?);
         }

@@ -16,6 +16,7 @@ use super::run::RunError;
 use super::scenario::Scenario;
 use super::steps::{Everything, Made};
 use super::variants::{Change, Variant};
+use crate::sim::Persona;
 
 /// The rubrics.
 pub const RUBRICS: &str = "rubrics.jsonl";
@@ -33,6 +34,9 @@ pub struct Provenance {
     pub scenario: Scenario,
     /// Where the prompt came from.
     pub source: Source,
+    /// Who the patient is as a person, where that was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona: Option<Persona>,
     /// The prompt that it is a variant of, and how it differs.
     pub of: String,
     /// How it differs.
@@ -128,6 +132,7 @@ pub(super) fn write(folder: &Folder, made: &Everything) -> Result<Summary, RunEr
                 prompt_id: variant.prompt_id.clone(),
                 scenario: draft.scenario,
                 source: draft.source.clone(),
+                persona: draft.persona.clone(),
                 of: draft.id.clone(),
                 change: variant.change.clone(),
                 assessment: assessment.cloned(),

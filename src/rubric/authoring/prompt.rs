@@ -7,6 +7,7 @@ use super::scenario::Scenario;
 use crate::chat::{Message, digest};
 use crate::data::case::{Case, FactId};
 use crate::data::hash::fnv1a;
+use crate::sim::Persona;
 
 /// Where a prompt came from (Baichuan-M2 report, section 2.2.1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub struct DraftPrompt {
     /// The case it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<Box<Case>>,
+    /// Who the patient is as a person, where that was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona: Option<Persona>,
     /// Facts of the case that it tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<FactId>,
@@ -88,7 +92,8 @@ impl DraftPrompt {
     pub fn new(scenario: Scenario, source: Source, message: String) -> Self {
         let messages = vec![Message::user(message.as_str())];
         let id = prompt_id(scenario, &messages);
-        Self { id, scenario, source, messages, body: message, case: None, told: Vec::new(), reference: None }
+        let (body, told) = (message, Vec::new());
+        Self { id, scenario, source, messages, body, case: None, persona: None, told, reference: None }
     }
 
     /// The last message.
@@ -110,8 +115,12 @@ pub fn prompt_id(scenario: Scenario, messages: &[Message]) -> String {
 
 /// One of `count` things, drawn by `seed` for what `key` names: the same in whatever order things are drawn. 0 where `count` is 0.
 pub fn choice(seed: u64, key: &str, count: usize) -> usize {
-    let drawn = digest::number(Sha256::new().chain_update(format!("{seed} {key}")));
-    ((u128::from(drawn) * count as u128) >> 64) as usize
+    ((u128::from(drawn(seed, key)) * count as u128) >> 64) as usize
+}
+
+/// A number drawn by `seed` for what `key` names.
+pub fn drawn(seed: u64, key: &str) -> u64 {
+    digest::number(Sha256::new().chain_update(format!("{seed} {key}")))
 }
 
 #[cfg(test)]

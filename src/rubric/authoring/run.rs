@@ -16,6 +16,7 @@ use super::templates::{Ask, Templates};
 use super::writer::Writer;
 use crate::chat::{ChatError, ChatModel};
 use crate::data::case::Case;
+use crate::data::consultation::Consultation;
 use crate::data::hash;
 
 /// How a run goes.
@@ -33,12 +34,23 @@ pub struct Settings {
     pub least_marks: u8,
     /// Most variants of each prompt, beside itself.
     pub variants: usize,
+    /// Draws who the patients of the cases are as persons; without one nothing is known of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona_seed: Option<u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let scenarios = Scenario::ALL.to_vec();
-        Self { count: 100, seed: 0, scenarios, similarity: 0.7, least_marks: 5, variants: 0 }
+        Self {
+            count: 100,
+            seed: 0,
+            scenarios,
+            similarity: 0.7,
+            least_marks: 5,
+            variants: 0,
+            persona_seed: None,
+        }
     }
 }
 
@@ -47,6 +59,8 @@ impl Default for Settings {
 pub struct Sources {
     /// Cases. Each gives two of the kinds in turn.
     pub cases: Vec<Case>,
+    /// Dialogues with patients of these cases. Each gives a prompt: what the doctor is to say next.
+    pub dialogues: Vec<Consultation>,
     /// Passages of reference text. Each gives a question.
     pub passages: Vec<Passage>,
     /// Rubrics that are there already: a prompt that says what one of theirs does is left out.
@@ -101,6 +115,16 @@ pub enum RunError {
     /// It was stopped.
     #[error("stopped; what was done is kept, --resume goes on")]
     Stopped,
+    /// A dialogue about nobody.
+    #[error("dialogue {number} is about the case `{case}`, which is none of the {cases} cases")]
+    NoCase {
+        /// Which, from 1.
+        number: usize,
+        /// The case.
+        case: String,
+        /// How many cases there are.
+        cases: usize,
+    },
     /// A setting that cannot be.
     #[error("{field} is {found}, legal is {legal}")]
     Setting {
@@ -203,6 +227,9 @@ fn fingerprint(
         ("model".to_owned(), model.map_or("rules", |model| model.name()).to_owned()),
     ]
     .into();
+    if !sources.dialogues.is_empty() {
+        begun.insert("dialogues".to_owned(), of(&|| serde_json::to_vec(&sources.dialogues)));
+    }
     if model.is_some() {
         let texts: String = Ask::ALL.map(|ask| templates.text(ask)).join("\u{0}");
         begun.insert("prompts".to_owned(), hash::text(hash::fnv1a(texts.as_bytes())));

@@ -9,7 +9,7 @@ use super::assessment::{self, Assessment, LeftOut};
 use super::candidates::{self, Candidate};
 use super::duplicates::cluster;
 use super::folder::{Folder, Step};
-use super::prompt::DraftPrompt;
+use super::prompt::{DraftPrompt, drawn};
 use super::row::{RubricRow, conversation};
 use super::run::{RunError, Settings, Sources, Watch};
 use super::scenario::Scenario;
@@ -21,7 +21,9 @@ use super::weights::{self, Weighted};
 use super::writer::{Writer, is_about_this};
 use crate::chat::{ChatError, Listener, Part};
 use crate::data::case::Case;
+use crate::data::consultation::Consultation;
 use crate::data::utterance::Understanding;
+use crate::sim::Persona;
 
 /// One line of a step: what was made for one item, or why nothing was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,6 +84,7 @@ pub struct Points {
 /// What is made of a case or a passage.
 enum Item<'a> {
     Case(&'a Case, Scenario),
+    Dialogue(&'a Case, &'a Consultation),
     Passage(&'a Passage),
 }
 
@@ -175,10 +178,17 @@ impl Running<'_> {
             let two = (0..scenarios.len().min(2)).map(|nth| (2 * number + nth) % scenarios.len());
             items.extend(two.filter_map(|at| Some(Item::Case(case, *scenarios.get(at)?))));
         }
+        for (number, dialogue) in (1..).zip(&sources.dialogues) {
+            let case = sources.cases.iter().find(|case| case.id == dialogue.case_id);
+            let (id, cases) = (&dialogue.case_id, sources.cases.len());
+            let case = case.ok_or_else(|| RunError::NoCase { number, case: id.clone(), cases })?;
+            items.push(Item::Dialogue(case, dialogue));
+        }
         items.extend(sources.passages.iter().map(Item::Passage));
         let seed = self.settings.seed;
         self.step(Step::Prompts, items.len(), watch, |at, listener| {
-            Ok(match (items.get(at), &self.writer) {
+            let made = match (items.get(at), &self.writer) {
+                (Some(Item::Dialogue(case, dialogue)), _) => Some(record::continued(case, dialogue)),
                 (Some(Item::Case(case, Scenario::Consultation)), _) => Some(record::draft(case, seed)),
                 (Some(Item::Case(case, scenario)), Some(writer)) => {
                     Some(synthetic::write(writer, case, *scenario, listener)?)
@@ -190,8 +200,25 @@ impl Running<'_> {
                 }
                 (Some(Item::Passage(it)), _) => knowledge::draft(it, Understanding::bundled()),
                 (None, _) => None,
-            })
+            };
+            Ok(made.map(|draft| self.with_persona(draft)))
         })
+    }
+
+    /// The same prompt with who the patient is as a person, where that is drawn and a patient speaks in it. All prompts of one case have one
+    /// persona.
+    fn with_persona(&self, draft: DraftPrompt) -> DraftPrompt {
+        let speaks = matches!(
+            draft.scenario,
+            Scenario::Consultation | Scenario::ReportInterpretation | Scenario::Triage
+        );
+        let case = draft.case.as_deref().filter(|_| speaks);
+        let persona = self
+            .settings
+            .persona_seed
+            .zip(case)
+            .map(|(seed, case)| Persona::draw(drawn(seed, &format!("persona {}", case.id))));
+        DraftPrompt { persona, ..draft }
     }
 
     /// Compares the whole conversation with those of other sets, and what sets a prompt apart with those of its kind.

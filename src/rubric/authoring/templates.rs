@@ -68,6 +68,14 @@ impl Ask {
         }
     }
 
+    /// What may stand in it beside these; empty where there is none of it.
+    pub fn optional_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Candidates => &["persona"],
+            _ => &[],
+        }
+    }
+
     fn bundled(self) -> &'static str {
         match self {
             Self::Question => include_str!("../../../data/prompts/rubric/question.txt"),
@@ -173,9 +181,8 @@ impl Templates {
                 return Err(TemplateError::Unknown { path, legal: format!("{names}, {DIMENSIONS}") });
             };
             let text = text()?;
-            if let Err(problem) = check(&text, ask.fields()) {
-                let legal = ask.fields().iter().map(|field| format!("{{{{{field}}}}}")).collect::<Vec<_>>();
-                return Err(TemplateError::Field { path, problem, legal: legal.join(" ") });
+            if let Err(problem) = check(&text, *ask) {
+                return Err(TemplateError::Field { path, problem, legal: legal(*ask) });
             }
             *slot = text;
         }
@@ -215,14 +222,27 @@ fn next_field(text: &str) -> Option<(&str, &str, &str)> {
     Some((before, name.trim(), after))
 }
 
-fn check(text: &str, fields: &[&str]) -> Result<(), String> {
+/// What has to stand in a text, and what may.
+fn legal(ask: Ask) -> String {
+    let of =
+        |fields: &[&str]| fields.iter().map(|field| format!("{{{{{field}}}}}")).collect::<Vec<_>>().join(" ");
+    match ask.optional_fields() {
+        [] => of(ask.fields()),
+        more => format!("{}, may have {}", of(ask.fields()), of(more)),
+    }
+}
+
+fn check(text: &str, ask: Ask) -> Result<(), String> {
+    let fields = ask.fields();
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((_, name, after)) = next_field(rest) {
         found.push(name);
         rest = after;
     }
-    if let Some(unknown) = found.iter().find(|name| !fields.contains(name)) {
+    if let Some(unknown) =
+        found.iter().find(|name| !fields.contains(name) && !ask.optional_fields().contains(name))
+    {
         return Err(format!("{{{{{unknown}}}}} is not filled"));
     }
     match fields.iter().find(|name| !found.contains(name)) {
@@ -238,7 +258,8 @@ mod tests {
     #[test]
     fn the_bundled_texts_have_their_fields() {
         for ask in Ask::ALL {
-            assert_eq!(check(ask.bundled(), ask.fields()), Ok(()), "{}", ask.name());
+            assert_eq!(check(ask.bundled(), ask), Ok(()), "{}", ask.name());
+            assert!(ask.optional_fields().iter().all(|it| ask.bundled().contains(&format!("{{{{{it}}}}}"))));
         }
         let filled =
             Templates::bundled().filled(Ask::Weights, &[("conversation", "{{criteria}}"), ("criteria", "C")]);
@@ -263,6 +284,16 @@ mod tests {
         assert!(error("weight.txt", "").contains("weights.txt"));
         assert!(error("flaws.txt", "{{conversation}} {{answer}}").contains("{{criteria}} is missing"));
         assert!(error("question.txt", "{{passage}} {{x}}").contains("{{x}} is not filled"));
+        // Files of before there were personas go on; elsewhere a persona is nothing that is filled.
+        let before = Ask::Candidates.bundled().replace("{{persona}}", "");
+        write("candidates.txt", &before);
+        assert_eq!(Templates::with_folder(folder.path()).unwrap().text(Ask::Candidates), before);
+        let unknown = error("candidates.txt", &before.replace("{{count}}", "{{count}} {{y}}"));
+        assert!(
+            unknown.contains("{{y}} is not filled") && unknown.contains("may have {{persona}}"),
+            "{unknown}"
+        );
+        assert!(error("question.txt", "{{passage}} {{persona}}").contains("{{persona}} is not filled"));
         assert!(error("dimensions.toml", "scenario = 1").contains("dimensions.toml"));
     }
 }

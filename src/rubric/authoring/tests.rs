@@ -1,13 +1,15 @@
 //! Whole runs: what comes out, what becomes of a kill, and of models that fail.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::candidates::Origin;
 use super::folder::{FolderError, Step};
 use super::outcome::{PROVENANCE, Provenance, RUBRICS, SUMMARY};
 use super::problems::{Severity, examine};
+use super::prompt::Source;
 use super::row::RubricRow;
 use super::run::{Asked, Settings, Sources, Watch, run};
 use super::sources::Passage;
@@ -15,6 +17,9 @@ use super::writer::scripted::Scripted;
 use super::{RunError, Scenario, Summary, Templates, lines};
 use crate::chat::{ChatError, ChatModel};
 use crate::data::bank::{Bank, SynthOptions};
+use crate::data::consultation::Consultation;
+use crate::data::lexicon::Lexicon;
+use crate::sim::{Limits, Patient, PatientScript, Persona};
 
 fn sources(count: usize) -> Sources {
     let cases = Bank::bundled().synth(1, &SynthOptions::any(count)).unwrap();
@@ -351,4 +356,63 @@ fn however_many_are_asked_about_at_once_the_files_are_the_same() {
         go(stopped.path(), &model, 3, &mut ()).unwrap();
         assert_eq!(files(stopped.path()), expected, "stopped at {left}");
     }
+}
+
+/// The provenance of a run's rubrics.
+fn provenance(folder: &Path) -> Vec<Provenance> {
+    lines::read(&folder.join(PROVENANCE)).unwrap()
+}
+
+#[test]
+fn a_patient_is_one_person_in_all_prompts_and_criteria_ask_for_what_it_needs() {
+    let (with, without) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let settings = settings(80);
+    ran(without.path(), &settings, &sources(40), None).unwrap();
+    let drawn = Settings { persona_seed: Some(3), ..settings };
+    ran(with.path(), &drawn, &sources(40), None).unwrap();
+    let needed = |of: &[Provenance]| {
+        of.iter().flat_map(|it| &it.criteria).filter(|it| it.origin == Origin::Persona).count()
+    };
+    let nobody = provenance(without.path());
+    assert!(nobody.iter().all(|it| it.persona.is_none()) && needed(&nobody) == 0);
+    let somebody = provenance(with.path());
+    assert!(needed(&somebody) > 0);
+    let mut persons: BTreeMap<String, Persona> = BTreeMap::new();
+    for it in &somebody {
+        let speaks = !matches!(it.scenario, Scenario::Question | Scenario::NoteWriting);
+        assert_eq!(it.persona.is_some(), speaks, "{}", it.scenario);
+        let (Source::Record { case_id } | Source::Synthetic { case_id, .. }) = &it.source else {
+            panic!("{it:?}")
+        };
+        if let Some(persona) = &it.persona {
+            assert_eq!(persons.entry(case_id.clone()).or_insert_with(|| persona.clone()), persona);
+        }
+    }
+    assert!(persons.len() > 10, "{}", persons.len());
+    // Another seed gives other persons.
+    let error = ran(with.path(), &Settings { persona_seed: Some(4), ..drawn }, &sources(40), None);
+    assert!(error.unwrap_err().to_string().contains("other settings"));
+}
+
+#[test]
+fn each_dialogue_gives_a_prompt_and_one_about_nobody_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sources = sources(2);
+    let case = &sources.cases[1];
+    let script = PatientScript::of_case(case, Lexicon::bundled(), Persona::draw(1), 1);
+    let patient = Patient::new(&script, Limits::default());
+    let mut dialogue = patient.open();
+    patient.answer(&mut dialogue, "When did it start?");
+    let said = dialogue.messages(None);
+    assert_eq!(said.len(), 3);
+    sources.dialogues.push(dialogue.clone());
+    let settings = Settings { least_marks: 3, ..settings(10) };
+    let summary = ran(folder.path(), &settings, &sources, None).unwrap();
+    let rows: Vec<RubricRow> = lines::read(&folder.path().join(RUBRICS)).unwrap();
+    let of_dialogue: Vec<&RubricRow> = rows.iter().filter(|row| row.prompt == said).collect();
+    assert_eq!((of_dialogue.len(), summary.prompts + summary.not_possible), (1, 5));
+    sources.dialogues.push(Consultation { case_id: "nobody".into(), ..dialogue });
+    let other = tempfile::tempdir().unwrap();
+    let error = ran(other.path(), &settings, &sources, None).unwrap_err().to_string();
+    assert_eq!(error, "dialogue 2 is about the case `nobody`, which is none of the 2 cases");
 }

@@ -1,6 +1,7 @@
 //! Candidate criteria: a broad set for each dimension, of which the best are chosen later.
 
 pub mod of_case;
+pub mod of_persona;
 pub mod of_reference;
 pub mod written;
 
@@ -45,6 +46,8 @@ pub enum Origin {
         /// Its place, from 0.
         point: usize,
     },
+    /// What the patient as a person needs.
+    Persona,
     /// Something the prompt explicitly asks of the answer.
     Instruction,
     /// A model wrote it.
@@ -86,6 +89,9 @@ pub fn by_rules(prompt: &DraftPrompt, guide: &ScenarioGuide) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     if let Some(case) = prompt.case.as_deref() {
         of_case::candidates(prompt, case, &mut candidates);
+    }
+    if let Some(persona) = &prompt.persona {
+        of_persona::candidates(persona, &mut candidates);
     }
     if let Some(reference) = &prompt.reference {
         of_reference::candidates(reference, &mut candidates);

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Candidate, Origin};
+use super::{Candidate, Origin, of_persona};
 use crate::chat::{ChatError, Listener};
 use crate::rubric::authoring::dimension::DimensionGuide;
 use crate::rubric::authoring::prompt::DraftPrompt;
@@ -69,6 +69,7 @@ pub fn write(
     let there = numbered(there);
     let values = [
         ("conversation", conversation(&prompt.messages)),
+        ("persona", prompt.persona.as_ref().map(of_persona::shown).unwrap_or_default()),
         ("dimension", guide.name.to_string()),
         ("about", guide.asks.clone()),
         ("reference", reference),
@@ -87,4 +88,72 @@ pub fn write(
         origin: Origin::Model { model: model.to_owned(), why: it.why },
     }));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::chat::{ChatModel, ChatOptions, Finish, Message, Reply as Said};
+    use crate::data::bank::{Bank, SynthOptions};
+    use crate::data::consultation::{Consultation, Turn};
+    use crate::rubric::authoring::Scenario;
+    use crate::rubric::authoring::sources::record;
+    use crate::rubric::authoring::templates::Templates;
+    use crate::sim::Persona;
+
+    /// Remembers what it is asked, and writes nothing.
+    #[derive(Default)]
+    struct Hears(Mutex<Vec<String>>);
+
+    impl ChatModel for Hears {
+        fn name(&self) -> &str {
+            "hears"
+        }
+
+        fn constrains(&self) -> bool {
+            true
+        }
+
+        fn reply(
+            &self,
+            messages: &[Message],
+            _: &ChatOptions,
+            _: &mut dyn Listener,
+        ) -> Result<Said, ChatError> {
+            self.0.lock().unwrap().extend(messages.iter().map(|it| it.content.clone()));
+            let message = Message::assistant("{\"criteria\": []}");
+            Ok(Said { message, finish: Finish::Stop, usage: None })
+        }
+    }
+
+    #[test]
+    fn a_model_is_shown_the_case_the_person_and_the_dialogue_so_far() {
+        let case = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap().remove(0);
+        let turn = Turn {
+            doctor: "When did it start?".into(),
+            patient: Some("Two days ago.".into()),
+            told: Vec::new(),
+            asked: Vec::new(),
+            understood: true,
+        };
+        let opening = case.opening.clone();
+        let dialogue = Consultation { case_id: case.id.clone(), opening, turns: vec![turn], ending: None };
+        let of_nobody = record::continued(&case, &dialogue);
+        let persona = Some(Persona::draw(3));
+        let of_somebody = DraftPrompt { persona: persona.clone(), ..of_nobody.clone() };
+        let (templates, model) = (Templates::bundled(), Hears::default());
+        let guide = templates.dimensions().of(Scenario::Consultation);
+        let writer = Writer::new(&model, &templates, 0);
+        for prompt in [&of_nobody, &of_somebody] {
+            write(&writer, prompt, &guide.dimensions[0], &mut Vec::new(), &mut ()).unwrap();
+        }
+        let asked = model.0.into_inner().unwrap();
+        let person = of_persona::shown(&persona.unwrap());
+        assert_eq!(asked.len(), 2);
+        assert!(asked[1].contains(&person) && asked[1].replace(&person, "") == asked[0], "{}", asked[1]);
+        assert!(asked[0].contains("assistant: When did it start?\n\nuser: Two days ago.\n\n# What is known"));
+        assert!(asked[0].contains(&case.truth.diagnosis));
+    }
 }

@@ -1,8 +1,10 @@
 //! Prompts from records: a patient brings what they came for, and has told some of it.
 
 use super::chart::{person, volunteered};
-use crate::data::case::{Case, Fact, Reveal};
-use crate::rubric::authoring::prompt::{DraftPrompt, Source, choice};
+use crate::chat::Role;
+use crate::data::case::{Case, Fact, FactId, Reveal};
+use crate::data::consultation::Consultation;
+use crate::rubric::authoring::prompt::{DraftPrompt, Source, choice, prompt_id};
 use crate::rubric::authoring::scenario::Scenario;
 
 /// Most facts that are told beside the opening.
@@ -42,10 +44,35 @@ pub fn draft(case: &Case, seed: u64) -> DraftPrompt {
     }
 }
 
+/// What the doctor is to say next in a dialogue with the patient of `case`. Of one that a doctor ended, it is the message that ended it.
+pub fn continued(case: &Case, dialogue: &Consultation) -> DraftPrompt {
+    let mut messages = dialogue.messages(None);
+    while messages.last().is_some_and(|last| last.role != Role::User) {
+        messages.pop();
+    }
+    let opening = case.facts.iter().filter(|fact| fact.reveal == Reveal::Opening).map(|fact| fact.id.clone());
+    let mut told: Vec<FactId> = opening.collect();
+    for id in dialogue.turns.iter().flat_map(|turn| &turn.told) {
+        if !told.contains(id) {
+            told.push(id.clone());
+        }
+    }
+    let scenario = Scenario::Consultation;
+    DraftPrompt {
+        id: prompt_id(scenario, &messages),
+        body: format!("{} {}", person(case), dialogue.patients_words()),
+        messages,
+        case: Some(Box::new(case.clone())),
+        told,
+        ..DraftPrompt::new(scenario, Source::Record { case_id: case.id.clone() }, String::new())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::bank::{Bank, SynthOptions};
+    use crate::data::consultation::{Ending, Turn};
 
     #[test]
     fn what_is_told_is_in_the_message_and_the_diagnosis_is_not() {
@@ -73,5 +100,39 @@ mod tests {
             );
         }
         assert!(counts.len() > 2 && counts.iter().all(|count| *count <= MOST_TOLD), "{counts:?}");
+    }
+
+    #[test]
+    fn a_dialogue_is_gone_on_with_from_what_the_patient_said_last() {
+        let case = Bank::bundled().synth(5, &SynthOptions::any(1)).unwrap().remove(0);
+        let asked = case.facts.iter().find(|fact| fact.reveal == Reveal::OnQuestion).unwrap();
+        let turn = |doctor: &str, patient: Option<&str>, told: Vec<FactId>| Turn {
+            doctor: doctor.into(),
+            patient: patient.map(str::to_owned),
+            told,
+            asked: Vec::new(),
+            understood: true,
+        };
+        let turns = vec![
+            turn("When did it start?", Some("Two days ago."), vec![asked.id.clone()]),
+            turn("And now?", Some("It is worse."), vec![asked.id.clone()]),
+            turn("It is a cold. Rest.", None, Vec::new()),
+        ];
+        let opening = case.opening.clone();
+        let dialogue =
+            Consultation { case_id: case.id.clone(), opening, turns, ending: Some(Ending::Concluded) };
+        let draft = continued(&case, &dialogue);
+        let said: Vec<&str> = draft.messages.iter().map(|it| it.content.as_str()).collect();
+        assert_eq!(
+            said,
+            [case.opening.as_str(), "When did it start?", "Two days ago.", "And now?", "It is worse."]
+        );
+        assert_eq!((draft.last(), draft.scenario), ("It is worse.", Scenario::Consultation));
+        assert_eq!(draft.told.iter().filter(|id| **id == asked.id).count(), 1);
+        assert_eq!(draft.id, prompt_id(Scenario::Consultation, &draft.messages));
+        // Where nobody has answered yet, it is the patient's opening alone.
+        let begun = Consultation { turns: Vec::new(), ending: None, ..dialogue.clone() };
+        assert_eq!(continued(&case, &begun).messages.len(), 1);
+        assert_ne!(continued(&case, &begun).id, draft.id);
     }
 }
