@@ -5,7 +5,8 @@ use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use super::super::choice::{Limits, Path};
+use super::super::choice::Limits;
+use super::super::choice::packed::Path;
 use super::super::{AttentionShape, Segment};
 use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
 use super::{plane, tensor, unit};

@@ -9,7 +9,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::server::Handle;
 
-use super::choice::Path;
+use super::choice::packed::Path;
 use super::{AttentionShape, Segment};
 use launch::{Inputs, Upstream};
 

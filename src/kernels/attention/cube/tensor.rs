@@ -10,7 +10,7 @@ use cubecl::cmma::{MatrixIdent, MmaDefinition};
 use cubecl::prelude::barrier::{Barrier, copy_async};
 use cubecl::prelude::*;
 
-use super::super::choice::{Block, PLANE, ROWS};
+use super::super::choice::packed::{Block, PLANE, ROWS};
 use super::plan::{KEY_TILE, QUERY_TILE};
 
 /// Elements of a load: 16 bytes.

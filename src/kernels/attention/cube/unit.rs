@@ -6,7 +6,7 @@
 
 use cubecl::prelude::*;
 
-use super::super::choice::{SIDE, Tile};
+use super::super::choice::packed::{SIDE, Tile};
 use super::plan::{KEY_TILE, QUERY_TILE};
 use super::tile::{HIDDEN, load, load_seen, products, store};
 
