@@ -16,6 +16,7 @@ use launch::{Inputs, Upstream};
 mod cached;
 mod cached_plane;
 mod launch;
+mod mma;
 pub(in crate::kernels) mod paged;
 mod plan;
 mod plane;
