@@ -9,7 +9,7 @@ use super::super::choice::Limits;
 use super::super::choice::packed::Path;
 use super::super::{AttentionShape, Segment};
 use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
-use super::{plane, tensor, unit};
+use super::{dot, plane, tensor, unit};
 use crate::kernels::cube::launch::{array, upload};
 use crate::kernels::selection;
 
@@ -192,7 +192,7 @@ pub(super) fn backward<R: Runtime>(
     const UNITS: u32 = 256;
     // SAFETY: as in `forward`.
     unsafe {
-        unit::dots::launch_unchecked::<R>(
+        dot::dots::launch_unchecked::<R>(
             client,
             CubeCount::Static((dots_len as u32).div_ceil(UNITS), 1, 1),
             CubeDim::new_1d(UNITS),

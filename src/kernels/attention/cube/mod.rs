@@ -15,6 +15,7 @@ use launch::{Inputs, Upstream};
 
 mod cached;
 mod cached_plane;
+mod dot;
 mod launch;
 mod mma;
 pub(in crate::kernels) mod paged;
