@@ -6,7 +6,8 @@ use burn_cubecl::{CubeRuntime, FloatElement, IntElement, element::BoolElement};
 
 use super::Gpu;
 use super::storage::{dense, owned, wrap};
-use crate::kernels::sampling::cube::{RESULTS, draw_rows, penalise_rows};
+use crate::kernels::sampling::cube::penalty::penalise_rows;
+use crate::kernels::sampling::cube::{RESULTS, draw_rows};
 use crate::kernels::sampling::{Draw, Sampled, reference};
 use crate::kernels::selection;
 
