@@ -1,6 +1,6 @@
 //! The stages of a run, in order, with a checkpoint wherever it can be taken up again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::base::{BASE, check_base, policy};
@@ -8,6 +8,7 @@ use super::error::PipelineError;
 use super::fingerprint::Fingerprint;
 use super::finish;
 use super::prepare::Prepared;
+use super::start::Start;
 use super::state::{self, NoNumber};
 use super::watch::Watch;
 use crate::engine::OpenError;
@@ -18,7 +19,7 @@ use crate::model::decoder::Decoder;
 use crate::rl::{Fragments, Policy};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::config::{RunConfig, Stage};
-use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary, Timing};
+use crate::train::run::{Phase, RunDirectory, StepClock, StepMetrics, Summary, Timing};
 use crate::train::{AdamW, AdamWOptions};
 
 /// How a run ended.
@@ -39,39 +40,6 @@ pub struct Stopped {
     pub step: u64,
     /// Whether `limits.seconds` stopped it, and not the watcher.
     pub out_of_time: bool,
-}
-
-/// What a run is begun or taken up with.
-#[derive(Debug)]
-pub enum Start {
-    /// A folder with nothing in it yet.
-    New(RunDirectory),
-    /// A run that is to go on.
-    Again(Resumed),
-}
-
-impl Start {
-    /// The run's folder.
-    pub fn dir(&self) -> &Path {
-        match self {
-            Self::New(run) => run.dir(),
-            Self::Again(resumed) => resumed.dir(),
-        }
-    }
-
-    fn checkpoint(&self) -> Option<&Checkpoint> {
-        match self {
-            Self::New(_) => None,
-            Self::Again(resumed) => resumed.checkpoint(),
-        }
-    }
-
-    fn take_up(self) -> Result<RunDirectory, RunError> {
-        match self {
-            Self::New(run) => Ok(run),
-            Self::Again(resumed) => resumed.take_up(),
-        }
-    }
 }
 
 /// Trains `prepared`. A run that goes on is left as it is where it does not fit what was prepared. `date` is printed in
