@@ -1,14 +1,13 @@
 //! The decoder's gradients: beside finite differences for every architecture, with adapters and without, and beside those of the same
 //! tokens packed in another way.
 
-use burn::tensor::DType;
-use burn_flex::{Flex, FlexDevice};
+use burn_flex::Flex;
 use osler::kernels::head::Derivative;
 use osler::model::adapter::Projection;
-use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::model::decoder::Decoder;
 use osler::train::{Gradients, Objective, PackedBatch, Target, forward_backward, forward_backward_beside};
 
-use crate::support::{Formula, TINY_MODELS, adapt, adapt_targets, config, expected, with_head};
+use crate::support::{self, TINY_MODELS, adapt, adapt_targets, expected, with_head};
 use crate::{close, noise, tensor, values};
 
 /// Continuations of a shared sequence are what the whole sequences are: log-probs bit for bit, gradients but for the
@@ -16,10 +15,8 @@ use crate::{close, noise, tensor, values};
 #[test]
 fn continuations_are_the_whole_sequences() {
     for model in TINY_MODELS {
-        let config = config(model);
-        let vocab = config.vocab_size as u32;
-        let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-        let decoder = Decoder::<Flex>::new(config, weights, DType::F32, FlexDevice);
+        let decoder = support::decoder(model);
+        let vocab = decoder.config.vocab_size as u32;
         let ids =
             |seed: u32, len: u32| (0..len).map(|i| (seed * 7919 + i * 31) % vocab).collect::<Vec<u32>>();
         for prompt_len in [1, 15, 16, 17, 40] {
@@ -46,7 +43,7 @@ fn continuations_are_the_whole_sequences() {
 #[test]
 fn rows_that_predict_nothing_change_nothing() {
     for (model, adapters) in TINY_MODELS.into_iter().flat_map(|model| [(model, false), (model, true)]) {
-        let mut decoder = formula(model);
+        let mut decoder = support::decoder(model);
         if adapters {
             adapt(&mut decoder);
         }
@@ -147,7 +144,7 @@ fn every_tensors_gradient_predicts_what_a_small_step_does() {
     ];
     for (model, targets) in TINY_MODELS.map(|model| (model, Vec::new())).into_iter().chain(adapters) {
         let batch = two_continuations(model);
-        let mut decoder = formula(model);
+        let mut decoder = support::decoder(model);
         adapt_targets(&mut decoder, &targets);
         let layers = decoder.config.num_hidden_layers;
         if !targets.is_empty() {
@@ -165,7 +162,7 @@ fn the_gradient_of_a_divergence_predicts_what_a_small_step_does() {
     let adapters = [("qwen3_tiny", with_head()), ("qwen2_tiny", with_head())];
     for (model, targets) in TINY_MODELS.map(|model| (model, Vec::new())).into_iter().chain(adapters) {
         let batch = two_continuations(model);
-        let mut decoder = formula(model);
+        let mut decoder = support::decoder(model);
         adapt_targets(&mut decoder, &targets);
         let reference = decoder.clone();
         let start = held(&decoder, &reference, &batch);
@@ -187,12 +184,6 @@ fn the_gradient_of_a_divergence_predicts_what_a_small_step_does() {
             (loss, gradients)
         });
     }
-}
-
-fn formula(model: &str) -> Decoder<Flex> {
-    let config = config(model);
-    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-    Decoder::new(config, weights, DType::F32, FlexDevice)
 }
 
 /// That the gradients of `loss` say what a small step of each tensor does to it.

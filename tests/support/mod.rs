@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::{Flex, FlexDevice};
 use osler::kernels::KernelBackend;
 use osler::model::adapter::{LowRankOptions, Projection};
 use osler::model::build::WeightSource;
 use osler::model::config::ModelConfig;
-use osler::model::decoder::Decoder;
+use osler::model::decoder::{Decoder, DecoderWeights};
 
 pub const TINY_MODELS: [&str; 7] = [
     "qwen2_tiny",
@@ -100,6 +101,13 @@ pub fn adapt_targets<B: KernelBackend>(decoder: &mut Decoder<B>, targets: &[Proj
 pub fn config(model: &str) -> ModelConfig {
     let path = fixtures().join("tiny").join(model).join("config.json");
     ModelConfig::open(&path).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A tiny model with [`Formula`] weights in f32, on the CPU.
+pub fn decoder(model: &str) -> Decoder<Flex> {
+    let config = config(model);
+    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
+    Decoder::new(config, weights, DType::F32, FlexDevice)
 }
 
 /// One prompt and what transformers made of it.
