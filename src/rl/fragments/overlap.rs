@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::gathering::Gathering;
 use super::marks::{Mark, Marked};
-use super::{FragmentError, Fragments, Scene, turns};
+use super::{FragmentError, Fragments, Scene};
 use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
 use crate::rl::policy::Policy;
@@ -203,7 +203,7 @@ impl Fragments<'_> {
             Some(company) => match self.answered(company, scene, &job.text) {
                 Ok(played) => {
                     let mut after = so_far.clone();
-                    turns::carry_on(&mut after, &played.reply);
+                    played.reply.clone().carry_on(&mut after);
                     found.answer = Some(played);
                     after
                 }

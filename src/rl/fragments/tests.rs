@@ -100,7 +100,7 @@ fn the_turns_of_a_group_are_those_of_the_replies_that_were_answered() {
     }
     assert_eq!((turns::answer(&answers, 1, 0), turns::answer(&Vec::new(), 0, 0)), (None, None));
     for (reply, ending) in [(&first, None), (&last, last.reply.ending)] {
-        turns::carry_on(&mut so_far, &reply.reply);
+        reply.reply.clone().carry_on(&mut so_far);
         assert_eq!((so_far.turns.last(), so_far.ending), (Some(&reply.reply.turn), ending));
     }
     assert!(so_far.ending.is_some());

@@ -3,8 +3,6 @@
 use serde::Serialize;
 
 use super::{FragmentError, Fragments, JudgingProgress, Scene};
-use crate::data::Consultation;
-use crate::sim::Reply;
 use crate::sim::played::{Addressed, Company, PlayedError, PlayedReply, TurnLog};
 
 /// A turn of a patient that models play.
@@ -25,12 +23,6 @@ pub(super) type Answers = Vec<Vec<Option<PlayedReply>>>;
 /// What a reply led to, where models played.
 pub(super) fn answer(answers: &Answers, scene: usize, reply: usize) -> Option<&PlayedReply> {
     answers.get(scene)?.get(reply)?.as_ref()
-}
-
-/// `consultation` with the exchange that a reply led to.
-pub(super) fn carry_on(consultation: &mut Consultation, reply: &Reply) {
-    consultation.turns.push(reply.turn.clone());
-    consultation.ending = reply.ending;
 }
 
 /// The turns of one consultation's replies, of which it goes on with `chosen`.
