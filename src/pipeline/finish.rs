@@ -178,9 +178,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 Ok(Some(Held { measured, patient, turns }))
             }
             Err(PlayError::Interrupted) => Ok(None),
-            Err(PlayError::Company(error)) => {
-                Err(PipelineError::NoHeldOutPatient { step, why: Box::new(error) })
-            }
+            Err(PlayError::Company(error)) => PipelineError::of_held_out(step, error).map_or(Ok(None), Err),
             Err(PlayError::Request(error)) => {
                 Err(self.refused(&error).unwrap_or(PlayError::Request(error).into()))
             }

@@ -211,7 +211,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 }
                 Err(error) => {
                     // The step is done; only what it is measured by is not.
-                    if matches!(error, PipelineError::NoHeldOutPatient { .. }) {
+                    if error.is_of_held_out() {
                         self.save_unmeasured(&fragments)?;
                     }
                     return Err(error);
