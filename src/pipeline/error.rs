@@ -149,6 +149,20 @@ pub enum PipelineError {
         /// What it said.
         why: Box<PlayedError>,
     },
+    /// Patients that models play took too long over the replies that consultations go on with. The steps of before are saved.
+    #[error(
+        "step {step}: {why}. What the step sampled is lost and all steps before it are saved. Look at the servers of the models in the \
+         roles {roles}; once they answer in time, go on with `osler train --resume`. roles.options.judge_wait_seconds of a new run is how long \
+         they have"
+    )]
+    NoAnswer {
+        /// The step that could not be made, from 1.
+        step: u64,
+        /// The roles of a patient that models play.
+        roles: String,
+        /// What was waited for.
+        why: Box<FragmentError>,
+    },
     /// The same in a held-out consultation.
     #[error(
         "held-out consultations after step {step}: {why}. All steps are saved; once it answers again, go on with \

@@ -221,7 +221,7 @@ mod tests {
         assert!(changed(&of(&asked), &before));
         // A judge reads its file, where there is a stage to be judged; a rubric's model its folder, where rubrics change.
         let judged = ["roles.judge=a", folder.as_str()];
-        let evolving = ["roles.judge=a", &folder, "roles.rubric=a", "stage.rl.rubric.dynamic=true"];
+        let evolving = ["roles.judge=a", folder.as_str(), "roles.rubric=a", "stage.rl.rubric.dynamic=true"];
         for (asked, file) in [(&judged[..], "judge/report.toml"), (&evolving[..], "rubric/flaws.txt")] {
             let asked = config(asked);
             let before = of(&asked);

@@ -121,7 +121,7 @@ impl<B: KernelBackend> Run<'_, B> {
             });
         }
         if let Some(company) = &company {
-            fragments = fragments.played_by(company);
+            fragments = fragments.played_by(company, patience);
         }
         if let Some(evolution) = stage.evolution() {
             let finder = finding.as_ref().map(|(finding, model)| FlawFinder {
@@ -157,6 +157,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 Err(PipelineError::Fragment(
                     error @ (FragmentError::Interrupted
                     | FragmentError::NoVerdict { .. }
+                    | FragmentError::NoAnswer { .. }
                     | FragmentError::Patient(_)
                     | FragmentError::Threads(_)),
                 )) => {
@@ -237,11 +238,21 @@ impl<B: KernelBackend> Run<'_, B> {
             FragmentError::Patient(error) => {
                 return Err(PipelineError::NoPatient { step, why: Box::new(error) });
             }
+            FragmentError::NoAnswer { .. } => {
+                let roles = self.names_of(&Role::UNITS);
+                return Err(PipelineError::NoAnswer { step, roles, why: Box::new(error) });
+            }
             error @ FragmentError::Threads(_) => return Err(error.into()),
             _ => {}
         }
         let judge = self.prepared.config.roles.model_of(Role::Judge).unwrap_or_default().to_owned();
         Err(PipelineError::NoVerdict { step, judge, why: Box::new(error) })
+    }
+
+    /// Those of `roles` that models play, with the models' names, e.g. "patient (`actor`)".
+    fn names_of(&self, roles: &[Role]) -> String {
+        let played = self.prepared.config.roles.played().filter(|(role, ..)| roles.contains(role));
+        played.map(|(role, name, _)| format!("{role} (`{name}`)")).collect::<Vec<_>>().join(", ")
     }
 
     /// `count` rounds of the pool, and the seconds in which verdicts came.

@@ -200,7 +200,7 @@ impl Fragments<'_> {
         };
         let after = match self.company {
             None => self.after(scene, &job.text),
-            Some(company) => match self.answered(company, scene, &job.text) {
+            Some((company, _)) => match self.answered(company, scene, &job.text) {
                 Ok(played) => {
                     let mut after = so_far.clone();
                     played.reply.clone().carry_on(&mut after);

@@ -1,7 +1,6 @@
 //! Which reply a consultation goes on with, what patients that models play say to it, and how rubrics change between two rounds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use super::asking::Found;
 use super::*;
@@ -227,6 +226,28 @@ impl ChatModel for Hangs {
         }
         Err(ChatError::Stopped)
     }
+}
+
+#[test]
+fn patients_of_chosen_replies_are_waited_for_to_an_end() {
+    let cases = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap();
+    let (judge, format) = (FlawJudge::bundled(), format());
+    let pool = evolving(&cases, &judge, &format, None);
+    let (units, halt) =
+        (SharedUnits { voice: Some(Arc::new(Hangs)), ..SharedUnits::default() }, AtomicBool::new(false));
+    let company = Company::new(&units, Prompts::bundled(), Settings::default(), LIMITS, 1, &halt);
+    let texts = [vec![GOOD.to_owned(), BAD.to_owned()]];
+    let ask = |patience, goes_on: bool| {
+        pool.ask(&company, patience, &texts, &[Some(1)], &mut Vec::new(), &mut |_| goes_on)
+    };
+    let late = ask(Duration::ZERO, true).unwrap_err();
+    assert!(matches!(&late, FragmentError::NoAnswer { patients: 1, .. }), "{late}");
+    assert!(late.to_string().contains("within 0ns"), "{late}");
+    // Whoever does not want it any more is told nothing of time.
+    for patience in [Duration::ZERO, Duration::from_secs(600)] {
+        assert!(matches!(ask(patience, false), Err(FragmentError::Interrupted)));
+    }
+    assert!(pool.ask(&company, Duration::ZERO, &texts, &[None], &mut Vec::new(), &mut |_| true).is_ok());
 }
 
 #[test]
