@@ -5,7 +5,7 @@ use super::evolving::FlawFinding;
 use super::judging::Judging;
 use super::playing::Playing;
 use super::watch::{Part, Watch};
-use crate::train::config::{ModelSource, Role, RunConfig};
+use crate::train::config::{ModelSource, Role, Roles, RunConfig};
 
 /// The most conversations with a model at once, and the most criteria of one reply.
 const MOST_AT_ONCE: usize = 16;
@@ -52,4 +52,10 @@ impl Casting {
 /// How many conversations a model may have at once.
 pub(super) fn at_once(source: &ModelSource) -> usize {
     source.at_once().min(MOST_AT_ONCE)
+}
+
+/// Those of some roles that models play, with the models' names, e.g. "patient (`actor`)".
+pub(super) fn names_of(roles: &Roles, some: &[Role]) -> String {
+    let played = roles.played().filter(|(role, ..)| some.contains(role));
+    played.map(|(role, name, _)| format!("{role} (`{name}`)")).collect::<Vec<_>>().join(", ")
 }

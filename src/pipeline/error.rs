@@ -149,6 +149,23 @@ pub enum PipelineError {
         /// What it said.
         why: Box<PlayedError>,
     },
+    /// Nobody said what replies earned, for several steps in a row. The steps of before are saved.
+    #[error(
+        "step {step}: nothing was learned for {steps} steps in a row: {without} replies of the last have no reward, since {why}. What this \
+         step sampled is lost and all steps before it are saved; then go on with `osler train --resume`"
+    )]
+    NothingLearned {
+        /// The step that was one too many, from 1.
+        step: u64,
+        /// How many in a row.
+        steps: u64,
+        /// Who is to be looked at, e.g. "judge (`verifier`)".
+        role: String,
+        /// Replies of the last step without a reward.
+        without: usize,
+        /// Why, and what to look at.
+        why: String,
+    },
     /// Patients that models play took too long over the replies that consultations go on with. The steps of before are saved.
     #[error(
         "step {step}: {why}. What the step sampled is lost and all steps before it are saved. Look at the servers of the models in the \

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::casting::names_of;
 use super::error::PipelineError;
+use super::idle::{Idle, IdleSteps};
 use super::run::{Flow, POOL, Run, add};
 use super::seeds::{Draws, seed_of};
 use crate::engine::StopReason;
@@ -148,10 +150,11 @@ impl<B: KernelBackend> Run<'_, B> {
         if !self.evaluate_owed()? {
             return Ok(Flow::Stop);
         }
+        let mut idle_steps = IdleSteps::default();
         loop {
             let mut clock = StepClock::start();
             // Models can fail, and then the step is as if it had not been begun.
-            let before = (model.is_some() || company.is_some()).then(|| fragments.state());
+            let before = fragments.state();
             let tally = model.as_ref().map(|it| it.tally());
             let (groups, seconds) = match self.rounds(&mut fragments, stage.fragments, &mut clock) {
                 Err(PipelineError::Fragment(
@@ -161,13 +164,21 @@ impl<B: KernelBackend> Run<'_, B> {
                     | FragmentError::Patient(_)
                     | FragmentError::Threads(_)),
                 )) => {
-                    if let Some(before) = before {
-                        fragments.restore(before, &prepared.format);
-                    }
+                    fragments.restore(before, &prepared.format);
                     return self.without_answers(error, &fragments);
                 }
                 rounds => rounds?,
             };
+            let idle = Idle::of(&groups);
+            let is_too_many = idle_steps.count(idle.as_ref());
+            match idle {
+                Some(idle) if is_too_many => {
+                    fragments.restore(before, &prepared.format);
+                    return self.end_idle(idle, &fragments);
+                }
+                Some(idle) => self.tell_idle(idle),
+                None => {}
+            }
             self.log(&groups)?;
             let mut reports = Vec::new();
             for (number, share) in (0..).zip(shares(&groups, grpo.updates as usize)) {
@@ -228,10 +239,7 @@ impl<B: KernelBackend> Run<'_, B> {
         error: FragmentError,
         fragments: &Fragments<'_>,
     ) -> Result<Flow, PipelineError> {
-        // The end of the stage before is saved in any case.
-        if self.place.stage_step > 0 {
-            self.save_unmeasured(fragments)?;
-        }
+        self.save_begun(fragments)?;
         let step = self.place.step + 1;
         match error {
             FragmentError::Interrupted => return Ok(Flow::Stop),
@@ -239,7 +247,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 return Err(PipelineError::NoPatient { step, why: Box::new(error) });
             }
             FragmentError::NoAnswer { .. } => {
-                let roles = self.names_of(&Role::UNITS);
+                let roles = names_of(&self.prepared.config.roles, &Role::UNITS);
                 return Err(PipelineError::NoAnswer { step, roles, why: Box::new(error) });
             }
             error @ FragmentError::Threads(_) => return Err(error.into()),
@@ -249,10 +257,10 @@ impl<B: KernelBackend> Run<'_, B> {
         Err(PipelineError::NoVerdict { step, judge, why: Box::new(error) })
     }
 
-    /// Those of `roles` that models play, with the models' names, e.g. "patient (`actor`)".
-    fn names_of(&self, roles: &[Role]) -> String {
-        let played = self.prepared.config.roles.played().filter(|(role, ..)| roles.contains(role));
-        played.map(|(role, name, _)| format!("{role} (`{name}`)")).collect::<Vec<_>>().join(", ")
+    /// Saves the steps that are done before the one at hand, which came to nothing; `fragments` is as it was before it.
+    pub(super) fn save_begun(&mut self, fragments: &Fragments<'_>) -> Result<(), PipelineError> {
+        // The end of the stage before is saved in any case.
+        if self.place.stage_step > 0 { self.save_unmeasured(fragments) } else { Ok(()) }
     }
 
     /// `count` rounds of the pool, and the seconds in which verdicts came.

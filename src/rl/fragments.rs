@@ -87,6 +87,8 @@ pub struct MarkedReply {
     pub text: String,
     /// The reward, the length bonus included; `None` where nobody could judge.
     pub reward: Option<f64>,
+    /// Whether it has none because its patient, played by models, was waited for no longer.
+    pub unanswered: bool,
     /// Of its reward in the group, by [`FragmentOptions::advantage`].
     pub advantage: f64,
     /// The detectors of [`NoiseFilter::detectors`] that fire on it.
@@ -279,7 +281,8 @@ impl<'a> Fragments<'a> {
                 (&rewards, self.options.advantage),
                 policy.version(),
             )?;
-            for reply in &mut fragment.replies {
+            for (reply, mark) in fragment.replies.iter_mut().zip(&marked.marks[index]) {
+                reply.unanswered = mark.unanswered;
                 reply.noise = self.options.noise.detected(&reply.text, &self.scenes[index].consultation);
             }
             chosen.push(self.choose(&fragment, &mut rng));
@@ -356,7 +359,7 @@ pub(super) fn fragment(
                 text: text.clone(),
                 reward,
                 advantage,
-                noise: Vec::new(),
+                ..MarkedReply::default()
             })
             .collect(),
     })

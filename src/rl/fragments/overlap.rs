@@ -210,7 +210,7 @@ impl Fragments<'_> {
                 // Without an answer nobody knows what the consultation is worth, nor what the reply earned. What was said of the reply
                 // stands.
                 Err(error) => {
-                    found.mark.dynamic = dynamic;
+                    found.mark = Mark { dynamic, unanswered: true, ..found.mark };
                     found.failed = Some(error);
                     return found;
                 }
