@@ -168,6 +168,7 @@ impl<B: KernelBackend> Run<'_, B> {
             watch.part(Part::HeldOut(name), done as u64, total);
             !watch.should_stop()
         });
+        self.tell_of_schemas();
         match played {
             Ok((consultations, turns)) => {
                 self.watch.part(Part::HeldOut(name), total, total);

@@ -334,7 +334,7 @@ fn a_run_that_learns_nothing_says_so_and_ends_saved() {
     // Nobody is asked for a chosen reply: without rewards none is the best.
     let config = played(
         &farm.urls[0],
-        &["patient"],
+        &["patient", "gate"],
         &[
             "checkpoint.every=100",
             "stage.rl.steps=12",
