@@ -14,7 +14,7 @@ use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
     Clip, FlawFinder, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty,
-    LengthReward, NoiseFilter, Overlap, PatientTurn, PolicyLoss, ReplySampling, RubricEvolution,
+    LengthReward, NoiseFilter, Overlap, PatientTurn, PolicyLoss, ReplySampling, RubricEvolution, RubricNews,
     UpdateOptions, UpdateReport, update,
 };
 use crate::rubric::authoring::dynamic::{DynamicSet, FlawJudge};
@@ -203,13 +203,14 @@ impl<B: KernelBackend> Run<'_, B> {
                 reports.push((options.lr, report));
             }
             let mut metrics = metrics(&groups, &reports, &stage.noise.detectors);
+            let news = fragments.take_rubric_news();
             if let (Some(model), Some(tally)) = (&model, tally) {
-                verdicts(&mut metrics, &groups, &model.tally().since(&tally), seconds);
+                verdicts(&mut metrics, &groups, &model.tally().since(&tally), news.as_ref(), seconds);
             }
             if let (Some(_), Some(rl)) = (&company, &mut metrics.rl) {
                 rl.patients = Some(turns(&groups));
             }
-            if let Some(news) = fragments.take_rubric_news() {
+            if let Some(news) = news {
                 self.rubrics_changed(&mut metrics, &news)?;
             }
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
@@ -396,14 +397,24 @@ fn turns(groups: &[Fragment]) -> PlayedTurns {
     played
 }
 
-/// Adds what a model that judges did in the step: `tally` is of the step alone.
-fn verdicts(metrics: &mut StepMetrics, groups: &[Fragment], tally: &Tally, seconds: f64) {
+/// Adds what a model that judges did in the step: `tally` and `news` are of the step alone.
+fn verdicts(
+    metrics: &mut StepMetrics,
+    groups: &[Fragment],
+    tally: &Tally,
+    news: Option<&RubricNews>,
+    seconds: f64,
+) {
+    let (on_trial, in_vain) = news.map_or((0, 0), |news| (news.tried, news.tried_in_vain));
+    let not_judged = tally.items.saturating_sub(tally.judged);
     let rewards = groups.iter().flat_map(|group| &group.replies).map(|reply| reply.reward);
     if let Some(rl) = &mut metrics.rl {
         rl.judged = Some(Judged {
-            criteria: tally.items,
-            not_judged: tally.items.saturating_sub(tally.judged),
+            criteria: tally.items.saturating_sub(on_trial),
+            not_judged: not_judged.saturating_sub(in_vain),
             without_reward: rewards.filter(Option::is_none).count() as u64,
+            on_trial,
+            on_trial_not_judged: in_vain,
         });
     }
     let Tally { requests, failed, .. } = *tally;

@@ -138,6 +138,11 @@ fn what_a_model_writes_is_tried_and_the_run_goes_on_bit_for_bit() {
     assert!(matches!(sit(&at("whole"), &config, None).0, Ended::Finished(_)));
     let sum = counted(&at("whole"));
     assert!(sum.asked > 0 && sum.failed == 0, "{sum:?}");
+    // What is asked of criteria on trial is counted apart from what earns.
+    let steps = read_metrics(&at("whole").join("metrics.jsonl")).unwrap();
+    let judged = || steps.iter().filter_map(|step| step.rl.as_ref()?.judged);
+    assert!(judged().map(|it| it.on_trial).sum::<u64>() > 0);
+    assert!(judged().all(|it| (it.not_judged, it.on_trial_not_judged) == (0, 0)), "the server judges all");
     let of_model: Vec<Value> =
         changes(&at("whole")).into_iter().filter(|it| it["origin"]["model"].is_string()).collect();
     assert_eq!(

@@ -204,6 +204,21 @@ fn a_flaw_of_high_scorers_counts_in_rewards_while_it_tells_replies_apart() {
 }
 
 #[test]
+fn what_is_asked_by_criteria_on_trial_is_counted_apart() {
+    let cases = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap();
+    let (judge, format) = (FlawJudge::bundled(), format());
+    let mut pool = evolving(&cases, &judge, &format, None);
+    round(&mut pool, MIXED, Vec::new());
+    let first = pool.take_rubric_news().unwrap();
+    assert!(first.on_trial > 0 && first.active == 0 && first.tried == 0, "{first:?}");
+    // Of the one that says nothing nobody is asked, nor of the one that is cut off.
+    round(&mut pool, ["..", GOOD, GOOD, GOOD, BAD], Vec::new());
+    let second = pool.take_rubric_news().unwrap();
+    assert_eq!(second.tried, 3 * first.on_trial as u64);
+    assert!(second.tried_in_vain <= second.tried);
+}
+
+#[test]
 fn rubrics_that_do_not_change_leave_no_trace() {
     let cases = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap();
     let judge = RuleJudge::bundled();
