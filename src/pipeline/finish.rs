@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::export_adapter;
 use super::error::PipelineError;
+use super::evolving::history;
 use super::export::export;
 use super::playing::Playing;
 use super::prepare::Prepared;
@@ -296,6 +297,7 @@ pub(super) fn finish<B: KernelBackend>(
     data.compare(&before.evaluation, &after.evaluation, pairs, bootstrap)?;
     data.samples = samples(held_out, before, &after, SAMPLES);
     data.curves = curves(&steps);
+    data.rubric = history(&run.dir, &steps)?;
     data.time = time(&steps, run.seconds());
     data.configuration = config.resolved();
     run.dir.write_file(REPORT, render(&data).as_bytes())?;
