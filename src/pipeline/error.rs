@@ -180,7 +180,7 @@ pub enum PipelineError {
         /// What was waited for.
         why: Box<FragmentError>,
     },
-    /// The same in a held-out consultation.
+    /// A patient's model failed in a held-out consultation.
     #[error(
         "held-out consultations after step {step}: {why}. All steps are saved; once it answers again, go on with \
          `osler train --resume`, which holds these consultations again"
