@@ -154,7 +154,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let stopped = || interrupt.is_pressed();
     let judge = match opened.as_ref().and_then(|opened| Some((opened, opened.model(Role::Judge)?))) {
         Some((opened, model)) => {
-            let settings = opened.options.judge_settings(arguments.seed);
+            let settings = opened.of_judge(opened.options.judge_settings(arguments.seed));
             let judge = ModelJudge::new(model.as_ref(), opened.options.judge_protocol()?, settings)?;
             Some(judge.stopped_by(&stopped))
         }

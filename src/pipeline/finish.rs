@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::export_adapter;
 use super::error::PipelineError;
+use super::evolving::history;
 use super::export::export;
 use super::playing::Playing;
 use super::prepare::Prepared;
@@ -161,6 +162,7 @@ impl<B: KernelBackend> Run<'_, B> {
             watch.part(Part::HeldOut(name), done as u64, total);
             !watch.should_stop()
         });
+        self.tell_of_schemas();
         match played {
             Ok((consultations, turns)) => {
                 self.watch.part(Part::HeldOut(name), total, total);
@@ -171,9 +173,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 Ok(Some(Held { measured, patient, turns }))
             }
             Err(PlayError::Interrupted) => Ok(None),
-            Err(PlayError::Company(error)) => {
-                Err(PipelineError::NoHeldOutPatient { step, why: Box::new(error) })
-            }
+            Err(PlayError::Company(error)) => PipelineError::of_held_out(step, error).map_or(Ok(None), Err),
             Err(PlayError::Request(error)) => {
                 Err(self.refused(&error).unwrap_or(PlayError::Request(error).into()))
             }
@@ -290,6 +290,7 @@ pub(super) fn finish<B: KernelBackend>(
     data.compare(&before.evaluation, &after.evaluation, pairs, bootstrap)?;
     data.samples = samples(held_out, before, &after, SAMPLES);
     data.curves = curves(&steps);
+    data.rubric = history(&run.dir, &steps)?;
     data.time = time(&steps, run.seconds());
     data.configuration = config.resolved();
     run.dir.write_file(REPORT, render(&data).as_bytes())?;

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
 //! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `casting.rs` with `judging.rs`, `playing.rs` and `evolving.rs` (models as judge
-//! and patients, and rubrics that change), `state.rs` (what a checkpoint holds), `finish.rs` with `yardsticks.rs` and `report.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
+//! and patients, and rubrics that change), `idle.rs` (steps in which nothing is learned), `state.rs` (what a checkpoint holds), `finish.rs` with `yardsticks.rs` and `report.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
 
 mod adapter;
 mod base;
@@ -13,6 +13,7 @@ mod evolving;
 mod export;
 mod fingerprint;
 mod finish;
+mod idle;
 mod judging;
 mod patients;
 mod playing;

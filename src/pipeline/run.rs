@@ -1,5 +1,6 @@
 //! The stages of a run, in order, with a checkpoint wherever it can be taken up again.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -105,6 +106,8 @@ pub(super) struct Run<'a, B: KernelBackend> {
     pub watch: &'a mut dyn Watch,
     /// The checksum of the consultations from before reinforcement learning, once they are written.
     pub before: Option<String>,
+    /// Servers of which it was told that they hold no replies to schemas.
+    pub without_schemas: BTreeSet<String>,
     /// The checksum of the frozen weights, where only adapters are trained.
     base: Option<String>,
     /// Steps that were done before this sitting.
@@ -165,6 +168,7 @@ fn go<B: KernelBackend>(
         place,
         watch,
         before: checksum,
+        without_schemas: BTreeSet::new(),
         base,
         first_step: place.step,
         elapsed_ms: progress.elapsed_ms,
@@ -291,6 +295,7 @@ impl<B: KernelBackend> Run<'_, B> {
         metrics.timing = Timing { verdicts: metrics.timing.verdicts, ..clock.finish(metrics.tokens) };
         self.dir.step(&metrics)?;
         self.watch.step(&metrics, self.place.stage_step, total);
+        self.tell_of_schemas();
         let (last, stop) = (self.place.stage_step >= total, self.should_stop());
         if last {
             self.place.stage += 1;

@@ -30,6 +30,10 @@ fn a_grpo_step_is_measured_by_its_parts() {
     let lora = [&base[..], &sizes, &["--lora", "3", "--dtype", "bf16"]].concat();
     let report = json_of(&lora, "");
     assert_eq!((&report["lora_rank"], &report["dtype"]), (&json!(3), &json!("BF16")));
+    assert_eq!(report["lora_head"], json!(false));
+    let head = json_of(&[&base[..], &sizes, &["--lora", "3", "--lora-head"]].concat(), "");
+    assert_eq!((&head["lora_rank"], &head["lora_head"]), (&json!(3), &json!(true)));
+    assert!(refused(2, &[&base[..], &["--lora-head"]].concat()).contains("--lora <RANK>"));
     assert!(refused(1, &[&base[..], &["--lora", "0"]].concat()).contains("--lora is 0"));
     assert!(refused(1, &[&base[..], &["--dtype", "bf16"]].concat()).contains("--dtype bf16 needs --lora"));
 }

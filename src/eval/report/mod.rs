@@ -12,13 +12,17 @@ pub(super) mod html;
 mod number;
 #[cfg(test)]
 pub(super) mod page_reader;
+mod rubric;
 mod sample;
 mod scale;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use data::{DoctorKind, DoctorRow, ReportData, RunFacts, Sample, SampleSide, Series, TimeShare, samples};
+pub use data::{
+    ChangedCriterion, DoctorKind, DoctorRow, ReportData, RubricHistory, RunFacts, Sample, SampleSide, Series,
+    TimeShare, samples,
+};
 
 use html::Html;
 
@@ -41,6 +45,9 @@ pub fn render(data: &ReportData) -> String {
             });
         }
         section(html, "Training", |html| curves(html, data));
+        if let Some(history) = &data.rubric {
+            section(html, "Rubrics that changed", |html| rubric::history(html, history));
+        }
         if let Some(comparison) = &data.comparison {
             section(html, "Where the gain comes from", |html| {
                 tables::comparison(html, "axis", &comparison.axes);

@@ -187,8 +187,7 @@ impl<'a> PlayedPatient<'a> {
             return Ok(None);
         }
         let PlayedReply { reply, log } = self.reply(consultation, doctor)?;
-        consultation.turns.push(reply.turn);
-        consultation.ending = reply.ending;
+        reply.carry_on(consultation);
         Ok(Some(log))
     }
 
