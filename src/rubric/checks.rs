@@ -283,11 +283,9 @@ impl Message<'_> {
 
 /// Whether a message names a diagnosis or takes a step of treatment.
 pub fn concludes(reading: &Reading) -> bool {
-    let step = |intent| matches!(intent, Intent::Prescription | Intent::Referral { .. } | Intent::Advice);
     !reading.named.is_empty()
         || reading.safety_net.is_some()
-        || reading.arranged.iter().any(|arranged| step(arranged.intent) && arranged.concept.is_some())
-        || reading.arranged.iter().any(|arranged| arranged.intent == Intent::Referral { urgent: true })
+        || reading.arranged.iter().any(|arranged| arranged.step)
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> usize {

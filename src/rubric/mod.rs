@@ -18,6 +18,7 @@ pub mod model_judge;
 pub mod reading;
 #[cfg(test)]
 mod resistance;
+mod safety_net;
 pub mod score;
 pub mod text;
 mod wording;
