@@ -83,10 +83,11 @@ impl<'a> Scene<'a> {
 }
 
 /// Words that comfort.
-const REASSURANCE: [&str; 7] = [
+const REASSURANCE: [&str; 8] = [
     "nothing to worry about",
     "don't worry",
     "do not worry",
+    "not to worry",
     "no need to worry",
     "nothing serious",
     "you will be fine",
@@ -239,6 +240,11 @@ mod tests {
                 "When did it start?",
             ),
             (Flaw::EmptyReassurance, "Don\u{2019}t worry. When did it start?", "When did it start?"),
+            (
+                Flaw::EmptyReassurance,
+                "Try not to worry. When did it start?",
+                "You are not alone. When did it start?",
+            ),
             (Flaw::InventedMeasurement, "Your blood pressure is 150/90.", "When did it start?"),
             (Flaw::Overconfident, "You have pneumonia.", "When did it start?"),
             (
@@ -247,9 +253,19 @@ mod tests {
                 "I am sorry that you are so afraid. When did it start?",
             ),
             (
+                Flaw::IgnoresDistress,
+                "Do not worry. When did it start?",
+                "That must be hard. When did it start?",
+            ),
+            (
                 Flaw::NoSafetyNet,
                 "You have pneumonia. Take amoxicillin.",
                 "You have pneumonia. Take amoxicillin. Come back if it gets worse.",
+            ),
+            (
+                Flaw::NoSafetyNet,
+                "You have pneumonia. Let me see if I can find out more.",
+                "You have pneumonia. Call us if the fever lasts.",
             ),
         ] {
             assert_eq!(verdict(flaw, bad), Met, "{flaw:?}");
