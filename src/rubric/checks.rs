@@ -9,6 +9,7 @@ use crate::data::utterance::{Intent, asked::chief_complaint};
 use super::criterion::{Check, Judgement};
 use super::known::Known;
 use super::reading::{Ask, Named, Reading};
+use super::reasons::reason;
 
 /// A message that asks for more at once earns nothing: no patient can answer it all.
 pub const MOST_AT_ONCE: usize = 3;
@@ -166,10 +167,9 @@ impl Message<'_> {
             }
             Check::LongerThan(most) => (reading.length > usize::from(*most))
                 .then(|| (reading.whole.clone(), format!("has {} words", reading.length))),
-            Check::Explains => {
-                let act = reading.act(|intent| intent == Intent::Explanation)?;
-                shown(&act.span, "explains")
-            }
+            // A reason for nothing is none.
+            Check::Explains if !self.does_something() => None,
+            Check::Explains => shown(&reason(self.text)?, "gives a reason"),
             Check::Idle => self.is_idle().then(|| (reading.whole.clone(), "moves nothing on".to_owned())),
             Check::Unfinished => {
                 let act = reading.act(|intent| intent == Intent::Goodbye)?;
@@ -178,6 +178,15 @@ impl Message<'_> {
             Check::Strays => self.strays(),
             Check::Often { .. } => None,
         }
+    }
+
+    /// Whether the message asks, arranges or concludes anything.
+    fn does_something(&self) -> bool {
+        let reading = self.reading;
+        reading.open.is_some()
+            || !reading.asks.is_empty()
+            || !reading.arranged.is_empty()
+            || concludes(reading)
     }
 
     fn asks(&self, wanted: &[FactId]) -> Shown {

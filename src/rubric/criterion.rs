@@ -122,7 +122,7 @@ pub enum Check {
     Incoherent,
     /// Has more words than this.
     LongerThan(u16),
-    /// Says in plain words what was found or why something is done.
+    /// Gives a reason for what it asks, finds or does: by words such as `because`, `so that`, `that is why`, not by sounding wise.
     Explains,
     /// Does nothing for the consultation: asks nothing that is not known, examines, concludes and comforts nothing.
     Idle,

@@ -16,6 +16,7 @@ pub mod known;
 pub mod marks;
 pub mod model_judge;
 pub mod reading;
+mod reasons;
 #[cfg(test)]
 mod resistance;
 mod safety_net;
