@@ -14,6 +14,7 @@ pub mod healthbench;
 pub mod judge;
 pub mod known;
 pub mod marks;
+mod measurement;
 pub mod model_judge;
 pub mod reading;
 mod reasons;
