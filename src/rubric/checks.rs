@@ -7,8 +7,9 @@ use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::{Intent, asked::chief_complaint};
 
 use super::criterion::{Check, Judgement};
+use super::dose::{Dose, doses};
 use super::known::Known;
-use super::reading::{Ask, Named, Reading};
+use super::reading::{Arranged, Ask, Named, Reading};
 use super::reasons::reason;
 
 /// A message that asks for more at once earns nothing: no patient can answer it all.
@@ -145,7 +146,10 @@ impl Message<'_> {
             Check::Arranges(wanted) => {
                 reading.arranged.iter().filter(|step| !step.negated).find_map(|step| {
                     let done = step.concept.as_deref()?;
-                    let fits = |name: &String| self.lexicon.is_a(done, name) || self.lexicon.is_a(name, done);
+                    let fits = |name: &String| {
+                        (self.lexicon.is_a(done, name) || self.lexicon.is_a(name, done))
+                            && !(done == name && self.is_other_dose(step))
+                    };
                     wanted.iter().find(|name| fits(name))?;
                     shown(&step.span, format!("arranges {done}"))
                 })
@@ -178,6 +182,13 @@ impl Message<'_> {
             Check::Strays => self.strays(),
             Check::Often { .. } => None,
         }
+    }
+
+    /// Whether a dose is stated that is not that of the case's plan for the same drug.
+    fn is_other_dose(&self, step: &Arranged) -> bool {
+        let planned = self.case.truth.plan.iter().filter(|it| Some(&it.concept) == step.concept.as_ref());
+        let planned: Vec<Dose> = planned.flat_map(|it| doses(&it.text)).collect();
+        Dose::differ(&step.doses, &planned)
     }
 
     /// Whether the message asks, arranges or concludes anything.

@@ -108,7 +108,8 @@ pub enum Check {
     DrugBeforeAllergies,
     /// Gives a drug the patient is allergic to.
     DrugAgainstAllergy,
-    /// Arranges or advises one of these concepts.
+    /// Arranges or advises one of these concepts. A drug in another dose than the case's plan states is another step; one without a dose
+    /// is not.
     Arranges(Vec<String>),
     /// Sends the patient to emergency care.
     SendsToEmergency,

@@ -9,6 +9,7 @@ pub mod authoring;
 pub mod checks;
 pub mod coherence;
 pub mod criterion;
+pub mod dose;
 pub mod generator;
 pub mod healthbench;
 pub mod judge;

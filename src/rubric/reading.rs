@@ -8,6 +8,7 @@ use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::{Act, Intent, Understanding, asked};
 
 use super::coherence::{Fault, fault};
+use super::dose::{Dose, doses_of_drugs};
 use super::safety_net::safety_net;
 use super::text::{plain, words};
 
@@ -72,6 +73,8 @@ pub struct Arranged {
     /// Whether it is a step of treatment: not a test, nor advice that none of the lexicon is named in, nor what is denied and no
     /// more (`do not worry`, `do not come back`). To leave off a drug or a habit is one.
     pub step: bool,
+    /// The doses of it that the message states.
+    pub doses: Vec<Dose>,
     /// Bytes of the message.
     pub span: Range<usize>,
 }
@@ -130,6 +133,12 @@ impl Reading {
                 _ => None,
             })
             .collect();
+        let gives = acts.iter().any(|act| act.intent == Intent::Prescription && !act.negated);
+        let stated = if gives { doses_of_drugs(language, message) } else { Vec::new() };
+        let stated_of = |act: &Act| -> Vec<Dose> {
+            let of_it = stated.iter().filter(|(drug, _)| Some(drug) == act.concept.as_ref());
+            of_it.map(|(_, dose)| *dose).collect()
+        };
         let arranged = acts
             .iter()
             .filter(|act| {
@@ -147,6 +156,7 @@ impl Reading {
                 intent: act.intent,
                 negated: act.negated,
                 step: takes_step(language.lexicon, act),
+                doses: stated_of(act),
                 span: act.span.clone(),
             })
             .collect();
