@@ -6,9 +6,11 @@ use crate::data::case::{Aspect, Case, FactId, Finding, Topic};
 use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::{Intent, asked::chief_complaint};
 
+use super::costs::costs;
 use super::criterion::{Check, Judgement};
 use super::dose::{Dose, doses};
 use super::known::Known;
+use super::plain_words::unexplained;
 use super::reading::{Arranged, Ask, Named, Reading};
 use super::reasons::reason;
 
@@ -174,6 +176,18 @@ impl Message<'_> {
             // A reason for nothing is none.
             Check::Explains if !self.does_something() => None,
             Check::Explains => shown(&reason(self.text)?, "gives a reason"),
+            Check::PlainWords => {
+                let plain = !self.is_idle() && unexplained(self.lexicon, reading, self.text).is_none();
+                plain.then(|| {
+                    (reading.whole.clone(), "has no medical word that it does not explain".to_owned())
+                })
+            }
+            Check::Costs => {
+                let span = costs(self.text)?;
+                let arranges = reading.arranged.iter().any(|step| !step.negated && step.concept.is_some());
+                let first = || self.known.said.iter().all(|said| costs(said).is_none());
+                (arranges || first()).then(|| (span, "thinks of costs".to_owned()))
+            }
             Check::Idle => self.is_idle().then(|| (reading.whole.clone(), "moves nothing on".to_owned())),
             Check::Unfinished => {
                 let act = reading.act(|intent| intent == Intent::Goodbye)?;

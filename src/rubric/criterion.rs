@@ -125,6 +125,10 @@ pub enum Check {
     LongerThan(u16),
     /// Gives a reason for what it asks, finds or does: by words such as `because`, `so that`, `that is why`, not by sounding wise.
     Explains,
+    /// Moves the consultation on in words that somebody without medical training understands.
+    PlainWords,
+    /// Thinks of what tests or treatment cost the patient: beside what it arranges, or, once in a consultation, by itself.
+    Costs,
     /// Does nothing for the consultation: asks nothing that is not known, examines, concludes and comforts nothing.
     Idle,
     /// A message: says goodbye with neither a diagnosis nor a step of a plan. A consultation: names neither the

@@ -7,7 +7,10 @@
 
 pub mod authoring;
 pub mod checks;
+#[cfg(test)]
+mod checks_tests;
 pub mod coherence;
+mod costs;
 pub mod criterion;
 pub mod dose;
 pub mod generator;
@@ -17,6 +20,7 @@ pub mod known;
 pub mod marks;
 mod measurement;
 pub mod model_judge;
+mod plain_words;
 pub mod reading;
 mod reasons;
 #[cfg(test)]
