@@ -45,7 +45,17 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// The point after `so_far`.
     pub fn new(language: Language<'a>, case: &'a Case, so_far: &'a Consultation) -> Self {
-        Self { language, case, so_far, known: Known::after(language, case, so_far) }
+        Self::at(language, case, so_far, Known::after(language, case, so_far))
+    }
+
+    /// The same, where what is `known` after `so_far` has been found out before.
+    pub(super) fn at(language: Language<'a>, case: &'a Case, so_far: &'a Consultation, known: Known) -> Self {
+        Self { language, case, so_far, known }
+    }
+
+    /// What is known at it.
+    pub(super) fn into_known(self) -> Known {
+        self.known
     }
 
     /// Where criteria that are mined here by rules come from.
