@@ -230,10 +230,9 @@ pub trait KernelBackend: Backend {
         to + Self::product(a.transpose(), b)
     }
 
-    /// Gradients of a loss on log-probs under an output head; see [`head`].
+    /// Gradients of a loss on log-probs under an output head; see [`head`]. The plain reference holds all logits.
     fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
-        let rows = head::part_rows(input.head.weight.dims()[0]);
-        head::rows::loss(input, rows, derivative)
+        head::unfused::loss(input, derivative)
     }
 
     /// One AdamW step: all `[n]`, in place where the tensors are not shared. Returns the weights and both moments.

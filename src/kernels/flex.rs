@@ -8,6 +8,7 @@ use half::bf16;
 
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
+use super::head::{self, Derivative, HeadGradients, HeadInput};
 use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight, strided::Strided};
 use super::quantised::{Activations, QuantisedMatrix};
 use super::softmax::{LogSum, kl};
@@ -389,6 +390,14 @@ impl KernelBackend for Flex {
         let (mut to, a, b) = (dense(to), dense(a), dense(b));
         linear::transposed::add(to.storage_mut(), a.storage(), b.storage(), [n, out, width]);
         wrap(to)
+    }
+
+    fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
+        if selection::plain() {
+            return head::unfused::loss(input, derivative);
+        }
+        let rows = head::part_rows(input.head.weight.dims()[0]);
+        head::rows::loss(input, rows, derivative)
     }
 
     fn adamw(
