@@ -58,6 +58,9 @@ pub trait KernelBackend: Backend {
 
     /// Causal attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`
     /// `[n, kv_heads, head_dim]`, `segments` cover the rows, of which there is at least one.
+    ///
+    /// # Panics
+    /// Where the backend's kernel does not take the scale, see [`AttentionShape::scale`].
     fn attention_packed(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
