@@ -41,6 +41,13 @@ pub trait KernelBackend: Backend {
         Self::product(a.cast(DType::F32), b.cast(DType::F32))
     }
 
+    /// [`KernelBackend::product`] with a `b` of any float type, as if it were in the type of `a`; a backend need not hold it so as a
+    /// whole.
+    fn mixed_product(a: Tensor<Self, 2>, b: &Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let b = b.clone().cast(a.dtype());
+        Self::product(a, b)
+    }
+
     /// RMSNorm of rows: `x` `[n, d]`, `weight` `[d]`.
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
         norm::reference::rms_norm(x, weight, eps)

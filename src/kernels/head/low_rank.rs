@@ -37,12 +37,11 @@ impl<B: KernelBackend> LowRankGradients<B> {
         hidden: Tensor<B, 2>,
         dlogits: Tensor<B, 2>,
     ) -> (Self, Tensor<B, 2>) {
-        let [a, b] = [adapter.a, adapter.b].map(|matrix| floats(matrix).clone().cast(DType::F32));
         let narrow = B::linear_group(hidden.clone(), &[adapter.narrow()]).swap_remove(0).cast(DType::F32);
         let db = B::add_products(self.b, dlogits.clone(), narrow * adapter.scale);
-        let dnarrow = B::product(dlogits, b) * adapter.scale;
+        let dnarrow = B::mixed_product(dlogits, floats(adapter.b)) * adapter.scale;
         let da = B::add_products(self.a, dnarrow.clone(), hidden.cast(DType::F32));
-        (Self { a: da, b: db }, B::product(dnarrow, a))
+        (Self { a: da, b: db }, B::mixed_product(dnarrow, floats(adapter.a)))
     }
 }
 

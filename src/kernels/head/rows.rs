@@ -52,7 +52,7 @@ pub fn loss<B: KernelBackend>(
     let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
         input;
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
-    let weight = floats(head.weight).clone().cast(DType::F32);
+    let weight = floats(head.weight);
     let [vocab, width] = weight.dims();
     let mut log_probs = Vec::with_capacity(targets.len());
     let (mut entropies, mut kls) = (Vec::new(), Vec::new());
@@ -100,7 +100,7 @@ pub fn loss<B: KernelBackend>(
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
         }
-        let mut dpart = B::product(dlogits.clone(), weight.clone());
+        let mut dpart = B::mixed_product(dlogits.clone(), weight);
         if let (Some(adapter), Some(before)) = (&head.adapter, dadapter.take()) {
             let (found, more) = before.add_rows(adapter, hidden.clone(), dlogits.clone());
             dadapter = Some(found);
