@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Tensor, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
 use super::rows::floats;
 use crate::kernels::KernelBackend;
@@ -73,6 +73,11 @@ impl<'a, B: KernelBackend> Narrow<'a, B> {
         let (a, b, dtype) = (floats(adapter.a), floats(adapter.b), hidden.dtype());
         let rows = product(hidden.clone(), a.clone().cast(dtype).transpose()) * adapter.scale;
         Self { product, a, b, scale: adapter.scale, rows: rows.cast(dtype) }
+    }
+
+    /// The rows at `places` alone.
+    pub fn at(self, places: &Tensor<B, 1, Int>) -> Self {
+        Self { rows: self.rows.select(0, places.clone()), ..self }
     }
 
     /// Those rows of `B`, in the type of the hidden rows.

@@ -54,6 +54,7 @@ pub fn loss<B: KernelBackend>(
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
     let weight = floats(head.weight);
     let [vocab, width] = weight.dims();
+    let float = (&hidden.device(), DType::F32);
     let mut log_probs = Vec::with_capacity(targets.len());
     let (mut entropies, mut kls) = (Vec::new(), Vec::new());
     let mut dhidden = Vec::new();
@@ -74,6 +75,8 @@ pub fn loss<B: KernelBackend>(
         if wanted {
             entropies.extend(B::entropies(&logits, &sums));
         }
+        let counts = slopes.iter().any(|&slope| slope != 0.0)
+            || coefficients.iter().flat_map(|it| &it[all.clone()]).any(|&coefficient| coefficient != 0.0);
         let bends = cap::slopes(&logits, soft_cap, temperature);
         let dlogits = match (&reference, &coefficients) {
             (Some(reference), Some(coefficients)) => {
@@ -89,11 +92,16 @@ pub fn loss<B: KernelBackend>(
                     coefficients,
                     kls: &found,
                 };
-                let dlogits = B::kl_backward(logits, &beside, part, 0, &rows);
+                let dlogits = counts.then(|| B::kl_backward(logits, &beside, part, 0, &rows));
                 kls.extend(found);
                 dlogits
             }
-            _ => B::log_probs_backward(logits, part, &sums, &slopes),
+            _ => counts.then(|| B::log_probs_backward(logits, part, &sums, &slopes)),
+        };
+        // Where no row counts, products could only add zeros.
+        let Some(dlogits) = dlogits else {
+            dhidden.push(Tensor::zeros([part.len(), width], float));
+            continue;
         };
         let dlogits = cap::through(dlogits, bends);
         if head.bias.is_some() && trained {
@@ -117,8 +125,11 @@ pub fn loss<B: KernelBackend>(
         entropies,
         kls,
         hidden: Tensor::cat(dhidden, 0),
-        weight: dweight,
-        bias: dbias.map(|sum| sum.squeeze_dim(0)),
+        weight: trained.then(|| dweight.unwrap_or_else(|| Tensor::zeros([vocab, width], float))),
+        bias: head.bias.filter(|_| trained).map(|_| match dbias {
+            Some(sum) => sum.squeeze_dim(0),
+            None => Tensor::zeros([vocab], float),
+        }),
         adapter: dadapter,
     }
 }

@@ -36,7 +36,7 @@ fn in_parts<H: Copy + Into<f32> + Sync>(a: Strided<'_>, b: &[H], n: usize, room:
     let parts = parts(k, n, room);
     let widest = parts.iter().map(Range::len).max().unwrap_or(0);
     let mut copy = vec![0.0f32; k * widest];
-    let mut out = Vec::with_capacity(m * n);
+    let mut out: Vec<f32> = Vec::with_capacity(m * n);
     for part in parts {
         let width = part.len();
         let copy = &mut copy[..k * width];

@@ -82,7 +82,7 @@ pub fn cases(limits: &Limits) -> impl Strategy<Value = Case> + use<> {
     let numbers = (factor, prop::option::weighted(0.4, halvings), any::<u64>());
     let any_sign = limits.any_sign;
     (segments(limits), heads, numbers).prop_map(
-        |(segments, (kv_heads, group, head_dim), (factor, halvings, seed))| {
+        move |(segments, (kv_heads, group, head_dim), (factor, halvings, seed))| {
             let usual = factor * (head_dim as f32).sqrt().recip();
             let scale = halvings.map_or(usual, |halvings| (-halvings as f32).exp2());
             let sign = match seed % 12 {
