@@ -8,7 +8,7 @@
 //! fixed order, so a query's result is the same bits in a prefill, in a decode step, and beside any neighbour
 //! (keys past a query's own position only ever add an exact zero).
 //!
-//! **Split.** A few queries against a long cache are fewer tasks than there are threads: [`decode`](super::decode) hands out their keys, and
+//! **Split.** A few queries against a long cache are fewer tasks than there are threads: `decode.rs` hands out their keys, and
 //! changes no bit by it.
 //!
 //! **Cost.** `4 heads head_dim` flop a visible key; tiles of 6 query rows (queries times the heads that share
