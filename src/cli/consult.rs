@@ -18,6 +18,7 @@ use self::session::Session;
 use crate::cli::CommandResult;
 use crate::cli::cases::reading::Reading;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::options::RoleKernels;
 use crate::cli::server::Server;
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::Case;
@@ -98,6 +99,9 @@ pub struct Arguments {
     /// Check the file of --models, print who plays what and what each model is shown, and open nothing
     #[arg(long, requires = "models")]
     dry_run: bool,
+
+    #[command(flatten)]
+    kernels: RoleKernels,
 
     #[command(flatten)]
     reading: Reading,

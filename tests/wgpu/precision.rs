@@ -26,6 +26,7 @@ fn limits(head_dims: &[usize]) -> attention::Limits {
         groups: (1..=7).collect(),
         head_dims: head_dims.to_vec(),
         tiny_scales: true,
+        any_sign: false,
     }
 }
 

@@ -334,8 +334,7 @@ where
 
     fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
         if selection::plain() {
-            let rows = head::part_rows(input.head.weight.dims()[0]);
-            return head::rows::loss(input, rows, derivative);
+            return head::unfused::loss(input, derivative);
         }
         let columns = head::columns::part_columns(input.targets.len());
         head::columns::loss(input, columns, derivative)

@@ -2,9 +2,11 @@
 
 use burn::tensor::{DType, Tensor};
 use burn_flex::Flex;
+use half::{bf16, f16};
 
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
+use super::head::{self, Derivative, HeadGradients, HeadInput};
 use super::linear::{LinearWeights, cpu::Part};
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, selection, softmax};
@@ -46,6 +48,23 @@ impl KernelBackend for Flex {
         let dims = [a.dims()[0], b.dims()[1]];
         let (a, b) = (forwards(a), forwards(b));
         tensor(linear::strided::product(strided(&a), strided(&b)), dims)
+    }
+
+    fn mixed_product(a: Tensor<Self, 2>, b: &Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let half = matches!(b.dtype(), DType::BF16 | DType::F16);
+        if selection::plain() || a.dtype() != DType::F32 || !half {
+            let b = b.clone().cast(a.dtype());
+            return Self::product(a, b);
+        }
+        let dims = [a.dims()[0], b.dims()[1]];
+        let (a, b) = (forwards(a), primitive(b.clone()));
+        let b = if b.layout().contiguous_offsets().is_some() { b } else { b.to_contiguous() };
+        let (start, end) = b.layout().contiguous_offsets().unwrap_or((0, 0));
+        let out = match b.dtype() {
+            DType::F16 => linear::widened::product(strided(&a), &b.storage::<f16>()[start..end], dims[1]),
+            _ => linear::widened::product(strided(&a), &b.storage::<bf16>()[start..end], dims[1]),
+        };
+        tensor(out, dims)
     }
 
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
@@ -307,6 +326,14 @@ impl KernelBackend for Flex {
         let (mut to, a, b) = (dense(to), dense(a), dense(b));
         linear::transposed::add(to.storage_mut(), a.storage(), b.storage(), [n, out, width]);
         wrap(to)
+    }
+
+    fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
+        if selection::plain() {
+            return head::unfused::loss(input, derivative);
+        }
+        let rows = head::part_rows(input.head.weight.dims()[0]);
+        head::rows::loss(input, rows, derivative)
     }
 
     fn adamw(

@@ -25,8 +25,9 @@ impl<B: KernelBackend> Bench<'_, B> {
         let weight = Matrix::Float(self.noise([vocab, width], dtype));
         let targets = targets(n, vocab);
         let flops = 6.0 * (n * vocab * width) as f64;
-        // The weight is read, its gradient written in f32.
-        let work = Work { flops, bytes: (vocab * width * (dtype.size() + size_of::<f32>())) as f64 };
+        // Weight and hidden rows are read, their gradients written in f32.
+        let bytes = ((vocab + n) * width * (dtype.size() + size_of::<f32>())) as f64;
+        let work = Work { flops, bytes };
         let input = |hidden| {
             let head = AdaptedWeights { weight: &weight, bias: None, adapter: None };
             HeadInput {

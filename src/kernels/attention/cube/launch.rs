@@ -77,6 +77,9 @@ pub(super) fn forward<R: Runtime>(
 }
 
 /// Writes output and sums of the queries of `tiles`, as [`super::plan`] makes them.
+///
+/// # Panics
+/// If the kernels do not take the scale.
 pub(super) fn walk<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -85,6 +88,7 @@ pub(super) fn walk<R: Runtime>(
     shape: AttentionShape,
     [out, sums]: [&Handle; 2],
 ) {
+    shape.check_device_scale().unwrap_or_else(|error| panic!("{error}"));
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let Inputs { q, k, v, dtype, rows, key_rows } = inputs;
     let (queries, sums_len, keys) =
@@ -161,6 +165,9 @@ pub(super) struct Upstream {
 }
 
 /// Gradients of `q`, `k` and `v`, in their shapes and type.
+///
+/// # Panics
+/// If the kernels do not take the scale.
 pub(super) fn backward<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -169,6 +176,7 @@ pub(super) fn backward<R: Runtime>(
     segments: &[Segment],
     shape: AttentionShape,
 ) -> [Handle; 3] {
+    shape.check_device_scale().unwrap_or_else(|error| panic!("{error}"));
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let Inputs { q, k, v, dtype, rows, .. } = inputs;
     let Upstream { out, sums, dout } = upstream;
