@@ -140,6 +140,7 @@ fn same_gradients((log_probs, gradients): &Found, (expected_log_probs, expected)
     for ((name, gradient), (expected_name, expected)) in gradients.iter().zip(expected) {
         assert_eq!(name, expected_name);
         let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        assert!(largest.is_finite(), "{name} on the CPU");
         let diff = max_diff(gradient, expected);
         if diff > 1e-4 * largest {
             wrong.push(format!("{name}: {diff:e} of {largest:e}"));
