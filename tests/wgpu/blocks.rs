@@ -168,6 +168,7 @@ fn smollm2_in_blocks_gives_the_greedy_tokens_of_the_cpu() {
         println!("skipped: OSLER_SMOLLM2_GGUF does not name SmolLM2-135M-Instruct.Q4_1.gguf");
         return;
     };
+    super::device();
     let bundle = ModelBundle::open(Path::new(&path)).unwrap();
     let prompt =
         bundle.tokenizer().unwrap().encode("The most common symptoms of influenza are", true).unwrap();
