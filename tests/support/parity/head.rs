@@ -85,7 +85,9 @@ impl Case {
                 weight = noise.values(vocab * width, power_of_two(size / root), grain);
                 bias = noise.values(vocab, 1.0, grain);
             }
-            Some(size) => (hidden, weight, bias) = self.exact_logits(size, &mut noise),
+            Some(size) => {
+                (hidden, weight, bias) = exact::exact_logits([n, width, vocab], size, &mut noise);
+            }
         }
         let mut slopes = noise.values(n, 2.0, Grain::Fine);
         // Rows that count for nothing.
@@ -168,30 +170,10 @@ impl Case {
                 with(hidden, weight, Some(noise.values(vocab, 1.0, grain)))
             }
             (Compared::Far, Some(size)) => {
-                let (hidden, weight, _) = Self { width: width + 3, ..self.clone() }.exact_logits(size, noise);
+                let (hidden, weight, _) = exact::exact_logits([n, width + 3, vocab], size, noise);
                 with(hidden, weight, None)
             }
         }
-    }
-
-    /// Whole numbers times a power of two. Each second token of the vocabulary has the weights of the one before it but for one
-    /// unit in the first column, so that the largest logit of a row is nearly shared by two: probabilities are not only 0 and 1.
-    fn exact_logits(&self, size: f32, noise: &mut Noise) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-        let Self { rows: n, width, vocab, .. } = *self;
-        let mut hidden = noise.integers(n * width, 8);
-        // Products of numbers up to 8 and up to 16 vary by 46.
-        let factor = power_of_two(size / (46.0 * (width as f32).sqrt()));
-        for (row, first) in hidden.chunks_exact_mut(width).zip(noise.integers(n, 2)) {
-            row.iter_mut().for_each(|x| *x *= factor);
-            row[0] = first * factor.min(1.0);
-        }
-        let mut weight = noise.integers(vocab * width, 16);
-        for pair in weight.chunks_exact_mut(2 * width) {
-            let (first, second) = pair.split_at_mut(width);
-            second.copy_from_slice(first);
-            second[0] += 1.0;
-        }
-        (hidden, weight, noise.integers(vocab, 1))
     }
 
     /// Any token, the likeliest, or the one beside that.

@@ -15,7 +15,7 @@ use launch::{Inputs, Upstream};
 
 mod cached;
 mod cached_plane;
-mod launch;
+pub(in crate::kernels) mod launch;
 pub(in crate::kernels) mod paged;
 mod plan;
 mod plane;
