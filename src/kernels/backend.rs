@@ -7,6 +7,7 @@ use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
 use super::quantised::{DeviceBlocks, QuantisedMatrix};
 use super::sampling::{self, Draw, Sampled};
+use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
@@ -76,6 +77,12 @@ pub trait KernelBackend: Backend {
         shape: AttentionShape,
     ) -> Attended<Self> {
         attention::reference::packed(q, k, v, segments, shape)
+    }
+
+    /// The kernels that attention over heads of `head_dim` elements of `dtype` can run on `device`, the one that it takes by itself first;
+    /// none where there is nothing to choose among.
+    fn attention_kernels(_device: &Self::Device, _dtype: DType, _head_dim: usize) -> Vec<AttentionKernel> {
+        Vec::new()
     }
 
     /// Elements of a block of keys and of a block of values; what they mean is the backend's own.

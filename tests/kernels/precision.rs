@@ -252,6 +252,23 @@ fn a_head_of_bf16_is_exact_for_its_weights_and_near_for_those_it_was_rounded_fro
     });
 }
 
+/// Hidden rows, head and reference in half precision, as numbers that it holds exactly: nothing is rounded to it on the way.
+#[test]
+fn a_head_and_hidden_rows_of_half_precision_are_computed_in_f32() {
+    let extreme = Seen::default();
+    for (dtype, compared) in [DType::F16, DType::BF16].into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let limits = head::Limits { compared, ..head_limits() };
+        run(25, head::cases(&limits), |case| {
+            let inputs = case.inputs(dtype);
+            let exact = head::exact::head(&inputs);
+            extreme.add(exact.peak >= 1e4);
+            let found = head::found::<Flex>(&inputs, &FlexDevice, [dtype; 2], Flex::head_loss);
+            head::check("kernel", &inputs, &exact, found, Held { dtype, ..F32 })
+        });
+    }
+    extreme.at_least(4, "logits of 1e4");
+}
+
 #[test]
 fn log_probs_of_given_logits_are_those_in_f64() {
     let dims = (prop::sample::select(vec![1usize, 3, 20]), prop_oneof![1usize..=40, 900usize..=1100]);

@@ -148,8 +148,14 @@ pub fn expected(model: &str) -> Vec<Expected> {
         .collect()
 }
 
-/// Largest absolute difference of two equally long slices.
+/// Largest absolute difference of two equally long slices: infinite where a value is no number, or infinite and the other is not
+/// the same.
 pub fn max_diff(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    let apart = |(&a, &b): (&f32, &f32)| {
+        let apart = if a == b { 0.0 } else { (a - b).abs() };
+        // `f32::max` would pass over what is not a number.
+        if apart.is_nan() { f32::INFINITY } else { apart }
+    };
+    a.iter().zip(b).map(apart).fold(0.0, f32::max)
 }

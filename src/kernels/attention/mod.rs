@@ -7,6 +7,8 @@ use std::ops::Range;
 use burn::tensor::{Tensor, backend::Backend};
 use thiserror::Error;
 
+#[cfg(any(feature = "wgpu", feature = "cuda", test))]
+mod able;
 pub mod backward;
 #[cfg(any(feature = "wgpu", feature = "cuda", test))]
 mod choice;

@@ -13,6 +13,7 @@ use super::linear::{LinearWeights, Matrix};
 use super::quantised::cube::Rows;
 use super::quantised::{Activations, DeviceBlocks, QuantisedMatrix};
 use super::sampling::{Draw, Sampled};
+use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, norm, rotary, selection, softmax};
 use storage::{dense, like, owned, primitive, wrap};
@@ -182,6 +183,10 @@ where
         let [dq, dk, dv] =
             operands.backward(segments, shape, primitive(out), primitive(sums), primitive(dout));
         (wrap(dq), wrap(dk), wrap(dv))
+    }
+
+    fn attention_kernels(device: &Self::Device, dtype: DType, head_dim: usize) -> Vec<AttentionKernel> {
+        attention::cube::launch::kernels(&R::client(device), dtype.into(), head_dim)
     }
 
     fn cache_write(

@@ -7,11 +7,11 @@ use cubecl::server::Handle;
 
 use super::super::choice::Limits;
 use super::super::choice::packed::Path;
-use super::super::{AttentionShape, Segment};
+use super::super::{AttentionShape, Segment, able};
 use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
 use super::{dot, plane, tensor, unit};
 use crate::kernels::cube::launch::{array, upload};
-use crate::kernels::selection;
+use crate::kernels::selection::{self, AttentionKernel};
 
 /// Contiguous `q` `[rows, heads, head_dim]`, `k` and `v` `[key_rows, kv_heads, head_dim]` on a device.
 #[derive(Clone)]
@@ -48,6 +48,15 @@ pub(super) fn limits<R: Runtime>(client: &ComputeClient<R>, dtype: StorageType) 
         plane_operations: properties.features.plane.contains(Plane::Ops),
         matrices: properties.features.matmul.mma.contains(&mma),
     }
+}
+
+/// All that `client`'s device can run over packed heads of `dim` elements of `dtype`, what it takes by itself first.
+pub(in crate::kernels) fn kernels<R: Runtime>(
+    client: &ComputeClient<R>,
+    dtype: StorageType,
+    dim: usize,
+) -> Vec<AttentionKernel> {
+    able::kernels(limits(client, dtype), dim)
 }
 
 /// What `client`'s device runs over packed heads of `dim` elements of `dtype`, unless this thread asked for something else.

@@ -16,7 +16,7 @@ use launch::{Inputs, Upstream};
 mod cached;
 mod cached_plane;
 mod dot;
-mod launch;
+pub(in crate::kernels) mod launch;
 mod mma;
 pub(in crate::kernels) mod paged;
 mod plan;
