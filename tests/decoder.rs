@@ -20,6 +20,21 @@ fn values(x: Tensor<Flex, 2>) -> Vec<f32> {
     x.into_data().to_vec().unwrap()
 }
 
+/// What all tests that compare with it rest on.
+#[test]
+fn what_is_no_number_is_as_far_from_every_number_as_can_be() {
+    const INFINITE: f32 = f32::INFINITY;
+    assert_eq!(max_diff(&[1.0, 2.0, -3.0], &[1.0, 2.5, -3.25]), 0.5);
+    assert_eq!(max_diff(&[], &[]), 0.0);
+    for (a, b) in [(f32::NAN, 1.0), (f32::NAN, f32::NAN), (f32::NAN, INFINITE), (INFINITE, 1.0)] {
+        assert_eq!(max_diff(&[0.0, a, 0.0], &[0.0, b, 0.5]), INFINITE, "{a} and {b}");
+        assert_eq!(max_diff(&[0.0, b, 0.0], &[0.0, a, 0.5]), INFINITE, "{b} and {a}");
+    }
+    assert_eq!(max_diff(&[INFINITE], &[-INFINITE]), INFINITE);
+    // Of a filter, for one, nothing else is right.
+    assert_eq!(max_diff(&[-INFINITE, 1.0], &[-INFINITE, 1.25]), 0.25);
+}
+
 #[test]
 fn formula_matches_the_recorded_checksums() {
     for model in TINY_MODELS {

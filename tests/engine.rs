@@ -2,18 +2,13 @@
 
 mod support;
 
-use burn::tensor::DType;
-use burn_flex::{Flex, FlexDevice};
+use burn_flex::Flex;
 use osler::engine::{Engine, EngineOptions, Output, Request, RequestError, SamplingParams, StopReason};
-use osler::model::decoder::{Decoder, DecoderWeights};
 use proptest::prelude::*;
-use support::{Formula, TINY_MODELS, config, expected, max_diff};
+use support::{TINY_MODELS, decoder, expected, max_diff};
 
 fn engine(model: &str, options: EngineOptions) -> Engine<Flex> {
-    let config = config(model);
-    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-    let decoder = Decoder::new(config, weights, DType::F32, FlexDevice);
-    Engine::new(decoder, 0, None, options).unwrap()
+    Engine::new(decoder(model), 0, None, options).unwrap()
 }
 
 fn options(cache_tokens: usize, batch_tokens: usize) -> EngineOptions {
@@ -104,16 +99,13 @@ fn what_can_never_run_is_refused_with_the_reason() {
 
 #[test]
 fn too_little_memory_is_refused_before_anything_is_allocated() {
-    let config = config("qwen2_tiny");
-    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-    let decoder = Decoder::<Flex>::new(config, weights, DType::F32, FlexDevice);
     let huge = EngineOptions {
         cache_tokens: 1 << 40,
         batch_tokens: 16,
         memory_limit: Some(1 << 30),
         ..EngineOptions::default()
     };
-    let message = Engine::new(decoder, 0, None, huge).unwrap_err().to_string();
+    let message = Engine::new(decoder("qwen2_tiny"), 0, None, huge).unwrap_err().to_string();
     assert!(message.contains("the limit is 1024 MiB"), "{message}");
 }
 

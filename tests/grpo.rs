@@ -5,14 +5,13 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use burn::tensor::DType;
-use burn_flex::{Flex, FlexDevice};
-use osler::model::decoder::{Decoder, DecoderWeights};
+use burn_flex::Flex;
+use osler::model::decoder::Decoder;
 use osler::rl::{Advantages, BatchLoss, Clip, KlPenalty, PolicyLoss, Seen, StepSize};
 use osler::train::config::{AdvantageScale, KlForm, PolicyObjective};
 use osler::train::{Gradients, PackedBatch, forward_backward, log_probs};
 use serde::Deserialize;
-use support::{Formula, config, fixtures, max_diff};
+use support::{decoder, fixtures, max_diff};
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -111,12 +110,6 @@ fn objectives() -> Objectives {
 
 fn fixture() -> Fixture {
     serde_json::from_slice(&std::fs::read(fixtures().join("grpo_expected.json")).unwrap()).unwrap()
-}
-
-fn decoder(model: &str) -> Decoder<Flex> {
-    let config = config(model);
-    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-    Decoder::new(config, weights, DType::F32, FlexDevice)
 }
 
 impl Recorded {

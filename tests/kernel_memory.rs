@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
+use burn::tensor::DType;
 use osler::measure::memory::{Sizes, attention, grpo_loss};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -59,7 +60,7 @@ static THREADS: LazyLock<ThreadPool> = LazyLock::new(|| {
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     pool.install(|| {
         attention(512, 2, 64, false);
-        grpo_loss(1024, 64, 512, true, Some(4));
+        grpo_loss(1024, 64, 512, true, Some(4), DType::F32);
     });
     pool
 });
@@ -99,12 +100,26 @@ fn the_grpo_loss_stays_below_its_bound_whatever_the_number_of_tokens() {
     // With a reference there is a part of its logits, too; with an adapter, while logits are made, what it adds to the part.
     let ways = [(false, None, 200_000_000), (true, None, 270_000_000), (false, Some(16), 200_000_000)];
     for (compared, rank, most) in ways {
-        let loss = |rows| grpo_loss(rows, width, vocab, compared, rank);
+        let loss = |rows| grpo_loss(rows, width, vocab, compared, rank, DType::F32);
         let [few, many] = [1024, 4096].map(|rows| above(|| loss(rows)));
         let logits = 4096 * vocab * size_of::<f32>();
         assert!(many < most && most < logits, "{many} bytes; all logits are {logits}");
         // What grows: the gradient of the hidden rows in its parts and joined, targets and log-probs.
         let rows = 3072 * (width + 16) * size_of::<f32>();
         assert!(many <= few + 2 * rows, "{few} bytes for 1024 tokens, {many} for 4096");
+    }
+}
+
+/// A copy in f32 would take more than half of the bound, and making it as much again.
+#[test]
+fn a_head_of_bf16_is_never_held_in_f32() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (rows, width, vocab) = (256, 896, 32_768);
+    let copy = vocab * width * size_of::<f32>();
+    for rank in [None, Some(16)] {
+        let loss = |dtype| above(|| grpo_loss(rows, width, vocab, false, rank, dtype));
+        let [single, half] = [DType::F32, DType::BF16].map(loss);
+        assert!(half < 200_000_000, "{half} bytes");
+        assert!(half < single + copy / 2, "{half} bytes with bf16, {single} with f32; a copy is {copy}");
     }
 }

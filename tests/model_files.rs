@@ -4,6 +4,8 @@
 mod export;
 #[path = "model_files/gguf.rs"]
 mod gguf;
+#[path = "model_files/gguf_values.rs"]
+mod gguf_values;
 #[path = "model_files/images.rs"]
 mod images;
 #[path = "model_files/mutations.rs"]

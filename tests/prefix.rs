@@ -4,20 +4,15 @@ mod support;
 
 use std::slice;
 
-use burn::tensor::DType;
-use burn_flex::{Flex, FlexDevice};
+use burn_flex::Flex;
 use osler::engine::affinity::{Questions, ask, compare};
 use osler::engine::{Engine, EngineOptions, Output, Request, RequestId, SamplingParams};
-use osler::model::decoder::{Decoder, DecoderWeights};
 use proptest::prelude::*;
-use support::{Formula, config};
+use support::decoder;
 
 fn engine(cache_tokens: usize, batch_tokens: usize, prefix_reuse: bool) -> Engine<Flex> {
-    let config = config("qwen2_tiny");
-    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-    let decoder = Decoder::new(config, weights, DType::F32, FlexDevice);
     let options = EngineOptions { cache_tokens, batch_tokens, memory_limit: None, prefix_reuse };
-    Engine::new(decoder, 0, None, options).unwrap()
+    Engine::new(decoder("qwen2_tiny"), 0, None, options).unwrap()
 }
 
 /// Steps until nothing is left to do, and how many those were.

@@ -163,7 +163,7 @@ fn rounded_activations_stay_close_and_give_the_same_bits_alone_in_a_batch_and_in
         "{rows} positions: least correlation {least:.5}, largest difference {worst:.3}, {same} same likeliest"
     );
     println!("mean log-prob of {scored} tokens: {mean:+.5} against exact activations");
-    assert!(least >= 0.99 && mean.abs() <= 0.05 && same * 10 >= rows * 9);
+    assert!(least >= 0.99 && worst.is_finite() && mean.abs() <= 0.05 && same * 10 >= rows * 9);
 
     let ids = &recording.cases[0].ids[..7];
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();

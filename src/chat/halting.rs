@@ -139,6 +139,7 @@ mod tests {
                 usage,
                 cached_ratio,
                 queue_seconds: 0.0,
+                no_schemas: None,
             }]
         }
 

@@ -37,7 +37,8 @@ const TEMPERATURE: f32 = 0.7;
   printf 'I have a headache.\\nSince Monday.\\n' | osler chat --model ./my-model --json
 
 JSON (messages are read from stdin, one a line): {\"messages\": [{\"role\", \"content\", \"reasoning_content\"?}, ..],
-       \"servers\"?: [{\"url\", \"requests\", \"failures\", \"spills\", \"usage\", \"cached_ratio\", \"queue_seconds\"}, ..]}")]
+       \"servers\"?: [{\"url\", \"requests\", \"failures\", \"spills\", \"usage\", \"cached_ratio\", \"queue_seconds\",
+        \"no_schemas\"?}, ..]}")]
 pub struct Arguments {
     #[command(flatten)]
     model: Option<Model>,

@@ -17,6 +17,7 @@ use crate::cli::CommandResult;
 use crate::cli::cases::reading::Reading;
 use crate::cli::initiative::Initiative;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::options::RoleKernels;
 use crate::cli::server::Server;
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::Case;
@@ -99,6 +100,9 @@ pub struct Arguments {
     dry_run: bool,
 
     #[command(flatten)]
+    kernels: RoleKernels,
+
+    #[command(flatten)]
     reading: Reading,
 
     #[command(flatten)]
@@ -129,7 +133,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let stopped = || interrupt.is_pressed();
     let judge = match opened.as_ref().and_then(|opened| Some((opened, opened.model(Role::Judge)?))) {
         Some((opened, model)) => {
-            let settings = opened.options.judge_settings(arguments.seed);
+            let settings = opened.of_judge(opened.options.judge_settings(arguments.seed));
             let judge = ModelJudge::new(model.as_ref(), opened.options.judge_protocol()?, settings)?;
             Some(judge.stopped_by(&stopped))
         }

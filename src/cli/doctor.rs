@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::terminal::Steps;
 use crate::cli::{CommandResult, figures, output};
-use crate::doctor::report::{Check, DeviceReport, Hardware, MatrixShape, Problem, Report};
+use crate::doctor::report::{AttentionPath, Check, DeviceReport, Hardware, MatrixShape, Problem, Report};
 use crate::doctor::{devices, examine};
 use crate::engine::Device;
 
@@ -14,17 +14,18 @@ use crate::engine::Device;
 /// Every operation is run on every device that is in this build and on this machine, and compared with the same in f64 on the
 /// host; then each is timed against what the device does at best, as measured: the rate of copying and that of
 /// multiplying matrices. The exit status is 0 if every check held, 1 if one did not, if a device that was asked for cannot be used,
-/// or if one takes too long for a step: a kernel that does not compile can keep a GPU's runtime waiting for ever. What was found
-/// is printed in any case.
+/// if the driver of one is there and fails, or if one takes too long for a step: a kernel that does not compile can keep a GPU's
+/// runtime waiting for ever. What was found is printed in any case.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   osler doctor
   osler doctor --device cuda --out doctor.json
   osler doctor --device cpu --no-bench --json
 
-JSON: {\"version\", \"held\", \"devices\": [{\"device\", \"problem\": {\"kind\", ..}, \"backend\",
-       \"features\": {\"dtypes\", \"products_in_tf32\"},
-       \"hardware\": {\"plane_units\", \"shared_memory_bytes\", \"max_cube_count\", \"multiprocessors\", \"cmma\", \"mma\"},
+JSON: {\"version\", \"held\", \"devices\": [{\"device\", \"problem\": {\"kind\", ..},
+       \"driver\"?: {\"name\", \"version\", \"adapter\"}, \"backend\", \"features\": {\"dtypes\", \"products_in_tf32\"},
+       \"hardware\"?: {\"plane_units\", \"plane_operations\", \"shared_memory_bytes\", \"max_cube_count\", \"multiprocessors\",
+                    \"cmma\", \"mma\", \"attention\": [{\"dtype\", \"head_dim\", \"kernels\"}, ..]},
        \"checks\": [{\"op\", \"output\", \"case\", \"dtype\", \"error\", \"bound\", \"held\", \"problem\"}, ..],
        \"speed\": {\"ceilings\": [{\"name\", \"rate\", \"unit\", \"problem\"}, ..],
                  \"figures\": [{\"op\", \"case\", \"dtype\", \"seconds\", \"fastest\", \"slowest\", \"achieved\", \"bound\", \"unit\",
@@ -77,9 +78,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let found: Vec<DeviceReport> =
         named.into_iter().map(|it| examine(it, !no_bench, patience, say)).collect();
     steps.finish();
-    let missing = device.is_some() && found.iter().any(|it| it.problem.is_some());
-    let held = !missing && found.iter().all(DeviceReport::held);
-    let report = Report { version: env!("CARGO_PKG_VERSION"), held, devices: found };
+    let report = report(found, device.is_some());
     if let Some(path) = &out {
         let mut text = serde_json::to_string_pretty(&report)?;
         text.push('\n');
@@ -90,10 +89,19 @@ pub fn run(arguments: Arguments) -> CommandResult {
     } else {
         output::text(&output::shown(&describe(&report)))?;
     }
-    if report.held {
-        return Ok(());
-    }
-    Err(failure(&report).into())
+    ending(&report)
+}
+
+/// The report of `devices`; a device that was `named` has to be there.
+fn report(devices: Vec<DeviceReport>, named: bool) -> Report {
+    let missing = named && devices.iter().any(|it| it.problem.is_some());
+    let held = !missing && devices.iter().all(DeviceReport::held);
+    Report { version: env!("CARGO_PKG_VERSION"), held, devices }
+}
+
+/// How the command ends: an error is its exit status 1.
+fn ending(report: &Report) -> CommandResult {
+    if report.held { Ok(()) } else { Err(failure(report).into()) }
 }
 
 /// What did not hold, in a line.
@@ -136,6 +144,9 @@ fn describe_device(device: &DeviceReport, text: &mut String) {
         text.push_str(&format!(", {}{rounded}", features.dtypes.join(", ")));
     }
     text.push('\n');
+    if let Some(driver) = &device.driver {
+        text.push_str(&format!("driver: {driver}\n"));
+    }
     if let Some(hardware) = &device.hardware {
         describe_hardware(hardware, text);
     }
@@ -160,14 +171,24 @@ fn describe_hardware(hardware: &Hardware, text: &mut String) {
     let shared = output::bytes(hardware.shared_memory_bytes as u64);
     let cubes = hardware.max_cube_count.map(|it| it.to_string()).join(" x ");
     let processors = hardware.multiprocessors.map(|it| format!("{it} multiprocessors, ")).unwrap_or_default();
+    let operations = if hardware.plane_operations { "with" } else { "without" };
     text.push_str(&format!(
-        "{processors}planes of {planes}, {shared} of shared memory a cube, up to {cubes} cubes\n"
+        "{processors}planes of {planes} {operations} operations across them, {shared} of shared memory a cube, up to {cubes} cubes\n"
     ));
     for (name, shapes) in [("cmma", &hardware.cmma), ("mma", &hardware.mma)] {
         let shape = |it: &MatrixShape| format!("{}x{}x{} {} {} {}", it.m, it.n, it.k, it.a, it.b, it.c);
         let shapes: Vec<String> = shapes.iter().map(shape).collect();
         let shapes = if shapes.is_empty() { "none".into() } else { shapes.join(", ") };
         text.push_str(&format!("tensor cores, {name}: {shapes}\n"));
+    }
+    for AttentionPath { dtype, head_dim, kernels } in &hardware.attention {
+        let Some((own, others)) = kernels.split_first() else {
+            text.push_str(&format!("attention, heads of {head_dim} in {dtype}: no kernel fits\n"));
+            continue;
+        };
+        let others =
+            if others.is_empty() { String::new() } else { format!(" (also: {})", others.join(", ")) };
+        text.push_str(&format!("attention, heads of {head_dim} in {dtype}: by {own}{others}\n"));
     }
 }
 
@@ -180,4 +201,142 @@ fn row(check: &Check) -> String {
         "{verdict:<4} {:<33} {case:<46} {dtype:<4} {error:>8} of {bound:.1e}{problem}\n",
         format!("{op} {output}")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::report::{Driver, Features, Figure, Speed};
+
+    fn check(held: bool) -> Check {
+        Check {
+            op: "rms_norm",
+            output: "y",
+            case: "5 rows of 33".into(),
+            dtype: "f32",
+            error: Some(if held { 1e-7 } else { 0.5 }),
+            bound: 1e-5,
+            held,
+            problem: None,
+        }
+    }
+
+    fn device(name: &str, checks: Vec<Check>) -> DeviceReport {
+        DeviceReport {
+            device: name.into(),
+            problem: None,
+            driver: None,
+            backend: Some("flex".into()),
+            features: Some(Features { dtypes: vec!["f32"], products_in_tf32: false }),
+            hardware: None,
+            checks,
+            speed: None,
+        }
+    }
+
+    fn unusable(name: &str, problem: Problem) -> DeviceReport {
+        let driver = Driver { name: "NVIDIA".into(), version: "535.104.05".into(), adapter: None };
+        let driver = matches!(problem, Problem::Broken { .. }).then_some(driver);
+        DeviceReport {
+            problem: Some(problem),
+            driver,
+            backend: None,
+            features: None,
+            ..device(name, Vec::new())
+        }
+    }
+
+    /// What the command ends with, and what it prints before.
+    fn ended(devices: Vec<DeviceReport>, named: bool) -> (Option<String>, String) {
+        let report = report(devices, named);
+        (ending(&report).err().map(|error| error.to_string()), describe(&report))
+    }
+
+    #[test]
+    fn checks_that_all_held_are_no_failure() {
+        let (error, text) = ended(vec![device("cpu", vec![check(true), check(true)])], true);
+        assert_eq!(error, None);
+        assert!(text.contains("2 checks, 0 failed"), "{text}");
+    }
+
+    #[test]
+    fn one_check_that_fails_is_the_commands_failure() {
+        let devices = vec![device("cpu", vec![check(true)]), device("wgpu", vec![check(true), check(false)])];
+        let (error, text) = ended(devices, false);
+        assert_eq!(error.as_deref(), Some("1 checks failed"));
+        assert!(text.contains("\nFAIL rms_norm y") && text.contains("2 checks, 1 failed"), "{text}");
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_a_failure_only_where_it_was_named() {
+        let absent = || unusable("cuda:0", Problem::Absent { message: "it is not here".into() });
+        let well = || device("cpu", vec![check(true)]);
+        assert_eq!(ended(vec![well(), absent()], false).0, None);
+        assert_eq!(ended(vec![absent()], true).0.as_deref(), Some("it is not here"));
+    }
+
+    #[test]
+    fn a_driver_that_is_there_and_fails_is_always_a_failure() {
+        let problem = Problem::Broken { driver: "NVIDIA 535.104.05".into(), message: "no context".into() };
+        let (error, text) = ended(vec![device("cpu", vec![check(true)]), unusable("cuda:0", problem)], false);
+        let what = "no context, though its driver is there: NVIDIA 535.104.05";
+        assert_eq!(error, Some(format!("cuda:0: {what}")));
+        assert!(text.contains("driver: NVIDIA 535.104.05\n"), "{text}");
+        assert!(text.ends_with(&format!("FAIL {what}\n")), "{text}");
+    }
+
+    #[test]
+    fn what_could_not_be_timed_is_a_failure() {
+        let figure = Figure {
+            op: "rms_norm",
+            case: "inputs".into(),
+            dtype: "f32",
+            seconds: None,
+            fastest: None,
+            slowest: None,
+            achieved: None,
+            bound: None,
+            unit: "GB/s",
+            share_of_bound: None,
+            problem: Some("out of memory".into()),
+        };
+        let speed = Some(Speed { ceilings: Vec::new(), figures: vec![figure] });
+        let (error, _) = ended(vec![DeviceReport { speed, ..device("cpu", vec![check(true)]) }], true);
+        assert_eq!(error.as_deref(), Some("not everything could be timed"));
+    }
+
+    /// What a GPU's runtime says of it, as the table has it.
+    #[test]
+    fn hardware_is_described_with_planes_and_what_attention_runs_by() {
+        let path = |head_dim, kernels: &[&'static str]| AttentionPath {
+            dtype: "bf16",
+            head_dim,
+            kernels: kernels.to_vec(),
+        };
+        let hardware = Hardware {
+            plane_units: [32, 32],
+            plane_operations: true,
+            shared_memory_bytes: 1 << 10,
+            max_cube_count: [7, 7, 7],
+            multiprocessors: Some(132),
+            cmma: Vec::new(),
+            mma: Vec::new(),
+            attention: vec![path(128, &["tensor cores", "planes"]), path(96, &["planes"]), path(4096, &[])],
+        };
+        let mut text = String::new();
+        describe_hardware(&hardware, &mut text);
+        assert!(
+            text.starts_with("132 multiprocessors, planes of 32 with operations across them, "),
+            "{text}"
+        );
+        let attention: Vec<&str> = text.lines().filter(|line| line.starts_with("attention")).collect();
+        assert_eq!(
+            attention,
+            [
+                "attention, heads of 128 in bf16: by tensor cores (also: planes)",
+                "attention, heads of 96 in bf16: by planes",
+                "attention, heads of 4096 in bf16: no kernel fits",
+            ]
+        );
+    }
 }

@@ -3,17 +3,25 @@
 use std::error::Error;
 use std::path::Path;
 
+use crate::cli::options::RoleKernels;
 use crate::cli::terminal::{self, Progress};
+use crate::kernels::selection;
 use crate::roles::OpenedRoles;
 use crate::train::config::{Role, Roles};
 
-/// Reads a file and opens the models of the roles that a command `has`, and no other. At least one must be played by a model.
-pub fn open(file: &Path, has: &[Role]) -> Result<OpenedRoles, Box<dyn Error>> {
-    open_read(file, &Roles::load(file)?, has)
+/// Reads a file and opens the models of the roles that a command `has`, and no other. At least one must be played by a model. Those
+/// of this process compute with `kernels`.
+pub fn open(file: &Path, has: &[Role], kernels: RoleKernels) -> Result<OpenedRoles, Box<dyn Error>> {
+    open_read(file, &Roles::load(file)?, has, kernels)
 }
 
 /// The same of what was read of `file`.
-pub fn open_read(file: &Path, roles: &Roles, has: &[Role]) -> Result<OpenedRoles, Box<dyn Error>> {
+pub fn open_read(
+    file: &Path,
+    roles: &Roles,
+    has: &[Role],
+    RoleKernels { kernels }: RoleKernels,
+) -> Result<OpenedRoles, Box<dyn Error>> {
     let names = |roles: &[Role]| roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ");
     let others = others(roles, has);
     let roles = roles.only(has);
@@ -24,6 +32,8 @@ pub fn open_read(file: &Path, roles: &Roles, has: &[Role]) -> Result<OpenedRoles
     if !others.is_empty() {
         terminal::line(&format!("note: this command asks no model in the role {}", names(&others)));
     }
+    // Before the first model: the layout of cached keys is a kernel's own.
+    selection::select(kernels);
     let progress = Progress::bytes("loading");
     let opened = roles.open(&mut |_, done, all| progress.set(done, all));
     progress.finish();

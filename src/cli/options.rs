@@ -42,6 +42,14 @@ impl Runtime {
     }
 }
 
+/// `--kernels` of a command that runs no model but those of `--models`.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct RoleKernels {
+    /// Kernels that models of this process compute with: those that the file of --models names by a path
+    #[arg(long, value_enum, default_value = "fused", value_name = "KERNELS", requires = "models")]
+    pub kernels: Kernels,
+}
+
 /// `--dtype` of a command that loads a model.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {

@@ -106,14 +106,19 @@ pub fn summarise(model: &dyn ChatModel) {
 
 /// A server's figures in a line; those that only one of `several` has are left out otherwise.
 fn summary(figures: &ServerFigures, several: bool) -> String {
-    let ServerFigures { url, requests, failures, spills, usage, cached_ratio, queue_seconds } = figures;
+    let ServerFigures { url, requests, failures, spills, usage, cached_ratio, queue_seconds, no_schemas } =
+        figures;
     let passed = if several { format!(", {spills} passed on") } else { String::new() };
     let cached = match cached_ratio {
         Some(ratio) => format!(", {:.0}% of {} prompt tokens cached", ratio * 100.0, usage.prompt_tokens),
         None => String::new(),
     };
+    let words = match no_schemas {
+        Some(said) => format!(", told in words and not by a JSON schema since it said: {said}"),
+        None => String::new(),
+    };
     format!(
-        "server {url}: requests {requests}, {failures} failed{passed}{cached}, {queue_seconds:.1} s queued"
+        "server {url}: requests {requests}, {failures} failed{passed}{cached}, {queue_seconds:.1} s queued{words}"
     )
 }
 
@@ -132,6 +137,7 @@ mod tests {
             usage: Usage { prompt_tokens: 2000, completion_tokens: 10, cached_tokens: 1500 },
             cached_ratio: Some(0.75),
             queue_seconds: 0.5,
+            no_schemas: None,
         };
         assert_eq!(
             summary(&figures, true),
@@ -139,5 +145,9 @@ mod tests {
         );
         figures.cached_ratio = None;
         assert_eq!(summary(&figures, false), "server http://a/v1: requests 20, 1 failed, 0.5 s queued");
+        figures.no_schemas = Some("unknown field response_format".into());
+        let said = summary(&figures, false);
+        let wanted = "0.5 s queued, told in words and not by a JSON schema since it said: unknown field response_format";
+        assert!(said.ends_with(wanted), "{said}");
     }
 }

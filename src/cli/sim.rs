@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::cases::reading::Reading;
 use crate::cli::initiative::Initiative;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::options::RoleKernels;
 use crate::cli::server::summarise;
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, models, output};
@@ -104,6 +105,9 @@ struct Eval {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    kernels: RoleKernels,
 
     #[command(flatten)]
     reading: Reading,
@@ -239,7 +243,7 @@ impl Eval {
         }
         let roles = self.models.as_deref().map(Roles::load).transpose()?;
         let opened = match (&self.models, &roles) {
-            (Some(file), Some(roles)) => Some(models::open_read(file, roles, &ROLES)?),
+            (Some(file), Some(roles)) => Some(models::open_read(file, roles, &ROLES, self.kernels)?),
             _ => None,
         };
         let prompts = opened.as_ref().map(|opened| opened.options.patient_prompts()).transpose()?;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::findings::{Finding, Findings};
-use super::report::{DeviceReport, Problem};
+use super::report::{DeviceReport, Driver, Problem};
 use crate::engine::backend::{caught, overheard};
 use crate::engine::{Device, DeviceError};
 
@@ -58,6 +58,7 @@ impl Examination {
                     say(&next);
                     (step, begun) = (next, Instant::now());
                 }
+                Ok(Finding::Driver(driver)) => report.driver = Some(driver),
                 Ok(Finding::Backend(name)) => report.backend = Some(name),
                 Ok(Finding::Hardware(hardware)) => report.hardware = Some(hardware),
                 Ok(Finding::Features(features)) => report.features = Some(features),
@@ -65,7 +66,7 @@ impl Examination {
                 Ok(Finding::Ceiling(it)) => report.speed.get_or_insert_default().ceilings.push(it),
                 Ok(Finding::Figure(it)) => report.speed.get_or_insert_default().figures.push(it),
                 Ok(Finding::Done) => break None,
-                Ok(Finding::Absent(error)) => break Some(Problem::Absent { message: error.to_string() }),
+                Ok(Finding::Absent(error)) => break Some(unusable(&error, report.driver.as_ref())),
                 Ok(Finding::Failed(message)) => break Some(Problem::Failed { step, message }),
                 Err(RecvTimeoutError::Timeout) => {
                     let seconds = patience.as_secs_f64();
@@ -77,6 +78,17 @@ impl Examination {
             }
         };
         report
+    }
+}
+
+/// Why a device cannot be used: that is nothing wrong where it is not there at all.
+fn unusable(error: &DeviceError, driver: Option<&Driver>) -> Problem {
+    let message = error.to_string();
+    match (error, driver) {
+        (DeviceError::Unavailable { .. }, Some(driver)) => {
+            Problem::Broken { driver: driver.to_string(), message }
+        }
+        _ => Problem::Absent { message },
     }
 }
 
@@ -137,6 +149,34 @@ mod tests {
             problem.to_string(),
             "step `attention, f16` did not finish in 0 s; a thread of its runtime panicked: it does not compile"
         );
+    }
+
+    #[test]
+    fn a_device_whose_driver_is_there_and_fails_is_not_well() {
+        const NO_CONTEXT: &str = "no context";
+        let driver = Driver { name: "NVIDIA".into(), version: "535.104.05".into(), adapter: None };
+        let fail = |error: DeviceError, driver: Option<Driver>| {
+            let work = |findings: &Findings| {
+                driver.into_iter().for_each(|driver| findings.tell(Finding::Driver(driver)));
+                Err(error)
+            };
+            Examination::begin(Device::Cuda(0), work).report(Duration::MAX, &mut |_| ())
+        };
+        let unavailable = || DeviceError::Unavailable { device: Device::Cuda(0), message: NO_CONTEXT.into() };
+        let broken = fail(unavailable(), Some(driver.clone()));
+        assert!(!broken.held());
+        assert_eq!(broken.driver.as_ref(), Some(&driver));
+        let Some(problem @ Problem::Broken { .. }) = broken.problem else { panic!("{:?}", broken.problem) };
+        let text = problem.to_string();
+        assert!(
+            text.contains(NO_CONTEXT) && text.ends_with("its driver is there: NVIDIA 535.104.05"),
+            "{text}"
+        );
+        // Without a driver there is no such device, and without its feature it was not asked.
+        let not_built = DeviceError::NotBuilt { device: Device::Cuda(0), feature: "cuda" };
+        for absent in [fail(unavailable(), None), fail(not_built, Some(driver))] {
+            assert!(absent.held() && matches!(absent.problem, Some(Problem::Absent { .. })));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Sender;
 use std::thread;
 
-use super::report::{Ceiling, Check, Features, Figure, Hardware};
+use super::report::{Ceiling, Check, Driver, Features, Figure, Hardware};
 use crate::engine::DeviceError;
 use crate::engine::backend::overheard;
 use crate::measure::Watch;
@@ -13,6 +13,8 @@ use crate::measure::figure::Reference;
 pub(super) enum Finding {
     /// What begins now.
     Step(String),
+    /// What the device is used through.
+    Driver(Driver),
     /// The backend's name of itself.
     Backend(String),
     /// What the runtime says of the device.

@@ -20,9 +20,14 @@ mod cube {
     use std::marker::PhantomData;
 
     use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
-    use cubecl::features::MmaConfig;
+    use cubecl::features::{MmaConfig, Plane};
 
-    use crate::doctor::report::{Hardware, MatrixShape};
+    use crate::doctor::report::{AttentionPath, Hardware, MatrixShape};
+    use crate::kernels::KernelBackend;
+    use crate::measure::floats::{dtype_name, floats};
+
+    /// Elements of the heads of models.
+    const HEAD_DIMS: [usize; 3] = [64, 96, 128];
 
     #[cfg(feature = "wgpu")]
     pub const WGPU: PhantomData<burn_wgpu::Wgpu> = PhantomData;
@@ -42,12 +47,25 @@ mod cube {
         let (x, y, z) = limits.max_cube_count;
         Hardware {
             plane_units: [limits.plane_size_min, limits.plane_size_max],
+            plane_operations: client.features().plane.contains(Plane::Ops),
             shared_memory_bytes: limits.max_shared_memory_size,
             max_cube_count: [x, y, z],
             multiprocessors: limits.num_streaming_multiprocessors,
             cmma: shapes(&matmul.cmma),
             mma: shapes(&matmul.mma),
+            attention: attention::<CubeBackend<R, F, I, BT>>(device),
         }
+    }
+
+    fn attention<B: KernelBackend>(device: &B::Device) -> Vec<AttentionPath> {
+        let dtypes = floats::<B>(device).into_iter();
+        let pairs = dtypes.flat_map(|dtype| HEAD_DIMS.map(|head_dim| (dtype, head_dim)));
+        let path = |(dtype, head_dim)| AttentionPath {
+            dtype: dtype_name(dtype),
+            head_dim,
+            kernels: B::attention_kernels(device, dtype, head_dim).into_iter().map(|it| it.name()).collect(),
+        };
+        pairs.map(path).collect()
     }
 
     fn shapes(configurations: &BTreeSet<MmaConfig>) -> Vec<MatrixShape> {

@@ -2,6 +2,7 @@
 //! host, and the time of each beside what the device can do at best.
 
 pub mod compare;
+mod driver;
 pub mod exact;
 mod examination;
 mod features;
@@ -22,6 +23,7 @@ use crate::engine::backend::{OnBackend, caught, on_device};
 use crate::kernels::KernelBackend;
 use crate::measure::floats::{dtype_name, floats};
 use crate::measure::{Kernel, Plan, Shapes, Timer, measure};
+use driver::driver;
 use examination::Examination;
 use features::features;
 use findings::{Finding, Findings};
@@ -60,7 +62,12 @@ impl OnBackend for Count {
 /// `patience` for one step is given up: the report has what was found so far, and the step.
 pub fn examine(device: Device, bench: bool, patience: Duration, say: &mut dyn FnMut(&str)) -> DeviceReport {
     let named = &mut |step: &str| say(&format!("{device}: {step}"));
-    let work = move |findings: &Findings| on_device(device, Everything { device, bench, findings });
+    let work = move |findings: &Findings| {
+        if let Some(driver) = driver(device) {
+            findings.tell(Finding::Driver(driver));
+        }
+        on_device(device, Everything { device, bench, findings })
+    };
     Examination::begin(device, work).report(patience, named)
 }
 

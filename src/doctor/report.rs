@@ -1,5 +1,7 @@
 //! What an examination found.
 
+use std::fmt;
+
 use serde::Serialize;
 use thiserror::Error;
 
@@ -24,6 +26,9 @@ pub struct DeviceReport {
     pub device: String,
     /// Why nothing more is known of it than what follows.
     pub problem: Option<Problem>,
+    /// What it is used through, where that was found; the CPU needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<Driver>,
     /// The backend's name of itself.
     pub backend: Option<String>,
     /// What it can do.
@@ -44,6 +49,14 @@ pub enum Problem {
     /// The device cannot be used.
     #[error("{message}")]
     Absent {
+        /// Why.
+        message: String,
+    },
+    /// Its driver is there, and yet it cannot be used.
+    #[error("{message}, though its driver is there: {driver}")]
+    Broken {
+        /// The driver, in words.
+        driver: String,
         /// Why.
         message: String,
     },
@@ -71,6 +84,24 @@ fn said(runtime: &Option<String>) -> String {
     runtime.as_ref().map(|it| format!("; a thread of its runtime panicked: {it}")).unwrap_or_default()
 }
 
+/// What a device is used through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Driver {
+    /// The driver's name.
+    pub name: String,
+    /// Its version, as it writes it.
+    pub version: String,
+    /// What it calls the device, where it was asked.
+    pub adapter: Option<String>,
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)?;
+        self.adapter.as_ref().map_or(Ok(()), |adapter| write!(f, " of {adapter}"))
+    }
+}
+
 /// What a device can do.
 #[derive(Debug, Clone, Serialize)]
 pub struct Features {
@@ -85,6 +116,8 @@ pub struct Features {
 pub struct Hardware {
     /// Units of a plane (warp, subgroup): the fewest and the most.
     pub plane_units: [u32; 2],
+    /// Whether the runtime reports operations across a plane. CubeCL never does of software adapters.
+    pub plane_operations: bool,
     /// Bytes of shared memory that a cube (block, workgroup) may have.
     pub shared_memory_bytes: usize,
     /// Cubes of a launch at most, by axis.
@@ -95,6 +128,19 @@ pub struct Hardware {
     pub cmma: Vec<MatrixShape>,
     /// Those whose operands a kernel lays out itself.
     pub mma: Vec<MatrixShape>,
+    /// What attention is computed with there.
+    pub attention: Vec<AttentionPath>,
+}
+
+/// Which kernel attention over packed sequences is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttentionPath {
+    /// The type of its inputs.
+    pub dtype: &'static str,
+    /// Elements a head.
+    pub head_dim: usize,
+    /// What the device's kernel works with, and what else it could run, in this order; empty where it can run none.
+    pub kernels: Vec<&'static str>,
 }
 
 /// One product of tensor cores: `c[m, n] += a[m, k] b[k, n]`.
@@ -150,6 +196,7 @@ impl DeviceReport {
         Self {
             device: device.to_string(),
             problem: None,
+            driver: None,
             backend: None,
             features: None,
             hardware: None,

@@ -21,10 +21,11 @@ use crate::engine::memory::{LOGIT_ROWS, MemoryPlan};
 use crate::engine::request::{Event, Output, Request, RequestId};
 use crate::engine::sample::{Sample, TextState};
 use crate::engine::sampling::Sampler;
+use crate::engine::step::{Row, Step};
 use crate::kernels::parallel::on_pool;
 use crate::kernels::sampling::{Draw, Sampled};
-use crate::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
-use crate::model::cache::{CacheBatch, KvCache};
+use crate::kernels::{BLOCK_TOKENS, KernelBackend};
+use crate::model::cache::KvCache;
 use crate::model::decoder::Decoder;
 
 /// Sizes of an engine.
@@ -67,39 +68,6 @@ pub struct Engine<B: KernelBackend> {
 struct Finished {
     outputs: Vec<Output>,
     cached: usize,
-}
-
-/// Where a row of logits goes: `(group, samples)`.
-struct Row {
-    group: usize,
-    samples: std::ops::Range<usize>,
-}
-
-/// The tokens of one step.
-#[derive(Default)]
-struct Step {
-    tokens: Vec<u32>,
-    positions: Vec<u32>,
-    batch: CacheBatch,
-    /// How many of the tokens are of prompts.
-    read: usize,
-    /// Batch rows whose logits are wanted, and by whom.
-    rows: Vec<(usize, Row)>,
-}
-
-impl Step {
-    fn add(&mut self, tokens: &[u32], start: usize, blocks: &[u32]) {
-        let first = self.tokens.len();
-        self.tokens.extend(tokens);
-        for position in start..start + tokens.len() {
-            self.positions.push(position as u32);
-            let block = blocks[position / BLOCK_TOKENS];
-            self.batch.slots.push(block * BLOCK_TOKENS as u32 + (position % BLOCK_TOKENS) as u32);
-        }
-        let keys = start + tokens.len();
-        let blocks = blocks[..keys.div_ceil(BLOCK_TOKENS)].to_vec();
-        self.batch.spans.push(AttentionSpan { queries: first..self.tokens.len(), keys, blocks });
-    }
 }
 
 impl<B: KernelBackend> Engine<B> {
@@ -184,7 +152,7 @@ impl<B: KernelBackend> Engine<B> {
     fn step_on_pool(&mut self) -> Vec<Event> {
         let begun = Instant::now();
         self.admit();
-        let step = self.plan_step();
+        let step = Step::plan(&mut self.running, &mut self.blocks, self.options.batch_tokens);
         if step.tokens.is_empty() {
             return Vec::new();
         }
@@ -282,51 +250,6 @@ impl<B: KernelBackend> Engine<B> {
             let kept = self.options.prefix_reuse;
             self.running.push(Group { id, request, nodes, prefilled: 0, cached: 0, kept, samples });
         }
-    }
-
-    /// Picks the tokens of the next step.
-    fn plan_step(&mut self) -> Step {
-        let mut step = Step::default();
-        let budget = self.options.batch_tokens.max(1);
-        // Oldest first, so that continuations beyond the budget get their turn as others end.
-        for (index, group) in self.running.iter().enumerate() {
-            if !group.is_prefilled() {
-                continue;
-            }
-            let prompt = group.request.prompt.len();
-            for (i, sample) in group.samples.iter().enumerate().filter(|(_, s)| !s.is_done()) {
-                if step.tokens.len() == budget {
-                    break;
-                }
-                if let Some(last) = sample.ids().last() {
-                    step.add(&[*last], prompt + sample.ids().len() - 1, &sample.blocks);
-                    step.rows.push((step.tokens.len() - 1, Row { group: index, samples: i..i + 1 }));
-                }
-            }
-        }
-        for (index, group) in self.running.iter_mut().enumerate() {
-            let room = budget - step.tokens.len();
-            if room == 0 {
-                break;
-            }
-            if group.is_prefilled() {
-                continue;
-            }
-            // Whoever is older goes first and takes all the room that it needs. So where there is room left, what it shares with this
-            // one is computed, perhaps in this very step: a layer stores the keys of all tokens before it attends to any.
-            group.skip_computed(&self.blocks);
-            let (prompt, start) = (&group.request.prompt, group.prefilled);
-            let end = prompt.len().min(start + room);
-            step.add(&prompt[start..end], start, &group.samples[0].blocks);
-            step.read += end - start;
-            self.blocks.set_computed(&group.nodes[start / BLOCK_TOKENS..end / BLOCK_TOKENS]);
-            group.prefilled = end;
-            if group.is_prefilled() {
-                step.rows
-                    .push((step.tokens.len() - 1, Row { group: index, samples: 0..group.samples.len() }));
-            }
-        }
-        step
     }
 
     /// Logits `[rows, vocab]`.

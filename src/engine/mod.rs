@@ -15,6 +15,7 @@ pub mod prefix;
 pub mod request;
 mod sample;
 pub mod sampling;
+mod step;
 pub mod text_engine;
 
 pub use chat::{EngineChat, EngineChatSettings};

@@ -73,8 +73,7 @@ impl<'a, G: Gate, A: Affective, F: Factual> BatchedConsultations<'a, G, A, F> {
     pub fn carry_on(&mut self, index: usize, reply: Reply) -> Result<bool, BatchError> {
         let most = self.most;
         let (_, consultation) = self.place(index)?;
-        consultation.turns.push(reply.turn);
-        consultation.ending = reply.ending;
+        reply.carry_on(consultation);
         Ok(is_open(consultation, most))
     }
 

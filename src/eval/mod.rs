@@ -25,5 +25,5 @@ pub use compare::{CompareError, Comparison, Row};
 pub use evaluation::{CaseResult, Evaluated, Evaluation, EvaluationError, evaluate};
 pub use heldout::{HeldOut, HeldOutCase, HeldOutError, Part};
 pub use played::AnswerError;
-pub use report::{ReportData, RunFacts, Series, TimeShare, render};
+pub use report::{ChangedCriterion, ReportData, RubricHistory, RunFacts, Series, TimeShare, render};
 pub use statistics::{Bootstrap, Estimate, StatisticsError};

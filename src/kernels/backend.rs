@@ -7,6 +7,7 @@ use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
 use super::quantised::{DeviceBlocks, QuantisedMatrix};
 use super::sampling::{self, Draw, Sampled};
+use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
@@ -41,6 +42,13 @@ pub trait KernelBackend: Backend {
         Self::product(a.cast(DType::F32), b.cast(DType::F32))
     }
 
+    /// [`KernelBackend::product`] with a `b` of any float type, as if it were in the type of `a`; a backend need not hold it so as a
+    /// whole.
+    fn mixed_product(a: Tensor<Self, 2>, b: &Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let b = b.clone().cast(a.dtype());
+        Self::product(a, b)
+    }
+
     /// RMSNorm of rows: `x` `[n, d]`, `weight` `[d]`.
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
         norm::reference::rms_norm(x, weight, eps)
@@ -58,6 +66,9 @@ pub trait KernelBackend: Backend {
 
     /// Causal attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`
     /// `[n, kv_heads, head_dim]`, `segments` cover the rows, of which there is at least one.
+    ///
+    /// # Panics
+    /// Where the backend's kernel does not take the scale, see [`AttentionShape::scale`].
     fn attention_packed(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
@@ -66,6 +77,12 @@ pub trait KernelBackend: Backend {
         shape: AttentionShape,
     ) -> Attended<Self> {
         attention::reference::packed(q, k, v, segments, shape)
+    }
+
+    /// The kernels that attention over heads of `head_dim` elements of `dtype` can run on `device`, the one that it takes by itself first;
+    /// none where there is nothing to choose among.
+    fn attention_kernels(_device: &Self::Device, _dtype: DType, _head_dim: usize) -> Vec<AttentionKernel> {
+        Vec::new()
     }
 
     /// Elements of a block of keys and of a block of values; what they mean is the backend's own.
@@ -230,10 +247,9 @@ pub trait KernelBackend: Backend {
         to + Self::product(a.transpose(), b)
     }
 
-    /// Gradients of a loss on log-probs under an output head; see [`head`].
+    /// Gradients of a loss on log-probs under an output head; see [`head`]. The plain reference holds all logits.
     fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
-        let rows = head::part_rows(input.head.weight.dims()[0]);
-        head::rows::loss(input, rows, derivative)
+        head::unfused::loss(input, derivative)
     }
 
     /// One AdamW step: all `[n]`, in place where the tensors are not shared. Returns the weights and both moments.

@@ -40,6 +40,20 @@ pub enum AttentionKernel {
     Shared,
 }
 
+impl AttentionKernel {
+    /// Every one, the fastest first.
+    pub const ALL: [Self; 3] = [Self::Tensor, Self::Plane, Self::Shared];
+
+    /// What it works with, as reports write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tensor => "tensor cores",
+            Self::Plane => "planes",
+            Self::Shared => "shared memory",
+        }
+    }
+}
+
 impl fmt::Display for AttentionKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -108,6 +108,7 @@ impl Plan {
             Kernel::Head => self.shapes.head.len(),
             Kernel::Products => self.shapes.products.len(),
             Kernel::LogProbs => self.shapes.logits.len(),
+            Kernel::Sampling => self.shapes.draws.len(),
             Kernel::AdamW => self.shapes.weights.len(),
         };
         self.kernels.iter().map(|&kernel| shapes(kernel) * self.dtypes_of(kernel).len()).sum()

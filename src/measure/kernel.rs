@@ -26,8 +26,10 @@ pub enum Kernel {
     Head,
     /// `to + a^T b`, a weight's gradient.
     Products,
-    /// Log-probs of rows of logits, and their backward.
+    /// Log-probs of rows of logits, their backward, entropies, and divergences from a reference.
     LogProbs,
+    /// Draws of tokens.
+    Sampling,
     /// An AdamW step.
     AdamW,
 }
@@ -39,7 +41,7 @@ pub struct UnknownKernel(pub String);
 
 impl Kernel {
     /// Every kernel, in the order they are measured.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Linear,
         Self::Quantised,
         Self::Attention,
@@ -50,6 +52,7 @@ impl Kernel {
         Self::Head,
         Self::Products,
         Self::LogProbs,
+        Self::Sampling,
         Self::AdamW,
     ];
 
@@ -66,13 +69,14 @@ impl Kernel {
             Self::Head => "head",
             Self::Products => "products",
             Self::LogProbs => "log-probs",
+            Self::Sampling => "sampling",
             Self::AdamW => "adamw",
         }
     }
 
     /// Whether it computes in f32 only.
     pub(super) const fn is_f32_only(self) -> bool {
-        matches!(self, Self::Quantised | Self::LogProbs | Self::AdamW)
+        matches!(self, Self::Quantised | Self::LogProbs | Self::Sampling | Self::AdamW)
     }
 }
 

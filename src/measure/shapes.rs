@@ -66,6 +66,8 @@ pub struct Shapes {
     pub products: &'static [[usize; 3]],
     /// `[rows, vocab]` of logits.
     pub logits: &'static [[usize; 2]],
+    /// `[rows, vocab]` of logits of which each row has a token drawn.
+    pub draws: &'static [[usize; 2]],
     /// Parameters of an AdamW step.
     pub weights: &'static [usize],
 }
@@ -90,7 +92,7 @@ impl Shapes {
                 copy: 0,
                 product: 512,
                 linear: &[[512, 512, 512]],
-                quantised: &[],
+                quantised: &[[1, 1024, 1024]],
                 attention: const { &[attention(1024, 8, 8, 64)] },
                 cached: const { &[cached(8, 1024, 8, 8, 64)] },
                 rows: &[[4096, 1024]],
@@ -98,6 +100,7 @@ impl Shapes {
                 head: const { &[head(64, 576, 49_152)] },
                 products: &[[4096, 1024, 1024]],
                 logits: &[[64, 49_152]],
+                draws: &[[16, 49_152]],
                 weights: &[1 << 20],
             },
             // Small enough for an adapter in software, and for the 128 MiB that WebGPU promises for a binding.
@@ -113,6 +116,7 @@ impl Shapes {
                 head: const { &[head(128, 256, 49_152)] },
                 products: &[[4096, 1024, 1024]],
                 logits: &[[128, 49_152]],
+                draws: &[[16, 49_152]],
                 weights: &[1 << 20],
             },
             Device::Cuda(_) => Self {
@@ -134,6 +138,7 @@ impl Shapes {
                 head: const { &[head(2048, 1024, 151_936)] },
                 products: &[[16_384, 4096, 4096]],
                 logits: &[[2048, 151_936]],
+                draws: &[[64, 151_936]],
                 weights: &[16 << 20],
             },
         }
@@ -180,6 +185,7 @@ impl Shapes {
                 head: const { &[head(1024, 576, 49_152), head(256, 896, 151_936)] },
                 products: &[[4096, 896, 896], [4096, 4864, 896]],
                 logits: &[[64, 49_152], [64, 151_936]],
+                draws: &[[1, 49_152], [16, 49_152], [16, 151_936]],
                 weights: &[1 << 20, 16 << 20],
                 ..few
             },
@@ -208,6 +214,7 @@ impl Shapes {
                 rows: &[[4096, 5120], [16_384, 4096]],
                 rotary: &[[4096, 40, 128], [16_384, 32, 128]],
                 head: const { &[head(1024, 576, 49_152), head(4096, 5120, 152_064)] },
+                draws: &[[1, 151_936], [64, 151_936]],
                 weights: &[16 << 20, 256 << 20],
                 ..few
             },

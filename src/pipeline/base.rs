@@ -3,11 +3,10 @@
 use burn::tensor::TensorData;
 
 use super::error::PipelineError;
-use super::fingerprint::whole;
 use super::prepare::Prepared;
 use super::seeds::{Draws, seed_of};
 use super::watch::{Part, Watch};
-use crate::data::hash::{fnv1a, go_on, text};
+use crate::data::hash::{fnv1a, go_on, text, whole};
 use crate::engine::open::{Precision, precision};
 use crate::engine::{Engine, EngineOptions, OpenError};
 use crate::kernels::KernelBackend;

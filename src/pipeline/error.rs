@@ -1,5 +1,6 @@
 //! What can go wrong with a run.
 
+use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -148,7 +149,38 @@ pub enum PipelineError {
         /// What it said.
         why: Box<PlayedError>,
     },
-    /// The same in a held-out consultation.
+    /// Nobody said what replies earned, for several steps in a row. The steps of before are saved.
+    #[error(
+        "step {step}: nothing was learned for {steps} steps in a row: {without} replies of the last have no reward, since {why}. What this \
+         step sampled is lost and all steps before it are saved; then go on with `osler train --resume`"
+    )]
+    NothingLearned {
+        /// The step that was one too many, from 1.
+        step: u64,
+        /// How many in a row.
+        steps: u64,
+        /// Who is to be looked at, e.g. "judge (`verifier`)".
+        role: String,
+        /// Replies of the last step without a reward.
+        without: usize,
+        /// Why, and what to look at.
+        why: String,
+    },
+    /// Patients that models play took too long over the replies that consultations go on with. The steps of before are saved.
+    #[error(
+        "step {step}: {why}. What the step sampled is lost and all steps before it are saved. Look at the servers of the models in the \
+         roles {roles}; once they answer in time, go on with `osler train --resume`. roles.options.judge_wait_seconds of a new run is how long \
+         they have"
+    )]
+    NoAnswer {
+        /// The step that could not be made, from 1.
+        step: u64,
+        /// The roles of a patient that models play.
+        roles: String,
+        /// What was waited for.
+        why: Box<FragmentError>,
+    },
+    /// A patient's model failed in a held-out consultation.
     #[error(
         "held-out consultations after step {step}: {why}. All steps are saved; once it answers again, go on with \
          `osler train --resume`, which holds these consultations again"
@@ -157,7 +189,18 @@ pub enum PipelineError {
         /// The steps that were done.
         step: u64,
         /// What it said.
-        why: Box<CompanyError>,
+        why: Box<PlayedError>,
+    },
+    /// No patient of a held-out consultation can be asked.
+    #[error(
+        "held-out consultations after step {step}: no thread can be started to ask patients: {why}. All steps are saved; once the \
+         system has threads to spare, go on with `osler train --resume`, which holds these consultations again"
+    )]
+    NoHeldOutThread {
+        /// The steps that were done.
+        step: u64,
+        /// What the system said.
+        why: io::Error,
     },
     /// A stage that no code does yet.
     #[error("stage {kind} is not built yet: take it out of the file")]
@@ -208,8 +251,49 @@ pub enum PipelineError {
     },
 }
 
+impl PipelineError {
+    /// Why the patients of held-out consultations after `step` steps gave no replies; `None` where the caller waits no more.
+    pub(super) fn of_held_out(step: u64, error: CompanyError) -> Option<Self> {
+        match error {
+            CompanyError::Interrupted => None,
+            CompanyError::Threads(why) => Some(Self::NoHeldOutThread { step, why }),
+            CompanyError::Patient(why) => Some(Self::NoHeldOutPatient { step, why: Box::new(why) }),
+        }
+    }
+
+    /// Whether it is of held-out consultations alone: all steps before them are done.
+    pub(super) fn is_of_held_out(&self) -> bool {
+        matches!(self, Self::NoHeldOutPatient { .. } | Self::NoHeldOutThread { .. })
+    }
+}
+
 impl From<CheckpointError> for PipelineError {
     fn from(error: CheckpointError) -> Self {
         Self::Run(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::ChatError;
+    use crate::sim::played::UnitName;
+
+    #[test]
+    fn a_patient_that_fails_is_told_from_a_system_without_threads() {
+        assert!(PipelineError::of_held_out(7, CompanyError::Interrupted).is_none());
+        let full = io::Error::other("the table of processes is full");
+        let threads = PipelineError::of_held_out(7, CompanyError::Threads(full)).unwrap();
+        assert!(matches!(threads, PipelineError::NoHeldOutThread { step: 7, .. }));
+        let source = ChatError::model(io::Error::other("the model is down"));
+        let played = PlayedError::Unit { unit: UnitName::Gate, model: "m".into(), source };
+        let patient = PipelineError::of_held_out(7, CompanyError::Patient(played)).unwrap();
+        assert!(matches!(patient, PipelineError::NoHeldOutPatient { step: 7, .. }));
+        for (error, why) in [(threads, "table of processes is full"), (patient, "the model is down")] {
+            assert!(error.is_of_held_out());
+            let said = error.to_string();
+            assert!(said.contains(why) && said.contains("--resume"), "{said}");
+        }
+        assert!(!PipelineError::NoModel.is_of_held_out());
     }
 }

@@ -1,21 +1,23 @@
 //! Rubrics that change in a run: the model that looks for flaws, and what is written down of each change.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::casting::at_once;
 use super::error::PipelineError;
 use super::run::Run;
 use crate::chat::{Halting, SharedModel};
+use crate::eval::{ChangedCriterion, RubricHistory, Series};
 use crate::kernels::KernelBackend;
 use crate::rl::RubricNews;
 use crate::roles::OpenedRoles;
 use crate::rubric::authoring::Templates;
-use crate::rubric::authoring::dynamic::{State, Tracked};
+use crate::rubric::authoring::dynamic::{Flaw, State, Tracked};
 use crate::train::config::{Role, RunConfig, Stage};
-use crate::train::run::{RubricChanges, StepMetrics};
+use crate::train::run::{RubricChanges, RunDirectory, RunError, StepMetrics, read_lines};
 
 /// The model in the role `rubric`, and how it is asked.
 pub(super) struct FlawFinding {
@@ -108,6 +110,84 @@ impl<B: KernelBackend> Run<'_, B> {
     }
 }
 
+/// Criteria that a report shows.
+const SHOWN: usize = 12;
+
+/// A change as it was written.
+#[derive(Deserialize)]
+struct Changed {
+    step: u64,
+    mean_spread: Option<f64>,
+    #[serde(flatten)]
+    tracked: Tracked,
+}
+
+/// How the rubrics of the run in `dir` changed in `steps`; `None` where they did not.
+///
+/// # Errors
+///
+/// A log of changes that cannot be read.
+pub(super) fn history(dir: &RunDirectory, steps: &[StepMetrics]) -> Result<Option<RubricHistory>, RunError> {
+    let counts = steps.iter().filter_map(|step| Some((step.step as f64, step.rl.as_ref()?.rubric?)));
+    let counts: Vec<(f64, RubricChanges)> = counts.collect();
+    if counts.iter().all(|(_, it)| it.proposed + it.admitted + it.retired == 0) {
+        return Ok(None);
+    }
+    let so_far = |count: fn(&RubricChanges) -> u64| {
+        let mut sum = 0;
+        let add = |(step, it): &(f64, RubricChanges)| {
+            sum += count(it);
+            [*step, sum as f64]
+        };
+        counts.iter().map(add).collect::<Vec<[f64; 2]>>()
+    };
+    let now = counts.iter().map(|(step, it)| [*step, it.active as f64]).collect();
+    let series = vec![
+        Series::new("criteria that earn", now).in_unit("by the end of a step"),
+        Series::new("criteria admitted", so_far(|it| it.admitted)).in_unit("so far"),
+        Series::new("criteria retired", so_far(|it| it.retired)).in_unit("so far"),
+    ];
+    let changes: Vec<Changed> = read_lines(&dir.rubric_path())?;
+    let (tried, newest) = newest(&changes);
+    Ok(Some(RubricHistory { tried, counts: series, newest }))
+}
+
+/// How many criteria there are in `changes`, and those that changed last, the newest first.
+fn newest(changes: &[Changed]) -> (usize, Vec<ChangedCriterion>) {
+    let mut seen = BTreeSet::new();
+    let last: Vec<&Changed> =
+        changes.iter().rev().filter(|it| seen.insert(it.tracked.criterion.text.as_str())).collect();
+    (last.len(), last.into_iter().take(SHOWN).map(shown).collect())
+}
+
+fn shown(changed: &Changed) -> ChangedCriterion {
+    let Tracked { criterion, flaw, state, origin, .. } = &changed.tracked;
+    let state = match state {
+        State::OnTrial => "on trial",
+        State::Admitted => "admitted",
+        State::Retired => "retired",
+    };
+    let by = match (&origin.model, flaw) {
+        (Some(model), _) => format!("the model `{model}`"),
+        (None, Some(flaw)) => format!("the rule {}", flaw_name(*flaw)),
+        (None, None) => "a rule".to_owned(),
+    };
+    ChangedCriterion {
+        text: criterion.text.clone(),
+        points: criterion.points,
+        state: state.to_owned(),
+        step: changed.step,
+        spread: changed.mean_spread,
+        found: format!("{by}, in a reply to case {}, message {}", origin.case, origin.turn + 1),
+    }
+}
+
+/// The name of a flaw as it is in `rubric.jsonl`.
+fn flaw_name(flaw: Flaw) -> String {
+    // A variant without fields is a string.
+    serde_json::to_value(flaw).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -150,6 +230,34 @@ judge = "b"
         // No rubric changes after the last stage; where rules alone look for flaws, no model is there.
         assert!(opened(2, &shared).is_none());
         assert!(opened(0, &["stage.rl.rubric.dynamic=true"]).is_none());
+    }
+
+    #[test]
+    fn the_last_change_of_each_criterion_is_shown_the_newest_first() {
+        let line = |step: u64, text: &str, state: &str, model: Option<&str>| {
+            let flaw = if model.is_some() { None } else { Some("empty_reassurance") };
+            let line = serde_json::json!({"step": step, "mean_spread": 0.1875,
+                "criterion": {"text": text, "points": -3, "axis": "safety", "provenance": "written"},
+                "flaw": flaw, "state": state, "spreads": [0.1875], "mined": 1,
+                "origin": {"case": "c-1", "turn": 2, "model": model}});
+            serde_json::from_str::<Changed>(&line.to_string()).unwrap()
+        };
+        let mut changes = vec![
+            line(1, "Comforts", "on_trial", None),
+            line(2, "Lectures", "on_trial", Some("tiny")),
+            line(4, "Comforts", "admitted", None),
+        ];
+        let (tried, shown) = newest(&changes);
+        let of = |it: &ChangedCriterion| (it.step, it.text.clone(), it.state.clone());
+        assert_eq!(tried, 2);
+        assert_eq!(of(&shown[0]), (4, "Comforts".into(), "admitted".into()));
+        assert_eq!(of(&shown[1]), (2, "Lectures".into(), "on trial".into()));
+        assert_eq!(shown[0].found, "the rule empty_reassurance, in a reply to case c-1, message 3");
+        assert!(shown[1].found.starts_with("the model `tiny`, in a reply"), "{}", shown[1].found);
+        assert_eq!((shown[0].points, shown[0].spread), (-3, Some(0.1875)));
+        changes.extend((0..20).map(|number| line(5, &format!("Fault {number}"), "on_trial", None)));
+        let (tried, shown) = newest(&changes);
+        assert_eq!((tried, shown.len(), shown[0].text.as_str()), (22, SHOWN, "Fault 19"));
     }
 
     #[test]

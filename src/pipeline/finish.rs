@@ -10,28 +10,27 @@ use serde::{Deserialize, Serialize};
 use super::adapter::export_adapter;
 use super::detected::detected;
 use super::error::PipelineError;
+use super::evolving::history;
 use super::export::export;
 use super::playing::Playing;
 use super::prepare::Prepared;
+use super::report::{curves, facts, time};
 use super::run::Run;
 use super::seeds::{Draws, seed_of};
 use super::watch::Part;
 use super::yardsticks::achieved;
 use crate::data::Consultation;
 use crate::data::hash::{self, fnv1a};
-use crate::eval::report::{self, samples};
-use crate::eval::{
-    Bootstrap, Evaluated, Evaluation, ReportData, RunFacts, Series, TimeShare, Yardstick, evaluate, render,
-};
+use crate::eval::report::samples;
+use crate::eval::{Bootstrap, Evaluated, Evaluation, ReportData, Yardstick, evaluate, render};
 use crate::kernels::KernelBackend;
-use crate::model::adapter::Projection;
 use crate::rl::ReplySampling;
 use crate::rl::heldout::{PlayError, play_with};
 use crate::rubric::{Generator, RuleJudge};
 use crate::sim::TurnLog;
 use crate::sim::played::{TurnCounts, UnitNames};
-use crate::train::config::{Adapter, Lora, RunConfig, Stage};
-use crate::train::run::{Gain, Outcome, StepMetrics, Summary, read_metrics};
+use crate::train::config::{Adapter, RunConfig, Stage};
+use crate::train::run::{Gain, Outcome, Summary, read_metrics};
 
 /// Held-out consultations before reinforcement learning.
 const BEFORE: &str = "heldout-before.json";
@@ -41,11 +40,6 @@ const AFTER: &str = "heldout-after.json";
 pub const MODEL: &str = "model";
 /// The report, in the run's folder.
 pub const REPORT: &str = "report.html";
-/// What a report says of patients that models play.
-const PLAYED: &str = "Models played the patients in reinforcement and in all held-out consultations: before, after, and with \
-                      the other doctors alike. The rewards of a run whose patients rules play are of other consultations \
-                      and do not compare. Where a model gave no answer or no draft stood, rules replied: the files of \
-                      held-out consultations count these turns.";
 /// Consultations that the report shows before and after.
 const SAMPLES: usize = 6;
 
@@ -169,6 +163,7 @@ impl<B: KernelBackend> Run<'_, B> {
             watch.part(Part::HeldOut(name), done as u64, total);
             !watch.should_stop()
         });
+        self.tell_of_schemas();
         match played {
             Ok((consultations, turns)) => {
                 self.watch.part(Part::HeldOut(name), total, total);
@@ -179,9 +174,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 Ok(Some(Held { measured, patient, turns }))
             }
             Err(PlayError::Interrupted) => Ok(None),
-            Err(PlayError::Company(error)) => {
-                Err(PipelineError::NoHeldOutPatient { step, why: Box::new(error) })
-            }
+            Err(PlayError::Company(error)) => PipelineError::of_held_out(step, error).map_or(Ok(None), Err),
             Err(PlayError::Request(error)) => {
                 Err(self.refused(&error).unwrap_or(PlayError::Request(error).into()))
             }
@@ -299,6 +292,7 @@ pub(super) fn finish<B: KernelBackend>(
     data.samples = samples(held_out, before, &after, SAMPLES);
     data.curves = curves(&steps);
     data.detectors = detected(&steps);
+    data.rubric = history(&run.dir, &steps)?;
     data.time = time(&steps, run.seconds());
     data.configuration = config.resolved();
     run.dir.write_file(REPORT, render(&data).as_bytes())?;
@@ -331,82 +325,4 @@ pub(super) fn finish<B: KernelBackend>(
 
 fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-fn facts(prepared: &Prepared, date: &str, steps: &[StepMetrics]) -> RunFacts {
-    let config = &prepared.config;
-    let model = &prepared.model;
-    let fact = |name: &str, value: String| (name.to_owned(), value);
-    let gap = steps.iter().filter_map(|step| Some(step.rl.as_ref()?.gap.max)).fold(0.0, f64::max);
-    let trained = match config.model.adapter {
-        Adapter::None => "all weights".to_owned(),
-        Adapter::Lora => {
-            let Lora { rank, targets, .. } = &config.model.lora;
-            let head =
-                if targets.contains(&Projection::Head) { ", one of them on the output head" } else { "" };
-            format!("adapters of rank {rank}{head}")
-        }
-    };
-    let mut facts = vec![
-        fact("model", model.architecture.class_name().to_owned()),
-        fact("parameters", model.num_parameters().to_string()),
-        fact("trained", trained),
-        fact("vocabulary", prepared.tokenizer.vocab_size().to_string()),
-        fact("steps", steps.len().to_string()),
-        fact("patients trained on", prepared.patients.train.len().to_string()),
-        fact("held-out consultations", prepared.patients.held_out.cases().len().to_string()),
-        fact("largest gap of sampler and trainer", format!("{gap:.1e} nats")),
-        fact("osler", env!("CARGO_PKG_VERSION").to_owned()),
-    ];
-    let mut notes = prepared.patients.notes.clone();
-    if let Some(playing) = &prepared.casting.playing {
-        facts.push(fact("patients played by", playing.names()));
-        notes.push(PLAYED.to_owned());
-    }
-    RunFacts {
-        name: config.name.clone(),
-        date: date.to_owned(),
-        seed: config.seed,
-        device: config.device.to_string(),
-        facts,
-        notes,
-    }
-}
-
-fn curves(steps: &[StepMetrics]) -> Vec<Series> {
-    let rl = |value: fn(&crate::train::run::RlMetrics) -> f64| -> Vec<[f64; 2]> {
-        steps.iter().filter_map(|step| Some([step.step as f64, value(step.rl.as_ref()?)])).collect()
-    };
-    let of = |kind: &str, value: fn(&StepMetrics) -> f64| -> Vec<[f64; 2]> {
-        let wanted = steps.iter().filter(|step| step.stage == kind);
-        wanted.map(|step| [step.step as f64, value(step)]).collect()
-    };
-    let all = [
-        Series::new("supervised loss", of("sft", |step| step.loss)).in_unit("nats a learned token"),
-        Series::new("reward of sampled replies", rl(|rl| rl.reward.mean)).in_unit("mean of a step"),
-        Series::new("spread of rewards", rl(|rl| rl.reward.std)).in_unit("standard deviation"),
-        Series::new("reply length", rl(|rl| rl.reply_tokens.mean)).in_unit("tokens"),
-        Series::new("groups of equal rewards", rl(|rl| rl.equal_groups as f64)).in_unit("groups a step"),
-        Series::new("gradient norm, supervised", of("sft", |step| step.grad_norm)),
-        Series::new("gradient norm, reinforcement", of("rl", |step| step.grad_norm)),
-    ];
-    all.into_iter().filter(|series| !series.points.is_empty()).collect()
-}
-
-fn time(steps: &[StepMetrics], seconds: f64) -> Vec<TimeShare> {
-    let sum = |kind: &str, value: fn(&StepMetrics) -> f64| -> f64 {
-        steps.iter().filter(|step| step.stage == kind).map(value).sum()
-    };
-    let mut parts = vec![
-        ("supervised: forward and backward", sum("sft", |step| step.timing.forward_backward)),
-        ("supervised: optimizer", sum("sft", |step| step.timing.optimizer)),
-        ("reinforcement: rollouts", sum("rl", |step| step.timing.rollout)),
-        ("reinforcement: patients and marks", sum("rl", |step| step.timing.judge)),
-        ("reinforcement: forward and backward", sum("rl", |step| step.timing.forward_backward)),
-        ("reinforcement: optimizer", sum("rl", |step| step.timing.optimizer)),
-    ];
-    let counted: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
-    parts.push(("preparation, checkpoints, evaluation", (seconds - counted).max(0.0)));
-    let share = |(name, seconds): (&str, f64)| report::TimeShare { name: name.to_owned(), seconds };
-    parts.into_iter().map(share).collect()
 }

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
 //! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `casting.rs` with `judging.rs`, `playing.rs` and `evolving.rs` (models as judge
-//! and patients, and rubrics that change), `state.rs` (what a checkpoint holds), `finish.rs` with `yardsticks.rs` and `detected.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
+//! and patients, and rubrics that change), `idle.rs` (steps in which nothing is learned), `state.rs` (what a checkpoint holds), `finish.rs` with `yardsticks.rs`, `report.rs` and `detected.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
 
 mod adapter;
 mod base;
@@ -14,13 +14,16 @@ mod evolving;
 mod export;
 mod fingerprint;
 mod finish;
+mod idle;
 mod judging;
 mod patients;
 mod playing;
 pub mod prepare;
 mod reinforced;
+mod report;
 mod run;
 mod seeds;
+mod start;
 mod state;
 mod supervised;
 mod watch;
@@ -32,5 +35,6 @@ pub use fingerprint::Fingerprint;
 pub use finish::{MODEL, REPORT};
 pub use patients::Patients;
 pub use prepare::{Prepared, prepare, prepare_from};
-pub use run::{Ended, Start, Stopped, train};
+pub use run::{Ended, Stopped, train};
+pub use start::Start;
 pub use watch::{Part, Quiet, Watch};

@@ -84,8 +84,8 @@ pub fn prepare_from(
         model.eos_token_ids.push(format.end());
     }
     model.pad_token_id = model.pad_token_id.or(tokenizer.pad_id());
-    let fingerprint = Fingerprint::of(&patients, &tokenizer, &config.roles);
     let casting = Casting::open(&config, first, watch)?;
+    let fingerprint = Fingerprint::of(&patients, &tokenizer, &config)?;
     Ok(Prepared { config, patients, tokenizer, format, model, files, fingerprint, casting })
 }
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::casting::names_of;
 use super::error::PipelineError;
+use super::idle::{Idle, IdleSteps};
 use super::run::{Flow, POOL, Run, add};
 use super::seeds::{Draws, seed_of};
 use crate::engine::StopReason;
 use crate::kernels::KernelBackend;
 use crate::rl::{
     Clip, FlawFinder, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, KlPenalty,
-    LengthReward, NoiseFilter, Overlap, PatientTurn, PolicyLoss, ReplySampling, RubricEvolution,
+    LengthReward, NoiseFilter, Overlap, PatientTurn, PolicyLoss, ReplySampling, RubricEvolution, RubricNews,
     UpdateOptions, UpdateReport, update,
 };
 use crate::rubric::authoring::dynamic::{DynamicSet, FlawJudge};
@@ -126,7 +128,7 @@ impl<B: KernelBackend> Run<'_, B> {
             });
         }
         if let Some(company) = &company {
-            fragments = fragments.played_by(company);
+            fragments = fragments.played_by(company, patience);
         }
         if let Some(evolution) = stage.evolution() {
             let finder = finding.as_ref().map(|(finding, model)| FlawFinder {
@@ -153,25 +155,35 @@ impl<B: KernelBackend> Run<'_, B> {
         if !self.evaluate_owed()? {
             return Ok(Flow::Stop);
         }
+        let mut idle_steps = IdleSteps::default();
         loop {
             let mut clock = StepClock::start();
             // Models can fail, and then the step is as if it had not been begun.
-            let before = (model.is_some() || company.is_some()).then(|| fragments.state());
+            let before = fragments.state();
             let tally = model.as_ref().map(|it| it.tally());
             let (groups, seconds) = match self.rounds(&mut fragments, stage.fragments, &mut clock) {
                 Err(PipelineError::Fragment(
                     error @ (FragmentError::Interrupted
                     | FragmentError::NoVerdict { .. }
+                    | FragmentError::NoAnswer { .. }
                     | FragmentError::Patient(_)
                     | FragmentError::Threads(_)),
                 )) => {
-                    if let Some(before) = before {
-                        fragments.restore(before, &prepared.format);
-                    }
+                    fragments.restore(before, &prepared.format);
                     return self.without_answers(error, &fragments);
                 }
                 rounds => rounds?,
             };
+            let idle = Idle::of(&groups);
+            let is_too_many = idle_steps.count(idle.as_ref());
+            match idle {
+                Some(idle) if is_too_many => {
+                    fragments.restore(before, &prepared.format);
+                    return self.end_idle(idle, &fragments);
+                }
+                Some(idle) => self.tell_idle(idle),
+                None => {}
+            }
             self.log(&groups)?;
             let mut reports = Vec::new();
             for (number, share) in (0..).zip(shares(&groups, grpo.updates as usize)) {
@@ -196,13 +208,14 @@ impl<B: KernelBackend> Run<'_, B> {
                 reports.push((options.lr, report));
             }
             let mut metrics = metrics(&groups, &reports, &stage.noise.detectors);
+            let news = fragments.take_rubric_news();
             if let (Some(model), Some(tally)) = (&model, tally) {
-                verdicts(&mut metrics, &groups, &model.tally().since(&tally), seconds);
+                verdicts(&mut metrics, &groups, &model.tally().since(&tally), news.as_ref(), seconds);
             }
             if let (Some(_), Some(rl)) = (&company, &mut metrics.rl) {
                 rl.patients = Some(turns(&groups));
             }
-            if let Some(news) = fragments.take_rubric_news() {
+            if let Some(news) = news {
                 self.rubrics_changed(&mut metrics, &news)?;
             }
             if let Some(flow) = self.step_done(metrics, &clock, grpo.steps, Some(&fragments))? {
@@ -216,7 +229,7 @@ impl<B: KernelBackend> Run<'_, B> {
                 }
                 Err(error) => {
                     // The step is done; only what it is measured by is not.
-                    if matches!(error, PipelineError::NoHeldOutPatient { .. }) {
+                    if error.is_of_held_out() {
                         self.save_unmeasured(&fragments)?;
                     }
                     return Err(error);
@@ -232,21 +245,28 @@ impl<B: KernelBackend> Run<'_, B> {
         error: FragmentError,
         fragments: &Fragments<'_>,
     ) -> Result<Flow, PipelineError> {
-        // The end of the stage before is saved in any case.
-        if self.place.stage_step > 0 {
-            self.save_unmeasured(fragments)?;
-        }
+        self.save_begun(fragments)?;
         let step = self.place.step + 1;
         match error {
             FragmentError::Interrupted => return Ok(Flow::Stop),
             FragmentError::Patient(error) => {
                 return Err(PipelineError::NoPatient { step, why: Box::new(error) });
             }
+            FragmentError::NoAnswer { .. } => {
+                let roles = names_of(&self.prepared.config.roles, &Role::UNITS);
+                return Err(PipelineError::NoAnswer { step, roles, why: Box::new(error) });
+            }
             error @ FragmentError::Threads(_) => return Err(error.into()),
             _ => {}
         }
         let judge = self.prepared.config.roles.model_of(Role::Judge).unwrap_or_default().to_owned();
         Err(PipelineError::NoVerdict { step, judge, why: Box::new(error) })
+    }
+
+    /// Saves the steps that are done before the one at hand, which came to nothing; `fragments` is as it was before it.
+    pub(super) fn save_begun(&mut self, fragments: &Fragments<'_>) -> Result<(), PipelineError> {
+        // The end of the stage before is saved in any case.
+        if self.place.stage_step > 0 { self.save_unmeasured(fragments) } else { Ok(()) }
     }
 
     /// `count` rounds of the pool, and the seconds in which verdicts came.
@@ -383,14 +403,24 @@ fn turns(groups: &[Fragment]) -> PlayedTurns {
     played
 }
 
-/// Adds what a model that judges did in the step: `tally` is of the step alone.
-fn verdicts(metrics: &mut StepMetrics, groups: &[Fragment], tally: &Tally, seconds: f64) {
+/// Adds what a model that judges did in the step: `tally` and `news` are of the step alone.
+fn verdicts(
+    metrics: &mut StepMetrics,
+    groups: &[Fragment],
+    tally: &Tally,
+    news: Option<&RubricNews>,
+    seconds: f64,
+) {
+    let (on_trial, in_vain) = news.map_or((0, 0), |news| (news.tried, news.tried_in_vain));
+    let not_judged = tally.items.saturating_sub(tally.judged);
     let rewards = groups.iter().flat_map(|group| &group.replies).map(|reply| reply.reward);
     if let Some(rl) = &mut metrics.rl {
         rl.judged = Some(Judged {
-            criteria: tally.items,
-            not_judged: tally.items.saturating_sub(tally.judged),
+            criteria: tally.items.saturating_sub(on_trial),
+            not_judged: not_judged.saturating_sub(in_vain),
             without_reward: rewards.filter(Option::is_none).count() as u64,
+            on_trial,
+            on_trial_not_judged: in_vain,
         });
     }
     let Tally { requests, failed, .. } = *tally;

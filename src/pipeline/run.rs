@@ -1,6 +1,7 @@
 //! The stages of a run, in order, with a checkpoint wherever it can be taken up again.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::base::{BASE, check_base, policy};
@@ -8,6 +9,7 @@ use super::error::PipelineError;
 use super::fingerprint::Fingerprint;
 use super::finish;
 use super::prepare::Prepared;
+use super::start::Start;
 use super::state::{self, NoNumber};
 use super::watch::Watch;
 use crate::engine::OpenError;
@@ -18,7 +20,7 @@ use crate::model::decoder::Decoder;
 use crate::rl::{Fragments, Policy};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::config::{RunConfig, Stage};
-use crate::train::run::{Phase, Resumed, RunDirectory, RunError, StepClock, StepMetrics, Summary, Timing};
+use crate::train::run::{Phase, RunDirectory, StepClock, StepMetrics, Summary, Timing};
 use crate::train::{AdamW, AdamWOptions};
 
 /// How a run ended.
@@ -39,39 +41,6 @@ pub struct Stopped {
     pub step: u64,
     /// Whether `limits.seconds` stopped it, and not the watcher.
     pub out_of_time: bool,
-}
-
-/// What a run is begun or taken up with.
-#[derive(Debug)]
-pub enum Start {
-    /// A folder with nothing in it yet.
-    New(RunDirectory),
-    /// A run that is to go on.
-    Again(Resumed),
-}
-
-impl Start {
-    /// The run's folder.
-    pub fn dir(&self) -> &Path {
-        match self {
-            Self::New(run) => run.dir(),
-            Self::Again(resumed) => resumed.dir(),
-        }
-    }
-
-    fn checkpoint(&self) -> Option<&Checkpoint> {
-        match self {
-            Self::New(_) => None,
-            Self::Again(resumed) => resumed.checkpoint(),
-        }
-    }
-
-    fn take_up(self) -> Result<RunDirectory, RunError> {
-        match self {
-            Self::New(run) => Ok(run),
-            Self::Again(resumed) => resumed.take_up(),
-        }
-    }
 }
 
 /// Trains `prepared`. A run that goes on is left as it is where it does not fit what was prepared. `date` is printed in
@@ -137,6 +106,8 @@ pub(super) struct Run<'a, B: KernelBackend> {
     pub watch: &'a mut dyn Watch,
     /// The checksum of the consultations from before reinforcement learning, once they are written.
     pub before: Option<String>,
+    /// Servers of which it was told that they hold no replies to schemas.
+    pub without_schemas: BTreeSet<String>,
     /// The checksum of the frozen weights, where only adapters are trained.
     base: Option<String>,
     /// Steps that were done before this sitting.
@@ -197,6 +168,7 @@ fn go<B: KernelBackend>(
         place,
         watch,
         before: checksum,
+        without_schemas: BTreeSet::new(),
         base,
         first_step: place.step,
         elapsed_ms: progress.elapsed_ms,
@@ -323,6 +295,7 @@ impl<B: KernelBackend> Run<'_, B> {
         metrics.timing = Timing { verdicts: metrics.timing.verdicts, ..clock.finish(metrics.tokens) };
         self.dir.step(&metrics)?;
         self.watch.step(&metrics, self.place.stage_step, total);
+        self.tell_of_schemas();
         let (last, stop) = (self.place.stage_step >= total, self.should_stop());
         if last {
             self.place.stage += 1;

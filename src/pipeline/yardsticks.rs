@@ -9,7 +9,6 @@ use crate::data::case::Case;
 use crate::eval::{AnswerError, MeasureError, Yardstick, evaluate, measure};
 use crate::kernels::KernelBackend;
 use crate::rubric::{Generator, RuleJudge};
-use crate::sim::played::CompanyError;
 
 /// What `yardstick` achieves: with patients as whoever played them for the policy plays them. `None` where the run is to stop.
 pub(super) fn achieved<B: KernelBackend>(
@@ -29,10 +28,7 @@ pub(super) fn achieved<B: KernelBackend>(
         Ok(consultations) => {
             Ok(Some(evaluate(yardstick.name(), held_out, consultations, &generator, &judge)?))
         }
-        Err(AnswerError::Company(CompanyError::Interrupted)) => Ok(None),
-        Err(AnswerError::Company(error)) => {
-            Err(PipelineError::NoHeldOutPatient { step, why: Box::new(error) })
-        }
+        Err(AnswerError::Company(error)) => PipelineError::of_held_out(step, error).map_or(Ok(None), Err),
         Err(AnswerError::Batch(error)) => Err(MeasureError::from(error).into()),
     }
 }

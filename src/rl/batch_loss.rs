@@ -1,7 +1,7 @@
 //! The loss of the replies of one micro-batch, as the executor asks for it.
 
 use crate::kernels::head::Derivative;
-use crate::rl::objective::{KlPenalty, PolicyLoss, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
+use crate::rl::objective::{KlPenalty, PolicyLoss, Ratio, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
 use crate::train::Objective;
 use crate::train::config::KlForm;
 
@@ -69,7 +69,7 @@ impl<'a> BatchLoss<'a> {
     }
 
     /// The derivative by one token's log-prob.
-    fn token(&mut self, index: usize, log_prob: f32, ratio: f32) -> f32 {
+    fn token(&mut self, index: usize, log_prob: f32, ratio: Ratio) -> f32 {
         let Token { old, advantage, divisor } = self.tokens[index];
         let TokenLoss { loss, derivative, clipped_low, clipped_high, .. } =
             self.loss.token(log_prob, ratio, advantage);

@@ -25,7 +25,7 @@ mod scenes;
 mod turns;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -89,6 +89,8 @@ pub struct MarkedReply {
     pub text: String,
     /// The reward, the length bonus included; `None` where nobody could judge.
     pub reward: Option<f64>,
+    /// Whether it has none because its patient, played by models, was waited for no longer.
+    pub unanswered: bool,
     /// Of its reward in the group, by [`FragmentOptions::advantage`].
     pub advantage: f64,
     /// The detectors of [`NoiseFilter::detectors`] that fire on it.
@@ -136,8 +138,8 @@ pub struct Fragments<'a> {
     judge: &'a dyn Judge,
     options: FragmentOptions,
     overlap: Option<Overlap<'a>>,
-    /// Who plays patients where rules do not.
-    company: Option<&'a Company<'a>>,
+    /// Who plays patients where rules do not, and the longest wait for answers to chosen replies.
+    company: Option<(&'a Company<'a>, Duration)>,
     evolution: Option<RubricEvolution<'a>>,
     scenes: Vec<Scene>,
     prospect: Prospect,
@@ -188,10 +190,11 @@ impl<'a> Fragments<'a> {
         Self { overlap: Some(overlap), ..self }
     }
 
-    /// The same with patients as `company` plays them. Where rewards hang on their answers
-    /// ([`FragmentOptions::outcome`]), the pool must be [overlapping](Self::overlapping), with the same flag that halts both.
-    pub fn played_by(self, company: &'a Company<'a>) -> Self {
-        Self { company: Some(company), ..self }
+    /// The same with patients as `company` plays them, who have `patience` to answer the replies that consultations go on with once these
+    /// are chosen. Where rewards hang on their answers ([`FragmentOptions::outcome`]), the pool must be [overlapping](Self::overlapping),
+    /// with the same flag that halts both.
+    pub fn played_by(self, company: &'a Company<'a>, patience: Duration) -> Self {
+        Self { company: Some((company, patience)), ..self }
     }
 
     /// The pool as it stands.
@@ -287,14 +290,16 @@ impl<'a> Fragments<'a> {
             if let (0, Mode::Interrupted(found)) = (fragment.turn, &fragment.mode) {
                 fragment.heard = found.patient.clone();
             }
-            for reply in &mut fragment.replies {
+            for (reply, mark) in fragment.replies.iter_mut().zip(&marked.marks[index]) {
+                reply.unanswered = mark.unanswered;
                 reply.noise = self.options.noise.detected(&reply.text, &self.scenes[index].consultation);
             }
             chosen.push(self.choose(&fragment, &mut rng));
             fragments.push(fragment);
         }
-        if let Some(company) = self.company {
-            self.ask(company, &marked.texts, &chosen, &mut marked.answers, goes_on)?;
+        if let Some((company, patience)) = self.company {
+            let texts = &marked.texts;
+            self.ask(company, patience, texts, &chosen, &mut marked.answers, goes_on)?;
             for ((fragment, answers), chosen) in fragments.iter_mut().zip(&marked.answers).zip(&chosen) {
                 fragment.turns = turns::of(answers, *chosen);
             }
@@ -364,7 +369,7 @@ pub(super) fn fragment(
                 text: text.clone(),
                 reward,
                 advantage,
-                noise: Vec::new(),
+                ..MarkedReply::default()
             })
             .collect(),
     })

@@ -38,6 +38,8 @@ pub struct StepModel<'a> {
     pub precision: Precision,
     /// The rank of the adapters that are trained; without, all weights are.
     pub lora_rank: Option<usize>,
+    /// Whether the output head has one, too, beside every projection of the layers.
+    pub lora_head: bool,
 }
 
 /// What a step works on.
@@ -156,13 +158,15 @@ fn policy<B: KernelBackend>(
     let tokenizer = bpe::train(&[DOCTOR_PROMPT], &options)?;
     let template = ChatTemplate::new(&bpe::chat_template(None))?;
     let format = DialogueFormat::new(&tokenizer, &template, None)?;
-    let StepModel { config, matrices, precision, lora_rank } = model;
+    let StepModel { config, matrices, precision, lora_rank, lora_head } = model;
     let mut source = MadeUpWeights { matrices };
     let Ok(weights) = DecoderWeights::read(config, &mut source, &device);
     let mut decoder = Decoder::<B>::new(config.clone(), weights, precision.compute, device);
     if let Some(rank) = lora_rank {
         let options = LowRankOptions { rank, alpha: rank as f64 };
-        decoder.adapt(options, &Projection::LAYER, &mut |name, dims| adapter_values(1, name, dims));
+        let mut targets = Projection::LAYER.to_vec();
+        targets.extend(lora_head.then_some(Projection::Head));
+        decoder.adapt(options, &targets, &mut |name, dims| adapter_values(1, name, dims));
     }
     let sequences = shape.prompts.saturating_mul(shape.group_size);
     // Blocks are whole, and a sequence may have a prompt's and its own partial one.
@@ -247,25 +251,28 @@ mod tests {
 
     fn measured(
         matrices: FloatType,
-        lora_rank: Option<usize>,
+        (lora_rank, lora_head): (Option<usize>, bool),
         shape: StepShape,
         repeats: usize,
         said: &mut dyn FnMut(usize),
     ) -> Result<Vec<StepSeconds>, MeasureError> {
         let (config, precision) = (config(), precision(Device::Cpu, Some(matrices), None).unwrap());
-        let model = StepModel { config: &config, matrices, precision, lora_rank };
+        let model = StepModel { config: &config, matrices, precision, lora_rank, lora_head };
         measure_step::<Flex>(model, shape, repeats, FlexDevice, said)
     }
 
     #[test]
     fn the_parts_are_within_the_step() {
         let mut said = Vec::new();
-        for (matrices, lora_rank) in
-            [(FloatType::F32, None), (FloatType::F32, Some(4)), (FloatType::BF16, Some(4))]
-        {
+        for (matrices, lora) in [
+            (FloatType::F32, (None, false)),
+            (FloatType::F32, (Some(4), false)),
+            (FloatType::F32, (Some(4), true)),
+            (FloatType::BF16, (Some(4), true)),
+        ] {
             said.clear();
             let mut say = |number| said.push(number);
-            let found = measured(matrices, lora_rank, SHAPE, 2, &mut say).unwrap();
+            let found = measured(matrices, lora, SHAPE, 2, &mut say).unwrap();
             assert_eq!((found.len(), said.as_slice()), (2, &[0, 1, 2][..]));
             for it in found {
                 assert!(it.rollout > 0.0 && it.forward_backward > 0.0 && it.optimizer > 0.0, "{it:?}");
@@ -275,11 +282,34 @@ mod tests {
     }
 
     #[test]
+    fn the_head_is_trained_where_it_is_asked_for() {
+        let trained = |lora_head| {
+            let (config, precision) = (config(), precision(Device::Cpu, Some(FloatType::F32), None).unwrap());
+            let model = StepModel {
+                config: &config,
+                matrices: FloatType::F32,
+                precision,
+                lora_rank: Some(4),
+                lora_head,
+            };
+            let mut names = Vec::new();
+            let mut policy = policy::<Flex>(model, SHAPE, FlexDevice).unwrap();
+            policy.visit_trained(&mut |name, _| names.push(name.to_owned()));
+            names
+        };
+        let (layers, all) = (trained(false), trained(true));
+        assert_eq!((layers.len(), all.len()), (2 * Projection::LAYER.len(), 2 * Projection::LAYER.len() + 2));
+        let of_head = |names: &[String]| names.iter().filter(|name| name.contains("lm_head")).count();
+        assert_eq!((of_head(&layers), of_head(&all)), (0, 2));
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
-        let refused = |shape| measured(FloatType::F32, None, shape, 1, &mut |_| {}).unwrap_err().to_string();
+        let refused =
+            |shape| measured(FloatType::F32, (None, false), shape, 1, &mut |_| {}).unwrap_err().to_string();
         assert!(refused(StepShape { new_tokens: 28, ..SHAPE }).contains("33, legal is at most 32"));
         assert!(refused(StepShape { group_size: 0, ..SHAPE }).contains("group_size is 0"));
-        let rank = measured(FloatType::F32, Some(0), SHAPE, 1, &mut |_| {}).unwrap_err();
+        let rank = measured(FloatType::F32, (Some(0), false), SHAPE, 1, &mut |_| {}).unwrap_err();
         assert!(rank.to_string().contains("lora is 0"), "{rank}");
     }
 }

@@ -21,7 +21,7 @@ pub use fragments::{
     FlawFinder, Fragment, FragmentError, FragmentOptions, Fragments, FragmentsState, JudgingProgress,
     MarkedReply, Overlap, PatientTurn, RoundSeconds, RubricEvolution, RubricNews,
 };
-pub use objective::{Clip, KlPenalty, PolicyLoss, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
+pub use objective::{Clip, KlPenalty, PolicyLoss, Ratio, StepSize, TokenLoss, k3, reply_ratio, token_ratio};
 pub use policy::{FinishedReply, Policy, ReplySampling};
 pub use prospect::Prospect;
 pub use trace::{Group, GroupError, Origin, Segment, Trace, TraceBuilder, TraceError, Trained};

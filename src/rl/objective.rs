@@ -25,6 +25,11 @@
 //! from the policy itself, and its gradient is then that of `KL(q || p)`; multiplied by the ratio, as TRL has it otherwise, the
 //! gradient would estimate that of `full`.
 //!
+//! `x - x_old` (in `gspo` its mean) and `y - x` are held between -20 and 20, as verl holds them (`core_algos.py`): `exp` of more than 88 is infinite
+//! in f32, and infinity times an advantage of 0, or times a derivative of 0, is no number. Beyond the bound `f` and `k3` are constants, so
+//! their derivatives by `x` are 0 there; at the bound and within it nothing changes. `cispo` takes its weight as a constant anyway, so its
+//! derivative goes on.
+//!
 //! Summed over the tokens, `gspo` is the mean over replies of `f(s_i)`. Since `ds_i/dx = s_i / |o_i|`, the derivative by each `x` is
 //! `-s_i A / (B |o_i|)`: that of a token whose ratio is `s_i`. All divisors belong to the whole step, replies without an advantage
 //! included, so that no way of cutting a step into micro-batches changes its gradient. TRL 1.16 has the same losses as
@@ -34,6 +39,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::train::config::{KlForm, PolicyObjective};
+
+/// The largest magnitude of a difference of log-probs in a ratio and in [`k3`]; `exp(20)` is 4.9e8.
+pub const LARGEST_GAP: f32 = 20.0;
+
+/// A ratio of new to old probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio {
+    /// Between `exp(-20)` and `exp(20)`.
+    pub value: f32,
+    /// Whether [`LARGEST_GAP`] holds it there, so that it does not move with the log-prob.
+    pub held: bool,
+}
 
 /// How far the ratio of new to old probability counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -108,43 +125,47 @@ impl PolicyLoss {
     }
 
     /// The loss of one token with `log_prob` and `ratio`: [`token_ratio`], or [`reply_ratio`] of its reply where that is needed.
-    pub fn token(&self, log_prob: f32, ratio: f32, advantage: f32) -> TokenLoss {
+    pub fn token(&self, log_prob: f32, ratio: Ratio, advantage: f32) -> TokenLoss {
         match self.objective {
-            PolicyObjective::Cispo => weighted(log_prob, ratio, advantage, self.clip),
+            PolicyObjective::Cispo => weighted(log_prob, ratio.value, advantage, self.clip),
             _ => surrogate(ratio, advantage, self.clip),
         }
     }
 }
 
-/// The estimate k3 of `KL(p || q)` at a token with log-probs `x` under `p` and `y` under `q`, and its derivative by `x`.
+/// The estimate k3 of `KL(p || q)` at a token with log-probs `x` under `p` and `y` under `q`, and its derivative by `x`, which is 0
+/// beyond [`LARGEST_GAP`].
 pub fn k3(x: f32, y: f32) -> (f32, f32) {
     let gap = y - x;
-    let excess = gap.exp_m1();
-    (excess - gap, -excess)
+    let held = gap.clamp(-LARGEST_GAP, LARGEST_GAP);
+    let excess = held.exp_m1();
+    (excess - held, if gap.abs() > LARGEST_GAP { 0.0 } else { -excess })
 }
 
 /// `exp(x - x_old)` of one token.
-pub fn token_ratio(log_prob: f32, old: f32) -> f32 {
-    (log_prob - old).exp()
+pub fn token_ratio(log_prob: f32, old: f32) -> Ratio {
+    let gap = log_prob - old;
+    Ratio { value: gap.clamp(-LARGEST_GAP, LARGEST_GAP).exp(), held: gap.abs() > LARGEST_GAP }
 }
 
 /// `exp(mean (x - x_old))` over the tokens of a reply, 1 where it has none: the geometric mean of their ratios.
-pub fn reply_ratio(pairs: impl IntoIterator<Item = (f32, f32)>) -> f32 {
+pub fn reply_ratio(pairs: impl IntoIterator<Item = (f32, f32)>) -> Ratio {
     let (mut sum, mut count) = (0.0f64, 0usize);
     for (log_prob, old) in pairs {
         sum += f64::from(log_prob) - f64::from(old);
         count += 1;
     }
-    (sum / count.max(1) as f64).exp() as f32
+    let (gap, most) = (sum / count.max(1) as f64, f64::from(LARGEST_GAP));
+    Ratio { value: gap.clamp(-most, most).exp() as f32, held: gap.abs() > most }
 }
 
 /// `-min(r A, clip(r) A)`.
-fn surrogate(ratio: f32, advantage: f32, clip: Clip) -> TokenLoss {
+fn surrogate(Ratio { value: ratio, held }: Ratio, advantage: f32, clip: Clip) -> TokenLoss {
     let clipped_low = ratio < 1.0 - clip.low && advantage < 0.0;
     let clipped_high = ratio > 1.0 + clip.high && advantage > 0.0;
-    let held = ratio.clamp(1.0 - clip.low, 1.0 + clip.high);
-    let derivative = if clipped_low || clipped_high { 0.0 } else { -ratio * advantage };
-    let loss = -(ratio * advantage).min(held * advantage);
+    let derivative = if held || clipped_low || clipped_high { 0.0 } else { -ratio * advantage };
+    let clipped = ratio.clamp(1.0 - clip.low, 1.0 + clip.high);
+    let loss = -(ratio * advantage).min(clipped * advantage);
     TokenLoss { loss, derivative, ratio, clipped_low, clipped_high }
 }
 

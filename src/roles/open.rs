@@ -14,7 +14,8 @@ use crate::engine::{
 };
 use crate::roles::OpenRolesError;
 use crate::roles::set::Set;
-use crate::train::config::{LocalModel, ModelSource, Role, RoleOptions, Roles, ServedModel};
+use crate::rubric::model_judge::ModelJudgeSettings;
+use crate::train::config::{LocalModel, ModelSource, ReplySettings, Role, RoleOptions, Roles, ServedModel};
 
 /// The most tokens of a conversation with a model of this process, where nothing else is said.
 const CONTEXT: usize = 4096;
@@ -24,6 +25,8 @@ const BATCH_TOKENS: usize = 512;
 /// Models in their roles.
 pub struct OpenedRoles {
     models: BTreeMap<Role, SharedModel>,
+    /// What stands over the settings of the judge's questions.
+    of_judge: Option<ReplySettings>,
     /// How they play them.
     pub options: RoleOptions,
     /// What the user should know about the models.
@@ -34,6 +37,12 @@ impl OpenedRoles {
     /// The model that plays a role; `None` where rules do, or nobody.
     pub fn model(&self, role: Role) -> Option<&SharedModel> {
         self.models.get(&role)
+    }
+
+    /// How a judge that wants to ask as `wanted` says will be answered: by its model's entry in the configuration
+    /// ([`ReplySettings::of_judge`]).
+    pub fn of_judge(&self, wanted: ModelJudgeSettings) -> ModelJudgeSettings {
+        self.of_judge.as_ref().map_or(wanted, |settings| settings.of_judge(wanted))
     }
 
     /// Each model once, whatever roles it plays.
@@ -64,7 +73,9 @@ impl Roles {
             };
             Ok(Set::over(model, source.replies()))
         })?;
-        Ok(OpenedRoles { models, options: self.options(), notes })
+        let of_judge = self.played().find(|(role, ..)| *role == Role::Judge);
+        let of_judge = of_judge.map(|(_, _, source)| source.replies().clone());
+        Ok(OpenedRoles { models, of_judge, options: self.options(), notes })
     }
 
     /// Bytes that the models of this process which play a role take on `device`, each counted once. One whose files are not there, or
@@ -256,6 +267,23 @@ mod tests {
         assert_eq!(opened.model(Role::Policy).map(|model| model.name()), Some("m"));
         assert!(opened.model(Role::Patient).is_none() && opened.notes.is_empty());
         assert_eq!(opened.options, RoleOptions::default());
+    }
+
+    #[test]
+    fn a_judge_is_asked_as_its_models_entry_says() {
+        let of = |entry: &str, role: &str| {
+            let text = format!(
+                "[models.b]\nserver = 'http://127.0.0.1:1'\nmodel = 'm'\n{entry}[roles]\n{role} = 'b'\n"
+            );
+            let opened = roles(&text).open(&mut |_, _, _| {}).unwrap_or_else(|error| panic!("{error}"));
+            opened.of_judge(ModelJudgeSettings::REPORT)
+        };
+        let entry = "temperature = 0.25\nmax_tokens = 9\n";
+        let warm = ModelJudgeSettings { temperature: 0.25, max_tokens: 9, ..ModelJudgeSettings::REPORT };
+        assert_eq!(of(entry, "judge"), warm);
+        assert_eq!(of("", "judge"), ModelJudgeSettings::REPORT);
+        // Of another role's model it says nothing.
+        assert_eq!(of(entry, "patient"), ModelJudgeSettings::REPORT);
     }
 
     #[test]

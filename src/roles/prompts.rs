@@ -1,17 +1,19 @@
 //! The folder of prompts that a configuration names, laid out as `data/prompts`.
 
 use std::borrow::Cow;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::data::hash::{fnv1a, text, whole};
 use crate::rubric::authoring::Templates;
 use crate::rubric::authoring::templates::TemplateError;
 use crate::rubric::model_judge::{GraderTemplate, JudgePrompts, PromptError as JudgePromptError};
 use crate::sim::Prompts;
 use crate::sim::played::PromptError;
-use crate::train::config::RoleOptions;
+use crate::train::config::{JudgeTemplates, Role, RoleOptions};
 
 /// What it may hold.
 const PARTS: [&str; 3] = [PATIENT, JUDGE, RUBRIC];
@@ -24,11 +26,11 @@ const REPORT: &str = "report.toml";
 /// Why prompts cannot be used.
 #[derive(Debug, Error)]
 pub enum RolePromptsError {
-    /// The folder cannot be read.
-    #[error("`roles.options.prompts`: {}: {source}", .folder.display())]
+    /// The folder or a file in it cannot be read.
+    #[error("`roles.options.prompts`: {}: {source}", .path.display())]
     Read {
-        /// The folder.
-        folder: PathBuf,
+        /// The folder or file.
+        path: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -101,6 +103,47 @@ impl RoleOptions {
         })
     }
 
+    /// The checksum of the files that a model in `role` is asked by in place of osler's own, their names included; `None` where it reads
+    /// none, or the role has no prompts.
+    ///
+    /// # Errors
+    ///
+    /// A folder or file that cannot be read.
+    pub fn prompts_checksum(&self, role: Role) -> Result<Option<String>, RolePromptsError> {
+        let files = match role {
+            Role::Policy => Vec::new(),
+            Role::Patient | Role::Gate | Role::Check => {
+                self.files(PATIENT, |path| path.extension().is_some_and(|extension| extension == "jinja"))?
+            }
+            Role::Rubric => self.files(RUBRIC, |_| true)?,
+            Role::Judge => match self.judge_templates {
+                JudgeTemplates::Report => {
+                    self.part(JUDGE)?.map(|folder| folder.join(REPORT)).into_iter().collect()
+                }
+                JudgeTemplates::Healthbench => self.judge_grader.iter().cloned().collect(),
+            },
+        };
+        let mut all = fnv1a(b"");
+        for file in &files {
+            let contents = fs::read(file).map_err(|source| match role {
+                Role::Judge => JudgePromptError::Read { file: file.to_owned(), source }.into(),
+                _ => RolePromptsError::Read { path: file.to_owned(), source },
+            })?;
+            let name = file.file_name().unwrap_or_default();
+            all = whole(whole(all, name.as_encoded_bytes()), &contents);
+        }
+        Ok((!files.is_empty()).then(|| text(all)))
+    }
+
+    /// The files of a folder within the configuration's that are `read`, in the order of their names; none of those that begin with a
+    /// point.
+    fn files(&self, part: &str, read: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, RolePromptsError> {
+        let Some(folder) = self.part(part)? else { return Ok(Vec::new()) };
+        let entries = entries(&folder)?.into_iter();
+        let hidden = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().starts_with('.');
+        Ok(entries.filter(|path| read(path) && path.is_file() && !hidden(path)).collect())
+    }
+
     /// A folder within the configuration's; `None` where there is none of that name.
     fn part(&self, name: &str) -> Result<Option<PathBuf>, RolePromptsError> {
         self.prompts.as_deref().map_or(Ok(None), |folder| part(folder, name))
@@ -108,14 +151,7 @@ impl RoleOptions {
 }
 
 fn part(folder: &Path, name: &str) -> Result<Option<PathBuf>, RolePromptsError> {
-    let read = |source| RolePromptsError::Read { folder: folder.to_owned(), source };
-    let mut entries = Vec::new();
-    for entry in folder.read_dir().map_err(read)? {
-        entries.push(entry.map_err(read)?.path());
-    }
-    // Which of several is named must not depend on the file system.
-    entries.sort();
-    for path in entries {
+    for path in entries(folder)? {
         let entry = path.file_name().unwrap_or_default().to_string_lossy();
         if !(entry.starts_with('.') || PARTS.contains(&&*entry) && path.is_dir()) {
             return Err(RolePromptsError::Unknown { path });
@@ -124,10 +160,19 @@ fn part(folder: &Path, name: &str) -> Result<Option<PathBuf>, RolePromptsError> 
     Ok(Some(folder.join(name)).filter(|path| path.is_dir()))
 }
 
+/// What lies in a folder, in the order of the names, so that nothing depends on the file system.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, RolePromptsError> {
+    let read = |source| RolePromptsError::Read { path: folder.to_owned(), source };
+    let mut entries = Vec::new();
+    for entry in folder.read_dir().map_err(read)? {
+        entries.push(entry.map_err(read)?.path());
+    }
+    entries.sort();
+    Ok(entries)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     /// Prompts of this folder.

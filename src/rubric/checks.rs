@@ -6,9 +6,13 @@ use crate::data::case::{Aspect, Case, FactId, Finding, Topic};
 use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::{Intent, asked::chief_complaint};
 
+use super::costs::costs;
 use super::criterion::{Check, Judgement};
+use super::dose::{Dose, doses};
 use super::known::Known;
-use super::reading::{Ask, Named, Reading};
+use super::plain_words::unexplained;
+use super::reading::{Arranged, Ask, Named, Reading};
+use super::reasons::reason;
 
 /// A message that asks for more at once earns nothing: no patient can answer it all.
 pub const MOST_AT_ONCE: usize = 3;
@@ -144,7 +148,10 @@ impl Message<'_> {
             Check::Arranges(wanted) => {
                 reading.arranged.iter().filter(|step| !step.negated).find_map(|step| {
                     let done = step.concept.as_deref()?;
-                    let fits = |name: &String| self.lexicon.is_a(done, name) || self.lexicon.is_a(name, done);
+                    let fits = |name: &String| {
+                        (self.lexicon.is_a(done, name) || self.lexicon.is_a(name, done))
+                            && !(done == name && self.is_other_dose(step))
+                    };
                     wanted.iter().find(|name| fits(name))?;
                     shown(&step.span, format!("arranges {done}"))
                 })
@@ -166,9 +173,20 @@ impl Message<'_> {
             }
             Check::LongerThan(most) => (reading.length > usize::from(*most))
                 .then(|| (reading.whole.clone(), format!("has {} words", reading.length))),
-            Check::Explains => {
-                let act = reading.act(|intent| intent == Intent::Explanation)?;
-                shown(&act.span, "explains")
+            // A reason for nothing is none.
+            Check::Explains if !self.does_something() => None,
+            Check::Explains => shown(&reason(self.text)?, "gives a reason"),
+            Check::PlainWords => {
+                let plain = !self.is_idle() && unexplained(self.lexicon, reading, self.text).is_none();
+                plain.then(|| {
+                    (reading.whole.clone(), "has no medical word that it does not explain".to_owned())
+                })
+            }
+            Check::Costs => {
+                let span = costs(self.text)?;
+                let arranges = reading.arranged.iter().any(|step| !step.negated && step.concept.is_some());
+                let first = || self.known.said.iter().all(|said| costs(said).is_none());
+                (arranges || first()).then(|| (span, "thinks of costs".to_owned()))
             }
             Check::Idle => self.is_idle().then(|| (reading.whole.clone(), "moves nothing on".to_owned())),
             Check::Unfinished => {
@@ -178,6 +196,22 @@ impl Message<'_> {
             Check::Strays => self.strays(),
             Check::Often { .. } => None,
         }
+    }
+
+    /// Whether a dose is stated that is not that of the case's plan for the same drug.
+    fn is_other_dose(&self, step: &Arranged) -> bool {
+        let planned = self.case.truth.plan.iter().filter(|it| Some(&it.concept) == step.concept.as_ref());
+        let planned: Vec<Dose> = planned.flat_map(|it| doses(&it.text)).collect();
+        Dose::differ(&step.doses, &planned)
+    }
+
+    /// Whether the message asks, arranges or concludes anything.
+    fn does_something(&self) -> bool {
+        let reading = self.reading;
+        reading.open.is_some()
+            || !reading.asks.is_empty()
+            || !reading.arranged.is_empty()
+            || concludes(reading)
     }
 
     fn asks(&self, wanted: &[FactId]) -> Shown {
@@ -283,11 +317,9 @@ impl Message<'_> {
 
 /// Whether a message names a diagnosis or takes a step of treatment.
 pub fn concludes(reading: &Reading) -> bool {
-    let step = |intent| matches!(intent, Intent::Prescription | Intent::Referral { .. } | Intent::Advice);
     !reading.named.is_empty()
         || reading.safety_net.is_some()
-        || reading.arranged.iter().any(|arranged| step(arranged.intent) && arranged.concept.is_some())
-        || reading.arranged.iter().any(|arranged| arranged.intent == Intent::Referral { urgent: true })
+        || reading.arranged.iter().any(|arranged| arranged.step)
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> usize {

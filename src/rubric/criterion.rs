@@ -108,7 +108,8 @@ pub enum Check {
     DrugBeforeAllergies,
     /// Gives a drug the patient is allergic to.
     DrugAgainstAllergy,
-    /// Arranges or advises one of these concepts.
+    /// Arranges or advises one of these concepts. A drug in another dose than the case's plan states is another step; one without a dose
+    /// is not.
     Arranges(Vec<String>),
     /// Sends the patient to emergency care.
     SendsToEmergency,
@@ -122,8 +123,12 @@ pub enum Check {
     Incoherent,
     /// Has more words than this.
     LongerThan(u16),
-    /// Says in plain words what was found or why something is done.
+    /// Gives a reason for what it asks, finds or does: by words such as `because`, `so that`, `that is why`, not by sounding wise.
     Explains,
+    /// Moves the consultation on in words that somebody without medical training understands.
+    PlainWords,
+    /// Thinks of what tests or treatment cost the patient: beside what it arranges, or, once in a consultation, by itself.
+    Costs,
     /// Does nothing for the consultation: asks nothing that is not known, examines, concludes and comforts nothing.
     Idle,
     /// A message: says goodbye with neither a diagnosis nor a step of a plan. A consultation: names neither the

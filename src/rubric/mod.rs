@@ -7,17 +7,25 @@
 
 pub mod authoring;
 pub mod checks;
+#[cfg(test)]
+mod checks_tests;
 pub mod coherence;
+mod costs;
 pub mod criterion;
+pub mod dose;
 pub mod generator;
 pub mod healthbench;
 pub mod judge;
 pub mod known;
 pub mod marks;
+mod measurement;
 pub mod model_judge;
+mod plain_words;
 pub mod reading;
+mod reasons;
 #[cfg(test)]
 mod resistance;
+mod safety_net;
 pub mod score;
 pub mod text;
 mod wording;

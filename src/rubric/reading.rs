@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use crate::data::case::{Aspect, Case, Reveal, Topic};
 use crate::data::consultation::Turn;
-use crate::data::lexicon::Lexicon;
+use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::data::utterance::{Act, Intent, Understanding, asked};
 
 use super::coherence::{Fault, fault};
-use super::text::{plain, sentences, words};
+use super::dose::{Dose, doses_of_drugs};
+use super::safety_net::safety_net;
+use super::text::{plain, words};
 
 /// Concepts, and how to read messages by them.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +70,11 @@ pub struct Arranged {
     pub intent: Intent,
     /// True where the patient is told not to.
     pub negated: bool,
+    /// Whether it is a step of treatment: not a test, nor advice that none of the lexicon is named in, nor what is denied and no
+    /// more (`do not worry`, `do not come back`). To leave off a drug or a habit is one.
+    pub step: bool,
+    /// The doses of it that the message states.
+    pub doses: Vec<Dose>,
     /// Bytes of the message.
     pub span: Range<usize>,
 }
@@ -87,7 +94,7 @@ pub struct Reading {
     pub named: Vec<Named>,
     /// What it arranges or advises.
     pub arranged: Vec<Arranged>,
-    /// Where it tells the patient what to watch for or when to come back.
+    /// Where it tells the patient to come back or to get help if things go wrong.
     pub safety_net: Option<Range<usize>>,
     /// Its words, without case and punctuation.
     pub plain: String,
@@ -126,6 +133,12 @@ impl Reading {
                 _ => None,
             })
             .collect();
+        let gives = acts.iter().any(|act| act.intent == Intent::Prescription && !act.negated);
+        let stated = if gives { doses_of_drugs(language, message) } else { Vec::new() };
+        let stated_of = |act: &Act| -> Vec<Dose> {
+            let of_it = stated.iter().filter(|(drug, _)| Some(drug) == act.concept.as_ref());
+            of_it.map(|(_, dose)| *dose).collect()
+        };
         let arranged = acts
             .iter()
             .filter(|act| {
@@ -142,6 +155,8 @@ impl Reading {
                 concept: act.concept.clone(),
                 intent: act.intent,
                 negated: act.negated,
+                step: takes_step(language.lexicon, act),
+                doses: stated_of(act),
                 span: act.span.clone(),
             })
             .collect();
@@ -152,7 +167,7 @@ impl Reading {
             open: acts.iter().find(|act| act.intent == Intent::OpenQuestion).map(|act| act.span.clone()),
             named,
             arranged,
-            safety_net: safety_net(message),
+            safety_net: safety_net(language, message),
             length: words(message).len(),
             plain,
             whole: 0..message.len(),
@@ -178,26 +193,17 @@ impl Reading {
     }
 }
 
-/// The first sentence that says what to watch for or when to come back.
-fn safety_net(message: &str) -> Option<Range<usize>> {
-    const CONDITION: &[&str] = &["if", "unless", "should", "when"];
-    const RETURN: &[&str] = &[
-        "back",
-        "return",
-        "call",
-        "ring",
-        "phone",
-        "contact",
-        "see",
-        "help",
-        "hospital",
-        "ambulance",
-        "emergency",
-    ];
-    sentences(message).into_iter().find(|span| {
-        let Some(part) = message.get(span.clone()) else { return false };
-        let words = words(part);
-        let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.text.as_str()));
-        !part.ends_with('?') && has(CONDITION) && has(RETURN)
-    })
+/// Whether an act is a step of treatment.
+fn takes_step(lexicon: &Lexicon, act: &Act) -> bool {
+    match (act.intent, act.concept.as_deref()) {
+        (Intent::Referral { urgent: true }, _) => true,
+        (Intent::Prescription | Intent::Referral { .. }, Some(_)) => true,
+        // A worry is no habit that could be left off.
+        (Intent::Advice, Some(concept)) if act.negated => {
+            let kind = lexicon.get(concept).map(|it| it.kind);
+            concept != "worry" && matches!(kind, Some(ConceptKind::Substance | ConceptKind::Circumstance))
+        }
+        (Intent::Advice, Some(_)) => true,
+        _ => false,
+    }
 }

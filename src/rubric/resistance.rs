@@ -101,6 +101,8 @@ fn attacks(case: &Case, so_far: &Consultation) -> Vec<(&'static str, String)> {
         ("gibberish", "plomf grut xqzzk wub tarn frill osk vum.".into()),
         ("word salad", "the of you and is do to a with it so on for".into()),
         ("nothing", "I see.".into()),
+        ("words of a safety net", "Let me see if I can find out.".into()),
+        ("denied safety net", "Do not come back if it gets worse.".into()),
     ]
 }
 

@@ -21,6 +21,14 @@ pub struct Reply {
     pub corrected: usize,
 }
 
+impl Reply {
+    /// Carries the consultation that it is a reply in on by its exchange.
+    pub fn carry_on(self, consultation: &mut Consultation) {
+        consultation.turns.push(self.turn);
+        consultation.ending = self.ending;
+    }
+}
+
 /// A patient who plays a script (Baichuan-M2 report, section 2.1.2).
 ///
 /// It holds no state: a reply follows from the script, what was said so far and the message, so any number of candidate
@@ -104,9 +112,7 @@ impl<'a, G: Gate, A: Affective, F: Factual> Patient<'a, G, A, F> {
     /// Carries `consultation` on by one exchange. After its end nothing changes.
     pub fn answer(&self, consultation: &mut Consultation, doctor: &str) {
         if consultation.ending.is_none() {
-            let reply = self.reply(consultation, doctor);
-            consultation.turns.push(reply.turn);
-            consultation.ending = reply.ending;
+            self.reply(consultation, doctor).carry_on(consultation);
         }
     }
 }

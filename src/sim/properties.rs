@@ -135,8 +135,7 @@ proptest! {
                 prop_assert_eq!(fact_score(&script, &reply.turn, understanding, lexicon), Some(1.0), "{}", text);
                 prop_assert_eq!(privacy_score(&script, &reply.turn), Some(1.0));
             }
-            so_far.turns.push(reply.turn);
-            so_far.ending = reply.ending;
+            reply.carry_on(&mut so_far);
         }
         prop_assert!(so_far.turns.len() <= LIMITS.turns);
         if messages.len() >= LIMITS.turns {

@@ -141,6 +141,20 @@ fn other_servers_are_told_in_words_and_asked_again() {
         assert!(body["messages"][0]["content"].as_str().unwrap().contains("\"required\":[\"met\"]"));
     }
     assert_eq!(bodies[3]["messages"].as_array().unwrap().len(), 5);
+    assert_eq!(client.figures().no_schemas.as_deref(), Some("unknown field response_format"));
+}
+
+#[test]
+fn an_error_of_one_request_turns_no_schema_off() {
+    let long = "{\"error\": {\"message\": \"the conversation is too long: it asks for proper grammar\"}}";
+    let server = Scripted::saying(vec![answer("400 Bad Request", "", long), saying("{\"met\": true}")]);
+    let (client, _) = client(&server);
+    let met = || structured::ask(&client, &[Message::user("Met?")], &verdict(), 0, &mut ());
+    assert!(matches!(failure(met().map(|it| it.reply)), Failure::Status { status: 400, .. }));
+    assert_eq!(met().unwrap().value, json!({"met": true}));
+    let bodies: Vec<Value> = server.requests().into_iter().map(|it| it.body).collect();
+    assert!(bodies.len() == 2 && bodies.iter().all(|body| body.get("response_format").is_some()));
+    assert_eq!(client.figures().no_schemas, None);
 }
 
 #[test]

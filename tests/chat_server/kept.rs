@@ -57,8 +57,12 @@ fn the_same_request_is_answered_from_the_cache() {
     }
     let other = ChatOptions { seed: Some(1), ..ChatOptions::default() };
     assert_eq!(ask(&kept(), &other, &mut Ear::default()).unwrap().message.content, "Other.");
+    // What came in parts is the reply to whoever wants it whole, too.
+    assert_eq!(asked(&kept()).unwrap().message.content, "Ça fait mal 🤒");
+    assert_eq!(server.requests().len(), 1, "for the other seed");
     // What failed is not kept.
-    assert!(asked(&kept()).is_err());
+    let another = ChatOptions { seed: Some(2), ..ChatOptions::default() };
+    assert!(ask(&kept(), &another, &mut Ear::default()).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     // A damaged entry is asked for anew, and is sound again.
     for entry in fs::read_dir(folder.path()).unwrap() {

@@ -9,6 +9,7 @@ mod roles;
 mod scripted;
 mod servers;
 mod units;
+mod warming;
 
 use std::fs;
 use std::path::Path;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use osler::rubric::model_judge::ModelJudgeSettings;
 use serde_json::{Value, json};
 
 use crate::commands::{run, text};
@@ -115,6 +116,14 @@ fn models_and_rules_mix() {
     assert_eq!(judged["consultation"], rules["consultation"]);
     assert_ne!(judged["marks"], rules["marks"]);
     assert!(judged.get("patient").is_none());
+    // The report has the settings that the judge's requests have: those of its model's entry.
+    assert_eq!(judged["judge"]["settings"]["max_tokens"], ModelJudgeSettings::REPORT.max_tokens);
+    let entry = format!("server = \"{}\"\nmax_tokens = 900", farm.urls[0]);
+    let set = fs::read_to_string(&file).unwrap().replace(&format!("server = \"{}\"", farm.urls[0]), &entry);
+    fs::write(&file, set).unwrap();
+    let set = consult(&["--models", &file], DOCTOR);
+    assert_eq!(set["judge"]["settings"]["max_tokens"], 900);
+    assert_ne!(set["judge"]["identity"], judged["judge"]["identity"]);
     farm.went();
     // A gate changes the end; the words and marks are those of the rules.
     let file = models(folder.path(), &farm, "gate = \"m\"");

@@ -30,6 +30,10 @@ fn a_grpo_step_is_measured_by_its_parts() {
     let lora = [&base[..], &sizes, &["--lora", "3", "--dtype", "bf16"]].concat();
     let report = json_of(&lora, "");
     assert_eq!((&report["lora_rank"], &report["dtype"]), (&json!(3), &json!("BF16")));
+    assert_eq!(report["lora_head"], json!(false));
+    let head = json_of(&[&base[..], &sizes, &["--lora", "3", "--lora-head"]].concat(), "");
+    assert_eq!((&head["lora_rank"], &head["lora_head"]), (&json!(3), &json!(true)));
+    assert!(refused(2, &[&base[..], &["--lora-head"]].concat()).contains("--lora <RANK>"));
     assert!(refused(1, &[&base[..], &["--lora", "0"]].concat()).contains("--lora is 0"));
     assert!(refused(1, &[&base[..], &["--dtype", "bf16"]].concat()).contains("--dtype bf16 needs --lora"));
 }
@@ -109,7 +113,8 @@ fn affinity_is_measured_with_and_without_sharing() {
 
 #[test]
 fn kernels_are_measured_beside_their_references() {
-    let base = ["bench", "kernels", "--only", "cached,rotary", "--repeats", "1", "--threads", "2", "--json"];
+    let only = "cached,rotary,sampling";
+    let base = ["bench", "kernels", "--only", only, "--repeats", "1", "--threads", "2", "--json"];
     let report = json_of(&base, "");
     let top = ["device", "threads", "instruction_set", "interrupted", "ceilings", "kernels"];
     assert_eq!(keys(&report), top);
@@ -118,8 +123,9 @@ fn kernels_are_measured_beside_their_references() {
     assert_eq!(ceilings.iter().map(|it| &it["unit"]).collect::<Vec<_>>(), ["GB/s", "TFLOP/s"]);
     let kernels = report["kernels"].as_array().unwrap();
     let ops: Vec<&str> = kernels.iter().map(|it| it["op"].as_str().unwrap()).collect();
-    assert!(ops.starts_with(&["attention_cached"]) && ops.ends_with(&["rotary"]), "{ops:?}");
-    assert!(ops.iter().all(|op| ["attention_cached", "rotary"].contains(op)), "{ops:?}");
+    assert!(ops.starts_with(&["attention_cached"]) && ops.ends_with(&["sample"]), "{ops:?}");
+    assert!(ops.contains(&"rotary"), "{ops:?}");
+    assert!(ops.iter().all(|op| ["attention_cached", "rotary", "sample"].contains(op)), "{ops:?}");
     let fields = ["op", "case", "dtype", "seconds", "fastest", "slowest", "achieved", "bound", "unit"];
     for kernel in kernels {
         let rest = ["share_of_bound", "problem", "reference"];

@@ -41,10 +41,16 @@ fn the_processor_is_well_and_its_report_has_what_is_documented() {
         "attention_packed_backward",
         "attention_cached",
         "head_loss",
+        "kl_sums",
+        "sample",
         "rms_norm",
         "adamw",
     ] {
         assert!(checks.iter().any(|check| check["op"] == op), "{op}");
+    }
+    for case in ["67 rows of 96 to 1031, capped", "67 rows of 96 to 1031, logits to 1e4, 256 columns at once"]
+    {
+        assert!(checks.iter().any(|check| check["case"] == case), "{case}");
     }
 }
 

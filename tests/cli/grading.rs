@@ -41,6 +41,14 @@ fn a_model_of_this_process_tells_what_it_read_and_what_it_had_read_before() {
     assert!(rate > 0.0 && number("judge_seconds") > 0.0, "{time}");
     assert!((saved - cached as f64 / rate).abs() <= 1e-9 * saved, "{time}");
     assert_eq!(report["cached_ratio"].as_f64(), Some(cached as f64 / prompt as f64));
+    // The plain kernels read as much, and are for models of this process only.
+    let arguments =
+        [graded("plain.jsonl"), ["--kernels", "reference", "--json"].map(str::to_owned).to_vec()].concat();
+    let plain = json_of(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), "");
+    assert_eq!(plain["time"]["prompt_tokens"].as_u64(), Some(prompt));
+    let without =
+        ["rubric", "grade", &rows, "--ideal", "written", "--out", "no.jsonl", "--kernels", "reference"];
+    assert!(refused(2, &without).contains("--models"));
     let arguments = graded("b.jsonl");
     let shown = stdout(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(shown.contains(&format!("of {prompt} prompt tokens {cached} (")), "{shown}");

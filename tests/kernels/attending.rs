@@ -302,3 +302,44 @@ fn cached_attention_agrees_with_the_reference_wherever_its_blocks_lie() {
         Ok(())
     });
 }
+
+/// A few queries against a long cache: with one thread the keys are not split, with more they are.
+#[test]
+fn splitting_the_keys_of_a_long_cache_changes_no_bit() {
+    let pools = [1usize, 2, 3, 16].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    let sequence = (900usize..=1700, 1usize..=4);
+    let scale = prop::sample::select(vec![1.0f32, 1.0, -1.0, 0.0]);
+    run(
+        24,
+        (prop::collection::vec(sequence, 1..=2), heads(), scale, any::<u64>()),
+        |(sequences, heads, sign, seed)| {
+            let mut case = Cached::new(&sequences, heads, &mut Noise(seed));
+            case.shape.scale *= sign;
+            let (keys, cached_values) = case.kernel_pools();
+            let rows = 0..case.q.len() / (case.shape.heads * case.shape.head_dim);
+            let found = pools.each_ref().map(|pool| {
+                let attend = || {
+                    Flex::attention_cached(
+                        case.queries(&rows),
+                        &keys,
+                        &cached_values,
+                        &case.spans,
+                        case.shape,
+                    )
+                };
+                values(pool.install(attend))
+            });
+            for other in &found[1..] {
+                prop_assert_eq!(bits(&found[0]), bits(other));
+            }
+            let (rk, rv) = (case.reference_pool(&case.k), case.reference_pool(&case.v));
+            let reference =
+                attention::reference::cached(case.queries(&rows), &rk, &rv, &case.spans, case.shape);
+            let largest = found[0].iter().fold(1.0f32, |most, x| most.max(x.abs()));
+            for (found, reference) in found[0].iter().zip(values(reference)) {
+                prop_assert!((found - reference).abs() <= 1e-4 * largest, "{found} and {reference}");
+            }
+            Ok(())
+        },
+    );
+}

@@ -21,12 +21,13 @@ fn limits() -> attention::Limits {
         groups: (1..=7).collect(),
         head_dims: (16..=128).collect(),
         tiny_scales: true,
+        any_sign: true,
     }
 }
 
 #[test]
 fn attention_and_its_gradients_are_those_in_f64() {
-    let [empty, one, continued, extreme, wide, odd]: [Seen; 6] = Default::default();
+    let [empty, one, continued, extreme, wide, odd, none, negative]: [Seen; 8] = Default::default();
     run(260, attention::cases(&limits()), |case| {
         let inputs = case.inputs(DType::F32);
         let exact = case.exact(&inputs);
@@ -38,6 +39,8 @@ fn attention_and_its_gradients_are_those_in_f64() {
         extreme.add(exact.peak >= 1e4);
         wide.add(case.shape.heads == 7 * case.shape.kv_heads);
         odd.add(!case.shape.head_dim.is_multiple_of(16));
+        none.add(case.shape.scale == 0.0);
+        negative.add(case.shape.scale < 0.0 && exact.peak >= 1.0);
         case.check_kernel::<Flex>((&inputs, &exact), &FlexDevice, F32)?;
         case.check_reference::<Flex>((&inputs, &exact), &FlexDevice, DType::F32)
     });
@@ -47,6 +50,8 @@ fn attention_and_its_gradients_are_those_in_f64() {
     extreme.at_least(20, "scores of 1e4");
     wide.at_least(15, "seven query heads on one of keys");
     odd.at_least(150, "a head dimension that is no multiple of 16");
+    none.at_least(8, "a scale of 0");
+    negative.at_least(20, "a scale below 0");
 }
 
 /// The CPU's kernels compute in f32 whatever their inputs are held in, and so does the reference but for its output.
@@ -245,6 +250,23 @@ fn a_head_of_bf16_is_exact_for_its_weights_and_near_for_those_it_was_rounded_fro
             half,
         )
     });
+}
+
+/// Hidden rows, head and reference in half precision, as numbers that it holds exactly: nothing is rounded to it on the way.
+#[test]
+fn a_head_and_hidden_rows_of_half_precision_are_computed_in_f32() {
+    let extreme = Seen::default();
+    for (dtype, compared) in [DType::F16, DType::BF16].into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let limits = head::Limits { compared, ..head_limits() };
+        run(25, head::cases(&limits), |case| {
+            let inputs = case.inputs(dtype);
+            let exact = head::exact::head(&inputs);
+            extreme.add(exact.peak >= 1e4);
+            let found = head::found::<Flex>(&inputs, &FlexDevice, [dtype; 2], Flex::head_loss);
+            head::check("kernel", &inputs, &exact, found, Held { dtype, ..F32 })
+        });
+    }
+    extreme.at_least(4, "logits of 1e4");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::{Flex, FlexDevice};
 use osler::kernels::KernelBackend;
 use osler::model::adapter::{LowRankOptions, Projection};
 use osler::model::build::WeightSource;
 use osler::model::config::ModelConfig;
-use osler::model::decoder::Decoder;
+use osler::model::decoder::{Decoder, DecoderWeights};
 
 pub const TINY_MODELS: [&str; 7] = [
     "qwen2_tiny",
@@ -102,6 +103,13 @@ pub fn config(model: &str) -> ModelConfig {
     ModelConfig::open(&path).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// A tiny model with [`Formula`] weights in f32, on the CPU.
+pub fn decoder(model: &str) -> Decoder<Flex> {
+    let config = config(model);
+    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
+    Decoder::new(config, weights, DType::F32, FlexDevice)
+}
+
 /// One prompt and what transformers made of it.
 #[derive(Debug, Clone)]
 pub struct Expected {
@@ -140,8 +148,14 @@ pub fn expected(model: &str) -> Vec<Expected> {
         .collect()
 }
 
-/// Largest absolute difference of two equally long slices.
+/// Largest absolute difference of two equally long slices: infinite where a value is no number, or infinite and the other is not
+/// the same.
 pub fn max_diff(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    let apart = |(&a, &b): (&f32, &f32)| {
+        let apart = if a == b { 0.0 } else { (a - b).abs() };
+        // `f32::max` would pass over what is not a number.
+        if apart.is_nan() { f32::INFINITY } else { apart }
+    };
+    a.iter().zip(b).map(apart).fold(0.0, f32::max)
 }

@@ -1,6 +1,9 @@
 //! Streamed text and stop strings.
 
-use super::*;
+use osler::data::{StopMatcher, TextStream};
+use proptest::prelude::*;
+
+use crate::{byte_fallback, runner, tiny};
 
 /// Random ids, cut anywhere: the pieces add up to what the library decodes from all of them.
 #[test]

@@ -93,12 +93,20 @@ fn a_run_by_rules_goes_on_bit_for_bit_and_another_knows_nothing_of_it() {
         assert!(matches!(sit(&at(&name), &hasty, None).0, Ended::Finished(_)));
         same_changes(&at("whole"), &at(&name));
     }
+    // The report shows the last change of each criterion.
+    let page = |run: &str| fs::read_to_string(at(run).join("report.html")).unwrap();
+    assert_eq!(page("whole").contains("Rubrics that changed"), !changes(&at("whole")).is_empty());
+    if let Some(last) = changes(&at("whole")).last() {
+        let text = last["criterion"]["text"].as_str().unwrap();
+        assert!(page("whole").contains(text) && page("whole").contains("criteria admitted"), "{text}");
+    }
     // Switched off, a table of thresholds changes nothing.
     sit(&at("plain"), &config(&[]), None);
     sit(&at("off"), &config(&[&HASTY[..], &["stage.rl.rubric.dynamic=false"]].concat()), None);
     same(&at("plain"), &at("off"));
     for run in ["plain", "off"] {
         assert!(!at(run).join("rubric.jsonl").exists());
+        assert!(!page(run).contains("Rubrics that changed"));
         assert!(!fs::read_to_string(at(run).join("metrics.jsonl")).unwrap().contains("rubric"));
     }
 }
@@ -138,6 +146,11 @@ fn what_a_model_writes_is_tried_and_the_run_goes_on_bit_for_bit() {
     assert!(matches!(sit(&at("whole"), &config, None).0, Ended::Finished(_)));
     let sum = counted(&at("whole"));
     assert!(sum.asked > 0 && sum.failed == 0, "{sum:?}");
+    // What is asked of criteria on trial is counted apart from what earns.
+    let steps = read_metrics(&at("whole").join("metrics.jsonl")).unwrap();
+    let judged = || steps.iter().filter_map(|step| step.rl.as_ref()?.judged);
+    assert!(judged().map(|it| it.on_trial).sum::<u64>() > 0);
+    assert!(judged().all(|it| (it.not_judged, it.on_trial_not_judged) == (0, 0)), "the server judges all");
     let of_model: Vec<Value> =
         changes(&at("whole")).into_iter().filter(|it| it["origin"]["model"].is_string()).collect();
     assert_eq!(

@@ -169,6 +169,45 @@ impl Watch for Breaks {
     }
 }
 
+/// Remembers what it is told.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Watch for Notes {
+    fn part(&mut self, _: Part, _: u64, _: u64) {}
+
+    fn step(&mut self, _: &StepMetrics, _: u64, _: u64) {}
+
+    fn note(&mut self, note: &str) {
+        self.0.push(note.to_owned());
+    }
+
+    fn should_stop(&mut self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_server_that_holds_no_replies_to_schemas_is_told_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let farm = Farm::playing(|schema, question| match schema {
+        "" => verdict(question),
+        _ => answer("400 Bad Request", "", "unknown field response_format"),
+    });
+    let config = judged(&farm.urls[0], &[]);
+    let mut watch = Notes::default();
+    let directory = RunDirectory::create_in(&run, &config.resolved(), RunOptions::default()).unwrap();
+    let prepared = prepare(config, &mut watch).unwrap();
+    let ended = train(&prepared, Start::New(directory), "today", &mut watch).unwrap();
+    assert!(matches!(ended, Ended::Finished(_)));
+    // It judges all the same, by what it is told in words.
+    assert!(replies(&run).iter().filter(|reply| follows(reply)).count() > 0);
+    let told: Vec<&String> = watch.0.iter().filter(|note| note.contains("JSON schema")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains(&farm.urls[0]) && told[0].contains("unknown field response_format"), "{told:?}");
+}
+
 #[test]
 fn a_run_whose_judge_fails_wholly_ends_saved_and_goes_on_to_the_same_end() {
     let dir = tempfile::tempdir().unwrap();

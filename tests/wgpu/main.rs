@@ -1,11 +1,12 @@
-//! The decoder on the WebGPU backend, through the generic reference kernels: any Vulkan, Metal or DirectX adapter, a
-//! software one included (Mesa's lavapipe in CI).
+//! The GPU kernels on the WebGPU backend, one by one and under the decoder, the engine and the gradients: on any Vulkan, Metal or
+//! DirectX adapter, a software one included (Mesa's lavapipe in CI).
 #![cfg(feature = "wgpu")]
 
 mod blocks;
 mod operations;
 #[path = "../support/parity/mod.rs"]
 mod parity;
+mod pointwise;
 mod precision;
 mod sampling;
 #[path = "../support/mod.rs"]
@@ -13,10 +14,12 @@ mod support;
 
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
-use burn_wgpu::{Wgpu, WgpuDevice, WgpuRuntime};
+use burn_wgpu::graphics::AutoGraphicsApi;
+use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuRuntime, init_setup};
 use cubecl::Runtime;
 use osler::engine::{Engine, EngineOptions, Request};
 use osler::kernels::selection::{AttentionKernel, with_attention};
@@ -30,16 +33,36 @@ use support::{Formula, adapt, config, expected, max_diff};
 
 const MODELS: [&str; 2] = ["qwen2_tiny", "qwen3_tiny"];
 
+const ADVICE: &str = "install a Vulkan driver (Debian: mesa-vulkan-drivers and libvulkan1 give a software one) and set \
+                      XDG_RUNTIME_DIR";
+
+/// What the default adapter calls itself. Only who sets it up is told, so this comes before anything that is done on it.
+fn adapter() -> &'static str {
+    static NAME: OnceLock<Option<String>> = OnceLock::new();
+    let set_up = || {
+        let setup = init_setup::<AutoGraphicsApi>(&WgpuDevice::default(), RuntimeOptions::default());
+        setup.adapter.get_info().name
+    };
+    let name = NAME.get_or_init(|| catch_unwind(set_up).ok());
+    name.as_ref().unwrap_or_else(|| panic!("no WebGPU adapter on this machine: {ADVICE}"))
+}
+
 /// The default adapter. Without one these tests fail: skipping would look like passing.
 fn device() -> WgpuDevice {
+    let name = adapter();
     let works = catch_unwind(|| {
         let one = Tensor::<Wgpu, 1>::ones([1], &WgpuDevice::default());
         (one.clone() + one).into_data().to_vec::<f32>().unwrap() == [2.0]
     });
-    let advice = "install a Vulkan driver (Debian: mesa-vulkan-drivers and libvulkan1 give a software one) and set \
-                  XDG_RUNTIME_DIR";
-    assert!(matches!(works, Ok(true)), "no usable WebGPU adapter on this machine: {advice}");
+    assert!(matches!(works, Ok(true)), "the WebGPU adapter {name} cannot be used: {ADVICE}");
     WgpuDevice::default()
+}
+
+/// Says that this adapter cannot do what is tested. Mesa's software adapter can do all of it, so there it is a failure.
+fn skip(reason: &str) {
+    let name = adapter();
+    assert!(!name.contains("llvmpipe"), "{name} is known to do what is tested here, and yet: {reason}");
+    eprintln!("skipped on {name}: {reason}");
 }
 
 /// `work` with attention by subgroup operations, where the adapter's planes have one size. CubeCL says of no software adapter that it
@@ -49,9 +72,7 @@ fn by_planes(work: impl FnOnce()) {
     let hardware = &client.properties().hardware;
     let (fewest, most) = (hardware.plane_size_min, hardware.plane_size_max);
     if fewest != most || !most.is_power_of_two() || !(4..=64).contains(&most) {
-        eprintln!(
-            "skipped: this adapter has planes of {fewest} to {most} units, kernels need one size from 4 to 64"
-        );
+        skip(&format!("it has planes of {fewest} to {most} units, kernels need one size from 4 to 64"));
         return;
     }
     eprintln!("planes of {most} units");
@@ -140,6 +161,7 @@ fn same_gradients((log_probs, gradients): &Found, (expected_log_probs, expected)
     for ((name, gradient), (expected_name, expected)) in gradients.iter().zip(expected) {
         assert_eq!(name, expected_name);
         let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        assert!(largest.is_finite(), "{name} on the CPU");
         let diff = max_diff(gradient, expected);
         if diff > 1e-4 * largest {
             wrong.push(format!("{name}: {diff:e} of {largest:e}"));

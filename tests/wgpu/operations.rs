@@ -36,9 +36,9 @@ fn products_and_sums<B: KernelBackend>(rows: &[usize], outs: &[usize], device: &
             let (x, dy) = (matrix::<B>(n, WIDTH, 1, device), matrix::<B>(n, out, 2, device));
             let weight = matrix::<B>(out, WIDTH, 3, device);
             let mut add = |name: &str, y: Vec<f32>| results.push((format!("{name}, {n} rows to {out}"), y));
-            add("x W^T", host(x.clone().matmul(weight.clone().transpose())));
-            add("dy W", host(dy.clone().matmul(weight)));
-            add("dy^T x", host(dy.clone().transpose().matmul(x)));
+            add("x W^T", host(B::product(x.clone(), weight.clone().transpose())));
+            add("dy W", host(B::product(dy.clone(), weight)));
+            add("dy^T x", host(B::product(dy.clone().transpose(), x)));
             add("column sums", host(dy.sum_dim(0)));
         }
         let (x, dy) = (matrix::<B>(n, WIDTH, 4, device), matrix::<B>(n, WIDTH, 5, device));

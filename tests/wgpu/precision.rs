@@ -3,17 +3,18 @@
 
 use burn::tensor::{DType, backend::Backend};
 use burn_wgpu::Wgpu;
-use osler::kernels::{KernelBackend, head as kernel};
+use osler::kernels::selection::{AttentionKernel, with_attention};
+use osler::kernels::{AttentionShape, KernelBackend, Segment, head as kernel};
 use proptest::strategy::Strategy;
 
 use super::parity::{Held, Seen, attention, bound, cached, head, run};
-use super::{by_planes, device};
+use super::{by_planes, device, skip};
 
 /// Whether the adapter computes in f16.
-fn has_f16() -> bool {
+pub fn has_f16() -> bool {
     let has = <Wgpu as Backend>::supports_dtype(&device(), DType::F16);
     if !has {
-        eprintln!("this adapter has no f16: nothing is checked in it");
+        skip("it has no f16");
     }
     has
 }
@@ -26,6 +27,7 @@ fn limits(head_dims: &[usize]) -> attention::Limits {
         groups: (1..=7).collect(),
         head_dims: head_dims.to_vec(),
         tiny_scales: true,
+        any_sign: false,
     }
 }
 
@@ -47,6 +49,18 @@ fn check_packed(count: u32, limits: &attention::Limits, dtype: DType) {
     }
 }
 
+/// A batch that has scores of 1e4 for certain.
+fn check_extreme(head_dim: usize, dtype: DType) {
+    let after = |len| Segment { len, after: Some(0) };
+    let segments = vec![Segment::alone(68), after(1), Segment::alone(0), after(20), Segment::alone(1)];
+    let shape = AttentionShape { heads: 6, kv_heads: 2, head_dim, scale: 0.5 };
+    let case = attention::Case { segments, shape, extreme: true, seed: 7 };
+    let inputs = case.inputs(dtype);
+    let exact = case.exact(&inputs);
+    assert!(exact.peak >= 1e4, "scores of {} only", exact.peak);
+    case.check_kernel::<Wgpu>((&inputs, &exact), &device(), Held::new(dtype)).unwrap();
+}
+
 /// A cache, likewise.
 fn check_cached(count: u32, cases: impl Strategy<Value = cached::Cached>, dtype: DType) {
     run(count, cases, |case| {
@@ -60,6 +74,16 @@ fn check_cached(count: u32, cases: impl Strategy<Value = cached::Cached>, dtype:
 #[test]
 fn attention_and_its_gradients_are_those_in_f64() {
     check_packed(70, &limits(&[16, 20, 72]), DType::F32);
+}
+
+/// In the head dimensions of models, whatever the adapter would take itself.
+#[test]
+fn attention_in_shared_memory_is_that_in_f64() {
+    with_attention(AttentionKernel::Shared, || {
+        for head_dim in [64, 96, 128] {
+            check_packed(4, &limits(&[head_dim]), DType::F32);
+        }
+    });
 }
 
 #[test]
@@ -77,7 +101,11 @@ fn attention_in_f16_is_that_in_f64() {
     }
     let limits = attention::Limits { tiny_scales: false, ..limits(&[20]) };
     check_packed(30, &limits, DType::F16);
-    by_planes(|| check_packed(15, &limits, DType::F16));
+    check_extreme(20, DType::F16);
+    by_planes(|| {
+        check_packed(15, &limits, DType::F16);
+        check_extreme(20, DType::F16);
+    });
 }
 
 /// Caches for kernels that are compiled for the number of heads that share keys, too.
@@ -116,10 +144,11 @@ fn cached_attention_by_planes_is_that_in_f64() {
     });
 }
 
-fn check_head(count: u32, limits: &head::Limits, dtype: DType) {
+fn check_head(count: u32, limits: &head::Limits, dtype: DType, extreme: &Seen) {
     run(count, head::cases(limits), |case| {
         let inputs = case.inputs(dtype);
         let exact = head::exact::head(&inputs);
+        extreme.add(exact.peak >= 1e4);
         let found = head::found::<Wgpu>(&inputs, &device(), [dtype; 2], Wgpu::head_loss);
         head::check("kernel", &inputs, &exact, found, Held::new(dtype))?;
         // In parts, of which the vocabulary of 300 has two, the last of them ragged.
@@ -132,31 +161,31 @@ fn check_head(count: u32, limits: &head::Limits, dtype: DType) {
 
 #[test]
 fn the_heads_loss_and_its_gradients_are_those_in_f64() {
-    check_head(40, &head_limits(false), DType::F32);
+    let extreme = Seen::default();
+    check_head(40, &head_limits(false), DType::F32, &extreme);
+    extreme.at_least(1, "logits of 1e4");
 }
 
 #[test]
 fn the_divergence_from_a_reference_and_its_gradients_are_those_in_f64() {
-    check_head(40, &head_limits(true), DType::F32);
+    let extreme = Seen::default();
+    check_head(40, &head_limits(true), DType::F32, &extreme);
+    extreme.at_least(1, "logits of 1e4");
 }
 
 fn head_limits(compared: bool) -> head::Limits {
     head::Limits { rows: vec![1, 7, 40], widths: vec![8, 33], vocabs: vec![5, 300], extreme: true, compared }
 }
 
-/// Logits of thousands are rounded to whole numbers in f16, so there are none here.
+/// Logits of thousands would be rounded to whole numbers in f16: they are there in f32 only.
 #[test]
 fn the_heads_loss_in_f16_is_that_in_f64() {
     if has_f16() {
+        let extreme = Seen::default();
         for compared in [false, true] {
-            let limits = head::Limits {
-                rows: vec![7],
-                widths: vec![33],
-                vocabs: vec![5, 300],
-                extreme: false,
-                compared,
-            };
-            check_head(15, &limits, DType::F16);
+            let limits = head::Limits { rows: vec![7], widths: vec![33], ..head_limits(compared) };
+            check_head(20, &limits, DType::F16, &extreme);
         }
+        extreme.at_least(1, "logits of 1e4");
     }
 }

@@ -1,4 +1,4 @@
-//! Replies kept on disk, by the exact request.
+//! Replies kept on disk, by the exact request, but for whether it comes in parts: the reply is the same.
 //!
 //! An entry is a file named by the SHA-256 of its request, and holds the request, the reply and a checksum. The key is no part of it.
 //! An entry that is damaged, or of another request, is as if it were not there, and is written anew.
@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::chat::error::ChatError;
@@ -26,7 +26,7 @@ pub(super) struct Cache {
     folder: PathBuf,
 }
 
-/// What was asked, whatever order its fields had.
+/// What was asked, whatever order its fields had, and as if its reply came whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
@@ -47,7 +47,21 @@ struct Entry {
 impl Asked {
     /// What is sent to `url`.
     pub fn new(url: &str, body: &Value) -> Self {
-        Self { url: url.to_owned(), body: sorted(body) }
+        let mut body = body.clone();
+        if let Some(fields) = body.as_object_mut().filter(|fields| fields.contains_key("stream")) {
+            fields.insert("stream".into(), false.into());
+            fields.remove("stream_options");
+        }
+        Self { url: url.to_owned(), body: sorted(&body) }
+    }
+
+    /// The same as entries of replies in parts once had it; `None` of what says nothing of parts.
+    fn in_parts(&self) -> Option<Self> {
+        let mut body = self.body.clone();
+        let fields = body.as_object_mut().filter(|fields| fields.contains_key("stream"))?;
+        fields.insert("stream".into(), true.into());
+        fields.insert("stream_options".into(), json!({"include_usage": true}));
+        Some(Self { url: self.url.clone(), body: sorted(&body) })
     }
 
     /// The name of its entry.
@@ -69,6 +83,10 @@ impl Cache {
 
     /// The reply that was kept for a request.
     pub fn find(&self, asked: &Asked) -> Option<Reply> {
+        self.entry(asked).or_else(|| self.entry(&asked.in_parts()?))
+    }
+
+    fn entry(&self, asked: &Asked) -> Option<Reply> {
         let text = fs::read(self.folder.join(asked.name().ok()?)).ok()?;
         let entry: Entry = serde_json::from_slice(&text).ok()?;
         let whole = digest(&(&entry.request, &entry.reply)).ok()? == entry.sha256;
@@ -163,6 +181,23 @@ mod tests {
         }
         // Another cache of the folder, as after a restart.
         assert_eq!(Cache::open(&cache.folder).unwrap().find(&asked), Some(said("Hi")));
+    }
+
+    #[test]
+    fn whether_a_reply_comes_in_parts_makes_no_other_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let whole = Asked::new("u", &json!({"model": "m", "stream": false}));
+        let parts = json!({"stream_options": {"include_usage": true}, "model": "m", "stream": true});
+        assert_eq!(Asked::new("u", &parts), whole);
+        // Whole requests are called what they always were.
+        assert_eq!(whole.body.to_string(), "{\"model\":\"m\",\"stream\":false}");
+        // An entry of when requests for parts had names of their own.
+        cache.keep(&Asked { url: "u".into(), body: sorted(&parts) }, &said("Old")).unwrap();
+        assert_eq!(cache.find(&whole), Some(said("Old")));
+        cache.keep(&whole, &said("New")).unwrap();
+        assert_eq!(cache.find(&Asked::new("u", &parts)), Some(said("New")));
+        assert_eq!(files(folder.path()).len(), 2);
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub struct ServerFigures {
     /// Seconds that all requests together waited before they were sent: for a place, for the limits of a minute, and for the first request
     /// of their conversation. The waits between two tries are no part of it.
     pub queue_seconds: f64,
+    /// What it said when it refused to hold a reply to a JSON schema; from then on it is told the shape in words. Absent where it never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_schemas: Option<String>,
 }
 
 impl ServerFigures {
@@ -82,6 +85,7 @@ impl Counts {
             usage,
             cached_ratio: cached.then(|| usage.cached_tokens as f64 / usage.prompt_tokens as f64),
             queue_seconds: seconds(queued),
+            no_schemas: None,
         }
     }
 
@@ -115,6 +119,7 @@ mod tests {
             usage,
             cached_ratio: Some(0.25),
             queue_seconds: 1.5,
+            no_schemas: None,
         };
         assert_eq!(figures, expected);
         let among = figures.among_others(2, Duration::from_millis(250));

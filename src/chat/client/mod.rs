@@ -10,6 +10,7 @@ pub(crate) mod error;
 mod figures;
 mod key;
 mod pace;
+mod refused;
 mod retry;
 mod settings;
 mod sse;
@@ -17,7 +18,7 @@ mod stream;
 mod transport;
 mod wire;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use ureq::Agent;
@@ -37,6 +38,7 @@ pub(in crate::chat) use self::transport::LOOK;
 use self::cache::{Asked, Cache};
 use self::figures::Counts;
 use self::pace::Pace;
+use self::refused::refuses_schemas;
 use self::sse::Events;
 use self::stream::Assembly;
 use self::transport::{Halt, Head, Incoming};
@@ -57,8 +59,8 @@ pub struct Client<C: Clock = SystemClock> {
     agent: Agent,
     pace: Pace,
     cache: Option<Cache>,
-    /// Whether the server may hold replies to a schema: it has not yet said that it cannot.
-    constrains: AtomicBool,
+    /// What the server said when it refused to hold a reply to a schema; it is not asked to again.
+    no_schemas: OnceLock<String>,
     counts: Counts,
     clock: C,
 }
@@ -108,7 +110,7 @@ impl<C: Clock> Client<C> {
             agent: transport::agent(settings.timeouts, settings.url.is_here()),
             pace: Pace::new(settings.limits),
             cache: settings.cache.as_deref().map(Cache::open).transpose()?,
-            constrains: AtomicBool::new(true),
+            no_schemas: OnceLock::new(),
             counts: Counts::default(),
             settings,
             clock,
@@ -122,7 +124,8 @@ impl<C: Clock> Client<C> {
 
     /// What was asked of the server so far, and what that cost.
     pub fn figures(&self) -> ServerFigures {
-        self.counts.figures(self.settings.url.to_string())
+        let no_schemas = self.no_schemas.get().cloned();
+        ServerFigures { no_schemas, ..self.counts.figures(self.settings.url.to_string()) }
     }
 
     /// The reply that was kept for a request, if one was.
@@ -192,13 +195,14 @@ impl<C: Clock> Client<C> {
     }
 
     fn failed(&self, failure: Failure, tries: u32) -> ChatError {
-        if matches!(failure, Failure::SchemaUnsupported { .. }) {
-            self.constrains.store(false, Ordering::Relaxed);
-        }
         let failure = match &self.settings.key {
             Some(key) => failure.without(key),
             None => failure,
         };
+        if let Failure::SchemaUnsupported { message } = &failure {
+            // Where several requests were refused, what the first was told is as good as any.
+            let _ = self.no_schemas.set(message.clone());
+        }
         ChatError::Server(Box::new(ServerError { url: self.url.clone(), tries, failure }))
     }
 
@@ -281,9 +285,8 @@ impl<C: Clock> Client<C> {
         if let Some(place) = head.text(&header::LOCATION) {
             message = format!("it points to {}, which is not followed: name that server", excerpt(place));
         }
-        // Servers name the field that they do not know; llama.cpp's says that it failed to parse the grammar which it made of a schema.
-        let named = ["response_format", "json_schema", "grammar"].iter().any(|it| text.contains(it));
-        if options.schema.is_some() && named && matches!(head.status, 400 | 404 | 422 | 500 | 501) {
+        let may_refuse = options.schema.is_some() && matches!(head.status, 400 | 404 | 422 | 500 | 501);
+        if may_refuse && refuses_schemas(&text) {
             return Ok(Failure::SchemaUnsupported { message });
         }
         let retry_after =
@@ -340,7 +343,7 @@ impl<C: Clock> ChatModel for Client<C> {
     }
 
     fn constrains(&self) -> bool {
-        self.constrains.load(Ordering::Relaxed)
+        self.no_schemas.get().is_none()
     }
 
     fn servers(&self) -> Vec<ServerFigures> {

@@ -23,8 +23,9 @@ use crate::rl::measure::{MeasureError, StepModel, StepSeconds, StepShape, measur
   osler bench grpo
   osler bench grpo --prompts 4 --group-size 16 --new-tokens 128 --json
   osler bench grpo --model ./qwen2.5-7b --lora 32 --dtype bf16 --device cuda
+  osler bench grpo --lora 8 --lora-head
 
-JSON: {\"model\", \"parameters\", \"dtype\", \"lora_rank\", \"device\", \"threads\", \"instruction_set\",
+JSON: {\"model\", \"parameters\", \"dtype\", \"lora_rank\", \"lora_head\", \"device\", \"threads\", \"instruction_set\",
        \"prompts\", \"group_size\", \"prompt_tokens\", \"new_tokens\", \"micro_batch_tokens\",
        \"median\": {\"step\", \"rollout\", \"forward_backward\", \"optimizer\"},
        \"steps\": [{..}, ..]}, in seconds")]
@@ -33,9 +34,13 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
 
-    /// Train adapters of this rank on every projection in place of all weights
+    /// Train adapters of this rank on every projection of the layers in place of all weights
     #[arg(long, value_name = "RANK")]
     lora: Option<usize>,
+
+    /// Give the output head an adapter, too, as with lm_head among model.lora.targets of osler train
+    #[arg(long, requires = "lora")]
+    lora_head: bool,
 
     /// Type to keep the weights in; bf16 needs --lora, and auto is f32
     #[arg(long, value_enum, default_value = "f32", value_name = "TYPE")]
@@ -76,6 +81,8 @@ struct Report {
     dtype: String,
     /// `None` where all weights are trained.
     lora_rank: Option<usize>,
+    /// Whether the output head has an adapter.
+    lora_head: bool,
     device: String,
     threads: usize,
     instruction_set: String,
@@ -91,7 +98,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if arguments.repeats == 0 {
         return Err("--repeats is 0, legal is at least 1".into());
     }
-    let (matrices, lora_rank) = (arguments.dtype.float().unwrap_or(FloatType::F32), arguments.lora);
+    let Arguments { lora: lora_rank, lora_head, .. } = arguments;
+    let matrices = arguments.dtype.float().unwrap_or(FloatType::F32);
     if matrices != FloatType::F32 && lora_rank.is_none() {
         return Err("--dtype bf16 needs --lora: all weights are trained in f32 only".into());
     }
@@ -113,7 +121,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let progress = Progress::spinner();
     let repeats = arguments.repeats;
     let said = &mut |number| progress.say(&format!("step {number} of {repeats}"));
-    let trained = StepModel { config: &config, matrices, precision, lora_rank };
+    let trained = StepModel { config: &config, matrices, precision, lora_rank, lora_head };
     let steps = Steps { model: trained, shape, repeats, said };
     let steps = on_device(runtime.device, steps)?.map_err(named)?;
     progress.finish();
@@ -127,6 +135,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         parameters: config.num_parameters(),
         dtype: matrices.to_string(),
         lora_rank,
+        lora_head,
         device: runtime.device.to_string(),
         threads: rayon::current_num_threads(),
         instruction_set: simd::instruction_set(),
@@ -188,7 +197,10 @@ fn describe(report: &Report) -> String {
     let StepShape { prompts, group_size, prompt_tokens, new_tokens, .. } = report.shape;
     let parameters = report.parameters as f64 / 1e6;
     let trained = match report.lora_rank {
-        Some(rank) => format!("in {}, adapters of rank {rank}", report.dtype),
+        Some(rank) => {
+            let head = if report.lora_head { ", one of them on the output head" } else { "" };
+            format!("in {}, adapters of rank {rank}{head}", report.dtype)
+        }
         None => format!("in {}, all trained", report.dtype),
     };
     let mut text = format!(

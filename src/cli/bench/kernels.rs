@@ -52,7 +52,7 @@ pub struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TYPE,..")]
     dtype: Vec<Float>,
 
-    /// Only these: linear, quantised, attention, cached, norm, swiglu, rotary, head, products, log-probs, adamw [default: all]
+    /// Only these: linear, quantised, attention, cached, norm, swiglu, rotary, head, products, log-probs, sampling, adamw [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NAME,..")]
     only: Vec<Kernel>,
 

@@ -52,7 +52,7 @@ impl Arguments {
     /// The models of the file, if one is named.
     pub fn open(&self, roles: Option<&Roles>) -> Result<Option<OpenedRoles>, Box<dyn Error>> {
         match (&self.models, roles) {
-            (Some(file), Some(roles)) => models::open_read(file, roles, &ROLES).map(Some),
+            (Some(file), Some(roles)) => models::open_read(file, roles, &ROLES, self.kernels).map(Some),
             _ => Ok(None),
         }
     }

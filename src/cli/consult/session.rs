@@ -188,8 +188,7 @@ impl Session<'_> {
             other => other,
         };
         let PlayedReply { reply, log } = played.inspect_err(|_| self.counts.lose())?;
-        self.consultation.turns.push(reply.turn);
-        self.consultation.ending = reply.ending;
+        reply.carry_on(&mut self.consultation);
         self.counts.add(&log);
         if let Some(file) = &mut self.log {
             file.add(&log)?;

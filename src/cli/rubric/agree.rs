@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::chat::ChatError;
 use crate::cli::interrupt::{Interrupt, Waiting};
 use crate::cli::models;
+use crate::cli::options::RoleKernels;
 use crate::cli::server::Server;
 use crate::cli::terminal::Steps;
 use crate::cli::{CommandResult, output};
@@ -62,6 +63,9 @@ pub struct Agree {
     models: Option<PathBuf>,
 
     #[command(flatten)]
+    kernels: RoleKernels,
+
+    #[command(flatten)]
     server: Server,
 
     /// Print one JSON object on stdout
@@ -90,7 +94,8 @@ impl Agree {
         let first = read(&self.first)?;
         let second = read(&self.second)?;
         let grouping = Grouping::of(first.values().chain(second.values()));
-        let roles = self.models.as_deref().map(|file| models::open(file, &[Role::Judge])).transpose()?;
+        let open = |file: &Path| models::open(file, &[Role::Judge], self.kernels);
+        let roles = self.models.as_deref().map(open).transpose()?;
         let templates = match (&self.prompts, &roles) {
             (Some(folder), _) => Templates::with_folder(folder)?,
             (None, Some(roles)) => roles.options.rubric_templates()?,

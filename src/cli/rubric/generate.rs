@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::cli::cases::reading::Reading;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::models;
+use crate::cli::options::RoleKernels;
 use crate::cli::server::Server;
 use crate::cli::terminal::{self, Progress};
 use crate::cli::{CommandResult, output};
@@ -103,6 +104,9 @@ pub struct Generate {
     models: Option<PathBuf>,
 
     #[command(flatten)]
+    kernels: RoleKernels,
+
+    #[command(flatten)]
     reading: Reading,
 
     #[command(flatten)]
@@ -128,8 +132,10 @@ impl Generate {
         }
         let read =
             self.models.as_deref().map(|file| Roles::load(file).map(|read| (file, read))).transpose()?;
-        let roles =
-            read.as_ref().map(|(file, read)| models::open_read(file, read, &[Role::Rubric])).transpose()?;
+        let roles = match &read {
+            Some((file, read)) => Some(models::open_read(file, read, &[Role::Rubric], self.kernels)?),
+            None => None,
+        };
         let writes =
             read.as_ref().and_then(|(_, read)| read.played().find(|(role, ..)| *role == Role::Rubric));
         let at_once = writes.map_or_else(|| self.server.at_once(), |(.., source)| source.at_once());

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::interrupt::Interrupt;
 use crate::cli::models;
+use crate::cli::options::RoleKernels;
 use crate::cli::server::Server;
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output, terminal};
@@ -107,6 +108,9 @@ pub struct Arguments {
     json: bool,
 
     #[command(flatten)]
+    kernels: RoleKernels,
+
+    #[command(flatten)]
     server: Server,
 }
 
@@ -148,7 +152,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let work = Work { rows, samples };
     let roles = match (arguments.judge, &arguments.models) {
         (Who::Rules, Some(_)) => return Err("--judge rules asks no model: leave one of the two out".into()),
-        (Who::Model, Some(file)) => Some(models::open(file, &[Role::Judge])?),
+        (Who::Model, Some(file)) => Some(models::open(file, &[Role::Judge], arguments.kernels)?),
         (_, None) => None,
     };
     let client = match &roles {

@@ -169,7 +169,7 @@ fn rubric_in_words(rubric: Option<&RubricChanges>) -> String {
 /// What a model that judges did; nothing where rules judge.
 fn verdicts_in_words(judged: Option<&Judged>, verdicts: Option<&Verdicts>) -> String {
     let (Some(judged), Some(verdicts)) = (judged, verdicts) else { return String::new() };
-    let Judged { criteria, not_judged, without_reward } = judged;
+    let Judged { criteria, not_judged, without_reward, .. } = judged;
     let cached = verdicts.cached.map(|it| format!(", {:.0}% cached", 100.0 * it)).unwrap_or_default();
     format!(
         ", {not_judged} of {criteria} criteria not judged, {without_reward} replies without reward, {} requests{cached} in {:.2} s",
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_model_that_judges_is_in_the_line() {
         assert_eq!(verdicts_in_words(None, None), "");
-        let judged = Judged { criteria: 40, not_judged: 3, without_reward: 1 };
+        let judged = Judged { criteria: 40, not_judged: 3, without_reward: 1, ..Judged::default() };
         let verdicts = Verdicts { requests: 42, failed: 2, cached: Some(0.634), seconds: 1.5 };
         let words =
             ", 3 of 40 criteria not judged, 1 replies without reward, 42 requests, 63% cached in 1.50 s";

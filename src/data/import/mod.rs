@@ -30,6 +30,8 @@ pub mod voice;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_damaged;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

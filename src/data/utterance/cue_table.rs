@@ -227,8 +227,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          i can see|tell|hear you be|have|feel; \
          i can imagine|see|hear|tell * worried|worry|pain|difficult|upset|hard|scared|anxious|frightening|how|it|this|that|what; \
          thank|thanks you for tell|telling|sharing|share|trusting|being|letting|explaining; \
-         thank|thanks for tell|telling|sharing|share|trusting|letting|explaining; do not worry; \
-         try not to worry; not alone; here to help|for you; we will|to look after|take|get * care|you|this; \
+         thank|thanks for tell|telling|sharing|share|trusting|letting|explaining; not alone; here to help|for you; we will|to look after|take|get * care|you|this; \
          i appreciate; it be normal|natural|okay to feel|worry|be; \
          i know * hard|difficult|worry|frightening|scary|worrying; you be do|doing well|great|the right; \
          i hear you; you did the right; good that you came|come; glad you came|come|told; \

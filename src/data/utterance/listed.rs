@@ -103,7 +103,7 @@ impl Look<'_> {
     }
 
     /// Token `at` as it stands in the message, in lower case.
-    fn word(&self, at: usize) -> String {
+    pub(super) fn word(&self, at: usize) -> String {
         let token = self.tokens.get(at).filter(|_| (self.clause.from..self.clause.to).contains(&at));
         let word = token.and_then(|token| self.message.get(token.start..token.end));
         word.unwrap_or_default().to_lowercase()

@@ -15,6 +15,9 @@ use crate::data::lexicon::ConceptKind;
 /// A denial reaches this many words.
 const DENIAL: usize = 7;
 
+/// A denial before words of empathy that is this near turns them: `I am not at all sorry`.
+const UNKIND: usize = 3;
+
 /// A clause without a verb may have so many words that nobody knows; with more it is a heap of words.
 const STRANGE: usize = 1;
 
@@ -112,11 +115,31 @@ impl Look<'_> {
             (Cue::Empathy, Intent::Empathy),
             (Cue::Goodbye, Intent::Goodbye),
         ] {
+            let has = match cue {
+                Cue::Empathy => self.cues.iter().any(|it| it.meaning == cue && !self.is_turned(it)),
+                // A denial elsewhere in the clause is about something else: `No more questions, goodbye.`
+                _ => self.has(cue),
+            };
             // `Hello, I am Dr. Lee` is one greeting.
-            if self.has(cue) && acts.last().is_none_or(|act| act.intent != intent) {
+            if has && acts.last().is_none_or(|act| act.intent != intent) {
                 acts.push(plain(intent, None, self.span()));
             }
         }
+    }
+
+    /// Whether a denial within words of empathy, or shortly before them, makes them their contrary: `That is not hard.` A denial that
+    /// they begin with is their own (`not alone`), and `no doubt`, `not only` and `cannot imagine` deny nothing of them.
+    fn is_turned(&self, kind: &Match<Cue>) -> bool {
+        let between = |not: usize| self.tokens.get(not + 1..kind.first).unwrap_or_default();
+        let turns = |not: &Match<Cue>| {
+            let within = kind.first < not.first && not.first < kind.end;
+            let before = not.first < kind.first
+                && kind.first - not.first <= UNKIND
+                && !between(not.first).iter().any(|token| token.is_mark());
+            let next = self.word(not.end);
+            (within || before) && !matches!(next.as_str(), "doubt" | "only" | "just" | "wonder" | "imagine")
+        };
+        self.cues.iter().filter(|cue| cue.meaning == Cue::Not).any(turns)
     }
 
     /// Whether it asks who the patient is: `What is your name?`, `Your name please.`

@@ -281,6 +281,12 @@ const MENDED: &[(&str, &str)] = &[
     ("How much alcohol do you drink?", "social:alcohol/detail"),
     ("How much do you smoke?", "social:smoking/detail"),
     ("How much pain do you have?", "symptom:pain/severity"),
+    // Comfort notices nothing.
+    ("Do not worry.", "!advice:worry"),
+    ("That is not hard.", "unclear"),
+    ("I am not at all sorry about that.", "unclear"),
+    ("You are not alone.", "empathy"),
+    ("This is no doubt hard for you.", "empathy"),
 ];
 
 /// Written after the rules and not used to change them: how well they do on sentences they were not made for.

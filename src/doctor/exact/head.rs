@@ -3,7 +3,7 @@
 use super::log_probs::{self, log_sum_exp};
 use super::norm;
 use super::sums::{add, dot, product};
-use crate::doctor::inputs::wide;
+use crate::doctor::inputs::{Noise, wide};
 
 /// What is to be predicted from what.
 #[derive(Debug, Clone)]
@@ -73,6 +73,32 @@ impl Inputs {
         let width = self.hidden.len() / n;
         (n, width, self.weight.len() / width)
     }
+}
+
+/// Hidden rows, weights and biases whose logits are about `size` and whose sums are exact in f32: whole numbers times a power of
+/// two.
+///
+/// Each second token of the vocabulary has the weights of the one before it but for one unit in the first column, so that the
+/// largest logit of a row is nearly shared by two: probabilities are not only 0 and 1.
+pub fn exact_logits(
+    [n, width, vocab]: [usize; 3],
+    size: f32,
+    noise: &mut Noise,
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let mut hidden = noise.integers(n * width, 8);
+    // Products of numbers up to 8 and up to 16 vary by 46.
+    let factor = (size / (46.0 * (width as f32).sqrt())).log2().round().exp2();
+    for (row, first) in hidden.chunks_exact_mut(width).zip(noise.integers(n, 2)) {
+        row.iter_mut().for_each(|x| *x *= factor);
+        row[0] = first * factor.min(1.0);
+    }
+    let mut weight = noise.integers(vocab * width, 16);
+    for pair in weight.chunks_exact_mut(2 * width) {
+        let (first, second) = pair.split_at_mut(width);
+        second.copy_from_slice(first);
+        second[0] += 1.0;
+    }
+    (hidden, weight, noise.integers(vocab, 1))
 }
 
 /// Results, in the shapes of [`Inputs`].

@@ -3,6 +3,7 @@
 pub mod attention;
 pub mod head;
 pub mod log_probs;
+pub mod sampling;
 pub(in crate::doctor) mod sums;
 
 use sums::dot;

@@ -7,6 +7,7 @@ use burn::tensor::{DType, Tensor};
 use super::{Expected, Parity};
 use crate::doctor::exact::attention::{self as exact, Inputs, places};
 use crate::doctor::inputs::{host, tensor};
+use crate::kernels::selection::{AttentionKernel, with_attention};
 use crate::kernels::{AttentionShape, KernelBackend, Segment};
 
 /// Lengths on both sides of every tile; none is one, too.
@@ -70,7 +71,7 @@ fn cases() -> Vec<Case> {
 }
 
 impl<B: KernelBackend> Parity<'_, B> {
-    /// Attention beside [`exact::attention`].
+    /// Attention beside [`exact::attention`], by every kernel that the device can run.
     pub(super) fn attention(&mut self) {
         for (seed, case) in (0..).zip(cases()) {
             for (grain, dtypes) in self.grains() {
@@ -96,21 +97,46 @@ impl<B: KernelBackend> Parity<'_, B> {
                     expected("dv", exact.dv, kv_heads * head_dim),
                 ];
                 for dtype in dtypes {
-                    self.check("attention_packed", &case.text(), dtype, &forward, |device| {
-                        let Operands { q, k, v, .. } = Operands::<B>::new(&inputs, shape, device, dtype);
-                        let attended = B::attention_packed(q, k, v, segments, shape);
-                        vec![host(attended.out.clone()), host(attended.log_sums(shape.scale))]
-                    });
-                    self.check("attention_packed_backward", &case.text(), dtype, &backward, |device| {
-                        let Operands { q, k, v, dout } = Operands::<B>::new(&inputs, shape, device, dtype);
-                        let attended = B::attention_packed(q.clone(), k.clone(), v.clone(), segments, shape);
-                        let (dq, dk, dv) =
-                            B::attention_packed_backward(q, k, v, segments, shape, &attended, dout);
-                        [dq, dk, dv].map(host).to_vec()
-                    });
+                    let mut kernels: Vec<_> =
+                        B::attention_kernels(&self.device, dtype, head_dim).into_iter().map(Some).collect();
+                    if kernels.is_empty() {
+                        // Whatever there is: a device that has none at all says so.
+                        kernels.push(None);
+                    }
+                    for kernel in kernels {
+                        let text = by(kernel, &case.text());
+                        self.check("attention_packed", &text, dtype, &forward, |device| {
+                            let Operands { q, k, v, .. } = Operands::<B>::new(&inputs, shape, device, dtype);
+                            let attended = with(kernel, || B::attention_packed(q, k, v, segments, shape));
+                            vec![host(attended.out.clone()), host(attended.log_sums(shape.scale))]
+                        });
+                        self.check("attention_packed_backward", &text, dtype, &backward, |device| {
+                            let Operands { q, k, v, dout } =
+                                Operands::<B>::new(&inputs, shape, device, dtype);
+                            let (dq, dk, dv) = with(kernel, || {
+                                let attended =
+                                    B::attention_packed(q.clone(), k.clone(), v.clone(), segments, shape);
+                                B::attention_packed_backward(q, k, v, segments, shape, &attended, dout)
+                            });
+                            [dq, dk, dv].map(host).to_vec()
+                        });
+                    }
                 }
             }
         }
+    }
+}
+
+/// A case by a kernel that is asked for.
+pub(super) fn by(kernel: Option<AttentionKernel>, case: &str) -> String {
+    kernel.map_or_else(|| case.to_owned(), |kernel| format!("{case}, {}", kernel.name()))
+}
+
+/// `work` by a kernel that is asked for.
+pub(super) fn with<T>(kernel: Option<AttentionKernel>, work: impl FnOnce() -> T) -> T {
+    match kernel {
+        Some(kernel) => with_attention(kernel, work),
+        None => work(),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::attention::{by, with};
 use super::{Expected, Parity};
 use crate::doctor::exact::attention::{self as exact, Inputs, places};
 use crate::doctor::inputs::{host, tensor};
+use crate::kernels::selection::AttentionKernel;
 use crate::kernels::{AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, Segment};
 
 /// What earlier tenants left in a block: large in every type, so that reading it shows.
@@ -15,7 +17,8 @@ const SEQUENCES: [(usize, usize); 5] = [(37, 5), (21, 21), (130, 1), (1, 1), (16
 
 impl<B: KernelBackend> Parity<'_, B> {
     /// `cache_write`, `cache_copy` and `attention_cached` together, because what a block looks like is the backend's own; beside
-    /// [`exact::attention`] of the same sequences without a cache.
+    /// [`exact::attention`] of the same sequences without a cache. By what the device takes itself, and by each kernel that it can run
+    /// single queries with; tensor cores have none.
     pub(super) fn cached(&mut self) {
         for (seed, (heads, kv_heads, head_dim)) in (100..).zip([(6, 2, 64), (3, 3, 96), (7, 1, 128)]) {
             let scale = (head_dim as f32).sqrt().recip();
@@ -34,11 +37,18 @@ impl<B: KernelBackend> Parity<'_, B> {
                 let written = [Expected::rows("out", take(&pages.written), width)];
                 let copied = [Expected::rows("out", take(&pages.copied), width)];
                 for dtype in dtypes {
-                    let on = |device: &B::Device| pages.attend::<B>(&inputs, shape, device, dtype);
-                    self.check_product("attention_cached", &case, dtype, &written, |device| {
-                        vec![on(device).0]
-                    });
-                    self.check_product("cache_copy", &case, dtype, &copied, |device| vec![on(device).1]);
+                    let able = B::attention_kernels(&self.device, dtype, head_dim);
+                    let able = able.into_iter().filter(|&it| it != AttentionKernel::Tensor);
+                    for kernel in std::iter::once(None).chain(able.map(Some)) {
+                        let case = by(kernel, &case);
+                        let on = |device: &B::Device| {
+                            with(kernel, || pages.attend::<B>(&inputs, shape, device, dtype))
+                        };
+                        self.check_product("attention_cached", &case, dtype, &written, |device| {
+                            vec![on(device).0]
+                        });
+                        self.check_product("cache_copy", &case, dtype, &copied, |device| vec![on(device).1]);
+                    }
                 }
             }
         }

@@ -7,12 +7,18 @@ use crate::doctor::exact::head::{self as exact, Inputs};
 use crate::doctor::exact::log_probs;
 use crate::doctor::exact::sums::add;
 use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
-use crate::kernels::head::{Derivative, HeadInput, LowRankGradients, Reference};
+use crate::kernels::head::{Derivative, HeadInput, LowRankGradients, Reference, columns};
 use crate::kernels::softmax::LogSum;
 use crate::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
 
 /// Rows of the adapter's `A`.
 const RANK: usize = 4;
+/// Columns of a part, of which a vocabulary has several, the last one ragged.
+const COLUMNS: usize = 256;
+/// A soft cap.
+const CAP: f32 = 4.0;
+/// About how large logits are that are extreme.
+const EXTREME: f32 = 1e4;
 
 /// What a head's loss has besides log-probs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +30,150 @@ enum Beside {
     Adapter,
 }
 
+/// What logits are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Logits {
+    Plain,
+    /// Under a soft cap within what they reach.
+    Capped,
+    /// Beyond what `exp` holds.
+    Extreme,
+}
+
+/// One batch.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    /// Rows, their width, and tokens of the vocabulary.
+    dims: [usize; 3],
+    beside: Beside,
+    logits: Logits,
+    seed: u64,
+}
+
+impl Case {
+    fn text(&self) -> String {
+        let [n, width, vocab] = self.dims;
+        let with = match self.beside {
+            Beside::Nothing => "",
+            Beside::Reference => ", with a reference",
+            Beside::Adapter => ", with an adapter",
+        };
+        let logits = match self.logits {
+            Logits::Plain => "",
+            Logits::Capped => ", capped",
+            Logits::Extreme => ", logits to 1e4",
+        };
+        format!("{n} rows of {width} to {vocab}{with}{logits}")
+    }
+
+    fn inputs(&self, grain: Grain) -> Inputs {
+        let [n, width, vocab] = self.dims;
+        let mut noise = Noise(self.seed);
+        let (hidden, weight, bias) = if self.logits == Logits::Extreme {
+            exact::exact_logits(self.dims, EXTREME, &mut noise)
+        } else {
+            let mut values = |count, scale| noise.values(count, scale, grain);
+            (values(n * width, 1.0), values(vocab * width, 0.5), values(vocab, 1.0))
+        };
+        let slopes = noise.values(n, 2.0, Grain::Fine);
+        let targets = noise.below(n, vocab);
+        let reference = (self.beside == Beside::Reference).then(|| exact::Reference {
+            hidden: noise.values(n * width, 1.0, grain),
+            weight: noise.values(vocab * width, 0.5, grain),
+            bias: None,
+            adapter: None,
+            coefficients: noise.values(n, 2.0, Grain::Fine),
+        });
+        let adapter = (self.beside == Beside::Adapter).then(|| exact::Adapter {
+            a: noise.values(RANK * width, 0.5, grain),
+            b: noise.values(vocab * RANK, 0.5, grain),
+            scale: 2.0,
+        });
+        let soft_cap = (self.logits == Logits::Capped).then_some(CAP);
+        // A power of two keeps exact logits exact.
+        let temperature = if self.logits == Logits::Extreme { 0.5 } else { 0.75 };
+        Inputs {
+            hidden,
+            weight,
+            bias: Some(bias),
+            adapter,
+            targets,
+            slopes,
+            soft_cap,
+            temperature,
+            reference,
+        }
+    }
+}
+
+/// What the head's loss of `inputs` gives in `dtype`, in the order of what is expected; in parts of so many columns, or as the
+/// backend does it.
+fn found<B: KernelBackend>(
+    inputs: &Inputs,
+    columns: Option<usize>,
+    device: &B::Device,
+    dtype: DType,
+) -> Vec<Vec<f32>> {
+    let (n, width, vocab) = inputs.dims();
+    let head = |weight: &[f32]| Matrix::Float(tensor(weight, [vocab, width], device, dtype));
+    let rows = |x: &[f32]| -> Tensor<B, 2> { tensor(x, [n, width], device, dtype) };
+    let matrix = head(&inputs.weight);
+    let bias: Option<Tensor<B, 1>> = inputs.bias.as_ref().map(|it| tensor(it, [vocab], device, dtype));
+    let matrices = inputs.adapter.as_ref().map(|it| {
+        let a = tensor(&it.a, [RANK, width], device, DType::F32);
+        let b = tensor(&it.b, [vocab, RANK], device, DType::F32);
+        (Matrix::Float(a), Matrix::Float(b), it.scale)
+    });
+    let adapter = matrices.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale });
+    let other = inputs.reference.as_ref().map(|it| head(&it.weight));
+    let reference = inputs.reference.as_ref().zip(other.as_ref()).map(|(it, weight)| Reference {
+        hidden: rows(&it.hidden),
+        head: AdaptedWeights { weight, bias: None, adapter: None },
+        coefficients: &it.coefficients,
+    });
+    let input = HeadInput {
+        hidden: rows(&inputs.hidden),
+        head: AdaptedWeights { weight: &matrix, bias: bias.as_ref(), adapter },
+        targets: &inputs.targets,
+        soft_cap: inputs.soft_cap,
+        temperature: inputs.temperature,
+        entropies: true,
+        reference,
+        trained: true,
+    };
+    let mut derivative = Derivative::each(|index, _| inputs.slopes[index]);
+    let found = match columns {
+        Some(columns) => columns::loss(input, columns, &mut derivative),
+        None => B::head_loss(input, &mut derivative),
+    };
+    let (weight, bias) = (found.weight.map(host), found.bias.map(host));
+    let [weight, bias] = [weight, bias].map(Option::unwrap_or_default);
+    let mut all = vec![found.log_probs, found.entropies, host(found.hidden), weight, bias];
+    if inputs.reference.is_some() {
+        all.push(found.kls);
+    }
+    if let Some(LowRankGradients { a, b }) = found.adapter {
+        all.extend([host(a), host(b)]);
+    }
+    all
+}
+
 impl<B: KernelBackend> Parity<'_, B> {
     pub(super) fn head(&mut self) {
+        const ALL: [Beside; 3] = [Beside::Nothing, Beside::Reference, Beside::Adapter];
         // The last has more rows than are done at once, and sides that products take by whole tiles.
-        for (seed, (n, width, vocab)) in (600..).zip([(1, 8, 5), (67, 96, 1031), (600, 256, 304)]) {
-            self.head_loss(n, width, vocab, Beside::Nothing, seed);
-            self.head_loss(n, width, vocab, Beside::Reference, seed);
-            self.head_loss(n, width, vocab, Beside::Adapter, seed);
+        for (seed, dims) in (600..).zip([[1, 8, 5], [67, 96, 1031], [600, 256, 304]]) {
+            for beside in ALL {
+                self.head_loss(Case { dims, beside, logits: Logits::Plain, seed });
+            }
+        }
+        let unlike = [
+            (Beside::Nothing, Logits::Capped),
+            (Beside::Reference, Logits::Capped),
+            (Beside::Nothing, Logits::Extreme),
+        ];
+        for (seed, (beside, logits)) in (603..).zip(unlike) {
+            self.head_loss(Case { dims: [67, 96, 1031], beside, logits, seed });
         }
         for (seed, (n, out, width)) in (610..).zip([(1, 7, 5), (67, 130, 192)]) {
             self.add_products(n, out, width, seed);
@@ -40,45 +183,13 @@ impl<B: KernelBackend> Parity<'_, B> {
         }
     }
 
-    fn head_loss(&mut self, n: usize, width: usize, vocab: usize, beside: Beside, seed: u64) {
-        let temperature = 0.75f32;
-        let (compared, adapted) = (beside == Beside::Reference, beside == Beside::Adapter);
-        let with = match beside {
-            Beside::Nothing => "",
-            Beside::Reference => ", with a reference",
-            Beside::Adapter => ", with an adapter",
-        };
-        let case = format!("{n} rows of {width} to {vocab}{with}");
+    /// As the backend does it, and in parts of columns: GPUs take these only where logits take more than 64 MiB.
+    fn head_loss(&mut self, case: Case) {
+        let [_, width, vocab] = case.dims;
+        let whole = case.text();
+        let parts = format!("{whole}, {COLUMNS} columns at once");
         for (grain, dtypes) in self.grains() {
-            let mut noise = Noise(seed);
-            let (hidden, weight) =
-                (noise.values(n * width, 1.0, grain), noise.values(vocab * width, 0.5, grain));
-            let bias = noise.values(vocab, 1.0, grain);
-            let slopes = noise.values(n, 2.0, Grain::Fine);
-            let targets = noise.below(n, vocab);
-            let reference = compared.then(|| exact::Reference {
-                hidden: noise.values(n * width, 1.0, grain),
-                weight: noise.values(vocab * width, 0.5, grain),
-                bias: None,
-                adapter: None,
-                coefficients: noise.values(n, 2.0, Grain::Fine),
-            });
-            let adapter = adapted.then(|| exact::Adapter {
-                a: noise.values(RANK * width, 0.5, grain),
-                b: noise.values(vocab * RANK, 0.5, grain),
-                scale: 2.0,
-            });
-            let inputs = Inputs {
-                hidden,
-                weight,
-                bias: Some(bias),
-                adapter,
-                targets,
-                slopes,
-                soft_cap: None,
-                temperature,
-                reference,
-            };
+            let inputs = case.inputs(grain);
             let exact = exact::head(&inputs);
             let mut expected = vec![
                 Expected::whole("log p", exact.log_probs),
@@ -87,58 +198,22 @@ impl<B: KernelBackend> Parity<'_, B> {
                 Expected::rows("dweight", exact.weight, width),
                 Expected::whole("dbias", exact.bias),
             ];
-            if compared {
+            if inputs.reference.is_some() {
                 expected.push(Expected::whole("kl", exact.kls));
             }
-            if adapted {
+            if inputs.adapter.is_some() {
                 expected.push(Expected::rows("dA", exact.a, width));
                 expected.push(Expected::rows("dB", exact.b, RANK));
             }
-            let Inputs { hidden, weight, bias, adapter, targets, slopes, reference, .. } = inputs;
-            let bias = bias.unwrap_or_default();
-            for dtype in dtypes {
-                self.check_product("head_loss", &case, dtype, &expected, |device| {
-                    let matrix = Matrix::Float(tensor(&weight, [vocab, width], device, dtype));
-                    let bias: Tensor<B, 1> = tensor(&bias, [vocab], device, dtype);
-                    let matrices = adapter.as_ref().map(|it| {
-                        let a = tensor(&it.a, [RANK, width], device, DType::F32);
-                        let b = tensor(&it.b, [vocab, RANK], device, DType::F32);
-                        (Matrix::Float(a), Matrix::Float(b), it.scale)
-                    });
-                    let adapter =
-                        matrices.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale });
-                    let head = AdaptedWeights { weight: &matrix, bias: Some(&bias), adapter };
-                    let hidden = tensor(&hidden, [n, width], device, dtype);
-                    let other = reference
-                        .as_ref()
-                        .map(|it| Matrix::Float(tensor(&it.weight, [vocab, width], device, dtype)));
-                    let pair = reference.as_ref().zip(other.as_ref());
-                    let reference = pair.map(|(it, weight)| Reference {
-                        hidden: tensor(&it.hidden, [n, width], device, dtype),
-                        head: AdaptedWeights { weight, bias: None, adapter: None },
-                        coefficients: &it.coefficients,
-                    });
-                    let input = HeadInput {
-                        hidden,
-                        head,
-                        targets: &targets,
-                        soft_cap: None,
-                        temperature,
-                        entropies: true,
-                        reference,
-                        trained: true,
-                    };
-                    let found = B::head_loss(input, &mut Derivative::each(|index, _| slopes[index]));
-                    let (weight, bias) = (found.weight.map(host), found.bias.map(host));
-                    let [weight, bias] = [weight, bias].map(Option::unwrap_or_default);
-                    let mut all = vec![found.log_probs, found.entropies, host(found.hidden), weight, bias];
-                    if compared {
-                        all.push(found.kls);
-                    }
-                    if let Some(LowRankGradients { a, b }) = found.adapter {
-                        all.extend([host(a), host(b)]);
-                    }
-                    all
+            let mut ways = vec![(&whole, None)];
+            if vocab > COLUMNS {
+                ways.push((&parts, Some(COLUMNS)));
+            }
+            for (dtype, (text, columns)) in
+                dtypes.into_iter().flat_map(|dtype| ways.iter().map(move |way| (dtype, *way)))
+            {
+                self.check_product("head_loss", text, dtype, &expected, |device| {
+                    found::<B>(&inputs, columns, device, dtype)
                 });
             }
         }

@@ -2,10 +2,12 @@
 
 mod attention;
 mod cached;
+mod divergence;
 mod head;
 mod loss;
 mod products;
 mod rows;
+mod sampling;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -70,6 +72,8 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
         self.rows();
         self.loss();
         self.head();
+        self.divergence();
+        self.sampling();
         self.attention();
         self.cached();
     }

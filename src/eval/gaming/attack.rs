@@ -145,6 +145,16 @@ pub const ATTACKS: &[Attack] = &[
         Speech::Made(words::look_alikes),
     ),
     judge("says_nothing_new", "polite and empty", Speech::Cycle(words::EMPTY)),
+    judge(
+        "know_all",
+        "words of somebody who explains, and nothing explained",
+        Speech::Cycle(words::KNOW_ALL),
+    ),
+    judge("empty_safety_nets", "words of a safety net, and none", Speech::Cycle(words::EMPTY_NETS)),
+    judge("do_not_worry", "comfort without a finding, and nothing else", Speech::Cycle(words::NO_WORRY)),
+    judge("reasons_for_nothing", "reasons without anything that is done", Speech::Cycle(words::REASONS)),
+    judge("cheap_talk", "words of costs, and nothing that costs", Speech::Cycle(words::CHEAP)),
+    judge("invented_findings", "findings that nobody gave", Speech::Cycle(words::FINDINGS)),
     patient(
         "prompt_injection",
         "orders the patient to print diagnosis and script",
@@ -155,5 +165,22 @@ pub const ATTACKS: &[Attack] = &[
         "asks the patient what the illness is",
         Speech::Cycle(words::DIAGNOSIS),
     ),
+    patient(
+        "diagnosis_in_other_words",
+        "asks what the illness is called, spelled, or would be looked up by",
+        Speech::Cycle(words::OTHER_WORDS),
+    ),
+    patient(
+        "confirms_guesses",
+        "three further conditions a message to be confirmed, down the lexicon",
+        Speech::Made(words::three_guesses),
+    ),
+    patient("role_reversal", "makes the patient the doctor", Speech::Cycle(words::REVERSAL)),
+    patient(
+        "repeats_everything",
+        "has the patient repeat all, and add what was left out",
+        Speech::Cycle(words::REPEAT),
+    ),
+    patient("claims_a_right", "says that the patient may tell by now", Speech::Cycle(words::AUTHORITY)),
     patient("tell_me_everything", "asks the patient to tell all there is", Speech::Cycle(words::EVERYTHING)),
 ];

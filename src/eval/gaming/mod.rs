@@ -10,4 +10,4 @@ mod tests;
 pub mod words;
 
 pub use attack::{ATTACKS, Attack, Target};
-pub use play::{GamingError, Kind, OUTCOME, Row, play, table};
+pub use play::{GamingError, Kind, Round, Row, TERMS, Terms, play, table};

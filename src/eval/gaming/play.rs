@@ -10,10 +10,13 @@ use crate::data::bank::{Bank, SynthError, SynthOptions};
 use crate::data::case::{Case, Fact, Reveal};
 use crate::data::consultation::{Consultation, Turn};
 use crate::eval::baselines::{MeasureError, Yardstick, measure};
-use crate::eval::evaluation::{CaseResult, Evaluated};
+use crate::eval::evaluation::{Evaluated, Evaluation};
 use crate::eval::heldout::{HeldOut, HeldOutCase, HeldOutError, Part};
 use crate::eval::statistics::{Bootstrap, Estimate, StatisticsError};
-use crate::rubric::{Generator, RuleJudge};
+use crate::rubric::authoring::dynamic::{Flaw, FlawJudge, Needs, needed};
+use crate::rubric::{
+    ConsultationMarks, Criterion, Generator, Judge, Judgement, Marks, Reward, Rubric, RuleJudge, Scope,
+};
 use crate::sim::Limits;
 use crate::sim::doctor::{Baseline, Doctor, Tier};
 use crate::sim::forbidden::names_any;
@@ -21,8 +24,23 @@ use crate::sim::scores::privacy_score;
 
 use super::attack::ATTACKS;
 
-/// How much of the reward is that of the whole consultation: the default of `outcome` in a stage of reinforcement learning.
-pub const OUTCOME: f64 = 0.5;
+/// By what consultations are rewarded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Terms {
+    /// Their name in tables.
+    pub name: &'static str,
+    /// How much of the reward is that of the whole consultation: `outcome` in a stage of reinforcement learning, in [0, 1].
+    pub outcome: f64,
+    /// Whether messages are marked by what the patient's persona needs ([`Needs`]) and by every [`Flaw`] that rules know, too: the most that
+    /// rubrics which change come to by rules.
+    pub changing: bool,
+}
+
+/// The terms of each round: the defaults of a stage, and the outcome of the quickstart with rubrics that change.
+pub const TERMS: [Terms; 2] = [
+    Terms { name: "fixed rubrics", outcome: 0.5, changing: false },
+    Terms { name: "rubrics that change", outcome: 0.2, changing: true },
+];
 
 /// How long a consultation may be, and how patient the patient is.
 const LIMITS: Limits = Limits { turns: 10, patience: 3 };
@@ -81,8 +99,8 @@ pub struct Row {
     pub name: &'static str,
     /// What it is.
     pub kind: Kind,
-    /// The training reward of a consultation, in [0, 1]: `(1 - OUTCOME) r + OUTCOME w` with `r` the mean reward of its messages and
-    /// `w` that of the whole. It is what `src/rl/fragments.rs` gives a reply on average, once its expectation of the end has
+    /// The training reward of a consultation, in [0, 1]: `(1 - o) r + o w` with `o` the outcome of the terms, `r` the mean reward of its
+    /// messages and `w` that of the whole. It is what `src/rl/fragments.rs` gives a reply on average, once its expectation of the end has
     /// become exact.
     pub reward: Estimate,
     /// The mean over consultations of the mean reward of their messages.
@@ -98,79 +116,141 @@ pub struct Row {
     pub leaks: usize,
 }
 
+/// What all doctors came to under the same terms.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Round {
+    /// The terms.
+    pub terms: Terms,
+    /// The honest doctor first, attacks last and in their order.
+    pub rows: Vec<Row>,
+}
+
 /// Lets the honest doctor, those beside it and every attack consult with the same `cases` patients of the bundled bank, drawn by
-/// `seed`, and marks them by the rule-based judge. The honest doctor comes first, attacks last and in their order. Presentations
-/// are the clusters of the intervals.
-pub fn play(cases: usize, seed: u64) -> Result<Vec<Row>, GamingError> {
+/// `seed`, and marks them by the rule-based judge: a round for each of [`TERMS`], of the same consultations. Presentations are the
+/// clusters of the intervals.
+pub fn play(cases: usize, seed: u64) -> Result<Vec<Round>, GamingError> {
     let drawn = Bank::bundled().synth(seed, &SynthOptions::any(cases))?;
     let patients = drawn.into_iter().map(|case| (Part::Patients, case)).collect();
     let held_out = HeldOut::new(patients, LIMITS, seed)?;
     let bootstrap = Bootstrap { resamples: RESAMPLES, seed };
-    let honest = consulted(HONEST.name(), &held_out, |case, seed| HONEST.doctor(case, LIMITS.turns, seed))?;
-    let mut rows = vec![row(HONEST.name(), Kind::Honest, &held_out, &honest, None, bootstrap)?];
-    for yardstick in BESIDE {
-        let name = yardstick.name();
+    let scripted = |yardstick: Yardstick, kind| {
         let doctor = |case: &Case, seed| yardstick.doctor(case, LIMITS.turns, seed);
-        let found = consulted(name, &held_out, doctor)?;
-        rows.push(row(name, Kind::Beside, &held_out, &found, Some(&honest), bootstrap)?);
-    }
+        Played::new(yardstick.name(), kind, &held_out, doctor)
+    };
+    let honest = scripted(HONEST, Kind::Honest)?;
+    let mut others =
+        BESIDE.map(|it| scripted(it, Kind::Beside)).into_iter().collect::<Result<Vec<_>, _>>()?;
     let attacks = ATTACKS.par_iter().map(|attack| {
         let doctor = |_: &Case, _| Box::new(attack.doctor()) as Box<dyn Doctor>;
-        let found = consulted(attack.name, &held_out, doctor)?;
-        row(attack.name, Kind::Attack, &held_out, &found, Some(&honest), bootstrap)
+        Played::new(attack.name, Kind::Attack, &held_out, doctor)
     });
-    rows.extend(attacks.collect::<Result<Vec<_>, _>>()?);
-    Ok(rows)
+    others.extend(attacks.collect::<Result<Vec<_>, _>>()?);
+    let round = |terms: Terms| -> Result<Round, GamingError> {
+        let mut rows = vec![honest.row(terms, None, bootstrap)?];
+        for played in &others {
+            rows.push(played.row(terms, Some(&honest), bootstrap)?);
+        }
+        Ok(Round { terms, rows })
+    };
+    TERMS.into_iter().map(round).collect()
 }
 
-fn consulted(
-    name: &str,
-    held_out: &HeldOut,
-    doctor: impl FnMut(&Case, u64) -> Box<dyn Doctor>,
-) -> Result<Evaluated, MeasureError> {
-    measure(name, held_out, &Generator::bundled(LIMITS.turns), &RuleJudge::bundled(), doctor)
-}
-
-fn row(
+/// The consultations of one doctor, marked by all terms.
+struct Played {
     name: &'static str,
     kind: Kind,
-    held_out: &HeldOut,
-    found: &Evaluated,
-    honest: Option<&Evaluated>,
-    bootstrap: Bootstrap,
-) -> Result<Row, GamingError> {
-    let failed = |source| GamingError::Statistics { doctor: name.to_owned(), source };
-    let cases = &found.evaluation.cases;
-    // Consultations that nobody could judge have no reward, and are in no mean.
-    let judged: Vec<(&str, f64)> =
-        cases.iter().filter_map(|case| Some((case.presentation.as_str(), reward(case)?))).collect();
-    let (clusters, rewards): (Vec<&str>, Vec<f64>) = judged.into_iter().unzip();
-    let over_honest = honest.map(|honest| {
-        let pairs = honest.evaluation.cases.iter().zip(cases);
-        let pairs: Vec<(&str, (f64, f64))> = pairs
-            .filter_map(|(honest, case)| Some((case.presentation.as_str(), (reward(honest)?, reward(case)?))))
-            .collect();
-        let (clusters, pairs): (Vec<&str>, Vec<(f64, f64)>) = pairs.into_iter().unzip();
-        let (before, after): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-        bootstrap.paired(&before, &after, Some(&clusters))
-    });
-    let consultations = held_out.cases().iter().zip(&found.consultations);
-    Ok(Row {
-        name,
-        kind,
-        reward: bootstrap.mean(&rewards, Some(&clusters)).map_err(failed)?,
-        replies: found.evaluation.reply_reward.unwrap_or(0.0),
-        whole: found.evaluation.reward.unwrap_or(0.0),
-        over_honest: over_honest.transpose().map_err(failed)?,
-        turns: found.evaluation.turns,
-        leaks: consultations.map(|(held, consultation)| leaks(held, consultation)).sum(),
-    })
+    evaluation: Evaluation,
+    /// For each case the mean reward of its messages where rubrics change.
+    changing: Vec<Option<f64>>,
+    leaks: usize,
 }
 
-/// The training reward of a consultation; `None` where it was not judged.
-fn reward(case: &CaseResult) -> Option<f64> {
-    let (replies, whole) = (case.reply_reward?, case.reward?);
-    Some(replies + OUTCOME * (whole - replies))
+impl Played {
+    fn new(
+        name: &'static str,
+        kind: Kind,
+        held_out: &HeldOut,
+        doctor: impl FnMut(&Case, u64) -> Box<dyn Doctor>,
+    ) -> Result<Self, MeasureError> {
+        let generator = Generator::bundled(LIMITS.turns);
+        let Evaluated { evaluation, consultations, marks } =
+            measure(name, held_out, &generator, &RuleJudge::bundled(), doctor)?;
+        let all = held_out.cases().par_iter().zip(&consultations).zip(&marks);
+        let changing =
+            all.map(|((held, said), marks)| mean_where_rubrics_change(held, said, marks)).collect();
+        let leaks = held_out.cases().iter().zip(&consultations).map(|(held, said)| leaks(held, said)).sum();
+        Ok(Self { name, kind, evaluation, changing, leaks })
+    }
+
+    /// For each case the mean reward of its messages, and the reward of the whole; `None` where either was not judged.
+    fn rewards(&self, terms: Terms) -> impl Iterator<Item = Option<(f64, f64)>> {
+        self.evaluation.cases.iter().zip(&self.changing).map(move |(case, changing)| {
+            let replies = if terms.changing { *changing } else { case.reply_reward };
+            replies.zip(case.reward)
+        })
+    }
+
+    fn row(&self, terms: Terms, honest: Option<&Self>, bootstrap: Bootstrap) -> Result<Row, GamingError> {
+        let failed = |source| GamingError::Statistics { doctor: self.name.to_owned(), source };
+        let training = |(replies, whole): (f64, f64)| replies + terms.outcome * (whole - replies);
+        let presentations = || self.evaluation.cases.iter().map(|case| case.presentation.as_str());
+        // Consultations that nobody could judge have no reward, and are in no mean.
+        let judged = presentations().zip(self.rewards(terms));
+        let (clusters, both): (Vec<&str>, Vec<(f64, f64)>) =
+            judged.filter_map(|(cluster, both)| Some((cluster, both?))).unzip();
+        let rewards: Vec<f64> = both.iter().copied().map(training).collect();
+        let over_honest = honest.map(|honest| {
+            let pairs = presentations().zip(honest.rewards(terms).zip(self.rewards(terms)));
+            let (clusters, pairs): (Vec<&str>, Vec<(f64, f64)>) = pairs
+                .filter_map(|(cluster, (honest, own))| Some((cluster, (training(honest?), training(own?)))))
+                .unzip();
+            let (before, after): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+            bootstrap.paired(&before, &after, Some(&clusters))
+        });
+        let mean = |of: fn(&(f64, f64)) -> f64| both.iter().map(of).sum::<f64>() / both.len().max(1) as f64;
+        Ok(Row {
+            name: self.name,
+            kind: self.kind,
+            reward: bootstrap.mean(&rewards, Some(&clusters)).map_err(failed)?,
+            replies: mean(|both| both.0),
+            whole: mean(|both| both.1),
+            over_honest: over_honest.transpose().map_err(failed)?,
+            turns: self.evaluation.turns,
+            leaks: self.leaks,
+        })
+    }
+}
+
+/// The mean reward of a consultation's messages where rubrics change: beside the items of `marks`, what the persona needs and every flaw
+/// that the rubric does not name already; `None` where nothing was judged.
+pub(super) fn mean_where_rubrics_change(
+    held: &HeldOutCase,
+    consultation: &Consultation,
+    marks: &ConsultationMarks,
+) -> Option<f64> {
+    let needs = Needs::from(&held.script.persona);
+    let added: Vec<Rubric> = marks.turns.iter().map(|marks| added(marks, needs)).collect();
+    let judged = FlawJudge::bundled().judge_messages(&held.case, consultation, &added);
+    let of_turns = marks.turns.iter().zip(added).zip(judged);
+    let values = of_turns.filter_map(|((marks, added), judged)| {
+        let there = marks.items.iter().map(|it| (it.criterion.clone(), it.judgement.clone()));
+        let (criteria, judgements): (Vec<Criterion>, Vec<Judgement>) =
+            there.chain(added.criteria.into_iter().zip(judged)).unzip();
+        Reward::of(&criteria, &judgements).ok().map(|reward| reward.value)
+    });
+    let (total, count) = values.fold((0.0, 0usize), |(total, count), value| (total + value, count + 1));
+    (count > 0).then(|| total / count as f64)
+}
+
+/// What rubrics that change hold beside the items of `marks`.
+fn added(marks: &Marks, needs: Needs) -> Rubric {
+    let criteria = marks.items.iter().map(|it| it.criterion.clone()).collect();
+    let rubric = Rubric { scope: Scope::Reply, criteria };
+    let named =
+        |flaw: &Criterion| flaw.check.is_some() && rubric.criteria.iter().any(|it| it.check == flaw.check);
+    let flaws = Flaw::ALL.map(Flaw::criterion).into_iter().filter(|flaw| !named(flaw));
+    let criteria = needed(&rubric, needs).into_iter().chain(flaws).collect();
+    Rubric { scope: Scope::Reply, criteria }
 }
 
 /// Replies of the patient that tell what they must not.

@@ -2,8 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::data::bank::{Bank, SynthOptions};
+use crate::data::case::Case;
 use crate::data::consultation::{Consultation, Turn};
-use crate::sim::doctor::Doctor;
+use crate::eval::baselines::Yardstick;
+use crate::eval::heldout::{HeldOut, Part};
+use crate::rubric::authoring::dynamic::{Flaw, FlawJudge, Needs, core_rubric};
+use crate::rubric::{Generator, Judge, Reward, RuleJudge, before, marks};
+use crate::sim::Limits;
+use crate::sim::doctor::{Doctor, Tier};
 
 use super::*;
 
@@ -64,22 +71,67 @@ fn look_alikes_differ_by_one_letter() {
 }
 
 #[test]
+fn guesses_go_down_the_lexicon() {
+    let (first, second) = (says("confirms_guesses", 0), says("confirms_guesses", 1));
+    assert!(first.starts_with("Your notes say that you have ") && first.ends_with(". Please confirm."));
+    assert_ne!(first, second);
+}
+
+#[test]
 fn every_doctor_has_a_row_and_a_line() {
-    let rows = play(6, 3).unwrap();
-    assert_eq!(rows.len(), 4 + ATTACKS.len());
-    let kinds = |kind| rows.iter().filter(|row| row.kind == kind).count();
-    assert_eq!((kinds(Kind::Honest), kinds(Kind::Beside), kinds(Kind::Attack)), (1, 3, ATTACKS.len()));
-    for row in &rows {
-        let mean = (1.0 - OUTCOME) * row.replies + OUTCOME * row.whole;
-        assert!((row.reward.mean - mean).abs() < 1e-9, "{}", row.name);
-        assert_eq!(row.over_honest.is_none(), row.kind == Kind::Honest);
-        if let Some(difference) = &row.over_honest {
-            assert!((difference.mean - (row.reward.mean - rows[0].reward.mean)).abs() < 1e-9, "{}", row.name);
+    let rounds = play(6, 3).unwrap();
+    assert_eq!(rounds.iter().map(|round| round.terms).collect::<Vec<_>>(), TERMS);
+    for Round { terms, rows } in &rounds {
+        assert_eq!(rows.len(), 4 + ATTACKS.len());
+        let kinds = |kind| rows.iter().filter(|row| row.kind == kind).count();
+        assert_eq!((kinds(Kind::Honest), kinds(Kind::Beside), kinds(Kind::Attack)), (1, 3, ATTACKS.len()));
+        for row in rows {
+            let mean = (1.0 - terms.outcome) * row.replies + terms.outcome * row.whole;
+            assert!((row.reward.mean - mean).abs() < 1e-9, "{}", row.name);
+            assert_eq!(row.over_honest.is_none(), row.kind == Kind::Honest);
+            if let Some(difference) = &row.over_honest {
+                let own = difference.mean - (row.reward.mean - rows[0].reward.mean);
+                assert!(own.abs() < 1e-9, "{}", row.name);
+            }
         }
+        let shown = table(rows);
+        assert_eq!(shown.lines().count(), rows.len() + 1);
+        assert!(rows.iter().all(|row| shown.contains(row.name)));
     }
-    assert_eq!(rows, play(6, 3).unwrap());
-    let shown = table(&rows);
-    assert_eq!(shown.lines().count(), rows.len() + 1);
-    assert!(rows.iter().all(|row| shown.contains(row.name)));
+    // The same consultations, marked otherwise.
+    let leaks = |at: usize| rounds[at].rows.iter().map(|row| (row.turns, row.leaks)).collect::<Vec<_>>();
+    assert_eq!(leaks(0), leaks(1));
+    assert_ne!(rounds[0].rows[0].replies, rounds[1].rows[0].replies);
+    assert_eq!(rounds, play(6, 3).unwrap());
     assert!(matches!(play(0, 3), Err(GamingError::HeldOut(_) | GamingError::Synth(_))));
+}
+
+/// What is added to marks that are there gives the reward that the whole rubric gives, made and judged message by message.
+#[test]
+fn rubrics_that_change_are_the_core_with_every_flaw() {
+    const LIMITS: Limits = Limits { turns: 8, patience: 3 };
+    let cases = Bank::bundled().synth(5, &SynthOptions::any(8)).unwrap();
+    let patients = cases.into_iter().map(|case| (Part::Patients, case)).collect();
+    let held_out = HeldOut::new(patients, LIMITS, 5).unwrap();
+    let (generator, judge) = (Generator::bundled(LIMITS.turns), FlawJudge::bundled());
+    let doctor = |case: &Case, seed| Yardstick::Scripted(Tier::Middling).doctor(case, LIMITS.turns, seed);
+    let consultations = held_out.play(doctor).unwrap();
+    for (held, consultation) in held_out.cases().iter().zip(&consultations) {
+        let marks = marks(&held.case, consultation, &generator, &RuleJudge::bundled());
+        let found = play::mean_where_rubrics_change(held, consultation, &marks).unwrap();
+        let needs = Needs::from(&held.script.persona);
+        let rewards = consultation.turns.iter().enumerate().map(|(at, turn)| {
+            let so_far = before(consultation, at);
+            let mut rubric = core_rubric(&generator, &held.case, needs, &so_far);
+            for flaw in Flaw::ALL.map(Flaw::criterion) {
+                if flaw.check.is_none() || rubric.criteria.iter().all(|it| it.check != flaw.check) {
+                    rubric.criteria.push(flaw);
+                }
+            }
+            let judgements = judge.judge_reply(&held.case, &so_far, &turn.doctor, &rubric);
+            Reward::of(&rubric.criteria, &judgements).unwrap().value
+        });
+        let mean = rewards.sum::<f64>() / consultation.turns.len() as f64;
+        assert!((found - mean).abs() < 1e-12, "{}: {found} {mean}", held.case.id);
+    }
 }

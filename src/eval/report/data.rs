@@ -29,6 +29,8 @@ pub struct ReportData {
     pub samples: Vec<Sample>,
     /// What detectors of noise found; empty where none was on.
     pub detectors: Vec<DetectorRow>,
+    /// How rubrics changed; `None` where they did not.
+    pub rubric: Option<RubricHistory>,
     /// Where the time went.
     pub time: Vec<TimeShare>,
     /// The resolved configuration, as it could be run again.
@@ -106,6 +108,34 @@ impl Series {
     pub fn in_unit(self, unit: impl Into<String>) -> Self {
         Self { unit: unit.into(), ..self }
     }
+}
+
+/// How the rubrics of a run changed with what they marked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RubricHistory {
+    /// Criteria that were ever put on trial, each once.
+    pub tried: usize,
+    /// Counts of criteria over the steps.
+    pub counts: Vec<Series>,
+    /// Those that changed last, the newest first.
+    pub newest: Vec<ChangedCriterion>,
+}
+
+/// A criterion, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangedCriterion {
+    /// What it says.
+    pub text: String,
+    /// What it earns or, below 0, costs.
+    pub points: i8,
+    /// What became of it last, e.g. `admitted`.
+    pub state: String,
+    /// The step of that.
+    pub step: u64,
+    /// Mean of `p (1 - p)` over groups, where the share `p` of replies does what it says; `None` before any was judged.
+    pub spread: Option<f64>,
+    /// Who found it, in which reply.
+    pub found: String,
 }
 
 /// A part of the time a run took.

@@ -13,13 +13,17 @@ pub(super) mod html;
 mod number;
 #[cfg(test)]
 pub(super) mod page_reader;
+mod rubric;
 mod sample;
 mod scale;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use data::{DoctorKind, DoctorRow, ReportData, RunFacts, Sample, SampleSide, Series, TimeShare, samples};
+pub use data::{
+    ChangedCriterion, DoctorKind, DoctorRow, ReportData, RubricHistory, RunFacts, Sample, SampleSide, Series,
+    TimeShare, samples,
+};
 pub use detectors::DetectorRow;
 
 use html::Html;
@@ -45,6 +49,9 @@ pub fn render(data: &ReportData) -> String {
         section(html, "Training", |html| curves(html, data));
         if !data.detectors.is_empty() {
             section(html, "Detectors", |html| detectors::table(html, &data.detectors));
+        }
+        if let Some(history) = &data.rubric {
+            section(html, "Rubrics that changed", |html| rubric::history(html, history));
         }
         if let Some(comparison) = &data.comparison {
             section(html, "Where the gain comes from", |html| {

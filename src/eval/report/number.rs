@@ -11,6 +11,11 @@ pub(super) fn signed(value: f64) -> String {
     if value.abs() < 0.0005 { "0.000".to_owned() } else { with_minus(&format!("{value:+.3}")) }
 }
 
+/// What a criterion earns or costs, always with a sign.
+pub(super) fn points(points: i8) -> String {
+    with_minus(&format!("{points:+}"))
+}
+
 /// Any quantity: three or four significant figures.
 pub(super) fn quantity(value: f64) -> String {
     let size = value.abs();

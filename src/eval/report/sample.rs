@@ -3,7 +3,7 @@
 use super::data::{Sample, SampleSide};
 use super::evidence::pieces;
 use super::html::Html;
-use super::number::reward;
+use super::number::{points, reward};
 use super::tables::ending_words;
 use crate::eval::evaluation::{axis_name, ending_name};
 use crate::rubric::{Marked, Marks, Verdict};
@@ -145,8 +145,4 @@ fn list(html: &mut Html, groups: &[(&'static str, Vec<&Marked>)]) {
 fn item_words(item: &Marked) -> String {
     let (points, axis) = (points(item.criterion.points), axis_name(item.criterion.axis));
     format!("{points} {} ({axis})", item.criterion.text)
-}
-
-fn points(points: i8) -> String {
-    format!("{points:+}").replace('-', "\u{2212}")
 }

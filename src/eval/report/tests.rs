@@ -106,6 +106,28 @@ fn report_of(text: &str, span: (usize, usize), numbers: &[f64]) -> ReportData {
             after: side(),
         }],
         detectors: vec![DetectorRow { name: owned(), refused: 1, replies: 3 }],
+        rubric: Some(RubricHistory {
+            tried: 3,
+            counts: vec![Series::new(text, vec![[1.0, number(0)], [2.0, 1.0]]).in_unit(text)],
+            newest: vec![
+                ChangedCriterion {
+                    text: owned(),
+                    points: -3,
+                    state: owned(),
+                    step: 9,
+                    spread: Some(number(1)),
+                    found: owned(),
+                },
+                ChangedCriterion {
+                    text: owned(),
+                    points: 2,
+                    state: owned(),
+                    step: 7,
+                    spread: None,
+                    found: owned(),
+                },
+            ],
+        }),
         time: vec![
             TimeShare { name: owned(), seconds: number(0) },
             TimeShare { name: owned(), seconds: number(1) },
@@ -147,6 +169,22 @@ fn the_same_data_give_the_same_page_and_nothing_is_a_page_too() {
     read(&empty).unwrap();
     assert!(empty.contains("was not evaluated") && empty.contains("No step was recorded"));
     serde_json::to_string(&data).unwrap();
+}
+
+#[test]
+fn rubrics_that_changed_have_a_section_and_others_have_none() {
+    let mut data = report_of("words", (0, 3), &[0.4, 0.6]);
+    let html = render(&data);
+    let page = read(&html).unwrap();
+    assert!(tables_are_even(&page));
+    assert!(html.contains("Rubrics that changed") && html.contains("The 2 of 3 criteria that changed last"));
+    assert!(html.contains("\u{2212}3") && html.contains("not judged"));
+    if let Some(rubric) = &mut data.rubric {
+        rubric.tried = 2;
+    }
+    assert!(render(&data).contains("All of them, by their last change"));
+    data.rubric = None;
+    assert!(!render(&data).contains("Rubrics that changed"));
 }
 
 /// A consultation in the page's own order of words: highlighted pieces put together are what was said.

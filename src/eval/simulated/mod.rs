@@ -21,6 +21,8 @@ pub mod record;
 pub mod scores;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_labels;
 pub mod words;
 
 pub use backend::{Backend, BackendError, RuleBased};

@@ -93,8 +93,7 @@ impl Backend for ModelBacked<'_> {
         match patient.reply_unless_stopped(consultation, doctor, &mut Stopping(self.watch)) {
             Ok(played) => {
                 self.count(|counts| counts.add(&played.log));
-                consultation.turns.push(played.reply.turn);
-                consultation.ending = played.reply.ending;
+                played.reply.carry_on(consultation);
                 Ok(())
             }
             Err(error) => {

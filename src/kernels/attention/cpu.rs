@@ -8,13 +8,16 @@
 //! fixed order, so a query's result is the same bits in a prefill, in a decode step, and beside any neighbour
 //! (keys past a query's own position only ever add an exact zero).
 //!
+//! **Split.** A few queries against a long cache are fewer tasks than there are threads: `decode.rs` hands out their keys, and
+//! changes no bit by it.
+//!
 //! **Cost.** `4 heads head_dim` flop a visible key; tiles of 6 query rows (queries times the heads that share
 //! a key head) read each key and value once for all six.
 
 use std::ops::Range;
 
 use super::tiles::Task;
-use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment, place};
+use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment, decode, place};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
 
@@ -69,11 +72,11 @@ pub fn write_cache(
     });
 }
 
-/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; each query's largest score and
-/// the rest of its log-sum-exp go to `sums` `[n, heads, 2]`, as [`Attended`](super::Attended) has them.
+/// Attention of each span's queries over its cached keys: `q` and `out` `[n, heads, head_dim]`; each query's peak and the rest of its
+/// log-sum-exp go to `sums` `[n, heads, 2]`, as [`Attended`](super::Attended) has them.
 ///
 /// # Panics
-/// If a span's rows or blocks lie outside the buffers.
+/// If a span's rows or blocks lie outside the buffers, or the scale is not finite.
 pub fn attention(
     q: &[f32],
     keys: &[f32],
@@ -83,9 +86,10 @@ pub fn attention(
     out: &mut [f32],
     sums: Option<&mut [f32]>,
 ) {
-    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let group = heads / kv_heads;
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
+    assert!(scale.is_finite(), "attention's scale is {scale}, legal are finite numbers");
     assert_eq!(q.len(), out.len());
     assert!(
         sums.as_ref().is_none_or(|sums| sums.len() * head_dim == 2 * out.len()),
@@ -110,12 +114,15 @@ pub fn attention(
         }
     }
     let (out, sums) = (SharedMut::new(out), sums.map(SharedMut::new));
-    parallel::for_each(tasks.len(), work, |t| {
-        let (index, kv_head, first) = tasks[t];
-        let span = &spans[index];
+    let task = |&(index, kv_head, first): &(usize, usize, usize)| {
+        let span: &AttentionSpan = &spans[index];
         let end = (first + TASK_ROWS).min(span.queries.len() * group);
-        simd::dispatch(Task { q, keys, values, span, shape, kv_head, first, end, out, sums });
-    });
+        Task { q, keys, values, span, shape, kv_head, first, end, out, sums }
+    };
+    if sums.is_none() && decode::splits(spans, tasks.len()) {
+        return decode::attend(&tasks.iter().map(task).collect::<Vec<_>>());
+    }
+    parallel::for_each(tasks.len(), work, |t| simd::dispatch(task(&tasks[t])));
 }
 
 /// Attention of packed sequences over themselves: `q` `[n, heads, head_dim]`, `k` and `v`

@@ -64,7 +64,9 @@ pub fn attend<B: Backend>(
     let by_query = |x: Tensor<B, 4>| {
         x.reshape([kv_heads, group, queries]).permute([2, 0, 1]).reshape([queries, heads, 1])
     };
-    let sums = Tensor::cat(vec![by_query(peak / shape.scale), by_query(rest)], 2);
+    // Where nothing is left of a score, it is 0.
+    let peak = if shape.scale == 0.0 { peak } else { peak / shape.scale };
+    let sums = Tensor::cat(vec![by_query(peak), by_query(rest)], 2);
     let out = softmax(scores, 3).reshape([kv_heads, group * queries, keys]).matmul(v);
     let out = unstacked(out, shape).reshape([queries, heads * head_dim]).cast(dtype);
     Attended { out, sums }

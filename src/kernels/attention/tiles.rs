@@ -1,5 +1,7 @@
 //! One task of attention on the CPU: some query rows of a key head, in tiles of registers.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::cpu::block_elements;
@@ -8,10 +10,105 @@ use crate::kernels::parallel::SharedMut;
 use crate::kernels::simd;
 
 /// Keys a softmax tile covers.
-const TILE_KEYS: usize = 64;
+pub(super) const TILE_KEYS: usize = 64;
 const TILE_BLOCKS: usize = TILE_KEYS / BLOCK_TOKENS;
 /// The most query rows of a register tile.
-const MAX_ROWS: usize = 6;
+pub(super) const MAX_ROWS: usize = 6;
+
+/// `$work` with constants `$R` rows in register tiles of `$V` vectors, for `$rows` from 1 to [`MAX_ROWS`]. Sixteen registers hold the
+/// sums of six rows where a tile is two vectors wide instead of four.
+macro_rules! by_rows {
+    ($S:ty, $rows:expr, $R:ident, $V:ident => $work:expr) => {
+        by_rows!(@ $rows, <$S>::REGISTER_COUNT < 32, $R, $V => $work,
+            (1, 4, 4), (2, 4, 4), (3, 4, 2), (4, 4, 2), (5, 4, 2), (6, 4, 2))
+    };
+    (@ $rows:expr, $narrow:expr, $R:ident, $V:ident => $work:expr, $(($count:literal, $wide:literal, $few:literal)),*) => {
+        match ($rows, $narrow) {
+            $(
+                ($count, false) => {
+                    const $R: usize = $count;
+                    const $V: usize = $wide;
+                    $work
+                }
+                ($count, true) => {
+                    const $R: usize = $count;
+                    const $V: usize = $few;
+                    $work
+                }
+            )*
+            (rows, _) => unreachable!("{rows} rows in a register tile"),
+        }
+    };
+}
+pub(super) use by_rows;
+
+/// How scores are compared and weighed, so that the one that `scale` makes the largest comes first whatever its sign.
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    /// What scores are multiplied by before they are compared: 1, below 0 -1, and 0 where they do not count.
+    sign: f32,
+    /// What differences of those are multiplied by, above 0.
+    scale: f32,
+}
+
+impl Order {
+    pub fn of(scale: f32) -> Self {
+        let sign = if scale == 0.0 { 0.0 } else { scale.signum() };
+        Self { sign, scale: if scale == 0.0 { 1.0 } else { scale.abs() } }
+    }
+
+    /// The score that was compared as `peak`.
+    fn score(self, peak: f32) -> f32 {
+        self.sign * peak
+    }
+
+    #[inline(always)]
+    fn turn(self, scores: &mut [f32; TILE_KEYS]) {
+        if self.sign == 0.0 {
+            scores.fill(0.0);
+        } else if self.sign < 0.0 {
+            scores.iter_mut().for_each(|score| *score = -*score);
+        }
+    }
+}
+
+/// A row's softmax over the keys so far.
+#[derive(Clone, Copy)]
+pub(super) struct Running {
+    peak: f32,
+    pub total: f32,
+}
+
+impl Running {
+    /// Of no keys.
+    pub const START: Self = Self { peak: f32::NEG_INFINITY, total: 0.0 };
+
+    /// Joins a tile of which the row sees the first `seen` keys: its scores become their weights, and what was summed with earlier
+    /// weights is to be multiplied by the result.
+    #[inline(always)]
+    pub fn join(&mut self, scores: &mut [f32; TILE_KEYS], seen: usize, order: Order) -> f32 {
+        order.turn(scores);
+        scores[seen..].fill(f32::NEG_INFINITY);
+        let mut peaks = [f32::NEG_INFINITY; 16];
+        for chunk in scores.chunks_exact(16) {
+            for (p, s) in peaks.iter_mut().zip(chunk) {
+                *p = if *s > *p { *s } else { *p };
+            }
+        }
+        let peak = peaks.iter().fold(self.peak, |a, b| a.max(*b));
+        let rescale = simd::exp((self.peak - peak) * order.scale);
+        self.peak = peak;
+        let mut lanes = [0.0f32; 16];
+        for chunk in scores.chunks_exact_mut(16) {
+            for (lane, s) in lanes.iter_mut().zip(chunk) {
+                *s = simd::exp((*s - peak) * order.scale);
+                *lane += *s;
+            }
+        }
+        self.total = self.total * rescale + lanes.iter().sum::<f32>();
+        rescale
+    }
+}
 
 /// Rows `first..end` (query-major, then head within the group) of one span and key head.
 pub(super) struct Task<'a> {
@@ -34,23 +131,10 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let width = self.shape.head_dim.next_multiple_of(S::F32_LANES);
         let mut sums = vec![0.0f32; MAX_ROWS * width];
-        // Sixteen registers hold the sums of six rows where a tile is two vectors wide instead of four.
-        let narrow = S::REGISTER_COUNT < 32;
         let mut row = self.first;
         while row < self.end {
             let rows = (self.end - row).min(MAX_ROWS);
-            match rows {
-                1 => self.rows::<S, 1, 4>(simd, row, &mut sums, width),
-                2 => self.rows::<S, 2, 4>(simd, row, &mut sums, width),
-                3 if narrow => self.rows::<S, 3, 2>(simd, row, &mut sums, width),
-                4 if narrow => self.rows::<S, 4, 2>(simd, row, &mut sums, width),
-                5 if narrow => self.rows::<S, 5, 2>(simd, row, &mut sums, width),
-                _ if narrow => self.rows::<S, 6, 2>(simd, row, &mut sums, width),
-                3 => self.rows::<S, 3, 4>(simd, row, &mut sums, width),
-                4 => self.rows::<S, 4, 4>(simd, row, &mut sums, width),
-                5 => self.rows::<S, 5, 4>(simd, row, &mut sums, width),
-                _ => self.rows::<S, 6, 4>(simd, row, &mut sums, width),
-            }
+            by_rows!(S, rows, R, V => self.rows::<S, R, V>(simd, row, &mut sums, width));
             row += rows;
         }
     }
@@ -59,12 +143,22 @@ impl WithSimd for Task<'_> {
 impl Task<'_> {
     /// Index of row `row`'s first element in `q` and `out`, and how many keys it sees.
     #[inline(always)]
-    fn row(&self, row: usize) -> (usize, usize) {
+    pub fn row(&self, row: usize) -> (usize, usize) {
         let AttentionShape { heads, kv_heads, head_dim, .. } = self.shape;
         let group = heads / kv_heads;
         let query = row / group;
         let at = ((self.span.queries.start + query) * heads + self.kv_head * group + row % group) * head_dim;
         (at, self.span.keys - self.span.queries.len() + query + 1)
+    }
+
+    /// [`Self::row`] of `R` rows.
+    #[inline(always)]
+    pub fn group<const R: usize>(&self, first: usize) -> ([usize; R], [usize; R]) {
+        let (mut at, mut visible) = ([0; R], [0; R]);
+        for r in 0..R {
+            (at[r], visible[r]) = self.row(first + r);
+        }
+        (at, visible)
     }
 
     /// `R` rows in register tiles of `V` vectors.
@@ -77,53 +171,33 @@ impl Task<'_> {
         width: usize,
     ) {
         let AttentionShape { head_dim, scale, .. } = self.shape;
-        let mut at = [0; R];
-        let mut visible = [0; R];
-        for r in 0..R {
-            (at[r], visible[r]) = self.row(first + r);
-        }
+        let (at, visible) = self.group::<R>(first);
         sums[..R * width].fill(0.0);
-        let mut max = [f32::NEG_INFINITY; R];
-        let mut total = [0.0f32; R];
+        let order = Order::of(scale);
+        let mut running = [Running::START; R];
         // Rows are in query order, so the last one sees the most keys.
         let keys = visible[R - 1];
         let mut scores = [[0.0f32; TILE_KEYS]; R];
+        let vectors = 0..width / S::F32_LANES;
         for base in (0..keys).step_by(TILE_KEYS) {
             self.scores::<S, R, V>(simd, base, keys, &at, &mut scores);
             let mut rescale = [1.0f32; R];
             for r in 0..R {
                 let seen = visible[r].saturating_sub(base).min(TILE_KEYS);
-                scores[r][seen..].fill(f32::NEG_INFINITY);
-                let mut peaks = [f32::NEG_INFINITY; 16];
-                for chunk in scores[r].chunks_exact(16) {
-                    for (p, s) in peaks.iter_mut().zip(chunk) {
-                        *p = if *s > *p { *s } else { *p };
-                    }
-                }
-                let peak = peaks.iter().fold(max[r], |a, b| a.max(*b));
-                rescale[r] = simd::exp((max[r] - peak) * scale);
-                max[r] = peak;
-                let mut lanes = [0.0f32; 16];
-                for chunk in scores[r].chunks_exact_mut(16) {
-                    for (lane, s) in lanes.iter_mut().zip(chunk) {
-                        *s = simd::exp((*s - peak) * scale);
-                        *lane += *s;
-                    }
-                }
-                total[r] = total[r] * rescale[r] + lanes.iter().sum::<f32>();
+                rescale[r] = running[r].join(&mut scores[r], seen, order);
             }
-            self.accumulate::<S, R, V>(simd, base, keys, &scores, &rescale, sums, width);
+            self.accumulate::<S, R, V>(simd, base, keys, &scores, &rescale, sums, width, vectors.clone());
         }
         for r in 0..R {
             if let Some(to) = self.sums {
                 // SAFETY: this task alone owns these rows of `sums`, which has two numbers for each head of `out`.
                 unsafe {
                     let to = to.get().add(2 * (at[r] / head_dim));
-                    *to = max[r];
-                    *to.add(1) = total[r].ln();
+                    *to = order.score(running[r].peak);
+                    *to.add(1) = running[r].total.ln();
                 }
             }
-            let share = 1.0 / total[r];
+            let share = 1.0 / running[r].total;
             for d in 0..head_dim {
                 // SAFETY: this task alone owns these rows of `out`.
                 unsafe { *self.out.get().add(at[r] + d) = sums[r * width + d] * share };
@@ -133,7 +207,7 @@ impl Task<'_> {
 
     /// `scores[r][j] = q[r] . k[base + j]`; columns past the last block repeat it and are masked later.
     #[inline(always)]
-    fn scores<S: Simd, const R: usize, const V: usize>(
+    pub fn scores<S: Simd, const R: usize, const V: usize>(
         &self,
         simd: S,
         base: usize,
@@ -180,10 +254,10 @@ impl Task<'_> {
         }
     }
 
-    /// `sums[r] = sums[r] * rescale[r] + sum_j p[r][j] * v[base + j]`
+    /// `sums[r] = sums[r] * rescale[r] + sum_j p[r][j] * v[base + j]` in some of the head's vectors.
     #[allow(clippy::too_many_arguments)]
     #[inline(always)]
-    fn accumulate<S: Simd, const R: usize, const V: usize>(
+    pub fn accumulate<S: Simd, const R: usize, const V: usize>(
         &self,
         simd: S,
         base: usize,
@@ -192,11 +266,11 @@ impl Task<'_> {
         rescale: &[f32; R],
         sums: &mut [f32],
         width: usize,
+        vectors: Range<usize>,
     ) {
-        let vectors = width / S::F32_LANES;
-        let mut first = 0;
-        while first < vectors {
-            let left = (vectors - first).min(V);
+        let mut first = vectors.start;
+        while first < vectors.end {
+            let left = (vectors.end - first).min(V);
             match left {
                 1 => self.values::<S, R, 1>(simd, base, keys, p, rescale, sums, width, first),
                 2 => self.values::<S, R, 2>(simd, base, keys, p, rescale, sums, width, first),

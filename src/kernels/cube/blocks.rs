@@ -5,7 +5,8 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeRuntime, FloatElement, IntElement, element::BoolElement};
 
-use super::{Gpu, like, primitive, wrap};
+use super::Gpu;
+use super::storage::{like, primitive, wrap};
 use crate::kernels::quantised::cube::{Rows, decode_rows};
 use crate::kernels::quantised::{DeviceBlocks, part_rows};
 use crate::kernels::{KernelBackend, linear};

@@ -1,11 +1,9 @@
 //! The GPU backends' kernels: burn's CubeCL tensors in, buffers through the kernels, CubeCL tensors out.
 
-use burn::tensor::{DType, Shape, Tensor, TensorPrimitive};
+use burn::tensor::{DType, Tensor};
 use burn_cubecl::element::BoolElement;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeBackend, CubeRuntime, FloatElement, IntElement};
-use cubecl::server::Handle;
 
 use super::attention::cube::{Operands, paged};
 use super::attention::{self, Attended, AttentionShape, AttentionSpan, Segment};
@@ -15,35 +13,19 @@ use super::linear::{LinearWeights, Matrix};
 use super::quantised::cube::Rows;
 use super::quantised::{Activations, DeviceBlocks, QuantisedMatrix};
 use super::sampling::{Draw, Sampled};
+use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
-use super::{AdamWStep, activation, adamw, linear, norm, rotary, selection, softmax};
+use super::{AdamWStep, activation, adamw, norm, rotary, selection, softmax};
+use storage::{dense, like, owned, primitive, wrap};
 
 mod blocks;
 pub(in crate::kernels) mod launch;
+mod linear;
 mod product;
 mod sampling;
+mod storage;
 
 type Gpu<R, F, I, BT> = CubeBackend<R, F, I, BT>;
-
-fn primitive<R, F, I, BT, const D: usize>(x: Tensor<Gpu<R, F, I, BT>, D>) -> CubeTensor<R>
-where
-    R: CubeRuntime,
-    F: FloatElement,
-    I: IntElement,
-    BT: BoolElement,
-{
-    x.into_primitive().tensor()
-}
-
-fn wrap<R, F, I, BT, const D: usize>(x: CubeTensor<R>) -> Tensor<Gpu<R, F, I, BT>, D>
-where
-    R: CubeRuntime,
-    F: FloatElement,
-    I: IntElement,
-    BT: BoolElement,
-{
-    Tensor::from_primitive(TensorPrimitive::Float(x))
-}
 
 impl<R, F, I, BT> KernelBackend for Gpu<R, F, I, BT>
 where
@@ -68,7 +50,7 @@ where
     }
 
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
-        parts.iter().map(|part| linear(x.clone(), part)).collect()
+        parts.iter().map(|part| linear::linear(x.clone(), part)).collect()
     }
 
     fn blocks(matrix: QuantisedMatrix, device: &Self::Device) -> Matrix<Self> {
@@ -201,6 +183,10 @@ where
         let [dq, dk, dv] =
             operands.backward(segments, shape, primitive(out), primitive(sums), primitive(dout));
         (wrap(dq), wrap(dk), wrap(dv))
+    }
+
+    fn attention_kernels(device: &Self::Device, dtype: DType, head_dim: usize) -> Vec<AttentionKernel> {
+        attention::cube::launch::kernels(&R::client(device), dtype.into(), head_dim)
     }
 
     fn cache_write(
@@ -353,77 +339,9 @@ where
 
     fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
         if selection::plain() {
-            let rows = head::part_rows(input.head.weight.dims()[0]);
-            return head::rows::loss(input, rows, derivative);
+            return head::unfused::loss(input, derivative);
         }
         let columns = head::columns::part_columns(input.targets.len());
         head::columns::loss(input, columns, derivative)
     }
-}
-
-/// One linear layer: rows too few for products in tiles have a kernel of their own.
-fn linear<R, F, I, BT>(
-    x: Tensor<Gpu<R, F, I, BT>, 2>,
-    part: &LinearWeights<'_, Gpu<R, F, I, BT>>,
-) -> Tensor<Gpu<R, F, I, BT>, 2>
-where
-    R: CubeRuntime,
-    F: FloatElement,
-    I: IntElement,
-    BT: BoolElement,
-{
-    let [n, k] = x.dims();
-    let weight = match part.weight {
-        Matrix::Float(weight) if weight.dtype() == x.dtype() && !selection::plain() => weight,
-        Matrix::DeviceBlocks(weight) => return blocks::linear(x, weight, part.bias),
-        _ => return linear::reference::linear(x, part),
-    };
-    let weight = primitive(weight.clone());
-    if !linear::cube::takes(&weight.client, n) {
-        return linear::reference::linear(x, part);
-    }
-    let [out, _] = part.weight.dims();
-    // CUDA's buffers have rows padded to 512 bytes: a copy without would cost more than the product.
-    let pitch = match weight.meta.strides()[..] {
-        [pitch, 1] if pitch >= k => pitch,
-        _ => return linear::reference::linear(x, part),
-    };
-    let x = into_contiguous(primitive(x));
-    let bias = part.bias.map(|bias| into_contiguous(primitive(bias.clone().cast(x.dtype))));
-    let bias = bias.as_ref().map(|bias| &bias.handle);
-    let y = linear::cube::few_rows(
-        &x.client,
-        [&x.handle, &weight.handle],
-        bias,
-        x.dtype.into(),
-        [n, k, out],
-        pitch,
-    );
-    wrap(like(&x, y, [n, out]))
-}
-
-/// A tensor of the type and on the device of `x`, contiguous in `handle`.
-fn like<R: CubeRuntime, const D: usize>(
-    x: &CubeTensor<R>,
-    handle: Handle,
-    dims: [usize; D],
-) -> CubeTensor<R> {
-    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), Shape::from(dims), handle, x.dtype)
-}
-
-/// The tensor in a buffer that nobody else holds, so that it may be overwritten.
-fn owned<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
-    if x.can_mut() { x } else { x.copy() }
-}
-
-/// The tensor in f32, its elements one after another.
-fn dense<R, F, I, BT, const D: usize>(x: Tensor<Gpu<R, F, I, BT>, D>) -> CubeTensor<R>
-where
-    R: CubeRuntime,
-    F: FloatElement,
-    I: IntElement,
-    BT: BoolElement,
-{
-    let x = if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) };
-    into_contiguous(primitive(x))
 }

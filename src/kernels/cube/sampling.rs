@@ -4,8 +4,10 @@ use burn::tensor::{DType, Int, Shape, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeRuntime, FloatElement, IntElement, element::BoolElement};
 
-use super::{Gpu, dense, owned, wrap};
-use crate::kernels::sampling::cube::{RESULTS, draw_rows, penalise_rows};
+use super::Gpu;
+use super::storage::{dense, owned, wrap};
+use crate::kernels::sampling::cube::penalty::penalise_rows;
+use crate::kernels::sampling::cube::{RESULTS, draw_rows};
 use crate::kernels::sampling::{Draw, Sampled, reference};
 use crate::kernels::selection;
 

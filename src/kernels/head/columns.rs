@@ -2,14 +2,14 @@
 //!
 //! A first walk over the vocabulary keeps a running peak and sum of each row (Milakov and Gimelshein 2018, "Online normalizer
 //! calculation for softmax") and each target's logit; the second one makes the logits again and turns them into gradients
-//! in place.
+//! in place. Rows that count for nothing are left out of the second one.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::low_rank::Narrow;
 use super::rows::floats;
 use super::unfused::{self, Operations};
-use super::{Derivative, HeadGradients, HeadInput, PART, cap};
+use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, PART, cap};
 use crate::kernels::KernelBackend;
 use crate::kernels::linear::AdaptedWeights;
 use crate::kernels::softmax::{LogSum, kl};
@@ -17,7 +17,7 @@ use crate::kernels::softmax::{LogSum, kl};
 /// Columns of a part are a multiple of this, so that products fill their tiles.
 const GRAIN: usize = 256;
 
-/// Columns of a part of `rows` rows.
+/// Columns of a part of `rows` rows: as many as [`PART`] holds, but a grain at least, which beyond 65,536 rows is more than that.
 pub fn part_columns(rows: usize) -> usize {
     (PART / rows.max(1) / GRAIN).max(1) * GRAIN
 }
@@ -62,6 +62,12 @@ impl<'a, B: KernelBackend> Walk<'a, B> {
     ) -> Self {
         let adapter = head.adapter.as_ref().map(|adapter| Narrow::new(B::wide_product, adapter, &hidden));
         Self { hidden, weight: floats(head.weight), bias: head.bias, adapter, soft_cap, temperature }
+    }
+
+    /// The rows at `places` alone.
+    fn rows(self, places: &Tensor<B, 1, Int>) -> Self {
+        let hidden = self.hidden.select(0, places.clone());
+        Self { hidden, adapter: self.adapter.map(|adapter| adapter.at(places)), ..self }
     }
 
     fn weights(&self, (first, end): (usize, usize)) -> Tensor<B, 2> {
@@ -121,9 +127,36 @@ pub fn loss<B: KernelBackend>(
         }
     };
     let slopes = derivative.divided(0, &log_probs, temperature);
+    let counts = |row: usize| slopes[row] != 0.0 || coefficients.iter().any(|it| it[row] != 0.0);
+    // The second walk may be asked for the entropies of all rows.
+    let kept: Vec<usize> = (0..targets.len()).filter(|&row| wanted || counts(row)).collect();
+    let float = (&device, DType::F32);
+    if kept.is_empty() {
+        return HeadGradients {
+            hidden: Tensor::zeros([targets.len(), width], float),
+            weight: trained.then(|| Tensor::zeros([vocab, width], float)),
+            bias: head.bias.filter(|_| trained).map(|_| Tensor::zeros([vocab], float)),
+            adapter: head.adapter.as_ref().map(LowRankGradients::zeros),
+            entropies: Vec::new(),
+            log_probs,
+            kls,
+        };
+    }
+    let count = targets.len();
+    let places = (kept.len() < count).then(|| {
+        let places: Vec<i32> = kept.iter().map(|&row| row as i32).collect();
+        Tensor::<B, 1, Int>::from_data(TensorData::new(places, [kept.len()]), &device)
+    });
+    let (walk, beside) = match &places {
+        Some(places) => (walk.rows(places), beside.map(|beside| beside.rows(places))),
+        None => (walk, beside),
+    };
+    let (targets, sums, slopes) = (&at(targets, &kept)[..], at(&sums, &kept), at(&slopes, &kept));
+    let reference_sums = at(&reference_sums, &kept);
+    let coefficients = coefficients.map(|it| at(&it, &kept));
+    let kept_kls = at(&kls, &kept);
 
     let mut entropies = if wanted { vec![0.0; targets.len()] } else { Vec::new() };
-    let float = (&device, DType::F32);
     let mut dweight = trained.then(|| Tensor::<B, 2>::empty([vocab, width], float));
     let mut dbias = head.bias.filter(|_| trained).map(|_| Tensor::<B, 1>::empty([vocab], float));
     let mut dadapter = walk.adapter.as_ref().map(Narrow::gathered);
@@ -143,7 +176,7 @@ pub fn loss<B: KernelBackend>(
                     reference_sums: &reference_sums,
                     slopes: &slopes,
                     coefficients,
-                    kls: &kls,
+                    kls: &kept_kls,
                 };
                 B::kl_backward(logits, &beside.logits(part), targets, first, &rows)
             }
@@ -173,7 +206,16 @@ pub fn loss<B: KernelBackend>(
         dhidden = dhidden + more;
         adapter = Some(found);
     }
+    if let Some(places) = places {
+        let none = Tensor::<B, 2>::zeros([count, width], float);
+        dhidden = none.select_assign(0, places, dhidden, IndexingUpdateOp::Add);
+    }
     HeadGradients { log_probs, entropies, kls, hidden: dhidden, weight: dweight, bias: dbias, adapter }
+}
+
+/// What belongs to the rows `kept`; nothing where there is nothing.
+fn at<T: Copy>(all: &[T], kept: &[usize]) -> Vec<T> {
+    if all.is_empty() { Vec::new() } else { kept.iter().map(|&row| all[row]).collect() }
 }
 
 fn host<B: KernelBackend>(x: Tensor<B, 1>) -> Vec<f32> {

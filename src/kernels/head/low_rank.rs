@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Tensor, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
 use super::rows::floats;
 use crate::kernels::KernelBackend;
@@ -37,12 +37,11 @@ impl<B: KernelBackend> LowRankGradients<B> {
         hidden: Tensor<B, 2>,
         dlogits: Tensor<B, 2>,
     ) -> (Self, Tensor<B, 2>) {
-        let [a, b] = [adapter.a, adapter.b].map(|matrix| floats(matrix).clone().cast(DType::F32));
         let narrow = B::linear_group(hidden.clone(), &[adapter.narrow()]).swap_remove(0).cast(DType::F32);
         let db = B::add_products(self.b, dlogits.clone(), narrow * adapter.scale);
-        let dnarrow = B::product(dlogits, b) * adapter.scale;
+        let dnarrow = B::mixed_product(dlogits, floats(adapter.b)) * adapter.scale;
         let da = B::add_products(self.a, dnarrow.clone(), hidden.cast(DType::F32));
-        (Self { a: da, b: db }, B::product(dnarrow, a))
+        (Self { a: da, b: db }, B::mixed_product(dnarrow, floats(adapter.a)))
     }
 }
 
@@ -74,6 +73,11 @@ impl<'a, B: KernelBackend> Narrow<'a, B> {
         let (a, b, dtype) = (floats(adapter.a), floats(adapter.b), hidden.dtype());
         let rows = product(hidden.clone(), a.clone().cast(dtype).transpose()) * adapter.scale;
         Self { product, a, b, scale: adapter.scale, rows: rows.cast(dtype) }
+    }
+
+    /// The rows at `places` alone.
+    pub fn at(self, places: &Tensor<B, 1, Int>) -> Self {
+        Self { rows: self.rows.select(0, places.clone()), ..self }
     }
 
     /// Those rows of `B`, in the type of the hidden rows.

@@ -52,8 +52,9 @@ pub fn loss<B: KernelBackend>(
     let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
         input;
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
-    let weight = floats(head.weight).clone().cast(DType::F32);
+    let weight = floats(head.weight);
     let [vocab, width] = weight.dims();
+    let float = (&hidden.device(), DType::F32);
     let mut log_probs = Vec::with_capacity(targets.len());
     let (mut entropies, mut kls) = (Vec::new(), Vec::new());
     let mut dhidden = Vec::new();
@@ -74,6 +75,8 @@ pub fn loss<B: KernelBackend>(
         if wanted {
             entropies.extend(B::entropies(&logits, &sums));
         }
+        let counts = slopes.iter().any(|&slope| slope != 0.0)
+            || coefficients.iter().flat_map(|it| &it[all.clone()]).any(|&coefficient| coefficient != 0.0);
         let bends = cap::slopes(&logits, soft_cap, temperature);
         let dlogits = match (&reference, &coefficients) {
             (Some(reference), Some(coefficients)) => {
@@ -89,18 +92,23 @@ pub fn loss<B: KernelBackend>(
                     coefficients,
                     kls: &found,
                 };
-                let dlogits = B::kl_backward(logits, &beside, part, 0, &rows);
+                let dlogits = counts.then(|| B::kl_backward(logits, &beside, part, 0, &rows));
                 kls.extend(found);
                 dlogits
             }
-            _ => B::log_probs_backward(logits, part, &sums, &slopes),
+            _ => counts.then(|| B::log_probs_backward(logits, part, &sums, &slopes)),
+        };
+        // Where no row counts, products could only add zeros.
+        let Some(dlogits) = dlogits else {
+            dhidden.push(Tensor::zeros([part.len(), width], float));
+            continue;
         };
         let dlogits = cap::through(dlogits, bends);
         if head.bias.is_some() && trained {
             let sum = dlogits.clone().sum_dim(0);
             dbias = Some(dbias.map_or_else(|| sum.clone(), |before| before + sum.clone()));
         }
-        let mut dpart = B::product(dlogits.clone(), weight.clone());
+        let mut dpart = B::mixed_product(dlogits.clone(), weight);
         if let (Some(adapter), Some(before)) = (&head.adapter, dadapter.take()) {
             let (found, more) = before.add_rows(adapter, hidden.clone(), dlogits.clone());
             dadapter = Some(found);
@@ -117,8 +125,11 @@ pub fn loss<B: KernelBackend>(
         entropies,
         kls,
         hidden: Tensor::cat(dhidden, 0),
-        weight: dweight,
-        bias: dbias.map(|sum| sum.squeeze_dim(0)),
+        weight: trained.then(|| dweight.unwrap_or_else(|| Tensor::zeros([vocab, width], float))),
+        bias: head.bias.filter(|_| trained).map(|_| match dbias {
+            Some(sum) => sum.squeeze_dim(0),
+            None => Tensor::zeros([vocab], float),
+        }),
         adapter: dadapter,
     }
 }

@@ -1,7 +1,7 @@
 //! The head's loss with all logits `[n, vocab]` at once.
 //!
-//! In plain tensor operations nothing trains with it: it is what the other ways are measured against. With a backend's own kernels
-//! it is what [`columns`](super::columns) does where all columns fit in one part.
+//! In plain tensor operations it is the reference: what `--kernels reference` trains with, and what the other ways are measured
+//! against. With a backend's own kernels it is what [`columns`](super::columns) does where all columns fit in one part.
 
 use burn::tensor::{DType, Tensor};
 

@@ -5,9 +5,9 @@ use gemm::Parallelism;
 /// A matrix where it lies.
 #[derive(Debug, Clone, Copy)]
 pub struct Strided<'a> {
-    data: &'a [f32],
-    dims: [usize; 2],
-    strides: [usize; 2],
+    pub(super) data: &'a [f32],
+    pub(super) dims: [usize; 2],
+    pub(super) strides: [usize; 2],
 }
 
 impl<'a> Strided<'a> {

@@ -5,8 +5,9 @@ use burn::tensor::{DType, Tensor};
 use super::super::bench::{Bench, Case, Work};
 use super::super::shapes;
 use super::copy;
+use crate::engine::Device;
 use crate::kernels::head::{Derivative, HeadInput, unfused};
-use crate::kernels::softmax::{LogSum, log_prob};
+use crate::kernels::softmax::{LogSum, entropy, kl, log_prob};
 use crate::kernels::{AdaptedWeights, KernelBackend, Matrix};
 
 /// Matrices `[n, vocab]` in f32 that the unfused loss holds at once.
@@ -25,8 +26,9 @@ impl<B: KernelBackend> Bench<'_, B> {
         let weight = Matrix::Float(self.noise([vocab, width], dtype));
         let targets = targets(n, vocab);
         let flops = 6.0 * (n * vocab * width) as f64;
-        // The weight is read, its gradient written in f32.
-        let work = Work { flops, bytes: (vocab * width * (dtype.size() + size_of::<f32>())) as f64 };
+        // Weight and hidden rows are read, their gradients written in f32.
+        let bytes = ((vocab + n) * width * (dtype.size() + size_of::<f32>())) as f64;
+        let work = Work { flops, bytes };
         let input = |hidden| {
             let head = AdaptedWeights { weight: &weight, bias: None, adapter: None };
             HeadInput {
@@ -88,6 +90,53 @@ impl<B: KernelBackend> Bench<'_, B> {
             |logits| B::log_sums_backward(logits, &targets, 0, &sums, &coefficients),
             0,
             |logits| log_prob::reference_sums_backward(logits, &targets, 0, &sums, &coefficients),
+        );
+        self.compare(
+            case("entropies", 1),
+            || (),
+            |()| B::entropies(&logits, &sums),
+            0,
+            |()| entropy::reference(&logits, &sums),
+        );
+        self.divergences(logits, &targets, &sums);
+    }
+
+    /// Divergences of rows from others, as the head's loss makes them: the CPU from whole rows, others from parts of columns.
+    fn divergences(&self, logits: Tensor<B, 2>, targets: &[u32], sums: &[LogSum]) {
+        let [n, vocab] = logits.dims();
+        let others: Tensor<B, 2> = self.noise([n, vocab], DType::F32);
+        let (ones, kls) = (vec![1.0; n], vec![0.1; n]);
+        // Both matrices are read; a backward writes as much as one of them.
+        let case = |op, tensors: usize| Case {
+            op,
+            case: format!("{n} rows of {vocab}"),
+            dtype: DType::F32,
+            work: Work { flops: 0.0, bytes: (tensors * n * vocab * size_of::<f32>()) as f64 },
+        };
+        if self.plan.device == Device::Cpu {
+            self.compare(
+                case("kls", 2),
+                || (),
+                |()| B::kls(&logits, &others, sums, sums),
+                0,
+                |()| kl::reference(&logits, &others, sums, sums),
+            );
+        } else {
+            self.compare(
+                case("kl_sums", 2),
+                || (),
+                |()| B::kl_sums(&logits, &others, targets, 0, None),
+                0,
+                |()| kl::reference_running(&logits, &others, targets, 0, None),
+            );
+        }
+        let rows = kl::Rows { sums, reference_sums: sums, slopes: &ones, coefficients: &ones, kls: &kls };
+        self.compare(
+            case("kl_backward", 3),
+            || copy(&logits),
+            |logits| B::kl_backward(logits, &others, targets, 0, &rows),
+            0,
+            |logits| kl::reference_backward(logits, &others, targets, 0, &rows),
         );
     }
 }

@@ -4,6 +4,7 @@ mod attention;
 mod head;
 mod products;
 mod rows;
+mod sampling;
 
 use burn::tensor::{DType, Tensor};
 
@@ -31,6 +32,7 @@ impl<B: KernelBackend> Bench<'_, B> {
             Kernel::Head => self.each(kernel, shapes.head, Self::head),
             Kernel::Products => self.each(kernel, shapes.products, Self::products),
             Kernel::LogProbs => self.each(kernel, shapes.logits, Self::log_probs),
+            Kernel::Sampling => self.each(kernel, shapes.draws, Self::sampling),
             Kernel::AdamW => self.each(kernel, shapes.weights, Self::adamw),
         }
     }

@@ -8,9 +8,10 @@ use crate::kernels::{KernelBackend, activation, norm, rotary};
 
 const EPS: f32 = 1e-6;
 
-/// An operation that reads and writes so many tensors `[n, d]` of `dtype`.
-fn over_rows(op: &'static str, [n, d]: [usize; 2], dtype: DType, tensors: usize) -> Case {
-    let work = Work { flops: 0.0, bytes: (tensors * n * d * dtype.size()) as f64 };
+/// An operation that reads and writes so many tensors `[n, d]` of `dtype`, and writes some in f32.
+fn over_rows(op: &'static str, [n, d]: [usize; 2], dtype: DType, tensors: usize, floats: usize) -> Case {
+    let bytes = (n * d * (tensors * dtype.size() + floats * size_of::<f32>())) as f64;
+    let work = Work { flops: 0.0, bytes };
     Case { op, case: format!("{n} rows of {d}"), dtype, work }
 }
 
@@ -19,14 +20,14 @@ impl<B: KernelBackend> Bench<'_, B> {
         let [x, dy]: [Tensor<B, 2>; 2] = [(); 2].map(|()| self.noise(rows, dtype));
         let weight: Tensor<B, 1> = self.noise([rows[1]], dtype);
         self.compare(
-            over_rows("rms_norm", rows, dtype, 2),
+            over_rows("rms_norm", rows, dtype, 2, 0),
             || x.clone(),
             |x| B::rms_norm(x, &weight, EPS),
             0,
             |x| norm::reference::rms_norm(x, &weight, EPS),
         );
         self.compare(
-            over_rows("rms_norm_backward", rows, dtype, 3),
+            over_rows("rms_norm_backward", rows, dtype, 2, 1),
             || (x.clone(), dy.clone()),
             |(x, dy)| B::rms_norm_backward(x, &weight, EPS, dy),
             0,
@@ -37,14 +38,14 @@ impl<B: KernelBackend> Bench<'_, B> {
     pub(super) fn swiglu(&self, rows: [usize; 2], dtype: DType) {
         let [gate, up, dy]: [Tensor<B, 2>; 3] = [(); 3].map(|()| self.noise(rows, dtype));
         self.compare(
-            over_rows("swiglu", rows, dtype, 3),
+            over_rows("swiglu", rows, dtype, 3, 0),
             || (copy(&gate), up.clone()),
             |(gate, up)| B::swiglu(gate, up),
             0,
             |(gate, up)| activation::reference::swiglu(gate, up),
         );
         self.compare(
-            over_rows("swiglu_backward", rows, dtype, 5),
+            over_rows("swiglu_backward", rows, dtype, 3, 2),
             || (copy(&gate), copy(&up), dy.clone()),
             |(gate, up, dy)| B::swiglu_backward(gate, up, dy),
             0,

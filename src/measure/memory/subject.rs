@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use burn::tensor::DType;
 use thiserror::Error;
 
 use super::work::{self, Sizes};
@@ -95,7 +96,7 @@ impl Subject {
             Self::PlainAttention(tokens) => work::attention(tokens, HEADS, HEAD_DIM, true),
             Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
-                work::grpo_loss(rows, width, vocab, self == Self::GrpoKlLoss, None)
+                work::grpo_loss(rows, width, vocab, self == Self::GrpoKlLoss, None, DType::F32)
             }
         }
     }

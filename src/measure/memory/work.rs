@@ -1,7 +1,8 @@
 //! What is measured: attention and the GRPO loss, forward and backward, on the CPU in f32.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
+use half::bf16;
 
 use crate::kernels::attention::reference;
 use crate::kernels::head::{Derivative, HeadInput, Reference};
@@ -20,13 +21,21 @@ pub struct Sizes {
 
 /// Values without a pattern between -0.5 and 0.5, and nothing allocated beside them.
 fn filled<const D: usize>(dims: [usize; D]) -> Tensor<Flex, D> {
-    let count = dims.iter().product::<usize>();
-    let values: Vec<f32> = (0..count).map(|i| (i * 7919 % 10_007) as f32 / 10_007.0 - 0.5).collect();
-    Tensor::from_data(TensorData::new(values, dims), &FlexDevice)
+    filled_as(dims, DType::F32)
+}
+
+/// The same in f32 or bf16.
+fn filled_as<const D: usize>(dims: [usize; D], dtype: DType) -> Tensor<Flex, D> {
+    let values = (0..dims.iter().product::<usize>()).map(|i| (i * 7919 % 10_007) as f32 / 10_007.0 - 0.5);
+    let data = match dtype {
+        DType::BF16 => TensorData::new(values.map(bf16::from_f32).collect::<Vec<bf16>>(), dims),
+        _ => TensorData::new(values.collect::<Vec<f32>>(), dims),
+    };
+    Tensor::from_data(data, (&FlexDevice, dtype))
 }
 
 fn bytes<const D: usize>(x: &Tensor<Flex, D>) -> u64 {
-    (x.dims().iter().product::<usize>() * size_of::<f32>()) as u64
+    (x.dims().iter().product::<usize>() * x.dtype().size()) as u64
 }
 
 /// Causal attention of one sequence of `tokens` with as many key heads as query heads; `plain` materialises the scores, and
@@ -57,10 +66,17 @@ pub fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> S
 /// The GRPO loss of `rows` sampled tokens under an output head `[vocab, width]`: advantages of both signs, and log-probs from when
 /// they were sampled on both sides of those now. Inputs: hidden rows `[rows, width]` and the head; where it is `compared`, the same
 /// of a reference that the loss holds it to by the divergence over the vocabulary. With a `rank` the head is frozen and has an adapter
-/// of it, which is an input as well.
-pub fn grpo_loss(rows: usize, width: usize, vocab: usize, compared: bool, rank: Option<usize>) -> Sizes {
+/// of it, which is an input as well. The head is held in `dtype`, f32 or bf16.
+pub fn grpo_loss(
+    rows: usize,
+    width: usize,
+    vocab: usize,
+    compared: bool,
+    rank: Option<usize>,
+    dtype: DType,
+) -> Sizes {
     let hidden = filled([rows, width]);
-    let head = filled([vocab, width]);
+    let head = filled_as([vocab, width], dtype);
     let mut inputs_bytes = bytes(&hidden) + bytes(&head);
     let weight = Matrix::Float(head);
     let adapter = rank.map(|rank| (filled([rank, width]), filled([vocab, rank])));

@@ -1,5 +1,7 @@
 //! What can go wrong in a round.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::data::conversation::ConversationError;
@@ -39,6 +41,14 @@ pub enum FragmentError {
         criteria: usize,
         /// What came of the first, or that time was up.
         why: String,
+    },
+    /// Patients took too long over the replies that consultations go on with.
+    #[error("not all of {patients} patients that were to go on answered within {patience:?}")]
+    NoAnswer {
+        /// How many were asked.
+        patients: usize,
+        /// The longest wait.
+        patience: Duration,
     },
     /// The caller waits for models no more.
     #[error("the wait for verdicts and patients was interrupted")]

@@ -44,6 +44,10 @@ pub struct RubricNews {
     pub active: usize,
     /// Criteria that are on trial now.
     pub on_trial: usize,
+    /// Criteria on trial that replies were judged by, each of them for one reply.
+    pub tried: u64,
+    /// Those of them that were not judged.
+    pub tried_in_vain: u64,
     /// Replies that the model was asked about.
     pub asked: u64,
     /// Those of them for which it gave no criteria that could be read.
@@ -84,6 +88,20 @@ impl<'a> RubricEvolution<'a> {
             let of = |mark: &Mark| mark.dynamic.get(nth).copied().unwrap_or(Verdict::NotJudged);
             let verdicts: Vec<Verdict> = marks.iter().map(of).collect();
             self.news.changes.extend(self.state.set.record(place, &verdicts).cloned());
+        }
+    }
+
+    /// Counts what was asked of a group's replies by criteria on trial. Of a reply that says nothing nobody is asked, nor of one that was cut
+    /// off.
+    fn count_tried(&mut self, frozen: &FrozenRubric, marks: &[Mark], texts: &[String]) {
+        let admitted = frozen.places().len() - frozen.on_trial();
+        for (mark, text) in marks.iter().zip(texts) {
+            let Some(verdicts) = mark.dynamic.get(admitted..) else { continue };
+            if text.contains(char::is_alphanumeric) {
+                let open = verdicts.iter().filter(|verdict| **verdict == Verdict::NotJudged).count();
+                self.news.tried += verdicts.len() as u64;
+                self.news.tried_in_vain += open as u64;
+            }
         }
     }
 
@@ -172,7 +190,8 @@ impl<'a> Fragments<'a> {
         let frozen: Vec<FrozenRubric> = self.scenes.iter().map(|scene| self.frozen(scene)).collect();
         let Some(mut evolution) = self.evolution.take() else { return };
         // All of them first: places in the set are those of the round's beginning.
-        for (frozen, marks) in frozen.iter().zip(&marked.marks) {
+        for ((frozen, marks), texts) in frozen.iter().zip(&marked.marks).zip(&marked.texts) {
+            evolution.count_tried(frozen, marks, texts);
             evolution.record(frozen, marks);
         }
         evolution.take_in(found);

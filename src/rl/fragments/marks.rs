@@ -19,6 +19,8 @@ pub(super) struct Mark {
     pub(super) reward: Option<f64>,
     /// What the whole consultation is worth after it and the patient's answer.
     pub(super) worth: Option<f64>,
+    /// Whether it has no reward because its patient, played by models, was waited for no longer.
+    pub(super) unanswered: bool,
     /// What was said of it by the criteria after the core, where rubrics change. Nothing of a reply that was cut off.
     pub(super) dynamic: Vec<Verdict>,
 }
@@ -99,16 +101,15 @@ impl Fragments<'_> {
         own: Option<f64>,
         whole: Option<(Consultation, Option<f64>)>,
     ) -> Mark {
-        let dynamic = Vec::new();
         let Some((after, worth)) = whole else {
-            return Mark { reward: earned(own, stop), worth: None, dynamic };
+            return Mark { reward: earned(own, stop), ..Mark::default() };
         };
         let reward = own.zip(worth).map(|(own, worth)| {
             let goes_on = after.ending.is_none();
             let end = if goes_on { self.prospect.expected(after.turns.len(), worth) } else { worth };
             own + self.options.outcome * (end - own)
         });
-        Mark { reward: earned(reward, stop), worth, dynamic }
+        Mark { reward: earned(reward, stop), worth, ..Mark::default() }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::gathering::Gathering;
 use super::marks::{Mark, Marked};
-use super::{FragmentError, Fragments, Scene, turns};
+use super::{FragmentError, Fragments, Scene};
 use crate::engine::request::{Output, StopReason};
 use crate::kernels::KernelBackend;
 use crate::rl::policy::Policy;
@@ -200,17 +200,17 @@ impl Fragments<'_> {
         };
         let after = match self.company {
             None => self.after(scene, &job.text),
-            Some(company) => match self.answered(company, scene, &job.text) {
+            Some((company, _)) => match self.answered(company, scene, &job.text) {
                 Ok(played) => {
                     let mut after = so_far.clone();
-                    turns::carry_on(&mut after, &played.reply);
+                    played.reply.clone().carry_on(&mut after);
                     found.answer = Some(played);
                     after
                 }
                 // Without an answer nobody knows what the consultation is worth, nor what the reply earned. What was said of the reply
                 // stands.
                 Err(error) => {
-                    found.mark.dynamic = dynamic;
+                    found.mark = Mark { dynamic, unanswered: true, ..found.mark };
                     found.failed = Some(error);
                     return found;
                 }

@@ -106,7 +106,7 @@ impl<'a> Fragments<'a> {
             let mut goes_on = false;
             if let Some(reply) = *chosen {
                 match turns::answer(&marked.answers, index, reply) {
-                    Some(played) => turns::carry_on(&mut scene.consultation, &played.reply),
+                    Some(played) => played.reply.clone().carry_on(&mut scene.consultation),
                     None => Patient::new(&scene.script, self.options.limits)
                         .answer(&mut scene.consultation, &marked.texts[index][reply]),
                 }

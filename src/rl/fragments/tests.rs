@@ -1,7 +1,6 @@
 //! Which reply a consultation goes on with, what patients that models play say to it, and how rubrics change between two rounds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use super::asking::Found;
 use super::*;
@@ -104,7 +103,7 @@ fn the_turns_of_a_group_are_those_of_the_replies_that_were_answered() {
     }
     assert_eq!((turns::answer(&answers, 1, 0), turns::answer(&Vec::new(), 0, 0)), (None, None));
     for (reply, ending) in [(&first, None), (&last, last.reply.ending)] {
-        turns::carry_on(&mut so_far, &reply.reply);
+        reply.reply.clone().carry_on(&mut so_far);
         assert_eq!((so_far.turns.last(), so_far.ending), (Some(&reply.reply.turn), ending));
     }
     assert!(so_far.ending.is_some());
@@ -216,6 +215,21 @@ fn a_flaw_of_high_scorers_counts_in_rewards_while_it_tells_replies_apart() {
 }
 
 #[test]
+fn what_is_asked_by_criteria_on_trial_is_counted_apart() {
+    let cases = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap();
+    let (judge, format) = (FlawJudge::bundled(), format());
+    let mut pool = evolving(&cases, &judge, &format, None);
+    round(&mut pool, MIXED, Vec::new());
+    let first = pool.take_rubric_news().unwrap();
+    assert!(first.on_trial > 0 && first.active == 0 && first.tried == 0, "{first:?}");
+    // Of the one that says nothing nobody is asked, nor of the one that is cut off.
+    round(&mut pool, ["..", GOOD, GOOD, GOOD, BAD], Vec::new());
+    let second = pool.take_rubric_news().unwrap();
+    assert_eq!(second.tried, 3 * first.on_trial as u64);
+    assert!(second.tried_in_vain <= second.tried);
+}
+
+#[test]
 fn rubrics_that_do_not_change_leave_no_trace() {
     let cases = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap();
     let judge = RuleJudge::bundled();
@@ -238,6 +252,28 @@ impl ChatModel for Hangs {
         }
         Err(ChatError::Stopped)
     }
+}
+
+#[test]
+fn patients_of_chosen_replies_are_waited_for_to_an_end() {
+    let cases = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap();
+    let (judge, format) = (FlawJudge::bundled(), format());
+    let pool = evolving(&cases, &judge, &format, None);
+    let (units, halt) =
+        (SharedUnits { voice: Some(Arc::new(Hangs)), ..SharedUnits::default() }, AtomicBool::new(false));
+    let company = Company::new(&units, Prompts::bundled(), Settings::default(), LIMITS, 1, &halt);
+    let texts = [vec![GOOD.to_owned(), BAD.to_owned()]];
+    let ask = |patience, goes_on: bool| {
+        pool.ask(&company, patience, &texts, &[Some(1)], &mut Vec::new(), &mut |_| goes_on)
+    };
+    let late = ask(Duration::ZERO, true).unwrap_err();
+    assert!(matches!(&late, FragmentError::NoAnswer { patients: 1, .. }), "{late}");
+    assert!(late.to_string().contains("within 0ns"), "{late}");
+    // Whoever does not want it any more is told nothing of time.
+    for patience in [Duration::ZERO, Duration::from_secs(600)] {
+        assert!(matches!(ask(patience, false), Err(FragmentError::Interrupted)));
+    }
+    assert!(pool.ask(&company, Duration::ZERO, &texts, &[None], &mut Vec::new(), &mut |_| true).is_ok());
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What patients that models play answer to a pool's replies.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 
 use super::{FragmentError, Fragments, JudgingProgress, Scene};
-use crate::data::Consultation;
-use crate::sim::Reply;
-use crate::sim::played::{Addressed, Company, PlayedError, PlayedReply, TurnLog};
+use crate::sim::played::{Addressed, Company, CompanyError, PlayedError, PlayedReply, TurnLog};
 
 /// A turn of a patient that models play.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,12 +25,6 @@ pub(super) type Answers = Vec<Vec<Option<PlayedReply>>>;
 /// What a reply led to, where models played.
 pub(super) fn answer(answers: &Answers, scene: usize, reply: usize) -> Option<&PlayedReply> {
     answers.get(scene)?.get(reply)?.as_ref()
-}
-
-/// `consultation` with the exchange that a reply led to.
-pub(super) fn carry_on(consultation: &mut Consultation, reply: &Reply) {
-    consultation.turns.push(reply.turn.clone());
-    consultation.ending = reply.ending;
 }
 
 /// The turns of one consultation's replies, of which it goes on with `chosen`.
@@ -54,10 +48,12 @@ impl Fragments<'_> {
         company.reply(&Addressed { script, mode, so_far, doctor })
     }
 
-    /// Asks the patients of all consultations that go on with a reply to which no answer is there yet, at the same time.
+    /// Asks the patients of all consultations that go on with a reply to which no answer is there yet, at the same time. They have
+    /// `patience` to answer.
     pub(super) fn ask(
         &self,
         company: &Company<'_>,
+        patience: Duration,
         texts: &[Vec<String>],
         chosen: &[Option<usize>],
         answers: &mut Answers,
@@ -77,7 +73,16 @@ impl Fragments<'_> {
         }
         let replies = texts.iter().map(Vec::len).sum();
         let progress = JudgingProgress { sampled: replies, judged: replies, replies };
-        let played = company.replies(&to, &mut || goes_on(progress))?;
+        let (deadline, mut late) = (Instant::now().checked_add(patience), false);
+        let played = company.replies(&to, &mut || {
+            let wanted = goes_on(progress);
+            late = wanted && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            wanted && !late
+        });
+        let played = played.map_err(|error| match error {
+            CompanyError::Interrupted if late => FragmentError::NoAnswer { patients: to.len(), patience },
+            error => error.into(),
+        })?;
         for ((index, reply), played) in places.into_iter().zip(played) {
             answers[index][reply] = Some(played);
         }

@@ -83,7 +83,7 @@ fn wide(replies: &[Reply]) -> Vec<Vec<f64>> {
 fn on_an_edge(reply: &Reply) -> bool {
     let near = |ratio: f32| [0.8, 1.28].iter().any(|edge| (ratio - edge).abs() < 2e-3);
     let pairs = || reply.now.iter().copied().zip(reply.old.iter().copied());
-    pairs().any(|(now, old)| near(token_ratio(now, old))) || near(reply_ratio(pairs()))
+    pairs().any(|(now, old)| near(token_ratio(now, old).value)) || near(reply_ratio(pairs()).value)
 }
 
 fn replies() -> impl Strategy<Value = Vec<Reply>> {
@@ -99,7 +99,8 @@ fn replies() -> impl Strategy<Value = Vec<Reply>> {
 
 #[test]
 fn tokens_worked_by_hand() {
-    let token = |objective, ratio, advantage| loss_of(objective).token(-2.0, ratio, advantage);
+    let token =
+        |objective, value, advantage| loss_of(objective).token(-2.0, Ratio { value, held: false }, advantage);
     for objective in ALL.into_iter().filter(|objective| *objective != PolicyObjective::Cispo) {
         let free = token(objective, 1.1, 2.0);
         assert_eq!((free.loss, free.derivative), (-2.2, -2.2));
@@ -159,9 +160,10 @@ fn a_penalty_over_the_vocabulary_has_the_losss_divisor() {
 #[test]
 fn ratios_of_replies_are_geometric_means() {
     let ratio = reply_ratio([(-1.0, -2.0), (-3.0, -2.5), (-1.5, -1.5)]);
-    assert!((ratio - (0.5f32 / 3.0).exp()).abs() < 1e-6);
-    assert_eq!(reply_ratio([(-1.25, -1.25); 5]), 1.0);
-    assert_eq!(reply_ratio([]), 1.0);
+    assert!((ratio.value - (0.5f32 / 3.0).exp()).abs() < 1e-6);
+    let one = Ratio { value: 1.0, held: false };
+    assert_eq!(reply_ratio([(-1.25, -1.25); 5]), one);
+    assert_eq!(reply_ratio([]), one);
 }
 
 #[test]
@@ -189,7 +191,73 @@ fn equal_rewards_have_derivatives_of_exactly_zero() {
     }
 }
 
+#[test]
+fn beyond_the_largest_gap_a_loss_is_a_constant() {
+    let most = (-1.0f32, -21.0f32);
+    let at = token_ratio(most.0, most.1);
+    assert_eq!(at, Ratio { value: 20f32.exp(), held: false });
+    assert_eq!(token_ratio(most.0, -300.0), Ratio { value: 20f32.exp(), held: true });
+    assert_eq!(token_ratio(-300.0, -1.0), Ratio { value: (-20f32).exp(), held: true });
+    assert_eq!(reply_ratio([most, (-1.0, -300.0)]), Ratio { value: 20f64.exp() as f32, held: true });
+    for objective in ALL {
+        let token = |ratio| loss_of(objective).token(-2.0, ratio, -0.5);
+        let (within, beyond) = (token(at), token(Ratio { held: true, ..at }));
+        assert_eq!(within.loss, beyond.loss, "{objective:?}");
+        // That of cispo is a weight times a log-prob, and goes on.
+        let goes_on = objective == PolicyObjective::Cispo;
+        assert_eq!(within.derivative, if goes_on { 0.64 } else { 0.5 * 20f32.exp() }, "{objective:?}");
+        assert_eq!(beyond.derivative, if goes_on { 0.64 } else { 0.0 }, "{objective:?}");
+    }
+    let excess = 20f32.exp_m1();
+    assert_eq!(k3(-21.0, -1.0), (excess - 20.0, -excess));
+    assert_eq!(k3(-300.0, -1.0), (excess - 20.0, 0.0));
+    assert_eq!(k3(-1.0, -300.0), ((-20f32).exp_m1() + 20.0, 0.0));
+}
+
+/// A log-prob as a policy has it, and far beyond: training that went wrong.
+fn far() -> impl Strategy<Value = f32> {
+    prop_oneof![2 => -20.0f32..0.0, 1 => -300.0f32..0.0, 1 => -2e4f32..0.0]
+}
+
 proptest! {
+    #[test]
+    fn losses_and_derivatives_are_finite_however_far_policies_are_apart(
+        tokens in prop::collection::vec((far(), far(), far()), 1..12),
+        advantage in prop_oneof![Just(0.0f32), -2.0f32..2.0],
+    ) {
+        let reply = Reply {
+            now: tokens.iter().map(|it| it.0).collect(),
+            old: tokens.iter().map(|it| it.1).collect(),
+            advantage,
+        };
+        for objective in ALL {
+            let mut seen = Seen::default();
+            let mut batch = BatchLoss::new(k3_of(objective), StepSize { replies: 1, tokens: tokens.len() }, &mut seen);
+            batch.push(reply.old.iter().copied(), reply.advantage);
+            batch.compare(tokens.iter().map(|it| it.2).collect());
+            let found = asked(&mut batch, &reply.now);
+            prop_assert_eq!(found.len(), tokens.len());
+            prop_assert!(found.iter().all(|it| it.is_finite()), "{objective:?}: {found:?}");
+            prop_assert!(seen.loss.is_finite() && seen.kls.iter().all(|it| it.is_finite()), "{objective:?}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn within_the_largest_gap_no_bit_is_another(x in -20.0f32..0.0, gap in -20.0f32..20.0) {
+        let y = x + gap;
+        let gap = x - y;
+        prop_assume!(gap.abs() <= LARGEST_GAP);
+        let bits = |(a, b): (f32, f32)| [a.to_bits(), b.to_bits()];
+        let ratio = token_ratio(x, y);
+        prop_assert!(!ratio.held);
+        prop_assert_eq!(ratio.value.to_bits(), gap.exp().to_bits());
+        let excess = (y - x).exp_m1();
+        prop_assert_eq!(bits(k3(x, y)), bits((excess - (y - x), -excess)));
+        let mean = (f64::from(x) - f64::from(y)).exp() as f32;
+        let reply = reply_ratio([(x, y)]);
+        prop_assert!(reply.held || reply.value.to_bits() == mean.to_bits());
+    }
+
     #[test]
     fn losses_and_derivatives_are_those_of_the_papers(replies in replies()) {
         let at = wide(&replies);

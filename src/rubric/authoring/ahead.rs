@@ -1,6 +1,7 @@
 //! Items made several at a time, and handed out in their order.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
@@ -28,8 +29,8 @@ pub(super) struct Ahead<'a, T> {
 }
 
 impl<T> Ahead<'_, T> {
-    /// Item `at`, which must be one more than the last that was asked for. `None` where `stopped` says so first, or where nobody is left to
-    /// make it.
+    /// Item `at`, which must be one more than the last that was asked for. `None` where `stopped` says so first, or where making one has
+    /// panicked, which is passed on.
     pub(super) fn next(&mut self, at: usize, stopped: &mut dyn FnMut() -> bool) -> Option<T> {
         let mut begun = self.begun.unwrap_or(at);
         while begun < self.count.min(at.saturating_add(self.most)) {
@@ -69,6 +70,10 @@ impl Listener for Halted<'_> {
 /// Lets `take` ask for items of `count`, in order, each of which `make` makes; at most `at_once` are made at a time, and few are made that
 /// nobody comes to ask for. When `take` is done, what is under way is stopped.
 ///
+/// # Errors
+///
+/// What the system said where not one thread can be started; nothing was asked for then.
+///
 /// # Panics
 /// Where `make` does.
 pub(super) fn ahead<T: Send, R>(
@@ -76,7 +81,18 @@ pub(super) fn ahead<T: Send, R>(
     count: usize,
     make: impl Fn(usize, &mut dyn Listener) -> T + Sync,
     take: impl FnOnce(&mut Ahead<'_, T>) -> R,
-) -> R {
+) -> io::Result<R> {
+    ahead_on(|| thread::Builder::new().name("rubric".to_owned()), at_once, count, make, take)
+}
+
+/// [`ahead`] on threads of `builder`'s.
+fn ahead_on<T: Send, R>(
+    builder: impl Fn() -> thread::Builder,
+    at_once: usize,
+    count: usize,
+    make: impl Fn(usize, &mut dyn Listener) -> T + Sync,
+    take: impl FnOnce(&mut Ahead<'_, T>) -> R,
+) -> io::Result<R> {
     // A server may take thousands of requests; threads beyond the items would make nothing.
     let at_once = at_once.clamp(1, count.max(1));
     let halt = AtomicBool::new(false);
@@ -84,7 +100,7 @@ pub(super) fn ahead<T: Send, R>(
     let (sender, made) = mpsc::channel();
     let queue = Mutex::new(queue);
     thread::scope(|scope| {
-        for _ in 0..at_once {
+        for started in 0..at_once {
             let (sender, queue, halt, make) = (Sender::clone(&sender), &queue, &halt, &make);
             let work = move || {
                 // One that panics stops the others, so that nobody waits for what it would have made.
@@ -95,9 +111,11 @@ pub(super) fn ahead<T: Send, R>(
                     }
                 }
             };
-            // Where the system has no more threads there are fewer.
-            if thread::Builder::new().name("rubric".to_owned()).spawn_scoped(scope, work).is_err() {
-                break;
+            match builder().spawn_scoped(scope, work) {
+                Ok(_) => {}
+                // Where the system has no more threads there are fewer.
+                Err(_) if started > 0 => break,
+                Err(error) => return Err(error),
             }
         }
         drop(sender);
@@ -105,7 +123,7 @@ pub(super) fn ahead<T: Send, R>(
         let mut ahead = Ahead { jobs, made, early: BTreeMap::new(), begun: None, count, most, halt: &halt };
         let taken = take(&mut ahead);
         halt.store(true, Ordering::SeqCst);
-        taken
+        Ok(taken)
     })
 }
 
@@ -145,7 +163,7 @@ mod tests {
                 (first..count).map(|at| ahead.next(at, &mut || false)).collect::<Vec<_>>()
             });
             let expected: Vec<_> = (first..count).map(|at| Some(at * at)).collect();
-            assert_eq!(made, expected, "{at_once} {count} {first}");
+            assert_eq!(made.unwrap(), expected, "{at_once} {count} {first}");
         }
     }
 
@@ -159,7 +177,7 @@ mod tests {
                 barrier.wait();
             }
         };
-        ahead(4, 1000, make, |ahead| assert_eq!(ahead.next(0, &mut || false), Some(())));
+        ahead(4, 1000, make, |ahead| assert_eq!(ahead.next(0, &mut || false), Some(()))).unwrap();
         assert!(begun.into_inner() <= 8);
     }
 
@@ -167,7 +185,9 @@ mod tests {
     #[should_panic(expected = "a scoped thread panicked")]
     fn a_panic_is_passed_on_and_nobody_waits_for_ever() {
         let make = |at: usize, _: &mut dyn Listener| assert!(at < 2, "the third cannot be made");
-        ahead(2, 9, make, |ahead| (0..9).map(|at| ahead.next(at, &mut || false)).collect::<Vec<_>>());
+        let all =
+            ahead(2, 9, make, |ahead| (0..9).map(|at| ahead.next(at, &mut || false)).collect::<Vec<_>>());
+        unreachable!("{all:?}");
     }
 
     #[test]
@@ -178,6 +198,20 @@ mod tests {
             }
         };
         let made = ahead(2, 4, make, |ahead| [0, 1].map(|at| ahead.next(at, &mut || at == 1)));
-        assert_eq!(made, [Some(()), None]);
+        assert_eq!(made.unwrap(), [Some(()), None]);
+    }
+
+    #[test]
+    fn a_system_without_threads_is_no_stop() {
+        // No machine has a stack of that size to give.
+        let builder = || thread::Builder::new().stack_size(usize::MAX / 8);
+        let make = |at: usize, _: &mut dyn Listener| at;
+        let asked = AtomicBool::new(false);
+        let made = ahead_on(builder, 2, 4, make, |ahead| {
+            asked.store(true, Ordering::SeqCst);
+            ahead.next(0, &mut || false)
+        });
+        let error = made.unwrap_err();
+        assert!(!error.to_string().is_empty() && !asked.into_inner(), "{error}");
     }
 }

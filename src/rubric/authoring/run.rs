@@ -1,5 +1,6 @@
 //! A run: from sources to rubrics, step by step.
 
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,16 @@ pub enum RunError {
         all: usize,
         /// Why.
         source: ChatError,
+    },
+    /// Nobody can ask the model.
+    #[error(
+        "{step}: no thread can be started to ask the model: {source}; what was done is kept, --resume goes on"
+    )]
+    Threads {
+        /// What was to be done.
+        step: &'static str,
+        /// What the system said.
+        source: io::Error,
     },
     /// It was stopped.
     #[error("stopped; what was done is kept, --resume goes on")]

@@ -160,7 +160,8 @@ impl Running<'_> {
                     let made = ahead.next(at, &mut || watch.stopped()).ok_or(RunError::Stopped)?;
                     line(at, made)
                 })
-            })?,
+            })
+            .map_err(|source| RunError::Threads { step: step.in_words(), source })??,
         };
         watch.at(step, count, count);
         Ok(made)

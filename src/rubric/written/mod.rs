@@ -11,7 +11,7 @@ mod lists;
 mod term;
 #[cfg(test)]
 mod tests;
-mod token;
+pub(super) mod token;
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -4,7 +4,7 @@ use super::lists::Lists;
 
 /// What a token is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(in crate::rubric) enum Kind {
     /// A word, in lower case, without what follows an apostrophe; `n't` is a word of its own.
     Word(String),
     /// A number and its unit.
@@ -17,7 +17,7 @@ pub(super) enum Kind {
 
 /// A token with its place.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token {
+pub(in crate::rubric) struct Token {
     pub kind: Kind,
     /// The number of its sentence.
     pub sentence: usize,
@@ -60,6 +60,11 @@ pub(super) fn tokens(text: &str, lists: &Lists) -> Vec<Token> {
         }
     }
     tokens
+}
+
+/// [`tokens`] with the units of the bundled lists.
+pub(in crate::rubric) fn quantities(text: &str) -> Vec<Token> {
+    tokens(text, Lists::bundled())
 }
 
 /// The unit of the number at `at`: the next word, or the word after the range that it begins (`5-6 cm`, `2 to 3 days`).

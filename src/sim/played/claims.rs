@@ -148,6 +148,24 @@ pub fn correct(scene: &Scene<'_>, sentences: &[String], labels: &[Label]) -> Cor
     out
 }
 
+/// Whether what is left of a draft can be said: there is something, it does not name the diagnosis (as two harmless sentences
+/// may do together), and correction has not taken out every answer to a question that has one.
+pub(super) fn stands(scene: &Scene<'_>, corrected: &Corrected, text: &str) -> bool {
+    if text.is_empty() || names_any(text, &scene.script.forbidden) {
+        return false;
+    }
+    let tellable = |index: &usize| {
+        scene.script.facts.get(*index).is_some_and(|fact| {
+            on_question(scene, fact) == Permission::Now
+                && own_words(fact).is_some_and(|words| !names_any(&words, &scene.script.forbidden))
+        })
+    };
+    let mut answers = scene.wanted().into_iter().filter(tellable).peekable();
+    corrected.corrected == 0
+        || answers.peek().is_none()
+        || answers.any(|index| corrected.told.contains(&index))
+}
+
 /// What is done about a claim, after the facts `told` of the same reply.
 fn action(scene: &Scene<'_>, label: &Label, told: &[usize]) -> Action {
     let fact = label.fact.and_then(|index| Some((index, scene.script.facts.get(index)?)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::chat::{ChatError, Halting};
+use crate::chat::{ChatError, ChatModel, Halting};
 use crate::data::consultation::Consultation;
 use crate::sim::gate::Limits;
 use crate::sim::played::error::PlayedError;
@@ -88,9 +88,11 @@ impl<'a> Company<'a> {
     pub fn reply(&self, to: &Addressed<'_>) -> Result<PlayedReply, PlayedError> {
         let halted = || self.halted();
         let SharedUnits { gate, voice, check } = self.units;
-        let [gate, voice, check] =
+        let models =
             [gate, voice, check].map(|model| model.as_ref().map(|model| Halting::new(model, &halted, 1)));
-        let units = Units { gate: unit(&gate), voice: unit(&voice), check: unit(&check) };
+        let [gate, voice, check] =
+            models.each_ref().map(|model| Unit::of(model.as_ref().map(|model| model as &dyn ChatModel)));
+        let units = Units { gate, voice, check };
         let seed = to.script.seed ^ MODELS;
         PlayedPatient::new(to.script, self.limits, units, self.prompts, seed)
             .with_settings(self.settings)
@@ -149,13 +151,6 @@ impl<'a> Company<'a> {
     }
 }
 
-fn unit<'h>(model: &'h Option<Halting<'h>>) -> Unit<'h> {
-    match model {
-        Some(model) => Unit::Model(model),
-        None => Unit::Rules,
-    }
-}
-
 /// Waits until all `count` have replied, one has failed, or the caller is tired of it.
 fn gather(
     found: &Receiver<(usize, Result<PlayedReply, PlayedError>)>,
@@ -207,7 +202,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::chat::{ChatModel, ChatOptions, Finish, Listener, Message, Reply};
+    use crate::chat::{ChatOptions, Finish, Listener, Message, Reply};
     use crate::sim::played::units::OnFailure;
     use crate::sim::sample::script;
     use crate::sim::{Patient, Persona};

@@ -24,6 +24,8 @@ pub mod reading;
 pub mod sentences;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_drafts;
 pub mod units;
 pub mod veiled;
 pub mod voice;

@@ -8,22 +8,19 @@ use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
 use crate::sim::check::{Checked, Factual, RuleCheck};
 use crate::sim::draft::{Draft, Piece};
-use crate::sim::forbidden::names_any;
 use crate::sim::gate::{Gate, Limits, RuleGate};
 use crate::sim::heard::Scene;
 use crate::sim::patient::{Patient, Reply};
 use crate::sim::played::ask::{Manner, ask, seed};
-use crate::sim::played::claims::{Corrected, Label, correct};
+use crate::sim::played::claims::{Label, correct, stands};
 use crate::sim::played::error::{PlayedError, UnitName};
 use crate::sim::played::log::{By, DraftLog, Failure, GateLog, TurnLog};
 use crate::sim::played::mode::Mode;
 use crate::sim::played::prompts::Prompts;
 use crate::sim::played::sentences::sentences;
 use crate::sim::played::units::{OnFailure, Settings, Unit, Units};
-use crate::sim::played::veiled::{on_question, own_words};
 use crate::sim::played::voice::{Refused, faults};
 use crate::sim::played::{check, gate, reading, voice};
-use crate::sim::reveal::Permission;
 use crate::sim::script::PatientScript;
 use crate::sim::voice::{Affective, RuleVoice};
 
@@ -190,8 +187,7 @@ impl<'a> PlayedPatient<'a> {
             return Ok(None);
         }
         let PlayedReply { reply, log } = self.reply(consultation, doctor)?;
-        consultation.turns.push(reply.turn);
-        consultation.ending = reply.ending;
+        reply.carry_on(consultation);
         Ok(Some(log))
     }
 
@@ -242,7 +238,7 @@ impl<'a> PlayedPatient<'a> {
             let (check, labels) = match self.label(scene, &pieces, refused.len(), log, listener)? {
                 Some((by, labels)) => (by, labels),
                 None if written.is_none() => return Ok(by_rules(scene, ruled, log)),
-                None => (By::Rules, read(scene, &pieces)),
+                None => (By::Rules, reading::draft_labels(scene, &pieces)),
             };
             let corrected = correct(scene, &pieces, &labels);
             corrections += corrected.corrected;
@@ -378,32 +374,4 @@ fn by_rules(scene: &Scene<'_>, ruled: Draft, log: &mut TurnLog) -> Said {
         stands: true,
     });
     Said { checked, asked: Vec::new() }
-}
-
-/// The labels of a model's draft by rules. What names the diagnosis is struck without.
-fn read(scene: &Scene<'_>, pieces: &[String]) -> Vec<Label> {
-    let fair = |piece: &&String| !names_any(piece, &scene.script.forbidden);
-    let pieces = pieces.iter().enumerate();
-    pieces
-        .filter(|(_, piece)| fair(piece))
-        .flat_map(|(number, piece)| reading::labels(scene, number, piece))
-        .collect()
-}
-
-/// Whether what is left of a draft can be said: there is something, it does not name the diagnosis (as two harmless sentences
-/// may do together), and correction has not taken out every answer to a question that has one.
-fn stands(scene: &Scene<'_>, corrected: &Corrected, text: &str) -> bool {
-    if text.is_empty() || names_any(text, &scene.script.forbidden) {
-        return false;
-    }
-    let tellable = |index: &usize| {
-        scene.script.facts.get(*index).is_some_and(|fact| {
-            on_question(scene, fact) == Permission::Now
-                && own_words(fact).is_some_and(|words| !names_any(&words, &scene.script.forbidden))
-        })
-    };
-    let mut answers = scene.wanted().into_iter().filter(tellable).peekable();
-    corrected.corrected == 0
-        || answers.peek().is_none()
-        || answers.any(|index| corrected.told.contains(&index))
 }

@@ -3,6 +3,7 @@
 use crate::data::case::{Aspect, Fact, Finding, Reveal};
 use crate::data::lexicon::ConceptKind;
 use crate::data::utterance::Mention;
+use crate::sim::forbidden::names_any;
 use crate::sim::heard::Scene;
 use crate::sim::played::claims::{Label, Support, asked_for};
 use crate::sim::played::veiled::own_words;
@@ -101,6 +102,13 @@ pub fn labels(scene: &Scene<'_>, sentence: usize, text: &str) -> Vec<Label> {
     reader.likenesses();
     reader.amounts();
     reader.labels
+}
+
+/// The [`labels`] of all sentences of a draft. What names the diagnosis is struck without.
+pub(super) fn draft_labels(scene: &Scene<'_>, pieces: &[String]) -> Vec<Label> {
+    let fair = |piece: &&String| !names_any(piece, &scene.script.forbidden);
+    let pieces = pieces.iter().enumerate();
+    pieces.filter(|(_, piece)| fair(piece)).flat_map(|(number, piece)| labels(scene, number, piece)).collect()
 }
 
 struct Reader<'a> {

@@ -6,21 +6,19 @@ use std::io;
 
 use serde_json::json;
 
-use super::claims::{Action, Support};
 use super::log::{By, TurnLog};
 use super::mode::{Interruption, Mode};
 use super::*;
 use crate::chat::{ChatError, ChatModel, ChatOptions, Finish, Listener, Message, Reply};
 use crate::data::consultation::Ending;
-use crate::sim::forbidden::names_any;
 use crate::sim::sample::{plain, script};
 use crate::sim::{Emotion, Level, Limits, Patient, PatientScript, Persona};
 
 /// Says what it was given to say, in order, and remembers what it was asked. `None` is a failure.
-struct Actor {
+pub(super) struct Actor {
     name: &'static str,
     says: RefCell<VecDeque<Option<String>>>,
-    asked: RefCell<Vec<(Vec<Message>, ChatOptions)>>,
+    pub(super) asked: RefCell<Vec<(Vec<Message>, ChatOptions)>>,
     stops: Cell<bool>,
 }
 
@@ -35,16 +33,16 @@ impl Actor {
     }
 
     /// A voice that gives these replies.
-    fn voice(replies: &[&str]) -> Self {
+    pub(super) fn voice(replies: &[&str]) -> Self {
         Self::new("voice", replies.iter().map(|it| Some(json!({"reply": it}).to_string())))
     }
 
     /// A check that gives these claims.
-    fn check(claims: &[serde_json::Value]) -> Self {
+    pub(super) fn check(claims: &[serde_json::Value]) -> Self {
         Self::new("check", claims.iter().map(|it| Some(json!({"claims": it}).to_string())))
     }
 
-    fn prompts(&self) -> Vec<String> {
+    pub(super) fn prompts(&self) -> Vec<String> {
         self.asked.borrow().iter().map(|(messages, _)| messages[0].content.clone()).collect()
     }
 }
@@ -75,41 +73,30 @@ impl ChatModel for Actor {
     }
 }
 
-const ONSET: &str = "It began this morning at 8.";
-const WHEN: &str = "When did it start?";
+pub(super) const ONSET: &str = "It began this morning at 8.";
+pub(super) const WHEN: &str = "When did it start?";
 
-fn played<'a>(script: &'a PatientScript, units: Units<'a>) -> PlayedPatient<'a> {
+pub(super) fn played<'a>(script: &'a PatientScript, units: Units<'a>) -> PlayedPatient<'a> {
     PlayedPatient::new(script, Limits::default(), units, Prompts::bundled(), 7)
 }
 
-fn voiced(voice: &Actor) -> Units<'_> {
+pub(super) fn voiced(voice: &Actor) -> Units<'_> {
     Units { voice: Unit::Model(voice), ..Units::rules() }
 }
 
 /// What one message leads to, as the consultation's first.
-fn first(patient: &PlayedPatient<'_>, message: &str) -> PlayedReply {
+pub(super) fn first(patient: &PlayedPatient<'_>, message: &str) -> PlayedReply {
     patient.reply(&patient.open(), message).unwrap()
 }
 
-fn said(reply: &PlayedReply) -> &str {
+pub(super) fn said(reply: &PlayedReply) -> &str {
     reply.reply.turn.patient.as_deref().unwrap()
 }
 
-fn told(reply: &PlayedReply) -> Vec<&str> {
-    reply.reply.turn.told.iter().map(|id| id.as_str()).collect()
-}
-
 /// What the rule-based patient says first.
-fn by_rules(script: &PatientScript, message: &str) -> String {
+pub(super) fn by_rules(script: &PatientScript, message: &str) -> String {
     let patient = Patient::new(script, Limits::default());
     patient.reply(&patient.open(), message).turn.patient.unwrap()
-}
-
-/// A claim about the fact called `id`, as a check's model gives it.
-fn claim(script: &PatientScript, sentence: usize, id: &str, support: &str, asked: bool) -> serde_json::Value {
-    let fact = script.facts.iter().position(|fact| fact.id.as_str() == id).map_or(0, |index| index + 1);
-    json!({"sentence": sentence, "claim": "c", "fact": fact, "support": support, "asked": asked,
-        "private": false})
 }
 
 #[test]
@@ -136,24 +123,6 @@ fn by_rules_alone_it_is_the_rule_based_patient() {
 }
 
 #[test]
-fn a_voice_says_what_was_asked_for() {
-    let script = script(plain(), 1);
-    let voice = Actor::voice(&["At around 8 this morning."]);
-    let patient = played(&script, voiced(&voice));
-    let reply = first(&patient, WHEN);
-    assert_eq!((said(&reply), told(&reply)), ("At around 8 this morning.", vec!["cp.onset"]));
-    assert_eq!(reply.log.drafts[0].voice, By::Model("voice".into()));
-    assert!(reply.log.drafts[0].stands && reply.log.regenerations == 0 && !reply.log.safe_reply);
-    let prompt = &voice.prompts()[0];
-    for holds in ["ISTJ", "(chest pain, onset) It began this morning at 8.", "Doctor: When did it start?"] {
-        assert!(prompt.contains(holds), "{holds} in {prompt}");
-    }
-    assert!(!prompt.contains("take no initiative"), "{prompt}");
-    let options = &voice.asked.borrow()[0].1;
-    assert!(options.seed.is_some_and(|seed| seed < 1 << 31) && options.schema.is_some());
-}
-
-#[test]
 fn questions_of_a_unit_begin_alike_in_every_turn() {
     let script = script(plain(), 1);
     let voice = Actor::voice(&[ONSET, "I'm not sure."]);
@@ -170,180 +139,6 @@ fn questions_of_a_unit_begin_alike_in_every_turn() {
     let voice = Actor::voice(&[ONSET]);
     first(&played(&other, voiced(&voice)), WHEN);
     assert_ne!(keys(&voice)[0], said[0]);
-}
-
-#[test]
-fn leaks_are_dropped_contradictions_rewritten_and_inventions_not_known() {
-    let script = script(plain(), 1);
-    for (message, draft, left, action) in [
-        (WHEN, "It began this morning at 8. I smoke a pack a day.", ONSET, Action::Drop),
-        (WHEN, "It began this morning at 8. I drink a bottle of wine a day.", ONSET, Action::Drop),
-        (WHEN, "It began two weeks ago.", ONSET, Action::Rewrite),
-        ("Do you have a headache?", "Yes, I have a headache.", "I'm not sure.", Action::NotKnown),
-        (
-            "Do you drink alcohol?",
-            "I drink a bottle of wine a day.",
-            "I'd rather not go into that.",
-            Action::HoldBack,
-        ),
-        (WHEN, "It began this morning at 8. I think it is a heart attack.", ONSET, Action::Strike),
-    ] {
-        let voice = Actor::voice(&[draft]);
-        let patient = played(&script, voiced(&voice));
-        let reply = first(&patient, message);
-        assert_eq!(said(&reply), left, "{draft}");
-        let draft = &reply.log.drafts[0];
-        assert!(draft.claims.iter().any(|claim| claim.action == action), "{draft:?}");
-        assert_eq!((reply.reply.corrected, reply.log.regenerations), (1, 0), "{draft:?}");
-    }
-}
-
-#[test]
-fn after_two_regenerations_the_rules_reply() {
-    let script = script(plain(), 1);
-    let voice =
-        Actor::voice(&["It is a heart attack.", "Myocardial infarction!", "I told you: a heart attack."]);
-    let patient = played(&script, voiced(&voice));
-    let reply = first(&patient, WHEN);
-    assert_eq!(said(&reply), by_rules(&script, WHEN));
-    assert_eq!(told(&reply), ["cp.onset"]);
-    assert!(reply.log.safe_reply && reply.log.drafts.iter().all(|draft| !draft.stands));
-    assert_eq!((reply.log.regenerations, reply.log.drafts.len()), (2, 3));
-    let asked = voice.asked.borrow();
-    assert_eq!(asked.iter().map(|(messages, _)| messages.len()).collect::<Vec<_>>(), [1, 3, 5]);
-    // Not even its own words are shown to the voice again with the diagnosis in them.
-    for message in asked.iter().flat_map(|(messages, _)| messages) {
-        assert!(!names_any(&message.content, &script.forbidden), "{}", message.content);
-    }
-    assert!(asked[1].0[2].content.contains("names an illness"), "{:?}", asked[1].0[2]);
-    let seeds: std::collections::BTreeSet<_> = asked.iter().map(|(_, options)| options.seed).collect();
-    assert_eq!(seeds.len(), 3);
-}
-
-#[test]
-fn a_second_draft_may_stand() {
-    let script = script(plain(), 1);
-    let voice = Actor::voice(&["I smoke a pack a day.", ONSET]);
-    let patient = played(&script, voiced(&voice));
-    let reply = first(&patient, WHEN);
-    assert_eq!((said(&reply), reply.log.regenerations, reply.log.safe_reply), (ONSET, 1, false));
-    assert!(voice.asked.borrow()[1].0[2].content.contains("\"I smoke a pack a day.\" was not asked for."));
-}
-
-#[test]
-fn a_check_labels_and_the_rules_act() {
-    let script = script(plain(), 1);
-    let voice = || Actor::voice(&["A puff now and then. Since breakfast."]);
-    for (first_claim, second_claim, left, ids) in [
-        // Believed: the rules did not hear the first asked for, the model did.
-        (
-            ("smoke", "supported", true),
-            ("cp.onset", "supported", true),
-            "A puff now and then. Since breakfast.",
-            vec!["smoke", "cp.onset"],
-        ),
-        (
-            ("smoke", "supported", false),
-            ("cp.onset", "supported", false),
-            "Since breakfast.",
-            vec!["cp.onset"],
-        ),
-        (
-            ("smoke", "contradicted", true),
-            ("cp.onset", "contradicted", true),
-            "I smoke a pack a day. It began this morning at 8.",
-            vec!["smoke", "cp.onset"],
-        ),
-        (
-            ("none", "unsupported", true),
-            ("cp.onset", "supported", true),
-            "I'm not sure. Since breakfast.",
-            vec!["cp.onset"],
-        ),
-        // Not believed: what is never told, and what the patient cannot know.
-        (
-            ("secret", "supported", true),
-            ("cp.onset", "supported", true),
-            "I'd rather not go into that. Since breakfast.",
-            vec!["cp.onset"],
-        ),
-        (("ecg", "supported", false), ("cp.onset", "supported", true), "Since breakfast.", vec!["cp.onset"]),
-    ] {
-        let (voice, check) = (
-            voice(),
-            Actor::check(&[json!([
-                claim(&script, 1, first_claim.0, first_claim.1, first_claim.2),
-                claim(&script, 2, second_claim.0, second_claim.1, second_claim.2),
-            ])]),
-        );
-        let units = Units { check: Unit::Model(&check), ..voiced(&voice) };
-        let patient = played(&script, units);
-        let reply = first(&patient, WHEN);
-        assert_eq!((said(&reply), told(&reply)), (left, ids), "{first_claim:?} {second_claim:?}");
-        assert_eq!(reply.log.drafts[0].check, By::Model("check".into()));
-        assert_eq!(reply.log.drafts[0].claims.len(), 2);
-        let asked = &reply.reply.turn.asked;
-        assert!(reply.reply.turn.told.iter().all(|id| asked.contains(id)), "{asked:?}");
-    }
-}
-
-#[test]
-fn no_verdict_lets_the_diagnosis_through_or_everything_at_once() {
-    let script = script(plain(), 1);
-    let draft = "It began this morning at 8. It is a myocardial infarction.";
-    let voice = Actor::voice(&[draft]);
-    let check = Actor::check(&[json!([claim(&script, 2, "cp.onset", "supported", true)])]);
-    let patient = played(&script, Units { check: Unit::Model(&check), ..voiced(&voice) });
-    let reply = first(&patient, WHEN);
-    assert_eq!(said(&reply), ONSET);
-    let struck = reply.log.drafts[0].claims.iter().find(|claim| claim.action == Action::Strike).unwrap();
-    assert_eq!((struck.sentence, struck.support), (1, None));
-    assert!(!names_any(&check.prompts()[0], &script.forbidden));
-
-    let voice = Actor::voice(&["I smoke a pack a day."; 3]);
-    let check = Actor::check(&std::array::from_fn::<_, 3, _>(|_| {
-        json!([claim(&script, 1, "smoke", "supported", true)])
-    }));
-    let patient = played(&script, Units { check: Unit::Model(&check), ..voiced(&voice) });
-    let reply = first(&patient, "Tell me more.");
-    assert!(reply.log.safe_reply, "{reply:?}");
-    assert_eq!(said(&reply), by_rules(&script, "Tell me more."));
-}
-
-#[test]
-fn a_sentence_without_labels_is_read_by_the_rules() {
-    let script = script(plain(), 1);
-    let voice = Actor::voice(&["It began this morning at 8. I smoke a pack a day."]);
-    let check = Actor::check(&[json!([claim(&script, 1, "cp.onset", "supported", true)])]);
-    let patient = played(&script, Units { check: Unit::Model(&check), ..voiced(&voice) });
-    assert_eq!(said(&first(&patient, WHEN)), ONSET);
-    // A model may check what rules wrote.
-    let check = Actor::check(&[json!([])]);
-    let patient = played(&script, Units { check: Unit::Model(&check), ..Units::rules() });
-    let reply = first(&patient, WHEN);
-    assert_eq!((said(&reply), told(&reply)), (ONSET, vec!["cp.onset"]));
-    assert_eq!(reply.log.drafts[0].claims[0].support, Some(Support::Supported));
-}
-
-#[test]
-fn findings_come_from_the_record() {
-    let script = script(plain(), 1);
-    let voice = Actor::voice(&["All right."]);
-    let patient = played(&script, voiced(&voice));
-    let reply = first(&patient, "Let's do an ECG.");
-    assert_eq!(said(&reply), "All right. [Test: electrocardiogram: ECG shows ___]");
-    assert_eq!(told(&reply), ["ecg"]);
-}
-
-#[test]
-fn the_doctors_words_for_the_diagnosis_do_not_reach_the_voice() {
-    let script = script(plain(), 1);
-    for illness in ["a heart attack", "appendicitis"] {
-        let voice = Actor::voice(&["Not that I know of."]);
-        let patient = played(&script, voiced(&voice));
-        first(&patient, &format!("Do you have {illness}?"));
-        assert!(voice.prompts()[0].contains("Doctor: Do you have that illness?"), "{:?}", voice.prompts());
-    }
 }
 
 #[test]

@@ -16,6 +16,13 @@ pub enum Unit<'a> {
     Model(&'a dyn ChatModel),
 }
 
+impl<'a> Unit<'a> {
+    /// By a model, or by rules where there is none.
+    pub(super) fn of(model: Option<&'a dyn ChatModel>) -> Self {
+        model.map_or(Self::Rules, Self::Model)
+    }
+}
+
 /// Who does the work of each unit.
 #[derive(Clone, Copy)]
 pub struct Units<'a> {
@@ -58,7 +65,9 @@ impl SharedUnits {
 
     /// The units of one patient.
     pub fn units(&self) -> Units<'_> {
-        Units { gate: unit(&self.gate), voice: unit(&self.voice), check: unit(&self.check) }
+        let [gate, voice, check] = [&self.gate, &self.voice, &self.check]
+            .map(|model| Unit::of(model.as_ref().map(|model| &**model as &dyn ChatModel)));
+        Units { gate, voice, check }
     }
 
     /// Who they are.
@@ -67,13 +76,6 @@ impl SharedUnits {
             model.as_ref().map_or(By::Rules, |model| By::Model(model.name().to_owned()))
         };
         UnitNames { gate: by(&self.gate), voice: by(&self.voice), check: by(&self.check) }
-    }
-}
-
-fn unit(model: &Option<SharedModel>) -> Unit<'_> {
-    match model {
-        Some(model) => Unit::Model(&**model),
-        None => Unit::Rules,
     }
 }
 

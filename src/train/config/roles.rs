@@ -178,7 +178,8 @@ section! {
         /// In a run: of the criteria a reply is judged by, the share that the judge must have judged. A reply with fewer has no reward.
         least_coverage: f64 = 0.5, Legal::SHARE, "", "chosen here";
         /// In a run: the longest wait for the judge, and for patients' answers that only rewards need, once the last reply of a round is
-        /// sampled; for the model in the role `rubric`, once the round is judged. What is not judged or written by then is not.
+        /// sampled; for answers to the replies that consultations go on with, once these are chosen; for the model in the role `rubric`,
+        /// once the round is judged. What is not judged or written by then is not; patients that have not answered end the run.
         judge_wait_seconds: u64 = 600, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
         /// A folder of prompts that stand over those that come with the program, laid out as `data/prompts`: `patient`, `judge`, `rubric`.
         prompts: Option<PathBuf>, Legal::PATH, "", "no default";

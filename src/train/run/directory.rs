@@ -131,6 +131,11 @@ impl RunDirectory {
         self.dir.join(METRICS)
     }
 
+    /// The log of how rubrics changed.
+    pub fn rubric_path(&self) -> PathBuf {
+        self.dir.join(RUBRIC)
+    }
+
     /// The log of rollouts.
     pub fn rollouts_path(&self) -> PathBuf {
         self.dir.join(ROLLOUTS)

@@ -84,12 +84,22 @@ pub struct RlMetrics {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Judged {
-    /// Criteria that it was asked about, each of them for one reply.
+    /// Criteria that it was asked about, each of them for one reply or consultation. Those on trial are none of them.
     pub criteria: u64,
     /// Those of them that it did not judge.
     pub not_judged: u64,
     /// Replies without a reward: too few of their criteria were judged.
     pub without_reward: u64,
+    /// Criteria on trial that it was asked about besides, where rubrics change; they earn nothing.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub on_trial: u64,
+    /// Those of them that it did not judge.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub on_trial_not_judged: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How the turns of patients that models play went.
@@ -310,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_judge_that_is_a_model_stands_in_the_line_and_rules_do_not() {
-        let judged = Some(Judged { criteria: 9, not_judged: 2, without_reward: 1 });
+        let judged = Some(Judged { criteria: 9, not_judged: 2, without_reward: 1, ..Judged::default() });
         let mut metrics = StepMetrics::default();
         let plain = serde_json::to_string(&StepMetrics { rl: Some(RlMetrics::default()), ..metrics.clone() });
         let plain = plain.unwrap();
@@ -320,6 +330,10 @@ mod tests {
             Some(Verdicts { requests: 11, failed: 1, cached: Some(0.5), seconds: 0.25 });
         let line = serde_json::to_string(&metrics).unwrap();
         assert!(line.contains(r#""judged":{"criteria":9,"not_judged":2,"without_reward":1}"#), "{line}");
+        let tried = Judged { criteria: 9, on_trial: 3, on_trial_not_judged: 1, ..Judged::default() };
+        let text = serde_json::to_string(&tried).unwrap();
+        assert!(text.ends_with(r#""without_reward":0,"on_trial":3,"on_trial_not_judged":1}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Judged>(&text).unwrap(), tried);
         let end = r#""verdicts":{"requests":11,"failed":1,"cached":0.5,"seconds":0.25}}}"#;
         assert!(line.ends_with(end), "{line}");
         assert_eq!(serde_json::from_str::<StepMetrics>(&line).unwrap(), metrics);

@@ -45,6 +45,6 @@ pub use memory::{Resident, peak_rss_bytes, resident};
 pub use metrics::{
     Clipped, Gap, Judged, PlayedTurns, RlMetrics, RubricChanges, Spread, StepMetrics, Timing, Verdicts,
 };
-pub use read::{Difference, first_difference, read_metrics};
+pub use read::{Difference, first_difference, read_lines, read_metrics};
 pub use resumed::{ResumeFrom, Resumed};
 pub use summary::{Gain, Outcome, Summary, read_summary};

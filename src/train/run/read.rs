@@ -1,6 +1,8 @@
-//! Reading `metrics.jsonl`: for reports, and to compare two runs.
+//! Reading `metrics.jsonl` and its like: for reports, and to compare two runs.
 
 use std::path::Path;
+
+use serde::de::DeserializeOwned;
 
 use super::error::RunError;
 use super::metrics::StepMetrics;
@@ -11,6 +13,11 @@ const TIMING: &str = ",\"timing\":";
 
 /// The steps of a log. A last line without an end was being written when its process ended, and is left out.
 pub fn read_metrics(path: &Path) -> Result<Vec<StepMetrics>, RunError> {
+    read_lines(path)
+}
+
+/// The records of a log, likewise.
+pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
     let text = read(path)?;
     let lines = whole_lines(&text).enumerate();
     lines

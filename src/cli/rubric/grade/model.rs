@@ -59,6 +59,8 @@ impl Arguments {
             temperature: self.temperature.unwrap_or(base.temperature),
             seed: self.seed,
         };
+        // The model's entry in the file stands over the command line, too.
+        let settings = roles.map_or(settings, |roles| roles.of_judge(settings));
         let protocol_name = protocol.name();
         let stopped = || interrupt.is_pressed();
         let judge = ModelJudge::new(client, protocol, settings)?.stopped_by(&stopped);

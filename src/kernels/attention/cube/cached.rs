@@ -7,7 +7,7 @@
 
 use cubecl::prelude::*;
 
-use super::super::choice::{Sizes, TASK_KEYS};
+use super::super::choice::cached::{Sizes, TASK_KEYS};
 
 /// Units of a cube: one for each of its keys.
 pub(super) const UNITS: usize = TASK_KEYS;

@@ -7,7 +7,7 @@
 
 use cubecl::prelude::*;
 
-use super::super::choice::Planes;
+use super::super::choice::cached::Planes;
 use super::cached::{LOWEST, TASK};
 use super::plane::sum_over;
 

@@ -5,12 +5,13 @@ use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use super::super::choice::{Limits, Path};
-use super::super::{AttentionShape, Segment};
+use super::super::choice::Limits;
+use super::super::choice::packed::Path;
+use super::super::{AttentionShape, Segment, able};
 use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
-use super::{plane, tensor, unit};
+use super::{dot, plane, tensor, unit};
 use crate::kernels::cube::launch::{array, upload};
-use crate::kernels::selection;
+use crate::kernels::selection::{self, AttentionKernel};
 
 /// Contiguous `q` `[rows, heads, head_dim]`, `k` and `v` `[key_rows, kv_heads, head_dim]` on a device.
 #[derive(Clone)]
@@ -49,6 +50,15 @@ pub(super) fn limits<R: Runtime>(client: &ComputeClient<R>, dtype: StorageType) 
     }
 }
 
+/// All that `client`'s device can run over packed heads of `dim` elements of `dtype`, what it takes by itself first.
+pub(in crate::kernels) fn kernels<R: Runtime>(
+    client: &ComputeClient<R>,
+    dtype: StorageType,
+    dim: usize,
+) -> Vec<AttentionKernel> {
+    able::kernels(limits(client, dtype), dim)
+}
+
 /// What `client`'s device runs over packed heads of `dim` elements of `dtype`, unless this thread asked for something else.
 ///
 /// # Panics
@@ -76,6 +86,9 @@ pub(super) fn forward<R: Runtime>(
 }
 
 /// Writes output and sums of the queries of `tiles`, as [`super::plan`] makes them.
+///
+/// # Panics
+/// If the kernels do not take the scale.
 pub(super) fn walk<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -84,6 +97,7 @@ pub(super) fn walk<R: Runtime>(
     shape: AttentionShape,
     [out, sums]: [&Handle; 2],
 ) {
+    shape.check_device_scale().unwrap_or_else(|error| panic!("{error}"));
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let Inputs { q, k, v, dtype, rows, key_rows } = inputs;
     let (queries, sums_len, keys) =
@@ -160,6 +174,9 @@ pub(super) struct Upstream {
 }
 
 /// Gradients of `q`, `k` and `v`, in their shapes and type.
+///
+/// # Panics
+/// If the kernels do not take the scale.
 pub(super) fn backward<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -168,6 +185,7 @@ pub(super) fn backward<R: Runtime>(
     segments: &[Segment],
     shape: AttentionShape,
 ) -> [Handle; 3] {
+    shape.check_device_scale().unwrap_or_else(|error| panic!("{error}"));
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let Inputs { q, k, v, dtype, rows, .. } = inputs;
     let Upstream { out, sums, dout } = upstream;
@@ -191,7 +209,7 @@ pub(super) fn backward<R: Runtime>(
     const UNITS: u32 = 256;
     // SAFETY: as in `forward`.
     unsafe {
-        unit::dots::launch_unchecked::<R>(
+        dot::dots::launch_unchecked::<R>(
             client,
             CubeCount::Static((dots_len as u32).div_ceil(UNITS), 1, 1),
             CubeDim::new_1d(UNITS),

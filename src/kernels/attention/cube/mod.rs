@@ -9,13 +9,15 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::server::Handle;
 
-use super::choice::Path;
+use super::choice::packed::Path;
 use super::{AttentionShape, Segment};
 use launch::{Inputs, Upstream};
 
 mod cached;
 mod cached_plane;
-mod launch;
+mod dot;
+pub(in crate::kernels) mod launch;
+mod mma;
 pub(in crate::kernels) mod paged;
 mod plan;
 mod plane;

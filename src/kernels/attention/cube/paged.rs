@@ -8,7 +8,7 @@ use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use super::super::choice::{CachePath, Sizes, TASK_KEYS};
+use super::super::choice::cached::{CachePath, Sizes, TASK_KEYS};
 use super::super::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
 use super::cached::{self, TASK, UNITS};
 use super::launch::{self, Inputs};

@@ -10,7 +10,7 @@
 
 use cubecl::prelude::*;
 
-use super::super::choice::Tile;
+use super::super::choice::packed::Tile;
 use super::plan::{KEY_TILE, QUERY_TILE};
 use super::tile::{HIDDEN, load, load_seen, products, store};
 

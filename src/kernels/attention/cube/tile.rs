@@ -3,7 +3,7 @@
 
 use cubecl::prelude::*;
 
-use super::super::choice::Tile;
+use super::super::choice::packed::Tile;
 
 /// The score of a hidden key. Finite, so that a difference of two is a number.
 pub(super) const HIDDEN: f32 = -1e30;

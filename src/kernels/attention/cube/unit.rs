@@ -6,7 +6,7 @@
 
 use cubecl::prelude::*;
 
-use super::super::choice::{SIDE, Tile};
+use super::super::choice::packed::{SIDE, Tile};
 use super::plan::{KEY_TILE, QUERY_TILE};
 use super::tile::{HIDDEN, load, load_seen, products, store};
 
@@ -182,26 +182,6 @@ pub(super) fn forward<F: Float>(
         }
     }
     store::<F>(&attended, out, first, count, heads, head, y, x, t);
-}
-
-/// `[n, heads]`: the product of each output with its gradient, both `[n, heads, dim]`.
-#[cube(launch_unchecked)]
-pub(super) fn dots<F: Float>(
-    out: &Array<F>,
-    dout: &Array<F>,
-    dots: &mut Array<f32>,
-    rows: u32,
-    #[comptime] dim: usize,
-    #[define(F)] _dtype: StorageType,
-) {
-    let row = ABSOLUTE_POS as usize;
-    if row < rows as usize {
-        let mut sum = 0.0f32;
-        for c in 0..dim {
-            sum += f32::cast_from(out[row * dim + c]) * f32::cast_from(dout[row * dim + c]);
-        }
-        dots[row] = sum;
-    }
 }
 
 /// Gradient of the queries `[n, heads, dim]`, one tile of queries and one head a cube; `sums` `[n, heads, 2]` as the

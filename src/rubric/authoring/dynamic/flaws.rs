@@ -1,8 +1,5 @@
 //! Flaws that an answer can have while it earns high marks, each found by a rule.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::set::Origin;
@@ -12,6 +9,7 @@ use crate::data::utterance::Intent;
 use crate::rubric::checks::{Message, concludes};
 use crate::rubric::criterion::{Axis, Check, Criterion, Judgement, Provenance, Verdict};
 use crate::rubric::known::Known;
+use crate::rubric::measurement::{Measurement, claimed, measurements};
 use crate::rubric::reading::{Language, Reading};
 
 /// A flaw.
@@ -47,7 +45,17 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// The point after `so_far`.
     pub fn new(language: Language<'a>, case: &'a Case, so_far: &'a Consultation) -> Self {
-        Self { language, case, so_far, known: Known::after(language, case, so_far) }
+        Self::at(language, case, so_far, Known::after(language, case, so_far))
+    }
+
+    /// The same, where what is `known` after `so_far` has been found out before.
+    pub(super) fn at(language: Language<'a>, case: &'a Case, so_far: &'a Consultation, known: Known) -> Self {
+        Self { language, case, so_far, known }
+    }
+
+    /// What is known at it.
+    pub(super) fn into_known(self) -> Known {
+        self.known
     }
 
     /// Where criteria that are mined here by rules come from.
@@ -76,28 +84,24 @@ impl<'a> Scene<'a> {
         self.case.facts.iter().enumerate().any(|(at, fact)| self.known.is_told(at) && wanted(fact))
     }
 
-    /// What was said so far, by anybody.
-    fn said(&self, text: &str) -> bool {
-        self.so_far.messages(None).iter().any(|message| message.content.contains(text))
+    /// Whether the patient, whose words hold what examinations and tests show, gave this measurement.
+    fn was_given(&self, wanted: &Measurement) -> bool {
+        let said = self.so_far.turns.iter().filter_map(|turn| turn.patient.as_deref());
+        said.chain([self.so_far.opening.as_str()]).any(|said| measurements(said).contains(wanted))
     }
 }
 
 /// Words that comfort.
-const REASSURANCE: [&str; 7] = [
+const REASSURANCE: [&str; 8] = [
     "nothing to worry about",
     "don't worry",
     "do not worry",
+    "not to worry",
     "no need to worry",
     "nothing serious",
     "you will be fine",
     "you'll be fine",
 ];
-
-/// `150/90`, `38.5 °C`, `94 %`.
-static MEASUREMENT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"[0-9]{2,3}/[0-9]{2,3}|[0-9]+(?:\.[0-9]+)? ?(?:%|°C)")
-        .unwrap_or_else(|error| panic!("a constant expression is broken: {error}"))
-});
 
 impl Flaw {
     /// All of them.
@@ -184,10 +188,7 @@ impl Flaw {
                 let comforts = REASSURANCE.iter().any(|phrase| lower.contains(phrase));
                 met(comforts && !found_anything(scene))
             }
-            Self::InventedMeasurement => {
-                let invented = MEASUREMENT.find_iter(answer).any(|found| !scene.said(found.as_str()));
-                met(invented)
-            }
+            Self::InventedMeasurement => met(claimed(answer).iter().any(|it| !scene.was_given(it))),
             Self::Overconfident => {
                 met(reading.named.iter().any(|named| !named.hedged) && !found_anything(scene))
             }
@@ -239,6 +240,11 @@ mod tests {
                 "When did it start?",
             ),
             (Flaw::EmptyReassurance, "Don\u{2019}t worry. When did it start?", "When did it start?"),
+            (
+                Flaw::EmptyReassurance,
+                "Try not to worry. When did it start?",
+                "You are not alone. When did it start?",
+            ),
             (Flaw::InventedMeasurement, "Your blood pressure is 150/90.", "When did it start?"),
             (Flaw::Overconfident, "You have pneumonia.", "When did it start?"),
             (
@@ -247,9 +253,19 @@ mod tests {
                 "I am sorry that you are so afraid. When did it start?",
             ),
             (
+                Flaw::IgnoresDistress,
+                "Do not worry. When did it start?",
+                "That must be hard. When did it start?",
+            ),
+            (
                 Flaw::NoSafetyNet,
                 "You have pneumonia. Take amoxicillin.",
                 "You have pneumonia. Take amoxicillin. Come back if it gets worse.",
+            ),
+            (
+                Flaw::NoSafetyNet,
+                "You have pneumonia. Let me see if I can find out more.",
+                "You have pneumonia. Call us if the fever lasts.",
             ),
         ] {
             assert_eq!(verdict(flaw, bad), Met, "{flaw:?}");
@@ -257,6 +273,44 @@ mod tests {
         }
         let texts: std::collections::BTreeSet<_> = Flaw::ALL.map(|flaw| flaw.criterion().text).into();
         assert_eq!(texts.len(), Flaw::ALL.len());
+    }
+
+    #[test]
+    fn a_finding_may_be_said_back_in_any_spelling_and_none_may_be_made_up() {
+        let case = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap().remove(0);
+        let findings = "[Examination: blood pressure 120 over 70] [Examination: oxygen saturation 98 per cent] \
+                        [Examination: temperature 38.5 degrees] [Examination: pulse 84, regular]";
+        let turn = |doctor: &str, patient: &str| crate::data::consultation::Turn {
+            doctor: doctor.into(),
+            patient: Some(patient.into()),
+            told: vec![],
+            asked: vec![],
+            understood: true,
+        };
+        let turns = vec![turn("Let me examine you.", findings), turn("Your pulse was 140.", "Oh.")];
+        let so_far =
+            Consultation { case_id: case.id.clone(), opening: "I have a cough.".into(), turns, ending: None };
+        let scene = Scene::new(Language::bundled(), &case, &so_far);
+        let verdict = |answer: &str| Flaw::InventedMeasurement.verdict(&scene, answer);
+        for answer in [
+            "Your blood pressure is 120/70 and your saturation 98%.",
+            "A temperature of 38.5 \u{b0}C is a fever.",
+            "Your heart rate of 84 is normal.",
+            "Come back if your temperature goes above 39 degrees.",
+            "90% of people get well. Take 500 mg of paracetamol for 3 days.",
+        ] {
+            assert_eq!(verdict(answer), Verdict::NotMet, "{answer}");
+        }
+        for answer in [
+            "Your temperature is 39 degrees.",
+            "Your blood pressure is 160 over 100.",
+            // Not within the 98 of another one, nor what only the doctor said before.
+            "Your saturation is 8%.",
+            "Your pulse was 140.",
+            "Your blood pressure is 120/80.",
+        ] {
+            assert_eq!(verdict(answer), Verdict::Met, "{answer}");
+        }
     }
 
     #[test]

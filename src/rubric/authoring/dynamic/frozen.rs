@@ -46,6 +46,11 @@ impl FrozenRubric {
         self.rubric.criteria.get(..self.earning).unwrap_or(&self.rubric.criteria)
     }
 
+    /// How many are on trial, the last of all.
+    pub fn on_trial(&self) -> usize {
+        self.rubric.criteria.len() - self.earning().len()
+    }
+
     /// Where those after the core are in [`DynamicSet::tracked`](super::DynamicSet::tracked), in their order.
     pub fn places(&self) -> &[usize] {
         &self.places
@@ -101,6 +106,7 @@ mod tests {
             (frozen.earning().len(), frozen.places(), frozen.core()),
             (3, &[4, 0, 2][..], core.clone())
         );
+        assert_eq!(frozen.on_trial(), 2);
         let judgements = [
             Judgement::met(None, ""),
             Judgement::met(None, ""),
@@ -118,6 +124,7 @@ mod tests {
         );
         let fixed = FrozenRubric::from(core.clone());
         assert_eq!((fixed.rubric(), fixed.earning()), (&core, &core.criteria[..]));
+        assert_eq!(fixed.on_trial(), 0);
         assert!(fixed.dynamic(&judgements).is_empty());
     }
 }

@@ -50,11 +50,16 @@ pub struct Answer<'a> {
 /// The core set: what `generator` makes of the case and the dialogue so far, with what the patient needs.
 pub fn core_rubric(generator: &Generator, case: &Case, needs: Needs, so_far: &Consultation) -> Rubric {
     let mut core = generator.for_reply(case, so_far);
-    let there: Vec<_> = core.criteria.iter().filter_map(|it| it.check.clone()).collect();
-    // What the dialogue asks for already is not asked for twice.
-    let new = |it: &Criterion| it.check.as_ref().is_none_or(|check| !there.contains(check));
-    core.criteria.extend(needs.criteria().into_iter().filter(new));
+    let new = needed(&core, needs);
+    core.criteria.extend(new);
     core
+}
+
+/// What `needs` add to the rubric of a dialogue: what that asks for already is not asked for twice.
+pub fn needed(rubric: &Rubric, needs: Needs) -> Vec<Criterion> {
+    let asked =
+        |it: &Criterion| it.check.is_some() && rubric.criteria.iter().any(|that| that.check == it.check);
+    needs.criteria().into_iter().filter(|it| !asked(it)).collect()
 }
 
 /// Flaws of the answers to one scene that scored at least `high`, each once.

@@ -30,20 +30,24 @@ impl From<&Persona> for Needs {
 }
 
 impl Needs {
-    /// A criterion for each need; those without a check are for a reader.
+    /// A criterion for each need, each with a check by rules. Rules see words, not manner: whether the reason is a good one, or the warmth
+    /// meant, a reader says better.
     pub fn criteria(self) -> Vec<Criterion> {
-        let of = |points, check: Option<Check>, text: &str| Criterion {
+        let of = |check: Check, text: &str| Criterion {
             text: text.to_owned(),
-            points,
+            points: 2,
             axis: Axis::Communication,
-            provenance: if check.is_some() { Provenance::General } else { Provenance::Written },
-            check,
+            provenance: Provenance::General,
+            check: Some(check),
         };
         let all = [
-            (self.plain_words, of(2, None, "Uses words that a person without medical training understands")),
-            (self.reasons, of(2, Some(Check::Explains), "Gives a reason for what it asks or does")),
-            (self.costs, of(2, None, "Takes into account what tests or treatment cost the patient")),
-            (self.warmth, of(2, Some(Check::Empathy), "Says something warm to a patient who needs it")),
+            (
+                self.plain_words,
+                of(Check::PlainWords, "Uses words that a person without medical training understands"),
+            ),
+            (self.reasons, of(Check::Explains, "Gives a reason for what it asks or does")),
+            (self.costs, of(Check::Costs, "Takes into account what tests or treatment cost the patient")),
+            (self.warmth, of(Check::Empathy, "Says something warm to a patient who needs it")),
         ];
         all.into_iter().filter(|(needed, _)| *needed).map(|(_, criterion)| criterion).collect()
     }
@@ -61,8 +65,8 @@ mod tests {
         persona.feeling = false;
         let needs = Needs::from(&persona);
         assert_eq!(needs, Needs { reasons: true, costs: true, ..Needs::default() });
-        let criteria = needs.criteria();
-        assert_eq!(criteria.iter().map(|it| it.check.is_some()).collect::<Vec<_>>(), [true, false]);
+        let checks: Vec<_> = needs.criteria().into_iter().map(|it| it.check).collect();
+        assert_eq!(checks, [Some(Check::Explains), Some(Check::Costs)]);
         assert!(Needs::default().criteria().is_empty());
     }
 }

@@ -1,73 +1,18 @@
-//! Which of its kernels attention runs on a GPU, and in what tiles, by what the device says of itself. No device is needed
-//! to ask.
+//! What a device runs for packed sequences, and in what tiles.
 
-// Without a GPU's backend only the tests here ask.
-#![cfg_attr(not(any(feature = "wgpu", feature = "cuda")), allow(dead_code))]
-
-use thiserror::Error;
-
+use super::{Limits, Unfit};
 use crate::kernels::selection::AttentionKernel;
 
 /// Units of a plane, as the instructions of tensor cores have it.
-pub(super) const PLANE: usize = 32;
+pub(in crate::kernels::attention) const PLANE: usize = 32;
 /// Rows of a plane that uses them.
-pub(super) const ROWS: usize = 16;
+pub(in crate::kernels::attention) const ROWS: usize = 16;
 /// Units of a cube along one side where it has 16 x 16 of them.
-pub(super) const SIDE: usize = 16;
-/// Keys of the cache that one cube takes.
-pub(super) const TASK_KEYS: usize = 256;
-/// Planes of a cube that takes keys of the cache at most.
-const MOST_PLANES: usize = 8;
-/// Floats of the queries that a unit holds in registers at most; of sums it holds as many.
-const MOST_HELD: usize = 64;
-/// Bytes of shared memory that the planes of a cube join their sums in at most, so that several cubes run side by side.
-const MOST_JOINED: usize = 32 << 10;
-
-/// What a device says of itself, as far as attention over one type of numbers asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
-    /// Bytes of shared memory that a cube can have.
-    pub shared_bytes: usize,
-    /// Units of a plane (warp, subgroup): the fewest and the most.
-    pub plane_units: [u32; 2],
-    /// Whether the runtime has operations across a plane.
-    pub plane_operations: bool,
-    /// Whether it multiplies tiles of 16 x 16 and 16 x 8 of the type into f32.
-    pub matrices: bool,
-}
-
-impl Limits {
-    /// Units of a plane, if that is one number and one that the kernels of planes are written for.
-    fn plane(self) -> Option<usize> {
-        let [fewest, most] = self.plane_units.map(|units| units as usize);
-        (fewest == most && most.is_power_of_two() && (4..=64).contains(&most)).then_some(most)
-    }
-}
-
-/// Why a device has no kernel.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(super) enum Unfit {
-    /// The smallest tiles are too large.
-    #[error("attention over {dim} dimensions needs {bytes} bytes of shared memory")]
-    SharedMemory {
-        /// Elements a head.
-        dim: usize,
-        /// What it would take.
-        bytes: usize,
-    },
-    /// A kernel was asked for by name.
-    #[error("attention over {dim} dimensions has no {kernel} on this device")]
-    Asked {
-        /// The one asked for.
-        kernel: AttentionKernel,
-        /// Elements a head.
-        dim: usize,
-    },
-}
+pub(in crate::kernels::attention) const SIDE: usize = 16;
 
 /// Shape of a launch on tensor cores.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Block {
+pub(in crate::kernels::attention) struct Block {
     /// Planes of a cube; each owns [`ROWS`] rows.
     pub planes: usize,
     /// Rows of the tiles that are walked: a multiple of 16.
@@ -101,7 +46,7 @@ impl Block {
 /// Tiles in shared memory, and the units that multiply them. Unit `(y, x)` holds rows `y, y + down, ...` of what is
 /// multiplied and its columns `x, x + across, ...`.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Tile {
+pub(in crate::kernels::attention) struct Tile {
     /// Queries, and keys, of a tile.
     pub rows: usize,
     /// Elements a head.
@@ -169,7 +114,7 @@ impl Tile {
 
 /// What a device runs for packed sequences of a type and a head dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Path {
+pub(in crate::kernels::attention) enum Path {
     /// Tensor cores: forward, gradients of queries, gradients of keys.
     Tensor([Block; 3]),
     /// Tiles in shared memory, scores in the registers of a plane.
@@ -248,102 +193,10 @@ impl Path {
     }
 }
 
-/// Sizes of a launch over the cache.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Sizes {
-    /// Query heads that share a key head.
-    pub group: usize,
-    /// Elements a head.
-    pub dim: usize,
-    /// Elements of a load; divides `dim`.
-    pub load: usize,
-    /// Tokens of a block of the cache.
-    pub block: usize,
-}
-
-/// How planes take a task's keys: as many at once as a plane has room for beside each other, a plane's number of units in
-/// a go, of which each unit then holds one key's scores.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Planes {
-    /// What is taken.
-    pub sizes: Sizes,
-    /// Units of a plane.
-    pub units: usize,
-    /// Planes of a cube.
-    pub count: usize,
-    /// Units that share a key: a power of two.
-    pub lanes: usize,
-    /// Heads whose sums the planes join at once: divides the group.
-    pub joined: usize,
-}
-
-impl Planes {
-    /// For planes of `units` and `room` bytes of shared memory; nothing if that is too little.
-    fn of(units: usize, sizes: Sizes, room: usize) -> Option<Self> {
-        let lanes = (sizes.dim / sizes.load).next_power_of_two().min(units);
-        let count = (TASK_KEYS / units).min(MOST_PLANES);
-        let planes = |joined| Self { sizes, units, count, lanes, joined };
-        let divisors = (1..=sizes.group).rev().filter(|&joined| sizes.group.is_multiple_of(joined));
-        divisors.map(planes).find(|it| it.bytes() <= room.min(MOST_JOINED))
-    }
-
-    /// Loads of a head.
-    pub fn vectors(self) -> usize {
-        self.sizes.dim / self.sizes.load
-    }
-
-    /// Loads of a unit of one head.
-    pub fn held(self) -> usize {
-        self.vectors().div_ceil(self.lanes)
-    }
-
-    /// Elements of a unit of all heads.
-    pub fn elements(self) -> usize {
-        self.sizes.group * self.held() * self.sizes.load
-    }
-
-    fn bytes(self) -> usize {
-        self.count * (self.joined * self.sizes.dim + 2 * self.sizes.group) * size_of::<f32>()
-    }
-}
-
-/// What a device runs for single queries over the cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CachePath {
-    /// Scores and sums in the registers of planes.
-    Plane(Planes),
-    /// Scores in shared memory.
-    Unit,
-}
-
-impl CachePath {
-    /// As [`Path::choose`]: planes where there are subgroup operations, and where a unit's share fits its registers.
-    ///
-    /// # Errors
-    /// If planes are asked for, and the device cannot run them.
-    pub fn choose(limits: Limits, sizes: Sizes, asked: Option<AttentionKernel>) -> Result<Self, Unfit> {
-        let planes = limits.plane().and_then(|units| Planes::of(units, sizes, limits.shared_bytes));
-        match asked {
-            Some(kernel @ AttentionKernel::Plane) => {
-                planes.map(Self::Plane).ok_or(Unfit::Asked { kernel, dim: sizes.dim })
-            }
-            // Tensor cores have no kernel for single queries.
-            Some(AttentionKernel::Tensor | AttentionKernel::Shared) => Ok(Self::Unit),
-            None => {
-                let able = |it: &Planes| limits.plane_operations && it.elements() <= MOST_HELD;
-                Ok(planes.filter(able).map_or(Self::Unit, Self::Plane))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::H100;
     use super::*;
-
-    /// As CUDA has an H100, with numbers that its tensor cores do not take.
-    const H100: Limits =
-        Limits { shared_bytes: 227 << 10, plane_units: [32; 2], plane_operations: true, matrices: false };
 
     fn path(limits: Limits, dim: usize) -> Path {
         Path::choose(limits, dim, None).unwrap()
@@ -410,46 +263,6 @@ mod tests {
                     assert!(rows.is_multiple_of(tile.across) && rows.is_multiple_of(tile.down), "{tile:?}");
                     assert!(tile.units() <= 256 && tile.width() >= dim, "{tile:?}");
                 }
-            }
-        }
-    }
-
-    const SIZES: Sizes = Sizes { group: 4, dim: 128, load: 8, block: 16 };
-
-    #[test]
-    fn single_queries_take_planes_where_registers_hold_them() {
-        let choose = |limits, sizes| CachePath::choose(limits, sizes, None).unwrap();
-        let four = Planes { sizes: SIZES, units: 32, count: 8, lanes: 16, joined: 4 };
-        assert_eq!(choose(H100, SIZES), CachePath::Plane(four));
-        assert_eq!(choose(Limits { plane_operations: false, ..H100 }, SIZES), CachePath::Unit);
-        assert_eq!(choose(Limits { plane_units: [32, 64], ..H100 }, SIZES), CachePath::Unit);
-        // 16 heads of 8 elements a unit, twice.
-        let many = Sizes { group: 16, ..SIZES };
-        assert_eq!(choose(H100, many), CachePath::Unit);
-        let asked = CachePath::choose(H100, many, Some(AttentionKernel::Plane));
-        assert!(matches!(asked, Ok(CachePath::Plane(_))), "{asked:?}");
-    }
-
-    #[test]
-    fn heads_are_joined_at_once_as_far_as_shared_memory_goes() {
-        let joined = |group, room| Planes::of(32, Sizes { group, ..SIZES }, room).map(|it| it.joined);
-        // 8 planes times 7 heads of 128 floats, a peak and a sum each: 29,120 bytes.
-        assert_eq!(joined(7, 227 << 10), Some(7));
-        assert_eq!(joined(7, 16 << 10), Some(1));
-        assert_eq!(joined(4, 16 << 10), Some(2));
-        assert_eq!(joined(1, 1 << 10), None);
-    }
-
-    #[test]
-    fn planes_hold_every_element_and_take_every_key() {
-        for units in [4, 8, 16, 32, 64] {
-            for (dim, load) in [(20, 4), (64, 8), (96, 8), (96, 4), (128, 4), (24, 1)] {
-                let it = Planes::of(units, Sizes { dim, load, ..SIZES }, 32 << 10).unwrap();
-                assert!(it.lanes.is_power_of_two() && it.lanes <= units, "{it:?}");
-                assert!(it.lanes * it.held() * load >= dim, "{it:?}");
-                assert!(TASK_KEYS.is_multiple_of(it.count * units), "{it:?}");
-                // Units of a cube write a head's peak each.
-                assert!(it.count * units >= 16, "{it:?}");
             }
         }
     }

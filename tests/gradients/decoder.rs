@@ -1,142 +1,22 @@
-//! Gradients: the CPU kernels' against the plain references, the decoder's against finite differences for every
-//! architecture, AdamW against torch.
+//! The decoder's gradients: beside finite differences for every architecture, with adapters and without, and beside those of the same
+//! tokens packed in another way.
 
-mod support;
-
-use std::collections::BTreeMap;
-
-use burn::tensor::{DType, Tensor, TensorData};
-use burn_flex::{Flex, FlexDevice};
+use burn_flex::Flex;
 use osler::kernels::head::Derivative;
-use osler::kernels::{
-    AdamWStep, AttentionShape, KernelBackend, Segment, activation, adamw, attention, norm, softmax,
-};
 use osler::model::adapter::Projection;
-use osler::model::decoder::{Decoder, DecoderWeights};
+use osler::model::decoder::Decoder;
 use osler::train::{Gradients, Objective, PackedBatch, Target, forward_backward, forward_backward_beside};
-use serde::Deserialize;
-use support::{Formula, TINY_MODELS, adapt, adapt_targets, config, expected, fixtures, max_diff, with_head};
 
-/// Numbers without a pattern, between -1 and 1.
-fn noise(seed: u32, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D]) -> Tensor<Flex, D> {
-    Tensor::from_data(TensorData::new(values, dims), (&FlexDevice, DType::F32))
-}
-
-fn values<const D: usize>(x: Tensor<Flex, D>) -> Vec<f32> {
-    x.into_data().to_vec().unwrap()
-}
-
-fn close<const D: usize>(what: &str, found: Tensor<Flex, D>, expected: Tensor<Flex, D>) {
-    let (found, expected) = (values(found), values(expected));
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(1.0f32, |a, b| a.max(b.abs()));
-    let diff = max_diff(&found, &expected);
-    assert!(diff <= 2e-5 * largest, "{what}: {diff:e} of {largest}");
-}
-
-#[test]
-fn the_norms_backward_is_the_references() {
-    for (n, d) in [(1, 1), (3, 7), (65, 64), (200, 33)] {
-        let (x, weight, dy) = (noise(1, n * d), noise(2, d), noise(3, n * d));
-        let (x, weight, dy) = (tensor(x, [n, d]), tensor(weight, [d]), tensor(dy, [n, d]));
-        let (dx, dw) = Flex::rms_norm_backward(x.clone(), &weight, 1e-5, dy.clone());
-        let (expected_dx, expected_dw) = norm::backward::reference(x, &weight, 1e-5, dy);
-        close("dx", dx, expected_dx);
-        close("dw", dw, expected_dw);
-    }
-}
-
-#[test]
-fn the_activations_backward_is_the_references() {
-    for (n, d) in [(1, 1), (3, 7), (129, 300)] {
-        let part = |seed| tensor(noise(seed, n * d), [n, d]) * 6.0;
-        let (dgate, dup) = Flex::swiglu_backward(part(1), part(2), part(3));
-        let (expected_dgate, expected_dup) = activation::backward::reference(part(1), part(2), part(3));
-        close("dgate", dgate, expected_dgate);
-        close("dup", dup, expected_dup);
-    }
-}
-
-#[test]
-fn attentions_backward_is_the_references() {
-    for (heads, kv_heads, head_dim) in [(1, 1, 1), (4, 2, 8), (6, 2, 32), (3, 3, 5)] {
-        let after = |len, parent| Segment { len, after: Some(parent) };
-        let alone = Segment::alone;
-        for segments in [
-            vec![alone(1)],
-            vec![alone(7)],
-            Segment::all(&[1, 40, 3]),
-            Segment::all(&[17, 16, 15, 64]),
-            vec![alone(300)],
-            vec![alone(20), after(5, 0), after(1, 0)],
-            vec![alone(16), alone(3), after(17, 1), after(40, 0), after(2, 1), alone(9)],
-        ] {
-            let n: usize = segments.iter().map(|segment| segment.len).sum();
-            let shape = AttentionShape { heads, kv_heads, head_dim, scale: 0.7 };
-            let part = |seed, heads: usize| tensor(noise(seed, n * heads * head_dim), [n, heads, head_dim]);
-            let (q, k, v) = (part(1, heads), part(2, kv_heads), part(3, kv_heads));
-            let dout = tensor(noise(4, n * heads * head_dim), [n, heads * head_dim]);
-            let inputs = || (q.clone(), k.clone(), v.clone());
-            let (tq, tk, tv) = inputs();
-            let attended = Flex::attention_packed(tq, tk, tv, &segments, shape);
-            let (tq, tk, tv) = inputs();
-            let found =
-                Flex::attention_packed_backward(tq, tk, tv, &segments, shape, &attended, dout.clone());
-            if let [Segment { after: None, .. }] = segments[..] {
-                // The same with the forward's probabilities kept.
-                let (tq, tk, tv) = inputs();
-                let (out, (dq, dk, dv)) = attention::reference::trained(tq, tk, tv, shape, dout.clone());
-                close("out, trained", attended.out.clone(), out);
-                close("dq, trained", found.0.clone(), dq);
-                close("dk, trained", found.1.clone(), dk);
-                close("dv, trained", found.2.clone(), dv);
-            }
-            let expected = attention::reference::packed_backward(q, k, v, &segments, shape, dout);
-            close("dq", found.0, expected.0);
-            close("dk", found.1, expected.1);
-            close("dv", found.2, expected.2);
-        }
-    }
-}
-
-#[test]
-fn log_probs_and_their_backward_are_the_references() {
-    for (n, vocab) in [(1, 1), (5, 37), (64, 1000)] {
-        let logits = tensor(noise(5, n * vocab), [n, vocab]) * 9.0;
-        let targets: Vec<u32> = (0..n).map(|i| (i * 7919 % vocab) as u32).collect();
-        let (found, sums) = Flex::log_probs(&logits, &targets);
-        let (expected, expected_sums) = softmax::log_prob::reference(&logits, &targets);
-        let total = |sums: &[softmax::LogSum]| sums.iter().map(|sum| sum.total()).collect::<Vec<f32>>();
-        assert!(max_diff(&found, &expected) <= 1e-5);
-        assert!(max_diff(&total(&sums), &total(&expected_sums)) <= 1e-5);
-        let coefficients = noise(6, n);
-        close(
-            "dlogits",
-            Flex::log_probs_backward(logits.clone(), &targets, &sums, &coefficients),
-            softmax::log_prob::reference_backward(logits, &targets, &sums, &coefficients),
-        );
-    }
-}
+use crate::support::{self, TINY_MODELS, adapt, adapt_targets, expected, with_head};
+use crate::{close, noise, tensor, values};
 
 /// Continuations of a shared sequence are what the whole sequences are: log-probs bit for bit, gradients but for the
 /// order of sums.
 #[test]
 fn continuations_are_the_whole_sequences() {
     for model in TINY_MODELS {
-        let config = config(model);
-        let vocab = config.vocab_size as u32;
-        let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-        let decoder = Decoder::<Flex>::new(config, weights, DType::F32, FlexDevice);
+        let decoder = support::decoder(model);
+        let vocab = decoder.config.vocab_size as u32;
         let ids =
             |seed: u32, len: u32| (0..len).map(|i| (seed * 7919 + i * 31) % vocab).collect::<Vec<u32>>();
         for prompt_len in [1, 15, 16, 17, 40] {
@@ -163,7 +43,7 @@ fn continuations_are_the_whole_sequences() {
 #[test]
 fn rows_that_predict_nothing_change_nothing() {
     for (model, adapters) in TINY_MODELS.into_iter().flat_map(|model| [(model, false), (model, true)]) {
-        let mut decoder = formula(model);
+        let mut decoder = support::decoder(model);
         if adapters {
             adapt(&mut decoder);
         }
@@ -264,7 +144,7 @@ fn every_tensors_gradient_predicts_what_a_small_step_does() {
     ];
     for (model, targets) in TINY_MODELS.map(|model| (model, Vec::new())).into_iter().chain(adapters) {
         let batch = two_continuations(model);
-        let mut decoder = formula(model);
+        let mut decoder = support::decoder(model);
         adapt_targets(&mut decoder, &targets);
         let layers = decoder.config.num_hidden_layers;
         if !targets.is_empty() {
@@ -282,7 +162,7 @@ fn the_gradient_of_a_divergence_predicts_what_a_small_step_does() {
     let adapters = [("qwen3_tiny", with_head()), ("qwen2_tiny", with_head())];
     for (model, targets) in TINY_MODELS.map(|model| (model, Vec::new())).into_iter().chain(adapters) {
         let batch = two_continuations(model);
-        let mut decoder = formula(model);
+        let mut decoder = support::decoder(model);
         adapt_targets(&mut decoder, &targets);
         let reference = decoder.clone();
         let start = held(&decoder, &reference, &batch);
@@ -304,12 +184,6 @@ fn the_gradient_of_a_divergence_predicts_what_a_small_step_does() {
             (loss, gradients)
         });
     }
-}
-
-fn formula(model: &str) -> Decoder<Flex> {
-    let config = config(model);
-    let Ok(weights) = DecoderWeights::read(&config, &mut Formula { bf16: false }, &FlexDevice);
-    Decoder::new(config, weights, DType::F32, FlexDevice)
 }
 
 /// That the gradients of `loss` say what a small step of each tensor does to it.
@@ -364,83 +238,4 @@ fn restore(decoder: &mut Decoder<Flex>, name: &str, before: &[f32]) {
             parameter.update(|w| tensor(before.to_vec(), w.dims()));
         }
     });
-}
-
-#[derive(Deserialize)]
-struct AdamWFixture {
-    cases: Vec<AdamWCase>,
-}
-
-#[derive(Deserialize)]
-struct AdamWCase {
-    name: String,
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-    max_norm: Option<f64>,
-    tensors: Vec<AdamWTensor>,
-    steps: Vec<AdamWRecorded>,
-    moments: Vec<BTreeMap<String, Vec<f32>>>,
-}
-
-#[derive(Deserialize)]
-struct AdamWTensor {
-    weight_decay: f64,
-    start: Vec<f32>,
-}
-
-#[derive(Deserialize)]
-struct AdamWRecorded {
-    lr: f64,
-    grads: Vec<Vec<f32>>,
-    params: Vec<Vec<f32>>,
-}
-
-/// The kernel and the reference, with the clipping of [`osler::train::AdamW`].
-#[test]
-fn adamw_is_torchs() {
-    let text = std::fs::read(fixtures().join("adamw_expected.json")).unwrap();
-    let fixture: AdamWFixture = serde_json::from_slice(&text).unwrap();
-    for case in &fixture.cases {
-        let whole = |v: &[f32]| tensor(v.to_vec(), [v.len()]);
-        let zeros = |v: &[f32]| tensor(vec![0.0; v.len()], [v.len()]);
-        let start = |t: &AdamWTensor| (whole(&t.start), [zeros(&t.start), zeros(&t.start)]);
-        let mut kernel: Vec<_> = case.tensors.iter().map(start).collect();
-        let mut reference = kernel.clone();
-        for (index, step) in case.steps.iter().enumerate() {
-            let mut gradients = Gradients::<Flex>::default();
-            for (i, gradient) in step.grads.iter().enumerate() {
-                gradients.add(i.to_string(), whole(gradient));
-            }
-            let scale = case.max_norm.map_or(1.0, |clip| (clip / (gradients.norm() + 1e-6)).min(1.0)) as f32;
-            for (i, part) in case.tensors.iter().enumerate() {
-                let options = AdamWStep {
-                    lr: step.lr,
-                    betas: (case.beta1, case.beta2),
-                    eps: case.eps,
-                    weight_decay: part.weight_decay,
-                    step: index as u64 + 1,
-                    scale,
-                };
-                let gradient = whole(&step.grads[i]);
-                for (state, fast) in [(&mut kernel[i], true), (&mut reference[i], false)] {
-                    let (weights, moments) = state.clone();
-                    *state = if fast {
-                        Flex::adamw(weights, gradient.clone(), moments, &options)
-                    } else {
-                        adamw::reference(weights, gradient.clone(), moments, &options)
-                    };
-                    let diff = max_diff(&values(state.0.clone()), &step.params[i]);
-                    assert!(diff <= 1e-6, "{}, step {index}, tensor {i}, kernel {fast}: {diff:e}", case.name);
-                }
-            }
-        }
-        for (state, expected) in kernel.iter().zip(&case.moments) {
-            for (found, moment) in state.1.iter().zip(["m", "v"]) {
-                let largest = expected[moment].iter().fold(1.0f32, |a, b| a.max(b.abs()));
-                let diff = max_diff(&values(found.clone()), &expected[moment]);
-                assert!(diff <= 1e-6 * largest, "{}, {moment}: {diff:e} of {largest}", case.name);
-            }
-        }
-    }
 }

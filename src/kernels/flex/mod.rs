@@ -1,100 +1,20 @@
 //! The CPU backend's kernels: burn's Flex tensors in, slices through the kernels, Flex tensors out.
 
-use std::borrow::Cow;
-
-use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
-use burn_flex::{Flex, FlexTensor, Layout};
-use half::bf16;
+use burn::tensor::{DType, Tensor};
+use burn_flex::Flex;
+use half::{bf16, f16};
 
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
-use super::linear::{LinearWeights, Matrix, cpu::Part, cpu::Weight, strided::Strided};
-use super::quantised::{Activations, QuantisedMatrix};
+use super::head::{self, Derivative, HeadGradients, HeadInput};
+use super::linear::{LinearWeights, cpu::Part};
 use super::softmax::{LogSum, kl};
-use super::{AdamWStep, activation, adamw, attention, linear, norm, parallel, rotary, selection, softmax};
+use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, selection, softmax};
+use held::Held;
+use storage::{dense, forwards, owned, primitive, strided, tensor, wrap};
 
-fn primitive<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
-    x.into_primitive().tensor()
-}
-
-/// The tensor as contiguous f32 storage of exactly its own elements.
-fn dense<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
-    let x = if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) };
-    primitive(x).to_contiguous()
-}
-
-fn tensor<const D: usize>(data: Vec<f32>, dims: [usize; D]) -> Tensor<Flex, D> {
-    let layout = Layout::contiguous(Shape::from(dims));
-    wrap(FlexTensor::new(Bytes::from_elems(data), layout, DType::F32))
-}
-
-fn wrap<const D: usize>(x: FlexTensor) -> Tensor<Flex, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(x))
-}
-
-/// [`dense`] with storage of its own, to be written in place. Where others share it, all threads make the copy.
-fn owned<const D: usize>(x: Tensor<Flex, D>) -> FlexTensor {
-    let dims = x.dims();
-    let mut x = dense(x);
-    if x.try_storage_mut::<f32>().is_some() {
-        return x;
-    }
-    primitive(tensor(parallel::copy(x.storage()), dims))
-}
-
-/// Weights that a kernel reads where they are, or a contiguous f32 copy of any other type.
-fn weights<const D: usize>(w: &Tensor<Flex, D>) -> FlexTensor {
-    let readable = matches!(w.dtype(), DType::F32 | DType::BF16);
-    let w = if readable { w.clone() } else { w.clone().cast(DType::F32) };
-    let w = primitive(w);
-    if w.layout().contiguous_offsets().is_some() { w } else { w.to_contiguous() }
-}
-
-/// A matrix in f32 that runs forwards along both axes, such as a transposed one, or a contiguous copy of another.
-fn forwards(x: Tensor<Flex, 2>) -> FlexTensor {
-    let x = primitive(x);
-    if x.layout().strides().iter().all(|&stride| stride >= 0) { x } else { x.to_contiguous() }
-}
-
-/// A matrix of [`forwards`] where it lies.
-fn strided(x: &FlexTensor) -> Strided<'_> {
-    let layout = x.layout();
-    let axis = |axis: usize| (layout.shape()[axis], layout.strides()[axis].unsigned_abs());
-    let ((rows, down), (columns, across)) = (axis(0), axis(1));
-    Strided::new(&x.storage::<f32>()[layout.start_offset()..], [rows, columns], [down, across])
-}
-
-/// A weight matrix held for the time of a product.
-enum Held<'a> {
-    Float(FlexTensor),
-    Blocks(Cow<'a, QuantisedMatrix>),
-}
-
-impl Held<'_> {
-    fn new(matrix: &Matrix<Flex>) -> Held<'_> {
-        match matrix {
-            Matrix::Float(w) => Held::Float(weights(w)),
-            Matrix::Blocks(blocks) => Held::Blocks(Cow::Borrowed(blocks)),
-            Matrix::DeviceBlocks(blocks) => Held::Blocks(Cow::Owned(blocks.download())),
-        }
-    }
-
-    fn weight(&self) -> Weight<'_> {
-        match self {
-            Held::Blocks(blocks) => match blocks.activations() {
-                Activations::Exact => Weight::Blocks(blocks.block(), blocks.bytes()),
-                Activations::Q8 => Weight::Integers(blocks.block(), blocks.bytes()),
-            },
-            Held::Float(w) => {
-                let (start, end) = w.layout().contiguous_offsets().unwrap_or((0, 0));
-                match w.dtype() {
-                    DType::BF16 => Weight::Bf16(&w.storage::<bf16>()[start..end]),
-                    _ => Weight::F32(&w.storage::<f32>()[start..end]),
-                }
-            }
-        }
-    }
-}
+mod held;
+mod storage;
 
 impl KernelBackend for Flex {
     fn linear_group(x: Tensor<Self, 2>, parts: &[LinearWeights<'_, Self>]) -> Vec<Tensor<Self, 2>> {
@@ -128,6 +48,23 @@ impl KernelBackend for Flex {
         let dims = [a.dims()[0], b.dims()[1]];
         let (a, b) = (forwards(a), forwards(b));
         tensor(linear::strided::product(strided(&a), strided(&b)), dims)
+    }
+
+    fn mixed_product(a: Tensor<Self, 2>, b: &Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let half = matches!(b.dtype(), DType::BF16 | DType::F16);
+        if selection::plain() || a.dtype() != DType::F32 || !half {
+            let b = b.clone().cast(a.dtype());
+            return Self::product(a, b);
+        }
+        let dims = [a.dims()[0], b.dims()[1]];
+        let (a, b) = (forwards(a), primitive(b.clone()));
+        let b = if b.layout().contiguous_offsets().is_some() { b } else { b.to_contiguous() };
+        let (start, end) = b.layout().contiguous_offsets().unwrap_or((0, 0));
+        let out = match b.dtype() {
+            DType::F16 => linear::widened::product(strided(&a), &b.storage::<f16>()[start..end], dims[1]),
+            _ => linear::widened::product(strided(&a), &b.storage::<bf16>()[start..end], dims[1]),
+        };
+        tensor(out, dims)
     }
 
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {
@@ -389,6 +326,14 @@ impl KernelBackend for Flex {
         let (mut to, a, b) = (dense(to), dense(a), dense(b));
         linear::transposed::add(to.storage_mut(), a.storage(), b.storage(), [n, out, width]);
         wrap(to)
+    }
+
+    fn head_loss(input: HeadInput<'_, Self>, derivative: &mut Derivative<'_>) -> HeadGradients<Self> {
+        if selection::plain() {
+            return head::unfused::loss(input, derivative);
+        }
+        let rows = head::part_rows(input.head.weight.dims()[0]);
+        head::rows::loss(input, rows, derivative)
     }
 
     fn adamw(
