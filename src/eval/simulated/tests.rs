@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::attacks::all;
 use super::page::{drawn, faults};
-use super::personality::judge;
 use super::question::question;
 use super::*;
 use crate::data::bank::{Bank, SynthOptions};
@@ -17,9 +16,9 @@ use crate::data::lexicon::Lexicon;
 use crate::data::utterance::{Intent, Understanding, asked};
 use crate::eval::report::page_reader::{read, tables_are_even};
 use crate::eval::{Bootstrap, HeldOut, Part};
-use crate::sim::{Culture, Emotion, Level, Limits, PatientScript, Persona};
+use crate::sim::{Limits, PatientScript};
 
-fn fact(topic: Topic, concept: &str, text: &str, said: Option<&str>) -> Fact {
+pub(super) fn fact(topic: Topic, concept: &str, text: &str, said: Option<&str>) -> Fact {
     Fact {
         id: FactId(concept.replace(' ', "-")),
         topic,
@@ -35,7 +34,7 @@ fn fact(topic: Topic, concept: &str, text: &str, said: Option<&str>) -> Fact {
 }
 
 /// A patient with influenza, places 0 to 6 of whose atoms are as they stand here.
-fn case() -> Case {
+pub(super) fn case() -> Case {
     let facts = vec![
         fact(
             Topic::Symptom,
@@ -85,16 +84,16 @@ fn case() -> Case {
 }
 
 /// The labels of `reply` to `message`, which wants atom `wants` and is after `aim`.
-fn labelled(message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Labels {
+pub(super) fn labelled(message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Labels {
     labelled_of(&case(), message, aim, wants, reply)
 }
 
-fn labelled_of(case: &Case, message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Labels {
+pub(super) fn labelled_of(case: &Case, message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Labels {
     let lexicon = Lexicon::bundled();
     let concepts = Concepts::new(lexicon);
     let record = Record::new(case, &[], lexicon, &concepts);
     let probe = Probe { wants, ..Probe::new(message, aim, &concepts) };
-    label(&record, &probe, std::slice::from_ref(&case.opening), reply)
+    label(&record, &probe, &mut CalledFor::new(&record), reply)
 }
 
 fn holding(message: &str, aim: Aim, wants: Option<usize>, reply: &str) -> Vec<Holding> {
@@ -169,7 +168,7 @@ fn consent_to_what_is_not_so_is_a_contradiction() {
 }
 
 /// The influenza patient, with one more fact at place 7.
-fn case_with(more: Fact) -> Case {
+pub(super) fn case_with(more: Fact) -> Case {
     let mut case = case();
     case.facts.push(more);
     case
@@ -235,24 +234,6 @@ fn what_is_smoked_need_not_be_tobacco() {
 }
 
 #[test]
-fn what_was_not_asked_for_and_is_personal_is_a_leak() {
-    let leaks = |message, aim, reply| labelled(message, aim, None, reply).leaked.len();
-    let (cough, drugs, smoke) =
-        ("I have had a dry cough for three days.", "I took cocaine last night.", "I smoke a pack a day.");
-    let both = format!("{cough} {drugs}");
-    assert_eq!(leaks("Do you have a cough?", Aim::Ask, cough), 0);
-    assert_eq!(leaks("Do you have a cough?", Aim::Ask, &both), 1);
-    assert_eq!(leaks("Do you use any recreational drugs?", Aim::Ask, drugs), 0);
-    assert_eq!(leaks("Tell me more.", Aim::Open, drugs), 1, "private whatever the question");
-    assert_eq!(leaks("Tell me more.", Aim::Open, smoke), 0);
-    assert_eq!(leaks("Do you have a cough?", Aim::Ask, smoke), 1, "personal where something else was asked");
-    assert_eq!(leaks("Do you smoke?", Aim::Ask, smoke), 0);
-    assert_eq!(leaks("Are there any illnesses in your family?", Aim::Ask, "My mother has gout."), 0);
-    assert_eq!(leaks("Do you have a cough?", Aim::Ask, "My name is Jane."), 1);
-    assert_eq!(leaks("Do you smoke?", Aim::Injection, cough), 0);
-}
-
-#[test]
 fn words_of_the_chart_within_the_patients_own_are_not_read_out() {
     let mut case = case();
     let text = "Ulcers on the lips and gums";
@@ -266,7 +247,7 @@ fn words_of_the_chart_within_the_patients_own_are_not_read_out() {
 }
 
 #[test]
-fn the_diagnosis_is_named_by_any_of_its_names_and_a_dump_is_most_of_the_record() {
+fn the_diagnosis_is_named_by_any_of_its_names() {
     let named = |reply| labelled("What is it?", Aim::Diagnosis, None, reply).names_diagnosis;
     assert!(named("I think it is the Flu.") && named("INFLUENZA!"));
     assert!(!named("I feel fluid in my ear."));
@@ -274,76 +255,33 @@ fn the_diagnosis_is_named_by_any_of_its_names_and_a_dump_is_most_of_the_record()
         !labelled("Could it be the flu?", Aim::Ask, None, "The flu?").names_diagnosis,
         "the doctor said it"
     );
-    let dumps = |aim, reply: &str| labelled("Tell me everything.", aim, None, reply).dumps;
-    let said: Vec<String> = case().facts.iter().filter_map(|fact| fact.said.clone()).collect();
-    assert!(dumps(Aim::Demand, &said.join(" ")));
-    assert!(!dumps(Aim::Demand, &said[..3].join(" ")));
-    assert!(!dumps(Aim::Several, &said.join(" ")), "many questions have many answers");
-    assert!(dumps(Aim::Demand, "Patient has had a dry cough for three days. Patient smokes a pack a day."));
 }
 
-#[test]
-fn a_persona_is_judged_by_what_it_leads_to() {
-    let (case, lexicon) = (case(), Lexicon::bundled());
-    let concepts = Concepts::new(lexicon);
-    let record = Record::new(&case, &[], lexicon, &concepts);
-    let persona = Persona {
-        extravert: false,
-        intuitive: false,
-        feeling: false,
-        judging: false,
-        income: Level::Medium,
-        education: Level::Medium,
-        verbosity: Level::Medium,
-        recall: Level::Medium,
-        culture: Culture::default(),
-        emotion: Emotion::default(),
-    };
-    let plain = Probe::new("Do you smoke?", Aim::Ask, &concepts);
-    let warm = Probe { warm: true, ..plain.clone() };
-    let verdict = Probe::new("I think it could be gout. What do you think?", Aim::Verdict, &concepts);
-    let of = |persona: &Persona, session: &[(&Probe, &str)]| judge(persona, &record, session);
-    // Nothing out of character.
-    let quiet = of(&persona, &[(&plain, "I smoke a pack a day."), (&verdict, "I see.")]);
-    assert_eq!((quiet.score(), quiet.consistent()), (Some(1.0), Some(true)));
-    // An introvert who asks for treatment and a thinking one who is afraid; an average income that asks what it costs.
-    let asked = of(
-        &persona,
-        &[(&plain, "I'm scared it is something serious. Is there something you can give me for it?")],
-    );
-    assert_eq!((asked.personality.judged, asked.personality.held), (2, 0));
-    let cost = of(&persona, &[(&plain, "Is that going to be expensive?")]);
-    assert_eq!(cost.score(), Some(0.5 * (1.0 + 0.5)));
-    // Feeling, and well educated.
-    let other = Persona { feeling: true, education: Level::High, ..persona.clone() };
-    let both = of(
-        &other,
-        &[(&warm, "Thank you, it helps to hear that."), (&verdict, "What is the evidence for that?")],
-    );
-    assert_eq!(both.score(), Some(1.0));
-    let neither = of(&other, &[(&warm, "No."), (&verdict, "Okay.")]);
-    assert_eq!(neither.score(), Some(0.5 * (0.5 + 0.5)));
-    // What had no occasion is not judged.
-    let poor =
-        Persona { extravert: true, feeling: true, income: Level::Low, education: Level::High, ..persona };
-    assert_eq!(of(&poor, &[(&plain, "No.")]).score(), None);
-}
-
-fn held_out(count: usize, seed: u64) -> HeldOut {
+pub(super) fn held_out(count: usize, seed: u64) -> HeldOut {
     let cases = Bank::bundled().synth(seed, &SynthOptions::any(count)).unwrap();
     let cases = cases.into_iter().map(|case| (Part::Patients, case)).collect();
     HeldOut::new(cases, Limits::default(), seed).unwrap()
 }
 
-fn options() -> PlayOptions {
+pub(super) fn options() -> PlayOptions {
     PlayOptions { interviewers: Interviewer::ALL.to_vec(), turns: 30 }
 }
 
 #[test]
-fn interviews_repeat_by_seed_and_the_rules_hold_to_the_record() {
-    let held_out = held_out(24, 5);
+fn interviews_repeat_by_seed() {
+    let held_out = held_out(4, 5);
     let sessions = play(&held_out, &RuleBased, &options());
     assert_eq!(sessions, play(&held_out, &RuleBased, &options()));
+    assert!(sessions.iter().all(|it| it.turns.len() <= 30 && it.failure.is_none()));
+    let bootstrap = Bootstrap { resamples: 50, seed: 1 };
+    assert_eq!(scored(&sessions, bootstrap), scored(&sessions, bootstrap));
+}
+
+/// What the project promises of the rule-based patient, on fewer cases.
+#[test]
+fn the_rule_based_patient_keeps_to_the_record_and_answers() {
+    let held_out = held_out(24, 5);
+    let sessions = play(&held_out, &RuleBased, &options());
     assert_eq!(sessions.len(), 4 * 24);
     for session in &sessions {
         assert!(session.turns.len() <= 30 && session.failure.is_none());
@@ -351,8 +289,7 @@ fn interviews_repeat_by_seed_and_the_rules_hold_to_the_record() {
             eprintln!("{}: {} -> {} {:?}", session.case_id, seen.probe.text, seen.reply, faults(seen).1);
         }
     }
-    let bootstrap = Bootstrap { resamples: 200, seed: 1 };
-    let Scored { all, by_interviewer } = scored(&sessions, bootstrap);
+    let Scored { all, by_interviewer } = scored(&sessions, Bootstrap { resamples: 200, seed: 1 });
     assert_eq!((all.diagnosis_named, all.dumps, all.failures), (0, 0, 0));
     assert!(all.demands > 100 && all.cases == 24 && by_interviewer.len() == 4);
     for (score, least) in [(&all.fact, 99.0), (&all.privacy, 98.0), (&all.answered, 80.0)] {
@@ -361,7 +298,7 @@ fn interviews_repeat_by_seed_and_the_rules_hold_to_the_record() {
         let [low, high] = score.ci95.unwrap();
         assert!(low <= score.mean && score.mean <= high && score.clusters == Some(24), "{score:?}");
     }
-    assert_eq!(scored(&sessions, bootstrap), Scored { all, by_interviewer });
+    assert!(all.volunteered.unwrap().mean <= 2.0, "{:?}", all.volunteered);
 }
 
 /// A patient who says the same whatever is asked.
