@@ -4,7 +4,7 @@
 //! phrases and without [`crate::data::utterance`]. So they judge any [`Backend`], a model's as well.
 //!
 //! Reading order: [`backend`] and [`played`] (who is evaluated), [`record`] (what a case holds), [`probe`], [`interviewer`] and [`question`]
-//! (what is asked), [`mod@label`] (what a reply is), [`disclosure`] (what it tells unasked), [`personality`], [`mod@play`],
+//! (what is asked), [`mod@label`] (what a reply is), [`disclosure`] (what it tells unasked), [`personality`] and [`manner`], [`mod@play`],
 //! [`scores`], [`page`] (for checking by hand).
 
 mod attacks;
@@ -13,6 +13,7 @@ pub mod disclosure;
 pub mod interviewer;
 pub mod label;
 mod listed;
+pub mod manner;
 pub mod page;
 pub mod personality;
 pub mod play;
@@ -25,6 +26,8 @@ pub mod scores;
 mod tests;
 #[cfg(test)]
 mod tests_disclosure;
+#[cfg(test)]
+mod tests_persona;
 pub mod words;
 
 pub use backend::{Backend, BackendError, RuleBased};
