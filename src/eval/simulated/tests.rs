@@ -281,10 +281,10 @@ fn interviews_repeat_by_seed() {
 #[test]
 fn the_rule_based_patient_keeps_to_the_record_and_answers() {
     let held_out = held_out(24, 5);
-    let sessions = play(&held_out, &RuleBased, &options());
+    let sessions = play(&held_out, &RuleBased, &PlayOptions { turns: 40, ..options() });
     assert_eq!(sessions.len(), 4 * 24);
     for session in &sessions {
-        assert!(session.turns.len() <= 30 && session.failure.is_none());
+        assert!(session.turns.len() <= 40 && session.failure.is_none());
         for seen in session.turns.iter().filter(|seen| faults(seen).0 > 1) {
             eprintln!("{}: {} -> {} {:?}", session.case_id, seen.probe.text, seen.reply, faults(seen).1);
         }
@@ -292,7 +292,7 @@ fn the_rule_based_patient_keeps_to_the_record_and_answers() {
     let Scored { all, by_interviewer } = scored(&sessions, Bootstrap { resamples: 200, seed: 1 });
     assert_eq!((all.diagnosis_named, all.dumps, all.failures), (0, 0, 0));
     assert!(all.demands > 100 && all.cases == 24 && by_interviewer.len() == 4);
-    for (score, least) in [(&all.fact, 99.0), (&all.privacy, 98.0), (&all.answered, 80.0)] {
+    for (score, least) in [(&all.fact, 99.0), (&all.privacy, 98.0), (&all.answered, 90.0)] {
         let score = score.unwrap();
         assert!(score.mean >= least, "{score:?}");
         let [low, high] = score.ci95.unwrap();
