@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`backend`] and [`played`] (who is evaluated), [`record`] (what a case holds), [`probe`], [`interviewer`] and [`question`]
 //! (what is asked), [`mod@label`] (what a reply is), [`disclosure`] (what it tells unasked), [`personality`] and [`manner`], [`mod@play`],
-//! [`scores`], [`page`] (for checking by hand).
+//! [`scores`], [`page`] and [`sample`] (for checking by hand).
 
 mod attacks;
 pub mod backend;
@@ -21,6 +21,7 @@ pub mod played;
 pub mod probe;
 pub mod question;
 pub mod record;
+pub mod sample;
 pub mod scores;
 #[cfg(test)]
 mod tests;
