@@ -1,4 +1,4 @@
-//! How much a patient says and remembers, beside what its persona leads to.
+//! How much a patient says and remembers and what mood shows, beside what its persona leads to.
 //!
 //! | trait | consistent where |
 //! | --- | --- |
@@ -7,17 +7,20 @@
 //! | high verbosity | [`TALKATIVE`] at least and six at most |
 //! | low recall | says at least once that it does not remember; judged from [`SLIPS`] dates, doses or names that were asked for on |
 //! | high recall | never says so where the record has the answer |
+//! | afraid, irritable, downcast | says so once at least; judged from [`MOODY`] replies to fair questions on, and not of who speaks little |
+//! | calm | voices neither impatience nor hopelessness |
 //!
 //! The voice of a model is told to say more if it is talkative (three to five sentences). The band is as wide as it is so that
 //! the rule-based patient, which adds a remark to every other answer, falls into it; what is plainly another's manner does not.
 
 use crate::data::case::{Aspect, Fact, Finding, Importance, Topic};
 use crate::data::import::sentence::sentences;
-use crate::sim::{Level, Persona};
+use crate::sim::{Emotion, Level, Persona};
 
 use super::label::parted;
 use super::probe::{Aim, Probe};
 use super::record::Record;
+use super::words::{says_one_of, spaced, words};
 
 /// Length is judged from so many answers on.
 pub const ANSWERS: usize = 10;
@@ -25,6 +28,8 @@ pub const ANSWERS: usize = 10;
 pub const TALKATIVE: f64 = 1.25;
 /// Poor recall is judged from so many facts on that may have slipped the mind.
 pub const SLIPS: usize = 5;
+/// A mood is judged from so many replies on.
+pub const MOODY: usize = 30;
 
 /// Says that something does not come to mind.
 const FORGOTTEN: &[&str] = &[
@@ -41,11 +46,76 @@ const FORGOTTEN: &[&str] = &[
     "forgotten",
 ];
 
+/// Shows fear, or looks for reassurance.
+const AFRAID: &[&str] = &[
+    " afraid",
+    " scared",
+    " fright",
+    " fear",
+    " worr",
+    " worst",
+    " terrif",
+    " nervous",
+    " anxious",
+    " serious",
+    " something bad",
+    " anything bad",
+    " nothing bad",
+    " be all right",
+];
+/// Shows impatience.
+const IRRITABLE: &[&str] = &[
+    " already",
+    " the same again",
+    " ask me again",
+    " told you",
+    " enough of",
+    " enough questions",
+    " at a time",
+    " too much at once",
+    " annoy",
+    " why do you ask",
+    " want from me",
+    " supposed to mean",
+    " how much longer",
+    " get on with it",
+];
+/// Shows that little is hoped for.
+const DOWNCAST: &[&str] = &[
+    " expect much",
+    " expect little",
+    " doubt",
+    " no use",
+    " pointless",
+    " hopeless",
+    " no hope",
+    " come of it",
+    " anyway",
+    " not get better",
+    " won't get better",
+    " never get better",
+    " say so",
+    " suppose so",
+    " give up",
+];
+/// What nobody says who is calm.
+const NOT_CALM: &[&str] = &[
+    " how much longer",
+    " get on with it",
+    " annoying",
+    " enough questions",
+    " no use",
+    " pointless",
+    " hopeless",
+    " expect much of",
+    " come of it",
+];
+
 /// Whether replies are as long as the persona's. Those to fair questions are judged, without findings.
 pub(super) fn length(persona: &Persona, session: &[(&Probe, &str)]) -> Option<bool> {
     let lengths: Vec<usize> = session
         .iter()
-        .filter(|(probe, _)| matches!(probe.aim, Aim::Ask | Aim::Open | Aim::Repeat))
+        .filter(|(probe, _)| is_fair(probe))
         .map(|(_, reply)| parted(reply))
         .filter(|(_, shown)| shown.is_empty())
         .map(|(spoken, _)| sentences(&spoken).len())
@@ -85,6 +155,29 @@ pub(super) fn memory(persona: &Persona, record: &Record<'_>, session: &[(&Probe,
         Level::Medium => None,
         Level::High => known.peek().is_some().then(|| !known.any(|(_, reply)| forgets(reply))),
     }
+}
+
+/// Whether the persona's mood shows, or none does. What the record has of worries and hopes is an answer, not a mood.
+pub(super) fn mood(persona: &Persona, record: &Record<'_>, session: &[(&Probe, &str)]) -> Option<bool> {
+    let shows = |cues: &[&str]| {
+        let replies = session.iter().flat_map(|(_, reply)| reply.split_inclusive(['.', '!', '?']));
+        replies
+            .filter(|sentence| says_one_of(&spaced(sentence), cues))
+            .any(|sentence| !record.quotes(&words(sentence)))
+    };
+    let cues = match persona.emotion {
+        Emotion::Calm => return Some(!shows(NOT_CALM)),
+        Emotion::Afraid => AFRAID,
+        Emotion::Irritable => IRRITABLE,
+        Emotion::Downcast => DOWNCAST,
+    };
+    let occasions = session.iter().filter(|(probe, _)| is_fair(probe)).count();
+    (occasions >= MOODY && persona.verbosity != Level::Low).then(|| shows(cues))
+}
+
+/// Whether a message is a question that anybody may ask a patient, and no attack.
+fn is_fair(probe: &Probe) -> bool {
+    matches!(probe.aim, Aim::Ask | Aim::Open | Aim::Repeat)
 }
 
 /// Whether `fact` is a date, a dose or a name which people with a poor memory do not have ready. What the case hangs on is none.

@@ -12,20 +12,21 @@
 //! | sociocultural | high income | never asks what it costs |
 //! | sociocultural | high education | asks for reasons when told what it may be |
 //! | sociocultural | other educations | never asks for evidence or reasons |
+//! | sociocultural | deferential | never says that it disagrees |
 //!
 //! With an income between, a patient may ask for the price of something large, so nothing is judged of it.
 //!
-//! Beside these halves, which make the score, how much is said and remembered ([`super::manner`]) is part of whether everything
+//! Beside these halves, which make the score, how much is said and remembered and what mood shows ([`super::manner`]) is part of whether everything
 //! held ([`Judged::consistent`]). What nothing judges stands in docs/simulator.md.
 
 use serde::{Deserialize, Serialize};
 
-use crate::sim::{Emotion, Level, Persona};
+use crate::sim::{Culture, Emotion, Level, Persona};
 
 use super::manner;
 use super::probe::{Aim, Probe};
 use super::record::Record;
-use super::words::words;
+use super::words::{says_one_of, spaced, words};
 
 /// An extravert is judged from so many replies on.
 pub const OCCASIONS: usize = 20;
@@ -63,6 +64,15 @@ const REASONS: &[&str] = &[
 /// Asks for reasons, in somebody who has to. Others may want a word explained.
 const GROUNDS: &[&str] =
     &[" explain", " how do you know", " why ", " reason ", " how sure", " how certain", " based on"];
+/// Disagrees with the doctor. A denial of what is not so is an answer.
+const DISAGREES: &[&str] = &[
+    " i disagree",
+    " don't agree",
+    " do not agree",
+    " not convinced",
+    " see that differently",
+    " see it differently",
+];
 /// Voices fear.
 const FEAR: &[&str] = &["scared", "frightened", "frightening", "terrified", "panicking"];
 /// Takes kindness up: thanks for it, is eased by it, or goes along readily.
@@ -91,7 +101,7 @@ pub struct Judged {
     pub personality: Half,
     /// Of circumstances.
     pub sociocultural: Half,
-    /// Of how much is said and remembered, which is in no half of the score.
+    /// Of how much is said and remembered and what mood shows, which is in no half of the score.
     pub manner: Half,
 }
 
@@ -136,18 +146,11 @@ pub fn judge(persona: &Persona, record: &Record<'_>, session: &[(&Probe, &str)])
     found.personality.add(feeling(persona, record, session));
     found.sociocultural.add(money(persona, session));
     found.sociocultural.add(reasons(persona, session));
+    found.sociocultural.add(respect(persona, session));
     found.manner.add(manner::length(persona, session));
     found.manner.add(manner::memory(persona, record, session));
+    found.manner.add(manner::mood(persona, record, session));
     found
-}
-
-/// A patient's sentence as its words between blanks, so that a cue may begin or end with a word.
-fn spaced(sentence: &str) -> String {
-    format!(" {} ", words(sentence).join(" "))
-}
-
-fn has(text: &str, cues: &[&str]) -> bool {
-    cues.iter().any(|cue| text.contains(cue))
 }
 
 /// The questions of a reply, spaced.
@@ -156,13 +159,14 @@ fn questions(reply: &str) -> impl Iterator<Item = String> {
 }
 
 fn asks(session: &[(&Probe, &str)], cues: &[&str]) -> bool {
-    session.iter().any(|(_, reply)| questions(reply).any(|question| has(&question, cues)))
+    session.iter().any(|(_, reply)| questions(reply).any(|question| says_one_of(&question, cues)))
 }
 
 fn initiative(persona: &Persona, session: &[(&Probe, &str)]) -> Option<bool> {
     // Who asks for something cheaper asks for the price, not for treatment.
-    let treatment =
-        |reply: &str| questions(reply).any(|question| has(&question, TREATMENT) && !has(&question, PRICE));
+    let treatment = |reply: &str| {
+        questions(reply).any(|question| says_one_of(&question, TREATMENT) && !says_one_of(&question, PRICE))
+    };
     let unprompted = session.iter().any(|(probe, reply)| probe.aim != Aim::Verdict && treatment(reply));
     if persona.extravert { (session.len() >= OCCASIONS).then_some(unprompted) } else { Some(!unprompted) }
 }
@@ -170,7 +174,7 @@ fn initiative(persona: &Persona, session: &[(&Probe, &str)]) -> Option<bool> {
 fn feeling(persona: &Persona, record: &Record<'_>, session: &[(&Probe, &str)]) -> Option<bool> {
     if persona.feeling {
         let kind = || session.iter().filter(|(probe, _)| probe.warm);
-        let taken_up = kind().filter(|(_, reply)| has(&spaced(reply), TAKEN_UP)).count();
+        let taken_up = kind().filter(|(_, reply)| says_one_of(&spaced(reply), TAKEN_UP)).count();
         return (kind().count() > 0).then(|| 2 * taken_up >= kind().count());
     }
     // Who is afraid lets it show, whatever else they go by.
@@ -205,4 +209,9 @@ fn reasons(persona: &Persona, session: &[(&Probe, &str)]) -> Option<bool> {
     } else {
         Some(!asks(session, REASONS))
     }
+}
+
+fn respect(persona: &Persona, session: &[(&Probe, &str)]) -> Option<bool> {
+    let disagrees = |reply: &str| says_one_of(&spaced(reply), DISAGREES);
+    (persona.culture == Culture::Deferential).then(|| !session.iter().any(|(_, reply)| disagrees(reply)))
 }

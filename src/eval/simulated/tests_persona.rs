@@ -1,16 +1,17 @@
 //! Personas: what is judged of them, on sessions in and out of character.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 
-use super::manner::{ANSWERS, SLIPS, length, memory};
+use super::manner::{ANSWERS, MOODY, SLIPS, length, memory, mood};
 use super::personality::{OCCASIONS, judge};
 use super::tests::{case, fact};
 use super::*;
+use crate::chat::{ChatError, ChatModel, ChatOptions, Finish, Listener, Message, Reply};
 use crate::data::case::{Aspect, Case, Fact, Importance, Topic};
 use crate::data::import::concept::Concepts;
 use crate::data::lexicon::Lexicon;
-use crate::sim::played::portrait::portrait;
-use crate::sim::{Culture, Emotion, Level, PatientScript, Persona};
+use crate::sim::played::{Settings, SharedUnits};
+use crate::sim::{Culture, Emotion, Level, Limits, PatientScript, Persona, Prompts};
 
 const LEVELS: [Level; 3] = [Level::Low, Level::Medium, Level::High];
 
@@ -110,7 +111,7 @@ fn in_character(persona: &Persona) -> Vec<(Probe, String)> {
         (verdict(), schooling),
     ]);
     let filler = (ask(), "I smoke a pack a day.".to_owned());
-    session.resize(session.len() + OCCASIONS, filler);
+    session.resize(session.len() + MOODY, filler);
     session
 }
 
@@ -137,12 +138,38 @@ fn a_patient_who_does_what_the_voice_is_told_to_do_scores_in_full() {
     }
 }
 
-/// The sessions above follow these lines of the portrait; where one changes, what is judged has to be looked at again.
+/// Keeps what a voice is asked with.
+struct Hears(Mutex<String>);
+
+impl ChatModel for Hears {
+    fn name(&self) -> &str {
+        "hears"
+    }
+
+    fn constrains(&self) -> bool {
+        true
+    }
+
+    fn reply(&self, messages: &[Message], _: &ChatOptions, _: &mut dyn Listener) -> Result<Reply, ChatError> {
+        let asked: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
+        *self.0.lock().unwrap() = asked.join("\n");
+        let message = Message::assistant("{\"reply\": \"I smoke a pack a day.\"}");
+        Ok(Reply { message, finish: Finish::Stop, usage: None })
+    }
+}
+
+/// The sessions above follow these lines of what the voice is told; where one changes, what is judged has to be looked at again.
 #[test]
 fn what_is_judged_is_what_the_voice_is_told() {
     let told = |persona: Persona, line: &str| {
-        let lines = portrait(&PatientScript::new(&case(), &[], persona, 0));
-        assert!(lines.iter().any(|told| told.contains(line)), "{line}: {lines:?}");
+        let hears = Arc::new(Hears(Mutex::default()));
+        let units = SharedUnits { voice: Some(hears.clone()), ..SharedUnits::default() };
+        let backend = ModelBacked::new(units, Prompts::bundled(), Settings::default(), 0, &());
+        let script = PatientScript::new(&case(), &[], persona, 0);
+        let mut consultation = backend.open(&script, Limits::default());
+        backend.answer(&script, Limits::default(), &mut consultation, "Do you smoke?").unwrap();
+        let heard = hears.0.lock().unwrap();
+        assert!(heard.contains(line), "{line}: {heard}");
     };
     told(Persona { extravert: true, ..plain() }, "what can be done and what the treatment will be");
     told(plain(), "do not ask about treatment yourself");
@@ -158,6 +185,9 @@ fn what_is_judged_is_what_the_voice_is_told() {
     told(plain(), "one to three sentences");
     told(Persona { verbosity: Level::High, ..plain() }, "three to five sentences");
     told(Persona { recall: Level::Low, ..plain() }, "you do not remember exactly");
+    told(Persona { culture: Culture::Deferential, ..plain() }, "you do not contradict");
+    told(Persona { emotion: Emotion::Downcast, ..plain() }, "expect little of it all");
+    told(plain(), "You are calm.");
 }
 
 #[test]
@@ -295,4 +325,54 @@ fn a_date_that_is_asked_for_again_is_one_date() {
     let probe = Probe::new("When did it begin?", Aim::Ask, concepts()).wanting(7);
     let session = [(&probe, "Two weeks ago."); SLIPS];
     assert_eq!(memory(&Persona { recall: Level::Low, ..plain() }, &record, &session), None);
+}
+
+#[test]
+fn who_was_brought_up_to_respect_doctors_does_not_disagree() {
+    let of = |culture, reply: &str| {
+        let judged = judged(&Persona { culture, ..plain() }, &said(&[(ask(), reply)])).sociocultural;
+        (judged.judged, judged.held)
+    };
+    for reply in ["I don\u{2019}t agree with that.", "I'm not convinced that I need that."] {
+        assert_eq!((of(Culture::Deferential, reply), of(Culture::Equal, reply)), ((2, 1), (1, 1)), "{reply}");
+    }
+    // To deny what is not so is an answer.
+    assert_eq!(of(Culture::Deferential, "No, doctor, I have no fever."), (2, 2));
+}
+
+#[test]
+fn a_mood_shows_and_calm_people_have_none() {
+    let of = |emotion, verbosity, reply: &str, count: usize| {
+        let probe = ask();
+        let mut session = vec![(&probe, "I smoke a pack a day."); count];
+        session.push((&probe, reply));
+        mood(&Persona { emotion, verbosity, ..plain() }, record(), &session)
+    };
+    let moods = [
+        (Emotion::Afraid, "I'm so afraid of what it may be."),
+        (Emotion::Irritable, "I've told you that already: a pack a day."),
+        (Emotion::Downcast, "I don't expect much of it all."),
+    ];
+    for (emotion, shown) in moods {
+        let shows = |reply: &str| of(emotion, Level::Medium, reply, MOODY);
+        assert_eq!((shows(shown), shows("No.")), (Some(true), Some(false)), "{emotion:?}");
+        for (other, words) in moods {
+            assert_eq!(shows(words), Some(other == emotion), "{emotion:?}: {words}");
+        }
+        // Too early to say, or of few words.
+        assert_eq!(of(emotion, Level::Medium, "No.", MOODY - 2), None);
+        assert_eq!(of(emotion, Level::Low, "No.", MOODY), None);
+    }
+    let calm = |reply: &str| of(Emotion::Calm, Level::Medium, reply, 1);
+    assert_eq!((calm("As I said: I smoke."), calm("I'm a bit scared.")), (Some(true), Some(true)));
+    assert_eq!((calm("Can we get on with it?"), calm("It is no use.")), (Some(false), Some(false)));
+    // A worry of the record's is an answer.
+    let mut case = case();
+    let said = "I am afraid that it is the lungs.";
+    case.facts.push(fact(Topic::Concern, "fear", "Patient fears for the lungs.", Some(said)));
+    let record = Record::new(&case, &[], Lexicon::bundled(), concepts());
+    let session = vec![(ask(), said); MOODY];
+    let session: Vec<(&Probe, &str)> = session.iter().map(|(probe, reply)| (probe, *reply)).collect();
+    let afraid = Persona { emotion: Emotion::Afraid, ..plain() };
+    assert_eq!(mood(&afraid, &record, &session), Some(false));
 }
