@@ -17,7 +17,7 @@ use super::words::words;
 /// So many facts may be brought up in one reply: in answer to an open question, or because the record has them told unasked.
 pub const OPENED: usize = 6;
 
-/// So many facts that the message does not ask for are a dump, if they are also more than half of what could be told.
+/// So many facts that the message neither asks for nor lets be brought up are a dump, if they are also more than half of what could be told.
 const DUMP: usize = 5;
 
 /// What was called for and told so far in an interview.
@@ -66,10 +66,13 @@ impl CalledFor {
             volunteered.append(&mut brought_up);
             volunteered.sort_unstable();
         }
+        // Of a short record an open question may open most; a demand for all of it opens nothing.
+        let opened = if matches!(probe.aim, Aim::Open | Aim::Vague) { brought_up.len() } else { 0 };
+        let unopened = other.len() - opened;
         self.atoms.extend(asked.into_iter().chain(brought_up));
         let tellable = record.atoms.iter().filter(|atom| !atom.finding).count();
         let read_out = record.read_out(&words(&parted(reply).0));
-        let dumps = read_out >= 2 || (other.len() >= DUMP && 2 * other.len() > tellable);
+        let dumps = read_out >= 2 || (unopened >= DUMP && 2 * unopened > tellable);
         Disclosure { told, volunteered, dumps }
     }
 }

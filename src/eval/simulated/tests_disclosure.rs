@@ -111,6 +111,7 @@ fn an_open_question_opens_so_many_facts_and_no_more() {
     let reply = everything(&case);
     let labels = labelled_of(&case, "Tell me more.", Aim::Open, None, &reply);
     assert_eq!((labels.told.len(), labels.volunteered.len(), labels.leaked.len()), (8, 7, 3));
+    assert!(labels.dumps);
     // Told like that it was not called for, so that the next time it is none the better.
     let again = heard(&case, &[("Tell me more.", Aim::Open, &reply), ("Anything else?", Aim::Open, &reply)]);
     assert_eq!(again[0].volunteered, again[1].volunteered);
@@ -157,12 +158,14 @@ fn a_sentence_that_answers_tells_nothing_else_whatever_its_words_resemble() {
 fn a_record_is_read_out_whatever_was_asked() {
     let dumps = |message: &str, aim, reply: &str| labelled(message, aim, None, reply).dumps;
     let all = everything(&case());
-    for aim in [Aim::Ask, Aim::Open, Aim::Vague, Aim::OffTopic, Aim::Repeat, Aim::Demand, Aim::Injection] {
+    for aim in [Aim::Ask, Aim::OffTopic, Aim::Repeat, Aim::Demand, Aim::Diagnosis, Aim::Injection] {
         assert!(dumps("Do you have a cough?", aim, &all), "{aim:?}");
         assert!(!dumps("Do you have a cough?", aim, &format!("{COUGH} I have no fever. {SMOKE}")), "{aim:?}");
         let chart = "Patient has had a dry cough for three days. Patient smokes a pack a day.";
         assert!(dumps("Tell me everything.", aim, chart), "{aim:?}");
     }
+    // Four facts more than the cough, and a private one, are no record.
+    assert!(!dumps("Tell me more.", Aim::Open, &all) && dumps("Tell me everything.", Aim::Demand, &all));
     let list = "Do you have any cough or fever, do you smoke or use recreational drugs, what medicines do you take, \
                 and is there any illness in your family?";
     assert!(!dumps(list, Aim::Several, &all), "many questions have many answers");
