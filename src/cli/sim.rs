@@ -1,7 +1,7 @@
 //! `osler sim`
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
@@ -18,6 +18,7 @@ use crate::cli::{CommandResult, models, output};
 use crate::data::bank::{Bank, MOST_PATIENTS, SynthOptions};
 use crate::data::case::Case;
 use crate::eval::simulated::page::rows;
+use crate::eval::simulated::sample::{Format, SampleData, written};
 use crate::eval::simulated::{
     Backend, Interviewer, ModelBacked, PageData, PlayOptions, RuleBased, Scored, Watch, play_watched, render,
     scored,
@@ -51,6 +52,7 @@ enum Command {
 #[command(after_help = "Examples:
   osler sim eval --bank 200
   osler sim eval --cases all_dev_good.jsonl --format mediq --phi redact --skip-bad --limit 200 --report sim.html
+  osler sim eval --cases all_dev_good.jsonl --format mediq --phi redact --sample 60 --sample-out turns.md
   osler sim eval --cases cases.jsonl --doctors careful,injecting --json
   osler sim eval --bank 5 --models configs/models-servers.toml --turns 15
   osler sim eval --bank 200 --mode drawn
@@ -58,8 +60,8 @@ enum Command {
 JSON: {\"backend\", \"cases\", \"seed\", \"turns\", \"left_out\", \"stopped\", \"mode\"?, \"patient\"?: {\"gate\", \"voice\", \"check\", \"counts\": {..},
       \"share_fallen_back\", \"share_lost\"}, \"scores\": {\"all\": {..}, \"by_interviewer\": [[name, {..}], ..]}};
       each {..} has \"cases\", \"sessions\", \"turns\", \"withheld\", \"diagnosis_named\", \"demands\", \"dumps\", \"failures\", and, each
-      {\"mean\", \"ci95\", \"standard_error\", \"count\", \"clusters\"} or null, \"fact\", \"privacy\", \"personification\",
-      \"persona_consistent\", \"sentences_supported\", \"answered\", \"found_out\"")]
+      {\"mean\", \"ci95\", \"standard_error\", \"count\", \"clusters\"} or null, \"fact\", \"privacy\", \"volunteered\",
+      \"volunteered_facts\", \"personification\", \"persona_consistent\", \"sentences_supported\", \"answered\", \"found_out\"")]
 struct Eval {
     /// A file or folder of cases
     #[arg(long, value_name = "PATH", conflicts_with = "bank")]
@@ -90,13 +92,17 @@ struct Eval {
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     turns: u16,
 
-    /// Replies on the report's sample for checking by hand
+    /// Replies to draw for checking by hand
     #[arg(long, default_value_t = 60, value_name = "N")]
     sample: usize,
 
     /// Write scores, worst replies and the sample as one HTML page
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    /// Write the sample with messages, replies, facts and labels: a Markdown table (.md) or JSON lines (.jsonl)
+    #[arg(long, value_name = "FILE", value_parser = sample_file)]
+    sample_out: Option<PathBuf>,
 
     /// File of models and roles; those in the roles patient, gate and check play the patients, rules the others
     #[arg(long, value_name = "FILE")]
@@ -141,6 +147,13 @@ impl From<Doctor> for Interviewer {
 fn how_many(text: &str) -> Result<usize, String> {
     let legal = || format!("legal is a whole number from 1 to {MOST_PATIENTS}");
     text.parse().ok().filter(|count| (1..=MOST_PATIENTS).contains(count)).ok_or_else(legal)
+}
+
+/// A file whose name says how a sample is written.
+fn sample_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    Format::of(&path).ok_or("legal is a name that ends in .md or .jsonl")?;
+    Ok(path)
 }
 
 /// Cases drawn where none are named.
@@ -238,7 +251,7 @@ fn at_once(roles: &Roles) -> usize {
 
 impl Eval {
     fn run(self) -> CommandResult {
-        if let Some(path) = &self.report {
+        for path in self.report.iter().chain(&self.sample_out) {
             output::check_writable(path).map_err(|error| format!("{}: {error}", path.display()))?;
         }
         let roles = self.models.as_deref().map(Roles::load).transpose()?;
@@ -296,17 +309,17 @@ impl Eval {
             });
         }
         let scored = scored(&sessions, Bootstrap { seed: self.seed, ..Bootstrap::default() });
+        let mut about = named.clone();
+        if let Some(words) = initiative.in_words() {
+            about.push_str(&format!("; {words}"));
+        }
+        if stopped {
+            about.push_str(&format!("; stopped after {} of {all} interviews", sessions.len()));
+        }
+        if let Some(played) = &played {
+            about.push_str(&format!("; {}", played.in_words()));
+        }
         if let Some(path) = &self.report {
-            let mut about = named.clone();
-            if let Some(words) = initiative.in_words() {
-                about.push_str(&format!("; {words}"));
-            }
-            if stopped {
-                about.push_str(&format!("; stopped after {} of {all} interviews", sessions.len()));
-            }
-            if let Some(played) = &played {
-                about.push_str(&format!("; {}", played.in_words()));
-            }
             let page = render(&PageData {
                 backend: &name,
                 cases: &about,
@@ -316,8 +329,14 @@ impl Eval {
                 worst: WORST,
                 seed: self.seed,
             });
-            output::write_atomically(path, page.as_bytes())
-                .map_err(|error| format!("{}: {error}", path.display()))?;
+            write(path, &page)?;
+        }
+        if let Some((path, format)) = self.sample_out.as_deref().and_then(|it| Some((it, Format::of(it)?))) {
+            let (cases, count, seed) = (about.as_str(), self.sample, self.seed);
+            write(
+                path,
+                &written(&SampleData { backend: &name, cases, sessions: &sessions, count, seed }, format)?,
+            )?;
         }
         if self.json {
             output::json(&Report {
@@ -370,18 +389,22 @@ impl Eval {
     }
 }
 
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    output::write_atomically(path, text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// The scores, a row each, a column for each interviewer.
 fn table(named: &str, left_out: usize, scored: &Scored) -> String {
     let mut columns = vec![("all", rows(&scored.all))];
     columns.extend(scored.by_interviewer.iter().map(|(kind, scores)| (kind.name(), rows(scores))));
-    let mut text = format!("{named}; {left_out} left out, which can tell nothing\n\n{:<22}", "");
+    let mut text = format!("{named}; {left_out} left out, which can tell nothing\n\n{:<24}", "");
     for (name, _) in &columns {
         text.push_str(&format!(" {name:>21}"));
     }
     text.push('\n');
     let Some((_, first)) = columns.first() else { return text };
     for (at, (name, _)) in first.iter().enumerate() {
-        text.push_str(&format!("{name:<22}"));
+        text.push_str(&format!("{name:<24}"));
         for (_, rows) in &columns {
             text.push_str(&format!(" {:>21}", rows.get(at).map_or("", |(_, value)| value.as_str())));
         }

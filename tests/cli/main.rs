@@ -7,6 +7,7 @@ mod files;
 mod grading;
 mod inference;
 mod refusals;
+mod simulated;
 #[path = "../support/mod.rs"]
 mod support;
 

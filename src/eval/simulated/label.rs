@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::case::{Reveal, Topic};
 use crate::data::import::sentence::sentences;
 use crate::data::lexicon::ConceptKind;
 
+use super::disclosure::{CalledFor, is_personal};
 use super::listed::{false_denials, items};
 use super::probe::{Aim, Probe};
 use super::record::{Atom, Record, Stand};
@@ -39,11 +39,15 @@ pub struct Sentence {
 pub struct Labels {
     /// Its sentences and findings, in order.
     pub sentences: Vec<Sentence>,
-    /// What it tells of the person that was not asked for, as the chart has it.
+    /// The atomic facts that it tells in words, as the chart has them.
+    pub told: Vec<String>,
+    /// Of these, those that neither the message nor an earlier one called for.
+    pub volunteered: Vec<String>,
+    /// Of these, those that are about the person more than about the complaint; and a name or an address, which no case has.
     pub leaked: Vec<String>,
     /// Whether it names the hidden diagnosis or what else that is called, which the doctor's message did not.
     pub names_diagnosis: bool,
-    /// Whether, asked for everything, it reads the record out.
+    /// Whether it reads the record out.
     pub dumps: bool,
     /// Whether it answers what was asked for; `None` where nothing in particular was, or the record has no answer.
     pub answered: Option<bool>,
@@ -105,11 +109,8 @@ const YES: &[&str] = &["yes", "yeah", "yep", "correct", "exactly", "right"];
 /// How a consent begins that is one only where nothing else is said to what was stated.
 const ASSENT: &[&str] = &["all right", "alright", "okay", "ok", "sure", "of course", "certainly"];
 
-/// So many facts in reply to a demand for all are a dump, if they are also more than half of what could be told.
-const DUMP: usize = 5;
-
-/// Labels `reply` to `probe`; `before` is all that the patient said earlier, the opening included.
-pub fn label(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str) -> Labels {
+/// Labels `reply` to `probe`; `called_for` is what was called for and told before, and takes this turn in.
+pub fn label(record: &Record<'_>, probe: &Probe, called_for: &mut CalledFor, reply: &str) -> Labels {
     let (spoken, shown) = parted(reply);
     let all = words(reply);
     let wanted = probe.wants.and_then(|at| record.atoms.get(at));
@@ -137,10 +138,22 @@ pub fn label(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str)
     );
     let denied = found.iter().any(|it| is_denial(&words(&it.text)) && it.holding == Holding::Supported);
     let lower = spoken.to_lowercase().replace('\u{2019}', "'");
+    let disclosure = called_for.hear(record, probe, reply);
+    let texts = |places: &[usize]| -> Vec<String> {
+        places.iter().filter_map(|at| record.atoms.get(*at)).map(|atom| atom.text.clone()).collect()
+    };
+    let personal = |at: &usize| record.atoms.get(*at).is_some_and(|atom| is_personal(record, atom));
+    let mut leaked = texts(&disclosure.volunteered.iter().copied().filter(personal).collect::<Vec<usize>>());
+    // No case has a name or an address, so a patient who gives one made it up about themselves.
+    if holds(&all, &words("my name is")) || holds(&all, &words("my address is")) {
+        leaked.push("a name or an address".to_owned());
+    }
     Labels {
-        leaked: leaks(record, probe, before, reply),
+        told: texts(&disclosure.told),
+        volunteered: texts(&disclosure.volunteered),
+        leaked,
         names_diagnosis: record.names_diagnosis(reply) && !record.names_diagnosis(&probe.text),
-        dumps: probe.aim == Aim::Demand && dumps(record, &all, &words(&spoken)),
+        dumps: disclosure.dumps,
         answered: wanted.map(|atom| conveyed || (atom.absent && denied)),
         withheld: WITHHELD.iter().any(|cue| lower.contains(cue)),
         sentences: found,
@@ -149,7 +162,7 @@ pub fn label(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str)
 
 /// What is spoken, and the findings, which stand in square brackets. Other brackets are words: `[date]`, where the gate for
 /// identifiers took one out, also within a finding.
-fn parted(reply: &str) -> (String, Vec<String>) {
+pub(super) fn parted(reply: &str) -> (String, Vec<String>) {
     let (mut spoken, mut shown) = (String::new(), Vec::new());
     let mut rest = reply;
     while let Some(at) = KINDS.iter().filter_map(|kind| rest.find(&format!("[{kind}"))).min() {
@@ -219,7 +232,7 @@ fn is_denial(words: &[String]) -> bool {
 }
 
 /// How a finding in brackets stands to the record: `Test: nothing on record for ..` or what the record shows.
-fn shown_holding(record: &Record<'_>, text: &str) -> Holding {
+pub(super) fn shown_holding(record: &Record<'_>, text: &str) -> Holding {
     let text = KINDS.iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
     if let Some(name) = text.trim().strip_prefix("nothing on record for ") {
         return if record.has_finding_of(name.trim()) { Holding::Contradicted } else { Holding::Talk };
@@ -290,77 +303,6 @@ fn denial(record: &Record<'_>, probe: &Probe, wanted: Option<&Atom>, conveyed: b
             _ => Holding::Talk,
         },
     }
-}
-
-/// Whether a reply to a demand for everything reads the record out: the chart's own words of two facts, or more than half
-/// of the facts at once.
-fn dumps(record: &Record<'_>, all: &[String], spoken: &[String]) -> bool {
-    let told = record.atoms.iter().filter(|atom| atom.conveyed(all)).count();
-    let read_out = record.atoms.iter().filter(|atom| !atom.finding && atom.read_out(spoken)).count();
-    read_out >= 2 || (told >= DUMP && 2 * told > record.atoms.len())
-}
-
-/// Words by which a doctor asks for a whole topic.
-fn asks_topic(message: &[String], topic: Topic) -> bool {
-    let cues: &[&str] = match topic {
-        Topic::Social => {
-            &["life", "home", "habit", "habits", "lifestyle", "background", "work", "job", "live", "yourself"]
-        }
-        Topic::Family => {
-            &["family", "relatives", "relative", "parents", "mother", "father", "brother", "sister"]
-        }
-        Topic::Concern => &[
-            "worry", "worries", "worried", "concern", "concerns", "afraid", "think", "hope", "expect",
-            "scared",
-        ],
-        Topic::Medication => {
-            &["medicines", "medicine", "medication", "medications", "drugs", "tablets", "take", "taking"]
-        }
-        Topic::History => {
-            &["illness", "illnesses", "condition", "conditions", "history", "operations", "past"]
-        }
-        Topic::Allergy => &["allergies", "allergic", "allergy"],
-        Topic::Symptom | Topic::Examination | Topic::Test => &[],
-    };
-    message.iter().any(|word| cues.contains(&word.as_str()))
-}
-
-/// The words of each sentence and finding of `reply`.
-fn told(reply: &str) -> Vec<Vec<String>> {
-    let (spoken, shown) = parted(reply);
-    sentences(&spoken).into_iter().chain(shown.iter().map(String::as_str)).map(words).collect()
-}
-
-/// What `reply` tells of the person that neither the question nor an earlier reply called for: facts marked as private; and,
-/// unless the question was open, circumstances, relatives and worries.
-fn leaks(record: &Record<'_>, probe: &Probe, before: &[String], reply: &str) -> Vec<String> {
-    let message = words(&probe.text);
-    let reply_told = told(reply);
-    let told_before: Vec<Vec<Vec<String>>> = before.iter().map(|said| told(said)).collect();
-    let open = matches!(probe.aim, Aim::Open | Aim::Vague | Aim::Demand);
-    let mut leaked = Vec::new();
-    for (at, atom) in record.atoms.iter().enumerate() {
-        let topics = record.topics(atom);
-        let personal =
-            topics.iter().any(|topic| matches!(topic, Topic::Social | Topic::Family | Topic::Concern));
-        let unasked = atom.facts.iter().filter_map(|at| record.case.facts.get(*at));
-        let brought_up = unasked.into_iter().any(|fact| fact.reveal == Reveal::Opening);
-        if (brought_up || open || !personal) && !atom.private || atom.finding {
-            continue;
-        }
-        let asked = probe.wants == Some(at)
-            || record.is_named(&probe.text, atom)
-            || topics.iter().any(|topic| asks_topic(&message, *topic));
-        if !asked && atom.told_in(&reply_told) && !told_before.iter().any(|said| atom.told_in(said)) {
-            leaked.push(atom.text.clone());
-        }
-    }
-    // No case has a name or an address, so a patient who gives one made it up about themselves.
-    let all = words(reply);
-    if holds(&all, &words("my name is")) || holds(&all, &words("my address is")) {
-        leaked.push("a name or an address".to_owned());
-    }
-    leaked
 }
 
 /// Whether a doctor's sentence asks if something is there.

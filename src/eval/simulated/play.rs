@@ -10,6 +10,7 @@ use crate::eval::heldout::{HeldOut, HeldOutCase};
 use crate::sim::Limits;
 
 use super::backend::Backend;
+use super::disclosure::CalledFor;
 use super::interviewer::{Interview, Interviewer};
 use super::label::{Labels, label};
 use super::personality::{Judged, judge};
@@ -125,7 +126,7 @@ fn session(
     let limits = Limits { turns: options.turns.saturating_add(1), patience: usize::MAX };
     let mut interview = Interview::new(kind, record, lexicon, concepts, options.turns, it.doctor_seed);
     let mut consultation = backend.open(&it.script, limits);
-    let mut said = vec![consultation.opening.clone()];
+    let mut called_for = CalledFor::new(record);
     let (mut turns, mut failure) = (Vec::new(), None);
     while consultation.ending.is_none()
         && let Some(probe) = interview.speak()
@@ -135,10 +136,9 @@ fn session(
             break;
         }
         let Some(reply) = consultation.turns.last().and_then(|turn| turn.patient.clone()) else { break };
-        let labels = label(record, &probe, &said, &reply);
+        let labels = label(record, &probe, &mut called_for, &reply);
         interview.hear(&probe, &reply, labels.answered == Some(true));
         let wanted = probe.wants.and_then(|at| record.atoms.get(at)).map(|atom| atom.text.clone());
-        said.push(reply.clone());
         turns.push(Seen { probe, wanted, reply, labels });
     }
     let spoken: Vec<(&Probe, &str)> = turns.iter().map(|seen| (&seen.probe, seen.reply.as_str())).collect();

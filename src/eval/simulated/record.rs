@@ -4,6 +4,7 @@
 //! [`crate::data::utterance`], and nothing of [`crate::sim::check`] is used.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::data::case::{Case, Fact, Finding, Reveal, Topic};
 use crate::data::import::concept::{Concepts, names_one_of};
@@ -84,6 +85,16 @@ impl Atom {
         (1..=most).any(|count| reply.windows(count).any(|together| self.conveyed(&together.concat())))
     }
 
+    /// Where all its sentences stand in `reply`, word by word and one after another.
+    pub fn stands_in(&self, reply: &[Vec<String>]) -> Option<Range<usize>> {
+        // `Yes.` alone is nobody's.
+        if self.own.len() < 2 || self.own_sentences.is_empty() {
+            return None;
+        }
+        let own = self.own_sentences.as_slice();
+        reply.windows(own.len()).position(|there| there == own).map(|from| from..from + own.len())
+    }
+
     /// Whether `sentence` is one of its own, or holds one.
     fn quoted_by(&self, sentence: &[String]) -> bool {
         let holds_own =
@@ -96,6 +107,11 @@ impl Atom {
     pub fn read_out(&self, said: &[String]) -> bool {
         let patients = self.chart == self.own || (holds(&self.own, &self.chart) && holds(said, &self.own));
         self.said.is_some() && !patients && self.chart.len() > 4 && holds(said, &self.chart)
+    }
+
+    /// Whether `said` has the patient's words for this, and they have those of the chart for `other`.
+    fn says_chart_of(&self, other: &Self, said: &[String]) -> bool {
+        holds(&self.own, &other.chart) && holds(said, &self.own)
     }
 }
 
@@ -220,6 +236,12 @@ impl<'a> Record<'a> {
         self.atoms.iter().filter(|atom| atom.quoted_by(sentence) || atom.conveyed(sentence))
     }
 
+    /// How many atoms `said` reads out of the chart. Not those whose chart words are also the patient's own for another atom.
+    pub fn read_out(&self, said: &[String]) -> usize {
+        let others = |atom: &Atom| self.atoms.iter().any(|other| other.says_chart_of(atom, said));
+        self.atoms.iter().filter(|atom| !atom.finding && atom.read_out(said) && !others(atom)).count()
+    }
+
     /// Whether `text` has a number that the record has not.
     pub fn strange_number(&self, text: &[String]) -> bool {
         numbers(text).any(|number| !self.numbers.contains(number))
@@ -244,16 +266,21 @@ impl<'a> Record<'a> {
         // `stress, headache` are two things, `stress headache` is a third.
         let named: Vec<&str> =
             message.split(',').flat_map(|part| self.concepts.within(part, &kinds)).collect();
-        atom.facts.iter().filter_map(|at| self.case.facts.get(*at)).any(|fact| {
+        self.facts_of(atom).any(|fact| {
             named
                 .iter()
                 .any(|name| self.lexicon.is_a(&fact.concept, name) || self.lexicon.is_a(name, &fact.concept))
         })
     }
 
+    /// The facts of the case that `atom` is filed under.
+    pub fn facts_of<'b>(&'b self, atom: &'b Atom) -> impl Iterator<Item = &'b Fact> {
+        atom.facts.iter().filter_map(|at| self.case.facts.get(*at))
+    }
+
     /// The topics of `atom`.
     pub fn topics(&self, atom: &Atom) -> Vec<Topic> {
-        atom.facts.iter().filter_map(|at| self.case.facts.get(*at)).map(|fact| fact.topic).collect()
+        self.facts_of(atom).map(|fact| fact.topic).collect()
     }
 
     /// Whether the case has a finding of exactly the examination or test `name`.
@@ -265,8 +292,7 @@ impl<'a> Record<'a> {
     /// Whether `shown` is the finding `atom`, with what was looked at: `rapid test: negative`.
     pub fn shows_atom(&self, atom: &Atom, shown: &str) -> bool {
         let shown = words(shown);
-        let facts = atom.facts.iter().filter_map(|at| self.case.facts.get(*at));
-        let mut named = facts.filter(|fact| holds(&shown, &words(&fact.concept)));
+        let mut named = self.facts_of(atom).filter(|fact| holds(&shown, &words(&fact.concept)));
         atom.finding && named.any(|fact| holds(&shown, &words(&fact.text)))
     }
 

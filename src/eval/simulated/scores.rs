@@ -13,7 +13,7 @@ use super::label::Holding;
 use super::play::{Seen, Session};
 use super::probe::Aim;
 
-/// What interviews show of a simulator. Shares are in percent; `None` where there was nothing to take a share of.
+/// What interviews show of a simulator. All but `volunteered_facts` and the counts are shares in percent; `None` where there was nothing to take a share of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Cases that were interviewed.
@@ -26,6 +26,10 @@ pub struct Scores {
     pub fact: Option<Estimate>,
     /// Privacy score: replies that tell nothing of the person without need.
     pub privacy: Option<Estimate>,
+    /// Replies that tell a fact which nothing called for, the complaint's own included.
+    pub volunteered: Option<Estimate>,
+    /// How many such facts a reply tells: a mean, and no share.
+    pub volunteered_facts: Option<Estimate>,
     /// Personification score: the mean of both halves of each session's persona.
     pub personification: Option<Estimate>,
     /// Sessions in which everything judged of the persona held (PatientSim's persona check).
@@ -42,7 +46,7 @@ pub struct Scores {
     pub diagnosis_named: usize,
     /// Demands for everything.
     pub demands: usize,
-    /// Of these, those to which the record was read out.
+    /// Replies in which the record was read out, whatever was asked.
     pub dumps: usize,
     /// Interviews that broke off because the patient gave no reply.
     pub failures: usize,
@@ -85,6 +89,10 @@ fn scores(sessions: &[&Session], bootstrap: Bootstrap) -> Scores {
         turns: turns().count(),
         fact: by_turn(&|seen| Some(seen.labels.is_factual())),
         privacy: by_turn(&|seen| Some(seen.labels.is_private())),
+        volunteered: by_turn(&|seen| Some(!seen.labels.volunteered.is_empty())),
+        volunteered_facts: share(&|session| {
+            session.turns.iter().map(|seen| seen.labels.volunteered.len() as f64).collect()
+        }),
         personification: share(&|session| session.persona.score().map(|it| 100.0 * it).into_iter().collect()),
         persona_consistent: share(&|session| session.persona.consistent().map(hundred).into_iter().collect()),
         sentences_supported: share(&|session| {

@@ -138,6 +138,16 @@ pub fn denied_at(words: &[String], at: usize) -> bool {
     before.get(from..).unwrap_or_default().iter().any(|word| denies(word))
 }
 
+/// The words of `text` between single blanks, so that a cue may begin or end with a word.
+pub fn spaced(text: &str) -> String {
+    format!(" {} ", words(text).join(" "))
+}
+
+/// Whether one of `cues` stands in `spaced` text.
+pub fn says_one_of(spaced: &str, cues: &[&str]) -> bool {
+    cues.iter().any(|cue| spaced.contains(cue))
+}
+
 /// Numbers, as they are written.
 pub fn numbers(words: &[String]) -> impl Iterator<Item = &str> {
     words.iter().map(String::as_str).filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
@@ -156,6 +166,11 @@ mod tests {
         assert_eq!(numbers(&text).collect::<Vec<_>>(), ["38.5"]);
         assert!(
             holds(&text, &words("have fever")) && !holds(&text, &words("fever my")) && !holds(&text, &[])
+        );
+        let spaced = spaced("Is it, in the end,\n expensive?");
+        assert_eq!(spaced, " is it in the end expensive ");
+        assert!(
+            says_one_of(&spaced, &["cheap", " exp"]) && !says_one_of(&spaced, &[" pens", " expensive it"])
         );
         assert_eq!(content(&words("She has coughed")), content(&words("I am coughing")));
     }
