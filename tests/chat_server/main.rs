@@ -119,6 +119,15 @@ fn streamed() -> ChatOptions {
     ChatOptions { stream: true, ..ChatOptions::default() }
 }
 
+/// Wants `{"met": true}` or `{"met": false}`.
+fn verdict() -> ChatOptions {
+    let schema = json!({"type": "object", "properties": {"met": {"type": "boolean"}}, "required": ["met"]});
+    ChatOptions {
+        schema: Some(Arc::new(ReplySchema::new("verdict", schema).unwrap())),
+        ..ChatOptions::default()
+    }
+}
+
 fn server_error(result: Result<Reply, ChatError>) -> Box<ServerError> {
     match result {
         Err(ChatError::Server(error)) => error,

@@ -70,6 +70,8 @@ struct Prepared {
     options: ChatOptions,
     /// Whether whoever asked hears it in parts, as the options may say, or whole in any case.
     in_parts: bool,
+    /// Whether whoever asked wants a reply of some shape, told to the server or not.
+    shaped: bool,
     body: Value,
     /// What it is in the cache, where there is one.
     asked: Option<Asked>,
@@ -153,11 +155,11 @@ impl<C: Clock> Client<C> {
     fn prepare(&self, messages: &[Message], options: &ChatOptions) -> Prepared {
         // A server that does not know the field would refuse it again.
         let schema = options.schema.clone().filter(|_| self.constrains());
-        let in_parts = options.stream;
+        let (in_parts, shaped) = (options.stream, options.schema.is_some());
         let options = ChatOptions { schema, stream: in_parts || self.settings.stream, ..options.clone() };
         let body = wire::request(&self.settings.model, messages, &options);
         let asked = self.cache.as_ref().map(|_| Asked::new(&self.url, &body));
-        Prepared { options, in_parts, body, asked }
+        Prepared { options, in_parts, shaped, body, asked }
     }
 
     fn find(&self, request: &Prepared) -> Option<Reply> {
@@ -165,9 +167,15 @@ impl<C: Clock> Client<C> {
     }
 
     fn keep(&self, request: &Prepared, reply: &Reply) -> Result<(), ChatError> {
+        let whole = match reply.finish {
+            Finish::Stop => true,
+            // Half a sentence is still one; half of what has a shape has none.
+            Finish::Length => !request.shaped,
+            // It is not what the server would have said.
+            Finish::Stopped => false,
+        };
         match (&self.cache, &request.asked) {
-            // What was stopped is not what the server would have said.
-            (Some(cache), Some(asked)) if reply.finish != Finish::Stopped => cache.keep(asked, reply),
+            (Some(cache), Some(asked)) if whole => cache.keep(asked, reply),
             _ => Ok(()),
         }
     }
@@ -344,6 +352,16 @@ impl<C: Clock> ChatModel for Client<C> {
 
     fn constrains(&self) -> bool {
         self.no_schemas.get().is_none()
+    }
+
+    fn forget(&self, messages: &[Message], options: &ChatOptions) -> Result<(), ChatError> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        // Whether it was sent with its schema hangs on what the server had said by then.
+        for schema in [options.schema.clone(), None] {
+            let options = ChatOptions { schema, ..options.clone() };
+            cache.forget(&Asked::new(&self.url, &wire::request(&self.settings.model, messages, &options)))?;
+        }
+        Ok(())
     }
 
     fn servers(&self) -> Vec<ServerFigures> {
