@@ -201,13 +201,14 @@ impl<'a> Speaker<'a> {
         self.answers += 1;
     }
 
-    /// Whether a date, a dose or a name slips this patient's mind. What the case hangs on never does, and what was
-    /// asked for before has come back.
+    /// Whether a date, a dose or a name slips this patient's mind. What the case hangs on never does, nor does a worry or a wish,
+    /// which nobody has to recall; and what was asked for before has come back.
     fn forgets(&mut self, fact: &Fact) -> bool {
         let exact = matches!(fact.aspect, Aspect::Onset | Aspect::Detail)
             || (fact.topic == Topic::Medication
                 && fact.said.as_ref().is_some_and(|said| said.bytes().any(|byte| byte.is_ascii_digit())));
         if !exact
+            || fact.topic == Topic::Concern
             || fact.importance == Importance::Essential
             || fact.finding != Finding::Present
             || asked_before(self.scene, fact)
