@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::roles::judge_folder::{JudgeFolderError, holds_only};
 use crate::rubric::authoring::Templates;
 use crate::rubric::authoring::templates::TemplateError;
 use crate::rubric::model_judge::{GraderTemplate, JudgePrompts, PromptError as JudgePromptError};
@@ -49,6 +50,9 @@ pub enum RolePromptsError {
     /// The judge's.
     #[error(transparent)]
     Judge(#[from] JudgePromptError),
+    /// The judge's folder.
+    #[error(transparent)]
+    JudgeFolder(#[from] JudgeFolderError),
     /// Those of rubrics.
     #[error(transparent)]
     Rubric(#[from] TemplateError),
@@ -74,7 +78,10 @@ impl RoleOptions {
     /// A folder or file that cannot be used.
     pub fn judge_prompts(&self) -> Result<JudgePrompts, RolePromptsError> {
         Ok(match self.part(JUDGE)? {
-            Some(folder) => JudgePrompts::read(&folder.join(REPORT))?,
+            Some(folder) => {
+                holds_only(&folder, REPORT)?;
+                JudgePrompts::read(&folder.join(REPORT))?
+            }
             None => JudgePrompts::bundled().clone(),
         })
     }
