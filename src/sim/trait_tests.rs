@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::data::case::Age;
+use crate::data::case::{Age, Fact, FactId};
 use crate::sim::persona::{Culture, Emotion, Level, Persona};
 use crate::sim::phrases as say;
 use crate::sim::played::sentences::sentences;
@@ -131,6 +131,20 @@ fn verbosity_says_how_often_a_mood_is_voiced() {
 }
 
 #[test]
+fn verbosity_says_how_many_facts_of_a_topic_are_told() {
+    let told = |verbosity| {
+        let mut script = script(Persona { verbosity, ..plain() }, 1);
+        let first = script.facts.iter().find(|fact| fact.id.as_str() == "metformin").unwrap().clone();
+        for drug in ["ramipril", "omeprazole", "atorvastatin", "levothyroxine"] {
+            let (id, said) = (FactId(drug.into()), Some(format!("I take {drug}.")));
+            script.facts.push(Fact { id, concept: drug.into(), said, ..first.clone() });
+        }
+        play(&script, &["Do you take any medication?"]).turns[0].told.len()
+    };
+    assert_eq!([Level::Low, Level::Medium, Level::High].map(told), [2, 3, 4]);
+}
+
+#[test]
 fn each_age_has_its_words() {
     let said = |years, message, phrases| count(&aged(&plain(), years, &[message]), phrases);
     let (all, none) = (PATIENTS as usize, 0);
@@ -186,6 +200,9 @@ fn extraverts_ask_about_treatment_before_long_and_introverts_never() {
 fn the_other_sides_of_the_type_show_in_words_and_order() {
     let two = "Do you smoke? When did it start?";
     marks(Persona { intuitive: true, ..plain() }, &[two], say::ALL_IN_ALL, HALF);
+    let at_the_end = ["What brings you in?", "Anything else?"];
+    marks(Persona { intuitive: true, ..plain() }, &at_the_end, say::ALL_SAID_WHOLE, ALL);
+    assert_eq!(count(&replies(&plain(), &at_the_end), say::ALL_SAID), PATIENTS as usize);
     marks(Persona { feeling: true, ..plain() }, &[WHEN], say::UNEASY, EIGHTH);
     marks(Persona { feeling: true, ..plain() }, &["Just answer me."], say::HURT, ALL);
     let last_first = |judging| {

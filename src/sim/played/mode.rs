@@ -56,7 +56,7 @@ impl Interruption {
     /// # Errors
     ///
     /// What is wrong, with the line or the number from 1: other fields or places, an empty text, or a [`Place`] for which there is none.
-    pub fn parse(text: &str) -> Result<Vec<Self>, String> {
+    pub(super) fn parse(text: &str) -> Result<Vec<Self>, String> {
         let read: File = toml::from_str(text).map_err(|error| error.to_string())?;
         for (number, it) in read.interruption.iter().enumerate() {
             for (field, words) in [("doctor", &it.doctor), ("patient", &it.patient)] {

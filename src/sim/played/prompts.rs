@@ -203,8 +203,8 @@ impl Prompts {
     /// # Errors
     ///
     /// A folder or file that cannot be read; anything of another name in the folder, but for what begins with a point; a file that is no
-    /// template, that has an unknown placeholder, or reads a field that its placeholder does not have; interruptions that
-    /// [`Interruption::parse`] refuses.
+    /// template, that has an unknown placeholder, or reads a field that its placeholder does not have; interruptions with other
+    /// fields or places, with an empty text, or with none for a place.
     pub fn from_folder(folder: &Path) -> Result<Self, PromptError> {
         let read = |source| PromptError::Read { path: folder.to_owned(), source };
         let mut paths = Vec::new();
