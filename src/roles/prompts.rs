@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::roles::judge_folder::{JudgeFolderError, holds_only};
 use crate::rubric::authoring::Templates;
 use crate::rubric::authoring::templates::TemplateError;
 use crate::rubric::model_judge::{GraderTemplate, JudgePrompts, PromptError as JudgePromptError};
@@ -52,7 +51,7 @@ pub enum RolePromptsError {
     Judge(#[from] JudgePromptError),
     /// The judge's folder.
     #[error(transparent)]
-    JudgeFolder(#[from] JudgeFolderError),
+    JudgeFolder(#[from] super::judge_folder::JudgeFolderError),
     /// Those of rubrics.
     #[error(transparent)]
     Rubric(#[from] TemplateError),
@@ -79,7 +78,7 @@ impl RoleOptions {
     pub fn judge_prompts(&self) -> Result<JudgePrompts, RolePromptsError> {
         Ok(match self.part(JUDGE)? {
             Some(folder) => {
-                holds_only(&folder, REPORT)?;
+                super::judge_folder::holds_only(&folder, REPORT)?;
                 JudgePrompts::read(&folder.join(REPORT))?
             }
             None => JudgePrompts::bundled().clone(),
