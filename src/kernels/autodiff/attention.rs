@@ -54,8 +54,7 @@ pub(super) fn packed<B: KernelBackend, C: CheckpointStrategy>(
     let attended = B::attention_packed(q, k, v, segments, shape);
     let sums = Tensor::from_inner(attended.sums.clone());
     let nodes = inputs.each_ref().map(|x| x.node.clone());
-    let prepared =
-        <Attention as Backward<B, 3>>::prepare::<C>(Attention, nodes).compute_bound().stateful();
+    let prepared = <Attention as Backward<B, 3>>::prepare::<C>(Attention, nodes).compute_bound().stateful();
     let out = match prepared {
         OpsKind::Tracked(mut prep) => {
             let inputs = inputs.each_ref().map(|x| prep.checkpoint(x));

@@ -113,9 +113,8 @@ fn loss<B: KernelBackend>(
     trained: bool,
     derivative: &mut Derivative<'_>,
 ) -> (Vec<f32>, Found<B>) {
-    let found = with_input::<B, _>(operands, targets, options, trained, |input| {
-        B::head_loss(input, derivative)
-    });
+    let found =
+        with_input::<B, _>(operands, targets, options, trained, |input| B::head_loss(input, derivative));
     let HeadGradients { log_probs, hidden, weight, bias, adapter, .. } = found;
     let adapter = adapter.zip(operands.adapter.as_ref());
     let (a, b) = adapter.map(|(found, (a, b, _))| (typed(found.a, a), typed(found.b, b))).unzip();
@@ -191,7 +190,7 @@ pub fn log_probs<B: KernelBackend, C: CheckpointStrategy>(
     let found = with_input::<B, _>(&values, targets, options, false, |input| rows::log_probs(&input));
     let found: Tensor<B, 1> =
         Tensor::from_data(TensorData::new(found, [targets.len()]), (&device, DType::F32));
-    let parents = parents(&nodes).map(|parent| parent.node);
+    let parents = parents::<B, C>(&nodes).map(|parent| parent.node);
     let prepared = <LogProbs as Backward<B, 5>>::prepare::<C>(LogProbs, parents).compute_bound().stateful();
     wrap(match prepared {
         OpsKind::Tracked(mut prep) => {
@@ -247,7 +246,7 @@ pub fn cross_entropy<B: KernelBackend, C: CheckpointStrategy>(
         let loss = -terms.sum::<f64>() as f32;
         primitive(Tensor::<B, 1>::from_data(TensorData::new(vec![loss], [1]), (&device, DType::F32)))
     };
-    let parents = parents(&nodes);
+    let parents = parents::<B, C>(&nodes);
     let tracked = parents.each_ref().map(|parent| parent.is_tracked());
     let prepared = <CrossEntropy as Backward<B, 5>>::prepare::<C>(CrossEntropy, parents.map(|it| it.node))
         .compute_bound()
