@@ -173,7 +173,7 @@ impl<B: KernelBackend> Backward<B, 5> for LogProbs {
 ///
 /// Logits are made in parts, `2 n hidden vocab` flops, and once more in the backward, which is
 /// [`KernelBackend::head_loss`]. A weight and bias that are not tracked cost it no product. Rows whose log-probs count for nothing are
-/// computed all the same: select the others first.
+/// computed in the forward all the same: select the others first.
 ///
 /// # Panics
 /// If there are no targets, they are not as many as rows, one is not below `vocab`, or a matrix is quantised.
