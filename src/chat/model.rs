@@ -45,6 +45,16 @@ pub trait ChatModel {
         asked.iter().map(|it| self.reply(&it.messages, &it.options, &mut ())).collect()
     }
 
+    /// The reply to this request was of no use to whoever asked, and is not to be given again where it was kept. What was not kept is made
+    /// anew in any case.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::Cache`] where it cannot be taken away.
+    fn forget(&self, messages: &[Message], options: &ChatOptions) -> Result<(), ChatError> {
+        self.inner().map_or(Ok(()), |inner| inner.forget(messages, options))
+    }
+
     /// What was asked of each server so far, and what that cost; nothing of a model of this process.
     fn servers(&self) -> Vec<ServerFigures> {
         self.inner().map(|inner| inner.servers()).unwrap_or_default()

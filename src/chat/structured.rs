@@ -3,6 +3,7 @@
 //! A model that holds replies to a schema is given it. Any other is told in words. Either is checked, and asked again with what was
 //! wrong.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::chat::error::{ChatError, excerpt};
@@ -18,15 +19,15 @@ const MOST_SHOWN: usize = 20_000;
 
 /// A reply and the JSON it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Structured {
+pub struct Structured<T = Value> {
     /// The reply as it was given, perhaps within a code fence.
     pub reply: Reply,
     /// Its JSON, which is as the schema says.
-    pub value: Value,
+    pub value: T,
 }
 
 /// Asks for a reply as `options.schema` says, at most `again` times more when it is not. Without a schema any JSON is taken.
-/// `listener` can stop it, and hears nothing: what is heard early may be refused.
+/// `listener` can stop it, and hears nothing: what is heard early may be refused. What is refused is kept by no cache.
 ///
 /// # Errors
 ///
@@ -38,6 +39,21 @@ pub fn ask(
     again: usize,
     listener: &mut dyn Listener,
 ) -> Result<Structured, ChatError> {
+    ask_as(model, messages, options, again, listener)
+}
+
+/// [`ask`] for a reply that is a `T`, too.
+///
+/// # Errors
+///
+/// As [`ask`]; a value that the schema allows and `T` does not is not as asked.
+pub fn ask_as<T: DeserializeOwned>(
+    model: &dyn ChatModel,
+    messages: &[Message],
+    options: &ChatOptions,
+    again: usize,
+    listener: &mut dyn Listener,
+) -> Result<Structured<T>, ChatError> {
     let options = ChatOptions { stream: false, ..options.clone() };
     let mut listener = Silent(listener);
     let mut conversation = messages.to_vec();
@@ -60,10 +76,12 @@ pub fn ask(
         if reply.finish == Finish::Stopped {
             return Err(ChatError::Stopped);
         }
-        let problem = match read(&reply, options.schema.as_deref()) {
+        let value = read(&reply, options.schema.as_deref());
+        let problem = match value.and_then(|it| serde_json::from_value(it).map_err(|it| it.to_string())) {
             Ok(value) => return Ok(Structured { reply, value }),
             Err(problem) => problem,
         };
+        model.forget(&conversation, &options)?;
         if asked > again {
             return Err(ChatError::NotAsAsked { asked, problem, said: excerpt(&reply.message.content) });
         }
@@ -145,13 +163,19 @@ mod tests {
     struct Parrot {
         says: RefCell<Vec<Result<(&'static str, Finish), ()>>>,
         asked: RefCell<Vec<Vec<Message>>>,
+        forgotten: RefCell<Vec<Vec<Message>>>,
         constrains: Cell<bool>,
     }
 
     impl Parrot {
         fn new(constrains: bool, says: &[Result<(&'static str, Finish), ()>]) -> Self {
             let says = says.iter().rev().copied().collect();
-            Self { says: RefCell::new(says), asked: RefCell::default(), constrains: Cell::new(constrains) }
+            Self {
+                says: RefCell::new(says),
+                asked: RefCell::default(),
+                forgotten: RefCell::default(),
+                constrains: Cell::new(constrains),
+            }
         }
     }
 
@@ -178,6 +202,11 @@ mod tests {
                     Err(ChatError::Stopped)
                 }
             }
+        }
+
+        fn forget(&self, messages: &[Message], _: &ChatOptions) -> Result<(), ChatError> {
+            self.forgotten.borrow_mut().push(messages.to_vec());
+            Ok(())
         }
     }
 
@@ -215,6 +244,23 @@ mod tests {
         let last: Vec<&str> = asked[2].iter().map(|it| it.content.as_str()).collect();
         assert_eq!((last.len(), last[1], last[3]), (5, "Yes.", "{\"met\": 1}"));
         assert!(last[2].contains("not JSON") && last[4].contains("$.met"), "{last:?}");
+        // What was refused is not kept, and what was taken is.
+        assert_eq!(parrot.forgotten.borrow()[..], asked[..2]);
+    }
+
+    #[test]
+    fn what_the_schema_allows_and_the_type_does_not_is_asked_for_again() {
+        let schema = json!({"type": "integer"});
+        let schema = Some(Arc::new(ReplySchema::new("points", schema).unwrap()));
+        let options = ChatOptions { schema, ..ChatOptions::default() };
+        let parrot = Parrot::new(true, &[Ok(("300", Finish::Stop)), Ok(("3", Finish::Stop))]);
+        let points = ask_as::<i8>(&parrot, &[Message::user("How many?")], &options, 1, &mut ());
+        assert_eq!(points.unwrap().value, 3);
+        assert!(parrot.asked.borrow()[1][2].content.contains("300"), "{:?}", parrot.asked.borrow());
+        assert_eq!(parrot.forgotten.borrow().len(), 1);
+        let parrot = Parrot::new(true, &[Ok(("300", Finish::Stop))]);
+        let refused = ask_as::<i8>(&parrot, &[Message::user("How many?")], &options, 0, &mut ());
+        assert!(matches!(refused, Err(ChatError::NotAsAsked { asked: 1, .. })));
     }
 
     #[test]

@@ -120,8 +120,17 @@ struct Show {
 
 /// A number of patients to draw.
 fn how_many(text: &str) -> Result<usize, String> {
-    let legal = || format!("legal is a whole number from 0 to {MOST_PATIENTS}");
-    text.parse().ok().filter(|count| *count <= MOST_PATIENTS).ok_or_else(legal)
+    from(0, text)
+}
+
+/// A number of cases where there must be some.
+pub fn one_or_more(text: &str) -> Result<usize, String> {
+    from(1, text)
+}
+
+fn from(least: usize, text: &str) -> Result<usize, String> {
+    let legal = || format!("legal is a whole number from {least} to {MOST_PATIENTS}");
+    text.parse().ok().filter(|count| (least..=MOST_PATIENTS).contains(count)).ok_or_else(legal)
 }
 
 /// What is in a set of cases

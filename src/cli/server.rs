@@ -41,6 +41,12 @@ pub struct Server {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     server_timeout: u32,
 
+    /// Longest wait for the first byte of an answer in parts, in seconds. A whole answer may begin only at its end: after so long the server is asked for
+    /// its list of models, and left if it does not answer that either
+    #[arg(long, value_name = "S", requires = "server", default_value_t = 300)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    server_first_byte: u32,
+
     /// Longest silence within an answer, in seconds
     #[arg(long, value_name = "S", requires = "server", default_value_t = 120)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -76,6 +82,7 @@ impl Server {
                 key: key.clone(),
                 timeouts: Timeouts {
                     total: seconds(self.server_timeout),
+                    first_byte: seconds(self.server_first_byte),
                     between_bytes: seconds(self.server_silence),
                     ..Timeouts::default()
                 },

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::cli::cases::one_or_more;
 use crate::cli::cases::reading::Reading;
 use crate::cli::initiative::Initiative;
 use crate::cli::interrupt::Interrupt;
@@ -15,7 +16,7 @@ use crate::cli::options::RoleKernels;
 use crate::cli::server::summarise;
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, models, output};
-use crate::data::bank::{Bank, MOST_PATIENTS, SynthOptions};
+use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::Case;
 use crate::eval::simulated::page::rows;
 use crate::eval::simulated::sample::{Format, SampleData, written};
@@ -68,11 +69,11 @@ struct Eval {
     cases: Option<PathBuf>,
 
     /// Draw so many cases from the bundled bank [default: 200 where no --cases are given]
-    #[arg(long, value_name = "N", value_parser = how_many)]
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
     bank: Option<usize>,
 
     /// Only the first so many cases that can tell anything
-    #[arg(long, value_name = "N", value_parser = how_many)]
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
     limit: Option<usize>,
 
     /// Draws cases, personas, wordings and the sample
@@ -141,12 +142,6 @@ impl From<Doctor> for Interviewer {
             Doctor::Injecting => Self::Injecting,
         }
     }
-}
-
-/// A number of cases.
-fn how_many(text: &str) -> Result<usize, String> {
-    let legal = || format!("legal is a whole number from 1 to {MOST_PATIENTS}");
-    text.parse().ok().filter(|count| (1..=MOST_PATIENTS).contains(count)).ok_or_else(legal)
 }
 
 /// A file whose name says how a sample is written.

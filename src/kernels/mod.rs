@@ -4,6 +4,7 @@
 pub mod activation;
 pub mod adamw;
 pub mod attention;
+pub mod autodiff;
 mod backend;
 pub mod ceiling;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -191,6 +192,18 @@ pub enum PipelineError {
         /// What it said.
         why: Box<PlayedError>,
     },
+    /// The patients of held-out consultations gave no replies for too long.
+    #[error(
+        "held-out consultations after step {step}: none of {patients} patients who were still to reply did so within {patience:?}. All steps          are saved; once the servers of their models answer in time, go on with `osler train --resume`, which holds these consultations again.          roles.options.judge_wait_seconds of a new run is how long they have"
+    )]
+    NoHeldOutAnswer {
+        /// The steps that were done.
+        step: u64,
+        /// Who had not replied.
+        patients: usize,
+        /// How long nobody did.
+        patience: Duration,
+    },
     /// No patient of a held-out consultation can be asked.
     #[error(
         "held-out consultations after step {step}: no thread can be started to ask patients: {why}. All steps are saved; once the \
@@ -256,6 +269,9 @@ impl PipelineError {
     pub(super) fn of_held_out(step: u64, error: CompanyError) -> Option<Self> {
         match error {
             CompanyError::Interrupted => None,
+            CompanyError::Silent { patients, patience } => {
+                Some(Self::NoHeldOutAnswer { step, patients, patience })
+            }
             CompanyError::Threads(why) => Some(Self::NoHeldOutThread { step, why }),
             CompanyError::Patient(why) => Some(Self::NoHeldOutPatient { step, why: Box::new(why) }),
         }
@@ -263,7 +279,10 @@ impl PipelineError {
 
     /// Whether it is of held-out consultations alone: all steps before them are done.
     pub(super) fn is_of_held_out(&self) -> bool {
-        matches!(self, Self::NoHeldOutPatient { .. } | Self::NoHeldOutThread { .. })
+        matches!(
+            self,
+            Self::NoHeldOutPatient { .. } | Self::NoHeldOutAnswer { .. } | Self::NoHeldOutThread { .. }
+        )
     }
 }
 
@@ -289,7 +308,14 @@ mod tests {
         let played = PlayedError::Unit { unit: UnitName::Gate, model: "m".into(), source };
         let patient = PipelineError::of_held_out(7, CompanyError::Patient(played)).unwrap();
         assert!(matches!(patient, PipelineError::NoHeldOutPatient { step: 7, .. }));
-        for (error, why) in [(threads, "table of processes is full"), (patient, "the model is down")] {
+        let patience = Duration::from_secs(600);
+        let silent = PipelineError::of_held_out(7, CompanyError::Silent { patients: 3, patience }).unwrap();
+        let all = [
+            (threads, "table of processes is full"),
+            (patient, "the model is down"),
+            (silent, "none of 3 patients who were still to reply did so within 600s"),
+        ];
+        for (error, why) in all {
             assert!(error.is_of_held_out());
             let said = error.to_string();
             assert!(said.contains(why) && said.contains("--resume"), "{said}");

@@ -157,7 +157,7 @@ impl<B: KernelBackend> Run<'_, B> {
             temperature: prepared.config.evaluation.temperature as f32,
         };
         let (playing, halt) = (prepared.casting.playing.as_ref(), AtomicBool::new(false));
-        let company = playing.map(|playing| playing.company(prepared.patients.limits, &halt));
+        let company = playing.map(|playing| playing.held_out_company(prepared.patients.limits, &halt));
         let watch = &mut *self.watch;
         let played = play_with(&mut self.policy, held_out, company.as_ref(), sampling, &mut |done| {
             watch.part(Part::HeldOut(name), done as u64, total);

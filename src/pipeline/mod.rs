@@ -2,7 +2,7 @@
 //! model does on held-out patients before and after, the exported model.
 //!
 //! Reading order: [`mod@prepare`] (all that is made or read before the first step), `run.rs` (the stages in order),
-//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `casting.rs` with `judging.rs`, `playing.rs` and `evolving.rs` (models as judge
+//! `base.rs` (the policy it begins with), `supervised.rs` and `reinforced.rs` (their steps), `step_metrics.rs` (what is recorded of the latter), `casting.rs` with `judging.rs`, `playing.rs` and `evolving.rs` (models as judge
 //! and patients, and rubrics that change), `idle.rs` (steps in which nothing is learned), `state.rs` (what a checkpoint holds), `finish.rs` with `yardsticks.rs`, `report.rs` and `detected.rs` (evaluation, report, summary), `export.rs` and `adapter.rs` (what other tools load). [`Watch`] is how a run speaks to whoever started it.
 
 mod adapter;
@@ -25,6 +25,7 @@ mod run;
 mod seeds;
 mod start;
 mod state;
+mod step_metrics;
 mod supervised;
 mod watch;
 mod yardsticks;

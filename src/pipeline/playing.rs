@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::casting::at_once;
 use super::error::PipelineError;
@@ -18,6 +19,8 @@ pub(super) struct Playing {
     settings: Settings,
     /// Patients asked at once.
     pub at_once: usize,
+    /// As `roles.options.judge_wait_seconds`.
+    patience: Duration,
 }
 
 impl Playing {
@@ -32,12 +35,24 @@ impl Playing {
         let sources = config.roles.played().filter(|(role, ..)| Role::UNITS.contains(role));
         // A patient waits for one of its units at a time, so others may ask the model of another.
         let at_once = sources.map(|(_, _, source)| at_once(source)).max().unwrap_or(1);
-        Self { units: opened.patient_units(), prompts, settings: opened.patient_settings(), at_once }
+        let patience = Duration::from_secs(config.roles.options().judge_wait_seconds);
+        Self {
+            units: opened.patient_units(),
+            prompts,
+            settings: opened.patient_settings(),
+            at_once,
+            patience,
+        }
     }
 
     /// Patients who end consultations by `limits`; none is asked while `halt` is set.
     pub fn company<'a>(&'a self, limits: Limits, halt: &'a AtomicBool) -> Company<'a> {
         Company::new(&self.units, &self.prompts, self.settings, limits, self.at_once, halt)
+    }
+
+    /// The patients of held-out consultations, who may be silent for as long as those that are trained on.
+    pub fn held_out_company<'a>(&'a self, limits: Limits, halt: &'a AtomicBool) -> Company<'a> {
+        self.company(limits, halt).with_patience(self.patience)
     }
 
     /// Who they are, e.g. `gate rules, voice m, check rules`.

@@ -23,7 +23,7 @@ pub(super) fn achieved<B: KernelBackend>(
         return Ok(Some(measure(yardstick.name(), held_out, &generator, &judge, doctor)?));
     };
     let halt = AtomicBool::new(false);
-    let company = playing.company(limits, &halt);
+    let company = playing.held_out_company(limits, &halt);
     match held_out.play_with(&company, doctor, &mut || !run.should_stop()) {
         Ok(consultations) => {
             Ok(Some(evaluate(yardstick.name(), held_out, consultations, &generator, &judge)?))

@@ -4,11 +4,13 @@
 //! a judge's protocol, prompts. Whoever plays a role by a model takes it from [`OpenedRoles`].
 
 mod error;
+mod judge_folder;
 mod open;
 mod play;
 mod prompts;
 mod set;
 
 pub use error::OpenRolesError;
+pub use judge_folder::JudgeFolderError;
 pub use open::OpenedRoles;
 pub use prompts::RolePromptsError;

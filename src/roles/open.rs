@@ -139,6 +139,7 @@ fn clients(name: &str, served: &ServedModel) -> Result<Vec<Client>, OpenRolesErr
             key: key.clone(),
             timeouts: Timeouts {
                 total: Duration::from_secs(served.timeout_seconds),
+                first_byte: Duration::from_secs(served.first_byte_seconds),
                 between_bytes: Duration::from_secs(served.silence_seconds),
                 ..Timeouts::default()
             },

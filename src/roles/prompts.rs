@@ -51,6 +51,9 @@ pub enum RolePromptsError {
     /// The judge's.
     #[error(transparent)]
     Judge(#[from] JudgePromptError),
+    /// The judge's folder.
+    #[error(transparent)]
+    JudgeFolder(#[from] super::judge_folder::JudgeFolderError),
     /// Those of rubrics.
     #[error(transparent)]
     Rubric(#[from] TemplateError),
@@ -76,7 +79,10 @@ impl RoleOptions {
     /// A folder or file that cannot be used.
     pub fn judge_prompts(&self) -> Result<JudgePrompts, RolePromptsError> {
         Ok(match self.part(JUDGE)? {
-            Some(folder) => JudgePrompts::read(&folder.join(REPORT))?,
+            Some(folder) => {
+                super::judge_folder::holds_only(&folder, REPORT)?;
+                JudgePrompts::read(&folder.join(REPORT))?
+            }
             None => JudgePrompts::bundled().clone(),
         })
     }

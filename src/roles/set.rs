@@ -74,6 +74,10 @@ impl ChatModel for Set {
             |it: &Asked| Asked { options: self.settings.over(&it.options), messages: it.messages.clone() };
         self.model.replies(&asked.iter().map(set).collect::<Vec<_>>())
     }
+
+    fn forget(&self, messages: &[Message], options: &ChatOptions) -> Result<(), ChatError> {
+        self.model.forget(messages, &self.settings.over(options))
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +106,11 @@ mod tests {
             let usage = Some(Usage::default());
             Ok(Reply { message: Message::assistant("Yes."), finish: Finish::Stop, usage })
         }
+
+        fn forget(&self, _: &[Message], options: &ChatOptions) -> Result<(), ChatError> {
+            self.0.lock().unwrap().push(options.clone());
+            Ok(())
+        }
     }
 
     #[test]
@@ -119,10 +128,12 @@ mod tests {
         set.reply(&[Message::user("Hm?")], &options, &mut ()).unwrap();
         let asked = Asked { messages: vec![Message::user("Hm?")], options: ChatOptions::default() };
         assert_eq!(set.replies(&[asked.clone(), asked]).len(), 2);
+        set.forget(&[Message::user("Hm?")], &options).unwrap();
         let heard = model.0.lock().unwrap();
         let first = ChatOptions { temperature: Some(0.5), max_tokens: Some(9), ..options };
         let rest = ChatOptions { temperature: Some(0.5), max_tokens: Some(9), ..ChatOptions::default() };
-        assert_eq!(*heard, [first, rest.clone(), rest]);
+        // What is forgotten is what was asked.
+        assert_eq!(*heard, [first.clone(), rest.clone(), rest, first]);
         assert_eq!(set.name(), "remembers");
     }
 

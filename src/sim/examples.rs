@@ -1,6 +1,6 @@
 //! Consultations with one patient, line by line.
 
-use crate::data::case::FactId;
+use crate::data::case::{Aspect, FactId};
 use crate::data::consultation::Ending;
 use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
@@ -95,6 +95,19 @@ fn low_recall_forgets_a_dose_once() {
         assert_eq!(told(&so_far, 1), ["metformin.dose"]);
     }
     assert!((10..30).contains(&forgot), "{forgot}");
+}
+
+/// A case's worries are filed as details, and once slipped a mind as dates do.
+#[test]
+fn worries_do_not_slip_a_mind() {
+    for seed in 0..40 {
+        let mut script = script(Persona { recall: Level::Low, ..plain() }, seed);
+        let worry = script.facts.iter_mut().find(|fact| fact.id.as_str() == "fear").unwrap();
+        worry.aspect = Aspect::Detail;
+        worry.said = Some("I am worried that it will not go away.".into());
+        let so_far = play(&script, &["What worries you most?"]);
+        assert_eq!(told(&so_far, 0), ["fear"], "{so_far:?}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod bank_tests;
 pub mod check;
+mod costly;
 pub mod dialogue;
 pub mod doctor;
 pub mod draft;
@@ -23,12 +24,17 @@ mod phrases;
 pub mod played;
 #[cfg(test)]
 mod properties;
+mod reaction;
 pub mod reveal;
 #[cfg(test)]
 mod sample;
 pub mod scores;
 pub mod script;
+pub mod tone;
+#[cfg(test)]
+mod trait_tests;
 pub mod voice;
+mod wording;
 
 pub use dialogue::{Demonstration, Demonstrations, Mixture};
 pub use encounter::consult;

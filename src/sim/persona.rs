@@ -4,7 +4,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-/// A patient's persona (Baichuan-M2 report, section 2.1.1; axes after MBTI).
+/// A patient's persona (Baichuan-M2 report, section 2.1.1; axes after MBTI). What each value leads to, with patients of rules and of
+/// models, is a table in `docs/patient.md`; age, which also leads to something, is the case's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Persona {
@@ -16,18 +17,18 @@ pub struct Persona {
     pub feeling: bool,
     /// Judging: answers in order and wants a plan; perceiving: wanders a little.
     pub judging: bool,
-    /// Low income resists costly options.
+    /// Low income resists costly options; high income pays for the quick way.
     pub income: Level,
-    /// High education asks for reasons.
+    /// High education asks for reasons; low education for plain words.
     pub education: Level,
-    /// Sentences a reply.
+    /// Facts a reply, and how often a mood is voiced.
     pub verbosity: Level,
     /// How much of dates, doses and names is remembered.
     pub recall: Level,
-    /// How people around this one deal with doctors. The rule-based voice does not read it.
+    /// How people around this one deal with doctors.
     #[serde(default)]
     pub culture: Culture,
-    /// The mood they come in with. The rule-based voice does not read it.
+    /// The mood they come in with.
     #[serde(default)]
     pub emotion: Emotion,
 }
@@ -126,19 +127,20 @@ impl Persona {
         sides.into_iter().map(|(is, yes, no)| if is { yes } else { no }).collect()
     }
 
-    /// The same person without initiative (Baichuan-M3 report, section 2.1): asks for nothing, is moved by nothing, and
-    /// answers in order. What is remembered, and how the parts of an answer are seen, stays.
+    /// The same person without initiative (Baichuan-M3 report, section 2.1): asks for nothing, offers and refuses nothing, is moved
+    /// by nothing, and answers in order. What is remembered, and how the parts of an answer are seen, stays.
     pub fn passive(&self) -> Self {
         Self {
             extravert: false,
             intuitive: self.intuitive,
             feeling: false,
             judging: true,
-            income: self.income.max(Level::Medium),
+            income: Level::Medium,
             education: self.education.min(Level::Medium),
             verbosity: self.verbosity.min(Level::Medium),
             recall: self.recall,
-            culture: self.culture,
+            // The others ask at home, disagree or hesitate.
+            culture: Culture::Deferential,
             emotion: Emotion::Calm,
         }
     }
@@ -176,6 +178,9 @@ mod tests {
         let passive = read.passive();
         assert!(!passive.extravert && passive.income == Level::Medium && passive.recall == Level::Low);
         assert!(passive.education == Level::Medium && passive.verbosity == Level::Medium);
+        assert_eq!((passive.culture, passive.emotion), (Culture::Deferential, Emotion::Calm));
+        let rich = Persona { income: Level::High, ..read.clone() };
+        assert_eq!(rich.passive().income, Level::Medium);
         let drawn: Vec<Persona> = (0..400).map(Persona::draw).collect();
         for culture in [Culture::Equal, Culture::Deferential, Culture::Family, Culture::HomeCare] {
             assert!((60..140).contains(&drawn.iter().filter(|it| it.culture == culture).count()));

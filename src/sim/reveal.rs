@@ -3,6 +3,7 @@
 use crate::data::case::{Fact, Reveal};
 use crate::data::utterance::Intent;
 use crate::sim::heard::Scene;
+use crate::sim::tone::{is_hurt, was_kind};
 
 /// Whether a fact may be told now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub enum Permission {
 /// Whether `fact` may be told in answer to an act of `intent`.
 ///
 /// [`Reveal::OnTrust`] opens when the fact is asked for a second time; and for feeling patients, whom the doctor's
-/// manner moves, also when an earlier message showed empathy. Examination and test count alike, since whether a
+/// manner moves, also when an earlier message showed empathy. To a doctor who was curt, and not kind since, these tell none of
+/// it, however often they are asked ([`is_hurt`]). Examination and test count alike, since whether a
 /// measurement is the one or the other is a matter of wording.
 pub fn permission(scene: &Scene<'_>, fact: &Fact, intent: Intent) -> Permission {
     let investigates = matches!(intent, Intent::Examination | Intent::Test);
@@ -27,6 +29,7 @@ pub fn permission(scene: &Scene<'_>, fact: &Fact, intent: Intent) -> Permission 
         Reveal::OnQuestion if matches!(intent, Intent::Question(_)) || investigates => Permission::Now,
         Reveal::OnQuestion => Permission::Withheld,
         Reveal::OnTrust if !matches!(intent, Intent::Question(_)) => Permission::Withheld,
+        Reveal::OnTrust if is_hurt(scene) => Permission::Withheld,
         Reveal::OnTrust if asked_before(scene, fact) || (scene.script.persona.feeling && was_kind(scene)) => {
             Permission::Now
         }
@@ -44,13 +47,4 @@ pub fn asked_before(scene: &Scene<'_>, fact: &Fact) -> bool {
 /// Whether `fact` was told in an earlier reply.
 pub fn told_before(scene: &Scene<'_>, fact: &Fact) -> bool {
     scene.so_far.turns.iter().any(|turn| turn.told.contains(&fact.id))
-}
-
-/// Whether the doctor showed empathy in an earlier message.
-fn was_kind(scene: &Scene<'_>) -> bool {
-    scene
-        .so_far
-        .turns
-        .iter()
-        .any(|turn| scene.understanding.read(&turn.doctor).iter().any(|act| act.intent == Intent::Empathy))
 }

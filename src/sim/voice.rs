@@ -3,15 +3,17 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::data::case::{Aspect, Fact, Finding, Importance, Reveal, Topic};
+use crate::data::case::{AgeBand, Aspect, Fact, Finding, Importance, Reveal, Topic};
 use crate::data::lexicon::ConceptKind;
 use crate::data::utterance::{Act, Asked, Intent};
-use crate::sim::draft::{Draft, Source};
+use crate::sim::draft::{Draft, Piece, Source};
 use crate::sim::forbidden::names_any;
 use crate::sim::heard::Scene;
 use crate::sim::persona::Level;
 use crate::sim::phrases as say;
 use crate::sim::reveal::{Permission, asked_before, permission, told_before};
+use crate::sim::tone::is_curt;
+use crate::sim::wording::Wording;
 
 /// Drafts a reply.
 pub trait Affective {
@@ -34,7 +36,8 @@ impl Affective for RuleVoice {
     fn draft(&self, scene: &Scene<'_>) -> Draft {
         let mut speaker = Speaker::new(scene);
         if !scene.understood() {
-            speaker.pick(say::NOT_UNDERSTOOD);
+            let hurt = scene.script.persona.feeling && is_curt(scene.message);
+            speaker.pick(if hurt { say::HURT } else { speaker.wording.not_understood() });
             return speaker.draft;
         }
         speaker.open();
@@ -52,21 +55,24 @@ impl Affective for RuleVoice {
             speaker.answer(asked);
         }
         if speaker.crowded {
-            speaker.pick(say::TOO_MUCH);
+            speaker.pick(speaker.wording.too_much());
         }
         if scene.does(|act| act.intent == Intent::OpenQuestion) {
             speaker.unasked();
         }
+        speaker.sum_up();
         speaker.close();
         speaker.draft
     }
 }
 
-struct Speaker<'a> {
-    scene: &'a Scene<'a>,
+/// A patient on the way through one reply.
+pub(super) struct Speaker<'a> {
+    pub(super) scene: &'a Scene<'a>,
+    pub(super) wording: Wording<'a>,
     rng: ChaCha8Rng,
-    draft: Draft,
-    answers: usize,
+    pub(super) draft: Draft,
+    pub(super) answers: usize,
     crowded: bool,
     said: Vec<usize>,
 }
@@ -75,11 +81,12 @@ impl<'a> Speaker<'a> {
     fn new(scene: &'a Scene<'a>) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(scene.script.seed);
         rng.set_stream(scene.turn() as u64);
-        Self { scene, rng, draft: Draft::default(), answers: 0, crowded: false, said: Vec::new() }
+        let wording = Wording::of(scene.script);
+        Self { scene, wording, rng, draft: Draft::default(), answers: 0, crowded: false, said: Vec::new() }
     }
 
     /// True `of` times in `among`.
-    fn chance(&mut self, of: u64, among: u64) -> bool {
+    pub(super) fn chance(&mut self, of: u64, among: u64) -> bool {
         self.rng.next_u64() % among < of
     }
 
@@ -89,9 +96,15 @@ impl<'a> Speaker<'a> {
     }
 
     /// Says one of `phrases`, which hold no facts.
-    fn pick(&mut self, phrases: &'static [&'static str]) {
+    pub(super) fn pick(&mut self, phrases: &'static [&'static str]) {
         let text = self.one(phrases);
         self.draft.push(text, Source::Manner);
+    }
+
+    /// Whether an earlier reply holds one of `phrases`.
+    pub(super) fn said_before(&self, phrases: &[&str]) -> bool {
+        let mut replies = self.scene.so_far.turns.iter().filter_map(|turn| turn.patient.as_deref());
+        replies.any(|said| phrases.iter().any(|phrase| said.contains(phrase)))
     }
 
     fn blank(&mut self, phrases: &'static [&'static str]) {
@@ -106,13 +119,16 @@ impl<'a> Speaker<'a> {
         let did = |wanted: Intent| self.scene.does(|act| act.intent == wanted);
         let (kind, greeted) = (did(Intent::Empathy), did(Intent::Greeting));
         if greeted && self.scene.turn() == 0 {
-            self.pick(say::HELLO);
+            self.pick(self.wording.hello());
         } else if kind && persona.feeling {
             self.pick(say::THANKS_WARM);
         } else if kind && !self.scene.inquires() {
             self.pick(say::THANKS);
         }
-        if persona.verbosity == Level::High && self.scene.inquires() && self.chance(1, 2) {
+        // Who talks much thinks aloud, and so do older people, who take their time.
+        let aloud = if persona.verbosity == Level::High { 2 } else { 4 };
+        let older = self.scene.script.stratum.age.band() == AgeBand::Older;
+        if (persona.verbosity == Level::High || older) && self.scene.inquires() && self.chance(1, aloud) {
             self.pick(say::THINKING);
         }
     }
@@ -173,7 +189,7 @@ impl<'a> Speaker<'a> {
             }
         }
         if given == 0 {
-            let phrases = if held { say::RATHER_NOT } else { say::NOT_KNOWN };
+            let phrases = if held { self.wording.rather_not() } else { self.wording.not_known() };
             self.blank(phrases);
         }
     }
@@ -183,17 +199,20 @@ impl<'a> Speaker<'a> {
         let fact = &self.scene.script.facts[index];
         self.said.push(index);
         if self.forgets(fact) {
-            self.blank(say::FORGOTTEN);
+            self.blank(self.wording.forgotten());
             return;
         }
-        if told_before(self.scene, fact) && self.chance(1, 2) {
-            self.draft.push("As I said:", Source::Manner);
+        if told_before(self.scene, fact) {
+            let often = self.chance(1, 2).then_some("As I said:");
+            if let Some(again) = self.wording.told_already().or(often) {
+                self.draft.push(again, Source::Manner);
+            }
         }
         let text = match (&fact.said, fact.finding) {
             (Some(said), _) => sentence(said),
             (None, Finding::Absent) => format!("No, no {}.", fact.concept),
             (None, Finding::Present | Finding::Unknown) => {
-                self.blank(say::NOT_KNOWN);
+                self.blank(self.wording.not_known());
                 return;
             }
         };
@@ -201,13 +220,14 @@ impl<'a> Speaker<'a> {
         self.answers += 1;
     }
 
-    /// Whether a date, a dose or a name slips this patient's mind. What the case hangs on never does, and what was
-    /// asked for before has come back.
+    /// Whether a date, a dose or a name slips this patient's mind. What the case hangs on never does, nor does a worry or a wish,
+    /// which nobody has to recall; and what was asked for before has come back.
     fn forgets(&mut self, fact: &Fact) -> bool {
         let exact = matches!(fact.aspect, Aspect::Onset | Aspect::Detail)
             || (fact.topic == Topic::Medication
                 && fact.said.as_ref().is_some_and(|said| said.bytes().any(|byte| byte.is_ascii_digit())));
         if !exact
+            || fact.topic == Topic::Concern
             || fact.importance == Importance::Essential
             || fact.finding != Finding::Present
             || asked_before(self.scene, fact)
@@ -266,7 +286,7 @@ impl<'a> Speaker<'a> {
             // A whole topic the script is silent on.
             self.blank(match topic {
                 Topic::Concern => say::NO_CONCERN,
-                Topic::Examination | Topic::Test => say::NOT_KNOWN,
+                Topic::Examination | Topic::Test => self.wording.not_known(),
                 _ => say::NOTHING_KNOWN,
             });
             return;
@@ -283,7 +303,7 @@ impl<'a> Speaker<'a> {
             && !scene.script.facts.iter().any(wider)
             && !matches!(kind, Some(ConceptKind::Examination | ConceptKind::Test) | None);
         if !deniable {
-            self.blank(say::NOT_KNOWN);
+            self.blank(self.wording.not_known());
             return;
         }
         let phrases = match topic {
@@ -302,6 +322,25 @@ impl<'a> Speaker<'a> {
         self.answers += 1;
     }
 
+    /// Begins several facts, the first of something that is there, by calling them a whole, in somebody who sees one; half the time.
+    fn sum_up(&mut self) {
+        let facts = &self.scene.script.facts;
+        let fact = |piece: &Piece| match piece.source {
+            Source::Fact(index) => facts.get(index),
+            _ => None,
+        };
+        let mut told = self.draft.pieces.iter().filter_map(fact);
+        let present = told.next().is_some_and(|first| first.finding == Finding::Present);
+        let several = present && told.next().is_some();
+        if self.scene.script.persona.intuitive && several && self.chance(1, 2) {
+            let text = self.one(say::ALL_IN_ALL).to_owned();
+            // `As I said:` belongs to what follows it.
+            let begins = |piece: &Piece| fact(piece).is_some() || piece.text.ends_with(':');
+            let first = self.draft.pieces.iter().position(begins).unwrap_or_default();
+            self.draft.pieces.insert(first, Piece { text, source: Source::Manner });
+        }
+    }
+
     /// Answers an open question: what is brought up unasked and was not yet said, else that this is all.
     fn unasked(&mut self) {
         let scene = self.scene;
@@ -318,35 +357,6 @@ impl<'a> Speaker<'a> {
         }
         if given == 0 && scene.asked.is_empty() {
             self.pick(if scene.script.persona.intuitive { say::ALL_SAID_WHOLE } else { say::ALL_SAID });
-        }
-    }
-
-    /// What comes after the answers: what the persona makes of the doctor's words.
-    fn close(&mut self) {
-        let scene = self.scene;
-        let persona = &scene.script.persona;
-        let gives = scene.does(|act| matches!(act.intent, Intent::Prescription | Intent::Referral { .. }));
-        let tests = scene.does(|act| act.intent == Intent::Test);
-        let names = scene.does(|act| matches!(act.intent, Intent::Diagnosis { .. }));
-        if scene.does(|act| act.intent == Intent::Examination && act.concept.is_none()) && self.answers == 0 {
-            self.pick(say::WHERE_TO_LOOK);
-        }
-        if (gives || tests) && persona.income == Level::Low && self.chance(1, 2) {
-            self.pick(say::COST);
-        }
-        if (gives || names) && persona.education == Level::High {
-            self.pick(say::WHY);
-        } else if names && persona.extravert {
-            self.pick(say::WHAT_TO_DO);
-        }
-        if persona.extravert && !gives && !names && scene.turn() > 2 && self.chance(1, 8) {
-            self.pick(say::TREATMENT);
-        }
-        if persona.feeling && !scene.does(|act| act.intent == Intent::Empathy) && self.chance(1, 8) {
-            self.pick(say::UNEASY);
-        }
-        if self.draft.pieces.is_empty() {
-            self.pick(if persona.education == Level::Low { say::PLAIN_YES } else { say::NOTED });
         }
     }
 }

@@ -98,14 +98,6 @@ fn a_server_that_does_not_stream_is_read_all_the_same() {
     assert_eq!(ear.answer, "Here.");
 }
 
-fn verdict() -> ChatOptions {
-    let schema = json!({"type": "object", "properties": {"met": {"type": "boolean"}}, "required": ["met"]});
-    ChatOptions {
-        schema: Some(Arc::new(ReplySchema::new("verdict", schema).unwrap())),
-        ..ChatOptions::default()
-    }
-}
-
 #[test]
 fn a_schema_goes_to_servers_that_hold_replies_to_it() {
     let server = Scripted::saying(vec![saying("{\"met\": true}")]);

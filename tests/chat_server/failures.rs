@@ -1,6 +1,9 @@
 //! Servers that fail in every way.
 
+use std::thread;
+
 use super::*;
+use crate::farm::Farm;
 
 #[test]
 fn what_may_pass_is_asked_again_after_growing_waits() {
@@ -86,6 +89,60 @@ fn every_silence_ends() {
     let result = ask(&impatient(&server, 300, 5_000), &streamed(), &mut Ear::default());
     assert_eq!(failure(result), timed_out(Wait::Total, 300));
     assert!(begun.elapsed() < scripted::PATIENCE, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_accepts_and_never_answers_is_found_before_the_whole_time_is_over() {
+    let hung = || Scripted::new(vec![Act::Hang(Vec::new())]);
+    let after = Duration::from_millis(300);
+    let late = Failure::TimedOut { wait: Wait::FirstByte, after };
+    for (by_settings, options) in [(false, streamed()), (true, ChatOptions::default())] {
+        let server = hung();
+        let settings = ClientSettings { stream: by_settings, ..doubtful(&server.url, 300, 10_000) };
+        let client = Client::with_clock(settings, Quick::new()).unwrap();
+        let error = server_error(ask(&client, &options, &mut Ear::default()));
+        assert_eq!((error.tries, error.failure), (1, late.clone()));
+    }
+    let server = hung();
+    let client = Client::with_clock(doubtful(&server.url, 300, 200), Quick::new()).unwrap();
+    let error = server_error(asked(&client));
+    let problem = "that took longer than 200ms".to_owned();
+    assert_eq!((error.tries, error.failure), (1, Failure::NoSign { after, problem }));
+    assert_eq!(server.requests().len(), 1);
+    // Nobody is kept from stopping it meanwhile.
+    let server = hung();
+    let client = Client::with_clock(doubtful(&server.url, 1, 10_000), Quick::new()).unwrap();
+    struct Later(Instant);
+    impl Listener for Later {
+        fn hear(&mut self, _: Part<'_>) {}
+        fn stopped(&mut self) -> bool {
+            self.0.elapsed() > Duration::from_millis(300)
+        }
+    }
+    let begun = Instant::now();
+    let stopped = client.reply(&[Message::user("Hi")], &ChatOptions::default(), &mut Later(begun));
+    assert!(matches!(stopped, Err(ChatError::Stopped)), "{stopped:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_is_there_may_take_its_time_for_a_whole_answer() {
+    let (farm, arrivals) = Farm::held(1);
+    let client = Client::with_clock(doubtful(&farm.urls[0], 100, 15_000), Quick::new()).unwrap();
+    let reply = thread::scope(|scope| {
+        let reply = scope.spawn(|| asked(&client));
+        let held = arrivals.next();
+        let begun = Instant::now();
+        while farm.probes() < 3 && begun.elapsed() < scripted::PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        held.say(&saying("Here."));
+        reply.join().unwrap()
+    });
+    assert_eq!(reply.unwrap().message.content, "Here.");
+    assert!(farm.probes() >= 3);
+    // Asking whether it is there is no request.
+    assert_eq!((client.figures().requests, client.figures().failures, farm.went().len()), (1, 0, 1));
 }
 
 #[test]

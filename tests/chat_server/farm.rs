@@ -2,19 +2,22 @@
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::Value;
 
-use crate::scripted::{PATIENCE, read};
+use crate::scripted::{PATIENCE, Received, answer, read};
 
 /// Servers of one model.
 pub struct Farm {
     pub urls: Vec<String>,
     /// Which server got which request, in the order in which they arrived.
     log: Arc<Mutex<Vec<usize>>>,
+    /// How often any was asked for its models.
+    probes: Arc<AtomicUsize>,
 }
 
 /// A request that has arrived and is not yet answered.
@@ -44,27 +47,33 @@ impl Arrival {
 }
 
 impl Farm {
-    /// So many servers, of which each gives its requests to `take`, each on a thread of its own.
+    /// So many servers, of which each gives its requests to `take`, each on a thread of its own. Whoever asks for the models is told at once.
     fn new(count: usize, take: impl Fn(Arrival) + Send + Sync + 'static) -> Self {
         let (take, log) = (Arc::new(take), Arc::<Mutex<Vec<usize>>>::default());
+        let probes = Arc::<AtomicUsize>::default();
         let serve = |server| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("http://{}/v1", listener.local_addr().unwrap());
-            let (take, log) = (Arc::clone(&take), Arc::clone(&log));
+            let (take, log, probes) = (Arc::clone(&take), Arc::clone(&log), Arc::clone(&probes));
             thread::spawn(move || {
                 for stream in listener.incoming() {
-                    let (take, log) = (Arc::clone(&take), Arc::clone(&log));
-                    thread::spawn(move || {
-                        if let Ok(arrival) = arrived(server, stream) {
+                    let (take, log, probes) = (Arc::clone(&take), Arc::clone(&log), Arc::clone(&probes));
+                    thread::spawn(move || match arrived(server, stream) {
+                        Ok(arrival) if arrival.body.is_null() => {
+                            probes.fetch_add(1, Ordering::SeqCst);
+                            arrival.say(&answer("200 OK", "", "{\"data\": []}"));
+                        }
+                        Ok(arrival) => {
                             log.lock().unwrap().push(server);
                             take(arrival);
                         }
+                        Err(_) => {}
                     });
                 }
             });
             url
         };
-        Self { urls: (0..count).map(serve).collect(), log }
+        Self { urls: (0..count).map(serve).collect(), log, probes }
     }
 
     /// Servers that answer at once, as `answer` says for the server and the last message.
@@ -98,6 +107,11 @@ impl Farm {
     pub fn went(&self) -> Vec<usize> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
+
+    /// How often any was asked for its models.
+    pub fn probes(&self) -> usize {
+        self.probes.load(Ordering::SeqCst)
+    }
 }
 
 fn arrived(server: usize, stream: io::Result<TcpStream>) -> io::Result<Arrival> {
@@ -105,7 +119,8 @@ fn arrived(server: usize, stream: io::Result<TcpStream>) -> io::Result<Arrival> 
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
-    let body = read(&mut stream)?.body;
+    let Received { head, body } = read(&mut stream)?;
+    assert!(!body.is_null() || head.starts_with("GET /v1/models HTTP/1.1\r\n"), "{head}");
     Ok(Arrival { server, body, stream })
 }
 

@@ -99,3 +99,47 @@ fn requests_keep_their_pace() {
     }
     assert_eq!(clock.waited(), Duration::ZERO);
 }
+
+#[test]
+fn a_reply_that_was_refused_is_asked_for_again_the_next_time() {
+    for in_words in [false, true] {
+        let unknown = answer("400 Bad", "", "{\"error\": {\"message\": \"unknown field response_format\"}}");
+        let mut answers = vec![saying("Yes!"), saying("{\"met\": 1}"), saying("{\"met\": true}")];
+        if in_words {
+            // Each client has to be told anew.
+            answers = answers.into_iter().flat_map(|it| [unknown.clone(), it]).collect();
+            answers.push(unknown);
+        }
+        let (server, folder) = (Scripted::saying(answers), tempfile::tempdir().unwrap());
+        let met = || {
+            let settings = ClientSettings { cache: Some(folder.path().to_owned()), ..settings(&server.url) };
+            let client = Client::with_clock(settings, Quick::new()).unwrap();
+            structured::ask(&client, &[Message::user("Met?")], &verdict(), 0, &mut ()).map(|it| it.value)
+        };
+        for _ in 0..2 {
+            assert!(matches!(met(), Err(ChatError::NotAsAsked { asked: 1, .. })));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+        // What was taken is kept.
+        for _ in 0..2 {
+            assert_eq!(met().unwrap(), json!({"met": true}));
+        }
+        assert_eq!(server.requests().len(), if in_words { 7 } else { 3 });
+    }
+}
+
+#[test]
+fn what_was_cut_off_is_kept_only_as_words() {
+    let mut cut = completion("It hurts in my");
+    cut["choices"][0]["finish_reason"] = json!("length");
+    let cut = answer("200 OK", "Content-Type: application/json\r\n", &cut.to_string());
+    let (server, folder) = (Scripted::saying(vec![cut; 3]), tempfile::tempdir().unwrap());
+    let asked = |options: &ChatOptions| {
+        let settings = ClientSettings { cache: Some(folder.path().to_owned()), ..settings(&server.url) };
+        let client = Client::with_clock(settings, Quick::new()).unwrap();
+        assert_eq!(ask(&client, options, &mut Ear::default()).unwrap().finish, Finish::Length);
+        server.requests().len()
+    };
+    let words = ChatOptions::default();
+    assert_eq!([&words, &words, &verdict(), &verdict()].map(asked), [1, 0, 1, 1]);
+}

@@ -104,8 +104,20 @@ fn impatient(server: &Scripted, total: u64, between_bytes: u64) -> Client<Quick>
         connect: Duration::from_secs(5),
         total: Duration::from_millis(total),
         between_bytes: Duration::from_millis(between_bytes),
+        ..Timeouts::default()
     };
     Client::with_clock(ClientSettings { timeouts, ..settings(&server.url) }, Quick::new()).unwrap()
+}
+
+/// Settings by which a server is soon asked whether it is there.
+fn doubtful(url: &str, first_byte: u64, probe: u64) -> ClientSettings {
+    let settings = settings(url);
+    let timeouts = Timeouts {
+        first_byte: Duration::from_millis(first_byte),
+        probe: Duration::from_millis(probe),
+        ..settings.timeouts
+    };
+    ClientSettings { timeouts, ..settings }
 }
 
 fn ask(client: &impl ChatModel, options: &ChatOptions, ear: &mut Ear) -> Result<Reply, ChatError> {
@@ -118,6 +130,15 @@ fn asked(client: &impl ChatModel) -> Result<Reply, ChatError> {
 
 fn streamed() -> ChatOptions {
     ChatOptions { stream: true, ..ChatOptions::default() }
+}
+
+/// Wants `{"met": true}` or `{"met": false}`.
+fn verdict() -> ChatOptions {
+    let schema = json!({"type": "object", "properties": {"met": {"type": "boolean"}}, "required": ["met"]});
+    ChatOptions {
+        schema: Some(Arc::new(ReplySchema::new("verdict", schema).unwrap())),
+        ..ChatOptions::default()
+    }
 }
 
 fn server_error(result: Result<Reply, ChatError>) -> Box<ServerError> {

@@ -113,7 +113,7 @@ fn perform(
     }
 }
 
-/// Reads a request with a content length.
+/// Reads a request with a content length, or without a body, which is then null.
 pub fn read(stream: &mut TcpStream) -> io::Result<Received> {
     let mut bytes = Vec::new();
     let end = loop {
@@ -130,7 +130,7 @@ pub fn read(stream: &mut TcpStream) -> io::Result<Received> {
     while bytes.len() < end + length {
         more(stream, &mut bytes)?;
     }
-    let body = serde_json::from_slice(&bytes[end..]).unwrap();
+    let body = if length == 0 { Value::Null } else { serde_json::from_slice(&bytes[end..]).unwrap() };
     Ok(Received { head, body })
 }
 

@@ -150,6 +150,23 @@ fn a_server_that_dies_is_left_alone_and_comes_back() {
 }
 
 #[test]
+fn a_server_that_never_answers_is_left_alone() {
+    let (hung, farm) =
+        (Scripted::new(vec![Act::Hang(Vec::new())]), Farm::answering(1, |_, _| saying("Here.")));
+    let clock = Quick::new();
+    let client = |url: &str| Client::with_clock(doubtful(url, 150, 150), clock.clone()).unwrap();
+    let clients = vec![client(&hung.url), client(&farm.urls[0])];
+    let servers = Servers::with_clock(clients, ServersSettings::default(), clock.clone()).unwrap();
+    // Requests of no conversation go round, so that each begins at the first.
+    for requests in [1, 2, 3, 3, 3] {
+        assert_eq!(asked(&servers).unwrap().message.content, "Here.");
+        let figures = &servers.servers()[0];
+        assert_eq!((figures.requests, figures.failures), (requests, requests));
+    }
+    assert_eq!(farm.went().len(), 5);
+}
+
+#[test]
 fn what_was_heard_or_asked_for_wrongly_is_not_asked_of_another() {
     let half = chunk(delta(json!({"content": "Ça"}), json!(null)).as_bytes());
     let cut = [chunked_head("text/event-stream"), half].concat();

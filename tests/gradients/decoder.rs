@@ -69,7 +69,7 @@ fn rows_that_predict_nothing_change_nothing() {
 }
 
 /// The sum of weighted log-probs of a batch, and its gradients.
-fn weighted(decoder: &Decoder<Flex>, batch: &PackedBatch) -> (f64, Gradients<Flex>) {
+pub fn weighted(decoder: &Decoder<Flex>, batch: &PackedBatch) -> (f64, Gradients<Flex>) {
     let weight = |index: usize| 0.5 + (index % 3) as f32;
     let mut gradients = Gradients::default();
     let found =
@@ -117,7 +117,7 @@ fn held(
     (parts.sum(), gradients, held)
 }
 
-fn two_continuations(model: &str) -> PackedBatch {
+pub fn two_continuations(model: &str) -> PackedBatch {
     let mut batch = PackedBatch::default();
     for prompt in expected(model) {
         let ids = &prompt.ids[..prompt.ids.len().min(20)];

@@ -2,6 +2,7 @@
 //! architecture, AdamW against torch.
 
 mod adamw;
+mod autodiff;
 mod decoder;
 mod kernels;
 #[path = "../support/mod.rs"]

@@ -49,6 +49,11 @@ impl BaseUrl {
         format!("{}/chat/completions", self.text)
     }
 
+    /// Where a server lists its models.
+    pub fn models(&self) -> String {
+        format!("{}/models", self.text)
+    }
+
     /// Whether what is sent is encrypted.
     pub fn is_secure(&self) -> bool {
         self.secure
@@ -112,6 +117,7 @@ mod tests {
             ("https://api.example.org/v1/", "https://api.example.org/v1/chat/completions"),
         ] {
             assert_eq!(url(base).unwrap().completions(), completions);
+            assert_eq!(url(base).unwrap().models(), completions.replace("chat/completions", "models"));
         }
     }
 

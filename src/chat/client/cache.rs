@@ -99,6 +99,18 @@ impl Cache {
         self.write(&name, asked, reply).map_err(|error| self.failed(error))
     }
 
+    /// Takes the reply to a request away, if one was kept.
+    pub fn forget(&self, asked: &Asked) -> Result<(), ChatError> {
+        for asked in [Some(asked.clone()), asked.in_parts()].into_iter().flatten() {
+            let name = asked.name().map_err(|error| self.failed(error.into()))?;
+            match fs::remove_file(self.folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn write(&self, name: &str, asked: &Asked, reply: &Reply) -> io::Result<()> {
         let sha256 = digest(&(asked, reply))?;
         let entry = Entry { form: FORM, request: asked.clone(), reply: reply.clone(), sha256 };
@@ -198,6 +210,25 @@ mod tests {
         cache.keep(&whole, &said("New")).unwrap();
         assert_eq!(cache.find(&Asked::new("u", &parts)), Some(said("New")));
         assert_eq!(files(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_in_either_form() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let whole = Asked::new("u", &json!({"model": "m", "stream": false}));
+        let other = Asked::new("u", &json!({"model": "n", "stream": false}));
+        for asked in [whole.clone(), whole.in_parts().unwrap(), other.clone()] {
+            cache.keep(&asked, &said("Hm.")).unwrap();
+        }
+        cache.forget(&whole).unwrap();
+        assert_eq!((cache.find(&whole), cache.find(&other)), (None, Some(said("Hm."))));
+        // Nothing is there to be taken away.
+        cache.forget(&whole).unwrap();
+        assert_eq!(files(folder.path()).len(), 1);
+        // What cannot be taken away is told: a folder is no file.
+        fs::create_dir(folder.path().join(whole.name().unwrap())).unwrap();
+        assert!(matches!(cache.forget(&whole), Err(ChatError::Cache { .. })));
     }
 
     #[test]

@@ -68,6 +68,14 @@ pub enum Failure {
         /// How long it was.
         after: Duration,
     },
+    /// No answer to the request, and none to another one that takes no time.
+    #[error("no answer began within {after:?}, and the server does not list its models either: {problem}")]
+    NoSign {
+        /// How long nothing came.
+        after: Duration,
+        /// What came of the other one.
+        problem: String,
+    },
     /// More than is read.
     #[error("the answer is longer than {limit} bytes")]
     TooLarge {
@@ -128,6 +136,9 @@ pub enum Wait {
     /// The whole answer.
     #[error("the whole request")]
     Total,
+    /// Its first byte.
+    #[error("waiting for the answer to begin")]
+    FirstByte,
     /// The next piece of it.
     #[error("waiting for the next part of the answer")]
     Bytes,
@@ -155,6 +166,7 @@ impl Failure {
             Self::Status { status, .. } => *status == 408 || (500..600).contains(status),
             Self::TimedOut { wait, .. } => *wait != Wait::Turn,
             Self::Connection { .. }
+            | Self::NoSign { .. }
             | Self::Truncated { .. }
             | Self::Protocol { .. }
             | Self::NotJson { .. } => true,
@@ -178,9 +190,10 @@ impl Failure {
             | Self::Reported { message }
             | Self::SchemaUnsupported { message }
             | Self::Refused { message } => hide(&mut [message]),
-            Self::Connection { problem } | Self::Truncated { problem } | Self::Protocol { problem } => {
-                hide(&mut [problem]);
-            }
+            Self::Connection { problem }
+            | Self::NoSign { problem, .. }
+            | Self::Truncated { problem }
+            | Self::Protocol { problem } => hide(&mut [problem]),
             Self::NotJson { problem, found } => hide(&mut [problem, found]),
             Self::Malformed { field, problem, found } => hide(&mut [field, problem, found]),
             Self::NothingSaid { finish } => hide(&mut [finish]),
@@ -221,7 +234,11 @@ mod tests {
             assert!(!status(code).is_of_server(), "{code}");
         }
         let timed_out = |wait| Failure::TimedOut { wait, after: Duration::ZERO };
-        assert!(timed_out(Wait::Connect).is_of_server() && timed_out(Wait::Bytes).is_of_server());
+        assert!(
+            [Wait::Connect, Wait::FirstByte, Wait::Bytes].into_iter().all(|it| timed_out(it).is_of_server())
+        );
+        let no_sign = Failure::NoSign { after: Duration::ZERO, problem: String::new() };
+        assert!(no_sign.is_of_server() && !no_sign.may_pass());
         assert!(!timed_out(Wait::Turn).is_of_server());
         assert!(!Failure::Filtered.is_of_server());
         assert!(!Failure::NothingSaid { finish: "stop".into() }.is_of_server());

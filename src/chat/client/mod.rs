@@ -7,6 +7,7 @@ mod address;
 mod cache;
 mod clock;
 pub(crate) mod error;
+mod exchange;
 mod figures;
 mod key;
 mod pace;
@@ -22,7 +23,6 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::{Request, header};
 
 pub use self::address::{BaseUrl, UrlError};
 pub use self::clock::{Clock, SystemClock};
@@ -38,25 +38,21 @@ pub(in crate::chat) use self::transport::LOOK;
 use self::cache::{Asked, Cache};
 use self::figures::Counts;
 use self::pace::Pace;
-use self::refused::refuses_schemas;
-use self::sse::Events;
-use self::stream::Assembly;
-use self::transport::{Halt, Head, Incoming};
-use super::error::{ChatError, excerpt};
+use self::transport::Halt;
+use super::error::ChatError;
 use super::message::Message;
-use super::model::{self, ChatModel, Listener, Part, Silent};
+use super::model::{self, ChatModel, Listener, Part};
 use super::options::ChatOptions;
 use super::reply::{Finish, Reply};
 use super::together::together;
-
-/// The most bytes read of an answer that is an error: enough for any message.
-const ERROR_LIMIT: usize = 64 << 10;
 
 /// A model on a server. Threads may share one, and so its limits.
 pub struct Client<C: Clock = SystemClock> {
     settings: ClientSettings,
     url: String,
     agent: Agent,
+    /// Asks whether the server is there.
+    prober: Agent,
     pace: Pace,
     cache: Option<Cache>,
     /// What the server said when it refused to hold a reply to a schema; it is not asked to again.
@@ -70,6 +66,8 @@ struct Prepared {
     options: ChatOptions,
     /// Whether whoever asked hears it in parts, as the options may say, or whole in any case.
     in_parts: bool,
+    /// Whether whoever asked wants a reply of some shape, told to the server or not.
+    shaped: bool,
     body: Value,
     /// What it is in the cache, where there is one.
     asked: Option<Asked>,
@@ -108,6 +106,10 @@ impl<C: Clock> Client<C> {
         Ok(Self {
             url: settings.url.completions(),
             agent: transport::agent(settings.timeouts, settings.url.is_here()),
+            prober: transport::agent(
+                Timeouts { total: settings.timeouts.probe, ..settings.timeouts },
+                settings.url.is_here(),
+            ),
             pace: Pace::new(settings.limits),
             cache: settings.cache.as_deref().map(Cache::open).transpose()?,
             no_schemas: OnceLock::new(),
@@ -153,11 +155,11 @@ impl<C: Clock> Client<C> {
     fn prepare(&self, messages: &[Message], options: &ChatOptions) -> Prepared {
         // A server that does not know the field would refuse it again.
         let schema = options.schema.clone().filter(|_| self.constrains());
-        let in_parts = options.stream;
+        let (in_parts, shaped) = (options.stream, options.schema.is_some());
         let options = ChatOptions { schema, stream: in_parts || self.settings.stream, ..options.clone() };
         let body = wire::request(&self.settings.model, self.settings.token_limit_field, messages, &options);
         let asked = self.cache.as_ref().map(|_| Asked::new(&self.url, &body));
-        Prepared { options, in_parts, body, asked }
+        Prepared { options, in_parts, shaped, body, asked }
     }
 
     fn find(&self, request: &Prepared) -> Option<Reply> {
@@ -165,9 +167,15 @@ impl<C: Clock> Client<C> {
     }
 
     fn keep(&self, request: &Prepared, reply: &Reply) -> Result<(), ChatError> {
+        let whole = match reply.finish {
+            Finish::Stop => true,
+            // Half a sentence is still one; half of what has a shape has none.
+            Finish::Length => !request.shaped,
+            // It is not what the server would have said.
+            Finish::Stopped => false,
+        };
         match (&self.cache, &request.asked) {
-            // What was stopped is not what the server would have said.
-            (Some(cache), Some(asked)) if reply.finish != Finish::Stopped => cache.keep(asked, reply),
+            (Some(cache), Some(asked)) if whole => cache.keep(asked, reply),
             _ => Ok(()),
         }
     }
@@ -226,115 +234,6 @@ impl<C: Clock> Client<C> {
         }
         result
     }
-
-    /// Sends a request and reads what comes back.
-    fn exchange(&self, text: &str, prepared: &Prepared, listener: &mut dyn Listener) -> Result<Reply, Halt> {
-        let options = &prepared.options;
-        let request = self.request(text, options.stream)?;
-        let mut incoming = transport::send(&self.agent, request, self.settings.timeouts)?;
-        let head = incoming.head(listener)?;
-        if head.status != 200 {
-            Err(self.refusal(&head, incoming, options, listener)?.into())
-        } else if options.stream && head.is_events() {
-            if prepared.in_parts {
-                return self.streamed(incoming, listener);
-            }
-            let reply = self.streamed(incoming, &mut Silent(&mut *listener))?;
-            hear(&reply, listener);
-            Ok(reply)
-        } else {
-            self.whole(incoming, listener)
-        }
-    }
-
-    fn request(&self, text: &str, stream: bool) -> Result<Request<Vec<u8>>, Failure> {
-        let accept = if stream { "text/event-stream" } else { "application/json" };
-        let mut request = Request::post(&self.url)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, accept);
-        if let Some(key) = &self.settings.key {
-            // The key was checked when it was read, so that this error, which does not show it, is never met.
-            let key = key.header().map_err(|error| Failure::Protocol { problem: error.to_string() })?;
-            request = request.header(header::AUTHORIZATION, key);
-        }
-        request
-            .body(text.as_bytes().to_vec())
-            .map_err(|error| Failure::Protocol { problem: error.to_string() })
-    }
-
-    /// Why a status is not 200.
-    fn refusal(
-        &self,
-        head: &Head,
-        mut incoming: Incoming,
-        options: &ChatOptions,
-        listener: &mut dyn Listener,
-    ) -> Result<Failure, Halt> {
-        let mut bytes = Vec::new();
-        while bytes.len() < ERROR_LIMIT {
-            match incoming.bytes(listener) {
-                Ok(Some(more)) => bytes.extend(more),
-                // The status says enough, whatever became of its explanation.
-                Ok(None) | Err(Halt::Failed(_)) => break,
-                Err(Halt::Stopped) => return Err(Halt::Stopped),
-            }
-        }
-        let text = String::from_utf8_lossy(&bytes);
-        let reported = serde_json::from_str::<Value>(&text).ok().and_then(|it| wire::reported(&it));
-        let mut message = reported.unwrap_or_else(|| excerpt(&text));
-        if let Some(place) = head.text(&header::LOCATION) {
-            message = format!("it points to {}, which is not followed: name that server", excerpt(place));
-        }
-        let may_refuse = options.schema.is_some() && matches!(head.status, 400 | 404 | 422 | 500 | 501);
-        if may_refuse && refuses_schemas(&text) {
-            return Ok(Failure::SchemaUnsupported { message });
-        }
-        let retry_after =
-            head.text(&header::RETRY_AFTER).and_then(|it| retry::retry_after(it, self.clock.date()));
-        Ok(Failure::Status { status: head.status, message, retry_after })
-    }
-
-    /// Reads an answer that comes as a whole.
-    fn whole(&self, mut incoming: Incoming, listener: &mut dyn Listener) -> Result<Reply, Halt> {
-        let mut bytes = Vec::new();
-        while let Some(more) = incoming.bytes(listener)? {
-            bytes.extend(more);
-            self.check_size(bytes.len())?;
-        }
-        let reply = wire::reply(&bytes)?;
-        hear(&reply, listener);
-        Ok(reply)
-    }
-
-    /// Reads an answer that comes in parts.
-    fn streamed(&self, mut incoming: Incoming, listener: &mut dyn Listener) -> Result<Reply, Halt> {
-        let (mut events, mut assembly, mut size) = (Events::default(), Assembly::default(), 0);
-        while !assembly.is_done() {
-            match incoming.bytes(listener) {
-                Ok(Some(bytes)) => {
-                    size += bytes.len();
-                    self.check_size(size)?;
-                    for data in events.push(&bytes)? {
-                        assembly.take(&data, listener)?;
-                    }
-                }
-                Ok(None) => {
-                    if let Some(data) = events.finish()? {
-                        assembly.take(&data, listener)?;
-                    }
-                    break;
-                }
-                Err(Halt::Stopped) => return assembly.stopped().ok_or(Halt::Stopped),
-                Err(failed) => return Err(failed),
-            }
-        }
-        Ok(assembly.finish()?)
-    }
-
-    fn check_size(&self, size: usize) -> Result<(), Failure> {
-        let limit = self.settings.reply_limit;
-        if size > limit { Err(Failure::TooLarge { limit }) } else { Ok(()) }
-    }
 }
 
 impl<C: Clock> ChatModel for Client<C> {
@@ -344,6 +243,19 @@ impl<C: Clock> ChatModel for Client<C> {
 
     fn constrains(&self) -> bool {
         self.no_schemas.get().is_none()
+    }
+
+    fn forget(&self, messages: &[Message], options: &ChatOptions) -> Result<(), ChatError> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        // Whether it was sent with its schema hangs on what the server had said by then.
+        for schema in [options.schema.clone(), None] {
+            let options = ChatOptions { schema, ..options.clone() };
+            cache.forget(&Asked::new(
+                &self.url,
+                &wire::request(&self.settings.model, self.settings.token_limit_field, messages, &options),
+            ))?;
+        }
+        Ok(())
     }
 
     fn servers(&self) -> Vec<ServerFigures> {

@@ -65,6 +65,12 @@ pub struct Timeouts {
     pub connect: Duration,
     /// The whole request, to the last byte of the answer.
     pub total: Duration,
+    /// To the first byte of the answer. One that comes in parts is not waited for any longer. One that comes whole may begin only when all of it
+    /// is written, so the server is then asked for its list of models, again each time that so long has passed, and left if it does not
+    /// answer that either.
+    pub first_byte: Duration,
+    /// From asking for that list to its first byte.
+    pub probe: Duration,
     /// From one piece of an answer to the next.
     pub between_bytes: Duration,
 }
@@ -147,6 +153,8 @@ impl ClientSettings {
         for (name, found) in [
             ("timeouts.connect", timeouts.connect),
             ("timeouts.total", timeouts.total),
+            ("timeouts.first_byte", timeouts.first_byte),
+            ("timeouts.probe", timeouts.probe),
             ("timeouts.between_bytes", timeouts.between_bytes),
             ("retries.first_wait", retries.first_wait),
             ("retries.longest_wait", retries.longest_wait),
@@ -185,6 +193,8 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(10),
             total: Duration::from_secs(600),
+            first_byte: Duration::from_secs(300),
+            probe: Duration::from_secs(10),
             between_bytes: Duration::from_secs(120),
         }
     }
@@ -231,6 +241,8 @@ mod tests {
         for (error, name) in [
             (with(|it| it.timeouts.total = Duration::ZERO), "timeouts.total"),
             (with(|it| it.timeouts.between_bytes = Duration::MAX), "timeouts.between_bytes"),
+            (with(|it| it.timeouts.first_byte = Duration::ZERO), "timeouts.first_byte"),
+            (with(|it| it.timeouts.probe = Duration::ZERO), "timeouts.probe"),
             (with(|it| it.retries.longest_asked = Duration::from_secs(86_401)), "retries.longest_asked"),
             (with(|it| it.limits.concurrent = 0), "limits.concurrent"),
             (with(|it| it.limits.tokens_per_minute = Some(0)), "limits.tokens_per_minute"),

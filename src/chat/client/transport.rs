@@ -173,13 +173,51 @@ fn timed_out(timeout: Timeout, timeouts: Timeouts) -> Failure {
     }
 }
 
+/// Sends a request of which only that it is answered counts, whatever with, within `within`. Returns what is wrong, if anything is.
+pub(super) fn probe(
+    agent: &Agent,
+    request: Request<()>,
+    within: Duration,
+    listener: &mut dyn Listener,
+) -> Result<Option<String>, Halt> {
+    let (sender, answered) = mpsc::sync_channel(1);
+    let agent = agent.clone();
+    let ask = move || {
+        let problem = agent.run(request).err().map(|error| error.to_string());
+        // Nobody takes it any more: the listener stopped, or the time was over.
+        let _ = sender.send(problem);
+    };
+    if thread::Builder::new().name("chat-probe".to_owned()).spawn(ask).is_err() {
+        // That there is no thread for it says nothing of the server.
+        return Ok(None);
+    }
+    let end = Instant::now() + within;
+    loop {
+        if listener.stopped() {
+            return Err(Halt::Stopped);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        match answered.recv_timeout(left.min(LOOK)) {
+            Ok(problem) => return Ok(problem),
+            Err(RecvTimeoutError::Timeout) if left.is_zero() => {
+                return Ok(Some(format!("that took longer than {within:?}")));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok(Some("the request ended without an answer or an error".to_owned()));
+            }
+        }
+    }
+}
+
 impl Incoming {
-    /// Waits for the answer's head.
-    pub fn head(&mut self, listener: &mut dyn Listener) -> Result<Head, Halt> {
-        match self.next(None, listener)? {
-            Arrived::Head(head) => Ok(head),
-            Arrived::Failed(failure) => Err(failure.into()),
-            Arrived::Bytes(_) | Arrived::End => {
+    /// Waits for the answer's head; `None` where nothing comes within `within`.
+    pub fn head(&mut self, within: Duration, listener: &mut dyn Listener) -> Result<Option<Head>, Halt> {
+        match self.next(within, listener)? {
+            None => Ok(None),
+            Some(Arrived::Head(head)) => Ok(Some(head)),
+            Some(Arrived::Failed(failure)) => Err(failure.into()),
+            Some(Arrived::Bytes(_) | Arrived::End) => {
                 Err(Failure::Protocol { problem: "an answer without a head".to_owned() }.into())
             }
         }
@@ -187,19 +225,21 @@ impl Incoming {
 
     /// Waits for more of its bytes; `None` at its end.
     pub fn bytes(&mut self, listener: &mut dyn Listener) -> Result<Option<Vec<u8>>, Halt> {
-        match self.next(Some(self.timeouts.between_bytes), listener)? {
-            Arrived::Bytes(bytes) => Ok(Some(bytes)),
-            Arrived::End => Ok(None),
-            Arrived::Failed(failure) => Err(failure.into()),
-            Arrived::Head(_) => {
+        let after = self.timeouts.between_bytes;
+        match self.next(after, listener)? {
+            None => Err(Failure::TimedOut { wait: Wait::Bytes, after }.into()),
+            Some(Arrived::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Arrived::End) => Ok(None),
+            Some(Arrived::Failed(failure)) => Err(failure.into()),
+            Some(Arrived::Head(_)) => {
                 Err(Failure::Protocol { problem: "an answer with two heads".to_owned() }.into())
             }
         }
     }
 
-    /// Waits for what comes next, no longer than `between`, and not beyond the request's end.
-    fn next(&mut self, between: Option<Duration>, listener: &mut dyn Listener) -> Result<Arrived, Halt> {
-        let silent = between.map(|between| (Instant::now() + between, between));
+    /// Waits for what comes next, not beyond the request's end; `None` where nothing comes within `within`.
+    fn next(&mut self, within: Duration, listener: &mut dyn Listener) -> Result<Option<Arrived>, Halt> {
+        let silent = Instant::now() + within;
         loop {
             if listener.stopped() {
                 return Err(Halt::Stopped);
@@ -209,14 +249,12 @@ impl Incoming {
             if now >= self.end {
                 return Err(Failure::TimedOut { wait: Wait::Total, after: self.timeouts.total }.into());
             }
-            let until = silent.map_or(self.end, |(at, _)| at.min(self.end));
-            match (self.arrived.recv_timeout(until.saturating_duration_since(now).min(LOOK)), silent) {
-                (Ok(arrived), _) => return Ok(arrived),
-                (Err(RecvTimeoutError::Timeout), Some((at, after))) if now >= at => {
-                    return Err(Failure::TimedOut { wait: Wait::Bytes, after }.into());
-                }
-                (Err(RecvTimeoutError::Timeout), _) => {}
-                (Err(RecvTimeoutError::Disconnected), _) => {
+            let until = silent.min(self.end);
+            match self.arrived.recv_timeout(until.saturating_duration_since(now).min(LOOK)) {
+                Ok(arrived) => return Ok(Some(arrived)),
+                Err(RecvTimeoutError::Timeout) if now >= silent => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
                     let problem = "the request ended without an answer or an error".to_owned();
                     return Err(Failure::Protocol { problem }.into());
                 }

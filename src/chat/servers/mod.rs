@@ -223,6 +223,11 @@ impl<C: Clock> ChatModel for Servers<C> {
         }
     }
 
+    /// By whichever server it was given.
+    fn forget(&self, messages: &[Message], options: &ChatOptions) -> Result<(), ChatError> {
+        self.clients.iter().try_for_each(|client| client.forget(messages, options))
+    }
+
     fn replies(&self, asked: &[Asked]) -> Vec<Result<Reply, ChatError>> {
         let at_once = self
             .clients

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::cases::one_or_more;
 use crate::cli::cases::reading::Reading;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::models;
@@ -13,7 +14,7 @@ use crate::cli::options::RoleKernels;
 use crate::cli::server::Server;
 use crate::cli::terminal::{self, Progress};
 use crate::cli::{CommandResult, output};
-use crate::data::bank::{Bank, MOST_PATIENTS, SynthOptions};
+use crate::data::bank::{Bank, SynthOptions};
 use crate::rubric::authoring::folder::Step;
 use crate::rubric::authoring::sources::knowledge;
 use crate::rubric::authoring::{
@@ -60,7 +61,7 @@ pub struct Generate {
     scenarios: Vec<Scenario>,
 
     /// Most prompts, before they are expanded
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = one_or_more)]
     count: usize,
 
     /// The same seed draws the same prompts
@@ -115,12 +116,6 @@ pub struct Generate {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
-}
-
-/// A number of prompts.
-fn how_many(text: &str) -> Result<usize, String> {
-    let legal = || format!("legal is a whole number from 1 to {MOST_PATIENTS}");
-    text.parse().ok().filter(|count| (1..=MOST_PATIENTS).contains(count)).ok_or_else(legal)
 }
 
 impl Generate {

@@ -138,7 +138,7 @@ pub fn loss<B: KernelBackend>(
 ///
 /// # Panics
 /// If they are quantised.
-pub(super) fn floats<B: KernelBackend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
+pub(in crate::kernels) fn floats<B: KernelBackend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
     match matrix {
         Matrix::Float(weight) => weight,
         Matrix::Blocks(_) | Matrix::DeviceBlocks(_) => panic!("a quantised matrix has no gradient"),

@@ -155,8 +155,8 @@ impl TensorProblem {
     }
 }
 
-/// The first problems; a checkpoint of another model would otherwise list every tensor it has.
-fn list(problems: &[TensorProblem]) -> String {
+/// The first problems with tensors; a checkpoint of another model would otherwise list every tensor it has.
+pub(crate) fn list(problems: &[impl fmt::Display]) -> String {
     const SHOWN: usize = 12;
     let mut text: String = problems.iter().take(SHOWN).map(|problem| format!("\n  - {problem}")).collect();
     if problems.len() > SHOWN {

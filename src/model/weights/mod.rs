@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 pub use super::config::FloatType;
+pub(crate) use error::list;
 pub use error::{TensorProblem, WeightsError};
 pub use gguf::{GgufArray, GgufFile, GgufMetadata, GgufTensor, GgufValue, GgufVocabulary};
 pub use image::FileImage;

@@ -4,9 +4,10 @@
 //! it is still to be asked is part of the pool's state, and what it says is taken in by the order of the questions, whenever it comes: a run
 //! that goes on asks the same again.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,27 @@ impl FlawFinder<'_> {
     }
 }
 
+/// Starts `count` threads of `builder`'s, each of which does a `work`; fewer where the system has no more.
+///
+/// # Errors
+///
+/// What the system said where not one can be started.
+fn start<'scope, W: FnOnce() + Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    builder: impl Fn() -> thread::Builder,
+    count: usize,
+    work: impl Fn() -> W,
+) -> io::Result<()> {
+    for started in 0..count {
+        match builder().spawn_scoped(scope, work()) {
+            Ok(_) => {}
+            Err(_) if started > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 impl Fragments<'_> {
     /// Does `work`, which samples and judges a round, while the model is asked what it is still to be asked. What it says comes in the order of the
     /// questions.
@@ -121,12 +143,12 @@ impl Fragments<'_> {
         let replies = self.scenes.len() * self.options.sampling.samples;
         let all = JudgingProgress { sampled: replies, judged: replies, replies };
         finder.halt.store(false, Ordering::SeqCst);
-        let next = AtomicUsize::new(0);
+        let next = &AtomicUsize::new(0);
         let (sender, answers) = mpsc::channel();
         thread::scope(|scope| {
-            for _ in 0..finder.at_once.clamp(1, questions.len()) {
-                let (sender, next) = (Sender::clone(&sender), &next);
-                let ask = move || {
+            let ask = || {
+                let sender = Sender::clone(&sender);
+                move || {
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(question) = questions.get(at) else { return };
@@ -135,15 +157,17 @@ impl Fragments<'_> {
                             return;
                         }
                     }
-                };
-                // Where the system has no more threads there are fewer; without any, nobody is asked.
-                if thread::Builder::new().name("rubric".to_owned()).spawn_scoped(scope, ask).is_err() {
-                    break;
                 }
-            }
+            };
+            let builder = || thread::Builder::new().name("rubric".to_owned());
+            let started = start(scope, builder, finder.at_once.clamp(1, questions.len()), ask);
             drop(sender);
-            let mut found: Vec<Found> =
-                questions.iter().map(|_| Err("no thread can be started to ask".to_owned())).collect();
+            // What is said of a question that nobody has answered.
+            let nothing = match started {
+                Ok(()) => "nobody answered".to_owned(),
+                Err(error) => format!("no thread can be started to ask: {error}"),
+            };
+            let mut found: Vec<Found> = questions.iter().map(|_| Err(nothing.clone())).collect();
             let done = work(goes_on).and_then(|done| {
                 finder.wait(&answers, &mut found, &mut || goes_on(all))?;
                 Ok(done)
@@ -159,14 +183,30 @@ impl Fragments<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rubric::Scope;
+    use crate::rubric::Scope as RubricScope;
+
+    #[test]
+    fn a_system_without_threads_says_so() {
+        let begun = &AtomicUsize::new(0);
+        let work = || {
+            move || {
+                begun.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        // No machine has a stack of that size to give.
+        let builder = || thread::Builder::new().stack_size(usize::MAX / 8);
+        let error = thread::scope(|scope| start(scope, builder, 3, work)).unwrap_err();
+        assert!(!error.to_string().is_empty());
+        thread::scope(|scope| start(scope, thread::Builder::new, 3, work)).unwrap();
+        assert_eq!(begun.load(Ordering::SeqCst), 3);
+    }
 
     #[test]
     fn a_criterion_that_names_the_diagnosis_is_of_one_patient() {
         let question = Question {
             so_far: Consultation { case_id: "a".into(), opening: "Hm.".into(), turns: vec![], ending: None },
             answer: "Yes.".into(),
-            rubric: Rubric { scope: Scope::Reply, criteria: vec![] },
+            rubric: Rubric { scope: RubricScope::Reply, criteria: vec![] },
             names: vec!["heart attack".into(), "mi".into()],
         };
         for (text, found) in [

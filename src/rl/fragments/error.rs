@@ -59,6 +59,7 @@ impl From<CompanyError> for FragmentError {
     fn from(error: CompanyError) -> Self {
         match error {
             CompanyError::Interrupted => Self::Interrupted,
+            CompanyError::Silent { patients, patience } => Self::NoAnswer { patients, patience },
             CompanyError::Threads(error) => Self::Threads(error),
             CompanyError::Patient(error) => Self::Patient(error),
         }

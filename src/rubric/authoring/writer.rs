@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::templates::{Ask, Templates};
-use crate::chat::structured::ask;
+use crate::chat::structured::ask_as;
 use crate::chat::{ChatError, ChatModel, ChatOptions, Listener, Message, ReplySchema};
 use crate::data::hash::fnv1a;
 
@@ -39,7 +39,7 @@ impl<'a> Writer<'a> {
     /// Fills the text of `kind` with `values` and asks for an object with the `properties`, all of them required.
     ///
     /// # Errors
-    /// Those of [`ask`]. A value that the schema allows and `T` does not is [`ChatError::NotAsAsked`] too.
+    /// Those of [`ask_as`].
     pub fn ask<T: DeserializeOwned>(
         &self,
         kind: Ask,
@@ -61,12 +61,7 @@ impl<'a> Writer<'a> {
             schema: Some(Arc::new(schema)),
             ..ChatOptions::default()
         };
-        let answer = ask(self.model, &[Message::user(text)], &options, self.again, listener)?;
-        serde_json::from_value(answer.value).map_err(|error| ChatError::NotAsAsked {
-            asked: 1,
-            problem: error.to_string(),
-            said: crate::chat::error::excerpt(&answer.reply.message.content),
-        })
+        Ok(ask_as(self.model, &[Message::user(text)], &options, self.again, listener)?.value)
     }
 
     /// The seed of a question: each text draws anew, and the same text the same. It is below 2^63, since servers whose seeds have a sign

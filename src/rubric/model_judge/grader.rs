@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::prompts::PromptError;
+use super::prompts::{PromptError, text};
 
 const CONVERSATION: &str = "<<conversation>>";
 const RUBRIC_ITEM: &str = "<<rubric_item>>";
@@ -29,9 +29,7 @@ impl GraderTemplate {
     ///
     /// A file that cannot be read, and as [`GraderTemplate::parse`].
     pub fn read(path: &Path) -> Result<Self, PromptError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PromptError::Read { file: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&text(path)?, &path.display().to_string())
     }
 
     /// The template in `text`, which errors call `name`.

@@ -186,9 +186,9 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
             }
             let batch: Vec<Asked> = open.iter_mut().map(|question| self.asked(question)).collect();
             let mut replies = self.model.replies(&batch).into_iter();
-            for question in open {
+            for (question, asked) in open.into_iter().zip(&batch) {
                 let reply = replies.next();
-                self.take(question, reply.unwrap_or_else(|| Err(ChatError::Stopped)));
+                self.take(question, asked, reply.unwrap_or_else(|| Err(ChatError::Stopped)));
             }
         }
     }
@@ -211,8 +211,8 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
         Asked { messages: question.messages.clone(), options }
     }
 
-    /// Takes in what came for a question.
-    fn take(&self, question: &mut Question, reply: Result<Reply, ChatError>) {
+    /// Takes in what came for a question that was put as `asked`.
+    fn take(&self, question: &mut Question, asked: &Asked, reply: Result<Reply, ChatError>) {
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
@@ -245,7 +245,10 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
             Ok(answer) => question.outcome = Some(Ok(answer)),
             Err(problem) => {
                 question.tries += 1;
-                if question.tries > self.settings.again {
+                // Kept, it would be the reply of the next run too, which is to ask again.
+                if let Err(error) = self.model.forget(&asked.messages, &asked.options) {
+                    question.outcome = Some(Err(error.to_string()));
+                } else if question.tries > self.settings.again {
                     let problem =
                         format!("asked {} times, no reply can be read: {problem}{cut}", question.tries);
                     question.outcome = Some(Err(problem));

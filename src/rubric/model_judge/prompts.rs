@@ -13,6 +13,11 @@ use super::exhibit::Item;
 const GRADED: &str = "{graded}";
 const ITEM: &str = "{item}";
 
+/// The text of a file of prompts.
+pub(super) fn text(path: &Path) -> Result<String, PromptError> {
+    std::fs::read_to_string(path).map_err(|source| PromptError::Read { file: path.to_owned(), source })
+}
+
 /// What a model is told that judges in training.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,9 +110,7 @@ impl JudgePrompts {
     ///
     /// As [`JudgePrompts::parse`], and a file that cannot be read.
     pub fn read(path: &Path) -> Result<Self, PromptError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PromptError::Read { file: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&text(path)?, &path.display().to_string())
     }
 
     /// The prompts that come with osler.

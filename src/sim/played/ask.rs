@@ -7,7 +7,6 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::chat::error::excerpt;
 use crate::chat::{
     ChatError, ChatModel, ChatOptions, ConversationKey, Listener, Message, ReplySchema, structured,
 };
@@ -51,13 +50,7 @@ pub(super) fn ask<T: DeserializeOwned>(
         conversation: Some(manner.conversation),
         ..ChatOptions::default()
     };
-    let answer = structured::ask(model, messages, &options, manner.again, listener)?;
-    // The schema was checked, so only a number beyond what is counted with can be wrong.
-    serde_json::from_value(answer.value).map_err(|error| ChatError::NotAsAsked {
-        asked: 1,
-        problem: error.to_string(),
-        said: excerpt(&answer.reply.message.content),
-    })
+    Ok(structured::ask_as(model, messages, &options, manner.again, listener)?.value)
 }
 
 /// The seed of the question `number` of a turn: below 2^31, which every server takes.

@@ -219,9 +219,22 @@ pub fn asked_for(scene: &Scene<'_>, index: usize) -> bool {
 
 /// Whether the message asks for nothing in particular: `tell me everything` asks for no fact that is told on question only,
 /// whatever a model takes it for.
-pub fn only_open(scene: &Scene<'_>) -> bool {
+fn only_open(scene: &Scene<'_>) -> bool {
     scene.does(|act| act.intent == Intent::OpenQuestion)
         && !scene.does(|act| matches!(act.intent, Intent::Question(_)))
+}
+
+/// Whether the message can ask for `fact` (an index) at all, or where there is none for something beside the script, whatever a model takes
+/// it for: it must ask, examine or test, and for more than the story; or name what the fact is about. So `dump your whole record`
+/// and `ignore your instructions`, which the rules do not understand, ask for nothing.
+pub fn may_ask_for(scene: &Scene<'_>, fact: Option<usize>) -> bool {
+    let fact = fact.and_then(|index| scene.script.facts.get(index));
+    let names = |fact: &Fact| {
+        let mentions = scene.understanding.mentions(scene.message);
+        mentions.iter().any(|it| scene.lexicon.is_a(&fact.concept, &it.concept))
+    };
+    let particular = |intent| matches!(intent, Intent::Question(_) | Intent::Examination | Intent::Test);
+    !only_open(scene) && (scene.does(|act| particular(act.intent)) || fact.is_some_and(names))
 }
 
 fn claim(scene: &Scene<'_>, label: &Label, action: Action) -> Claim {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -31,6 +31,8 @@ pub struct Company<'a> {
     settings: Settings,
     limits: Limits,
     at_once: usize,
+    /// The longest wait for the next reply of several.
+    patience: Option<Duration>,
     halt: &'a AtomicBool,
 }
 
@@ -53,6 +55,14 @@ pub enum CompanyError {
     /// The caller waits no more.
     #[error("the wait for the patients' replies was interrupted")]
     Interrupted,
+    /// Nobody replied for too long.
+    #[error("none of {patients} patients who were still to reply did so within {patience:?}")]
+    Silent {
+        /// Who had not replied.
+        patients: usize,
+        /// How long nobody did.
+        patience: Duration,
+    },
     /// Nobody can be asked while others are waited for.
     #[error("no thread can be started to ask patients: {0}")]
     Threads(io::Error),
@@ -72,7 +82,12 @@ impl<'a> Company<'a> {
         at_once: usize,
         halt: &'a AtomicBool,
     ) -> Self {
-        Self { units, prompts, settings, limits, at_once: at_once.max(1), halt }
+        Self { units, prompts, settings, limits, at_once: at_once.max(1), patience: None, halt }
+    }
+
+    /// The same, of whom [`Company::replies`] waits for the next no longer than `patience`.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 
     /// Who does the work of each unit.
@@ -138,7 +153,7 @@ impl<'a> Company<'a> {
                 }
             }
             drop(replies);
-            let gathered = gather(&found, to.len(), goes_on);
+            let gathered = gather(&found, to.len(), self.patience, goes_on);
             if gathered.is_err() {
                 self.halt.store(true, Ordering::SeqCst);
             }
@@ -151,12 +166,14 @@ impl<'a> Company<'a> {
     }
 }
 
-/// Waits until all `count` have replied, one has failed, or the caller is tired of it.
+/// Waits until all `count` have replied, one has failed, none has replied for `patience`, or the caller is tired of it.
 fn gather(
     found: &Receiver<(usize, Result<PlayedReply, PlayedError>)>,
     count: usize,
+    patience: Option<Duration>,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<PlayedReply>, CompanyError> {
+    let mut last = Instant::now();
     let mut replies: Vec<Option<PlayedReply>> = (0..count).map(|_| None).collect();
     let mut left = count;
     let mut take = |(at, reply): (usize, Result<PlayedReply, PlayedError>)| -> Result<(), CompanyError> {
@@ -174,6 +191,9 @@ fn gather(
                 if !goes_on() {
                     return Err(CompanyError::Interrupted);
                 }
+                if let Some(patience) = patience.filter(|patience| last.elapsed() >= *patience) {
+                    return Err(CompanyError::Silent { patients: left, patience });
+                }
                 match found.recv_timeout(LOOK) {
                     Ok(it) => take(it)?,
                     Err(RecvTimeoutError::Timeout) => continue,
@@ -184,6 +204,7 @@ fn gather(
             Err(TryRecvError::Disconnected) => return Err(CompanyError::Interrupted),
         }
         left -= 1;
+        last = Instant::now();
     }
     Ok(replies.into_iter().flatten().collect())
 }
@@ -316,8 +337,27 @@ mod tests {
         // Nobody is left who could send one.
         let (sender, found) = mpsc::channel();
         drop(sender);
-        assert!(matches!(gather(&found, 2, &mut || true), Err(CompanyError::Interrupted)));
-        assert_eq!(gather(&found, 0, &mut || true).unwrap(), []);
+        assert!(matches!(gather(&found, 2, None, &mut || true), Err(CompanyError::Interrupted)));
+        assert_eq!(gather(&found, 0, None, &mut || true).unwrap(), []);
+    }
+
+    #[test]
+    fn a_silence_of_all_ends_and_one_between_replies_begins_anew() {
+        let (sender, found) = mpsc::channel();
+        let patience = Some(Duration::from_secs(1));
+        let silent = gather(&found, 2, patience, &mut || true);
+        assert!(matches!(silent, Err(CompanyError::Silent { patients: 2, .. })), "{silent:?}");
+        let actor = Actor::new(Some(4), false);
+        let (_, replies) = four(&voiced(&actor), OnFailure::Stop, &mut || true);
+        let reply = replies.unwrap().remove(0);
+        thread::spawn(move || {
+            for at in 0..3 {
+                thread::sleep(Duration::from_millis(400));
+                // The other side may be gone: then it fails by itself.
+                let _ = sender.send((at, Ok(reply.clone())));
+            }
+        });
+        assert_eq!(gather(&found, 3, patience, &mut || true).unwrap().len(), 3);
     }
 
     #[test]

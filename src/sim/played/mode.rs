@@ -51,6 +51,30 @@ struct File {
 }
 
 impl Interruption {
+    /// Reads interruptions from TOML with the fields of the bundled file, `data/prompts/patient/interruptions.toml`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with the line or the number from 1: other fields or places, an empty text, or a [`Place`] for which there is none.
+    pub(super) fn parse(text: &str) -> Result<Vec<Self>, String> {
+        let read: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        for (number, it) in read.interruption.iter().enumerate() {
+            for (field, words) in [("doctor", &it.doctor), ("patient", &it.patient)] {
+                if words.trim().is_empty() {
+                    return Err(format!("interruption {}: `{field}` is empty, legal is a text", number + 1));
+                }
+            }
+        }
+        for (place, name) in [(Place::EndOfTurn, "end_of_turn"), (Place::MidTurn, "mid_turn")] {
+            if !read.interruption.iter().any(|it| it.place == place) {
+                return Err(format!(
+                    "there is no interruption with place = \"{name}\", at least one is needed"
+                ));
+            }
+        }
+        Ok(read.interruption)
+    }
+
     /// Those that come with osler.
     ///
     /// # Panics
@@ -58,9 +82,8 @@ impl Interruption {
     pub fn bundled() -> &'static [Self] {
         static BUNDLED: LazyLock<Vec<Interruption>> = LazyLock::new(|| {
             let text = include_str!("../../../data/prompts/patient/interruptions.toml");
-            let file: File = toml::from_str(text)
-                .unwrap_or_else(|error| panic!("the bundled interruptions are broken: {error}"));
-            file.interruption
+            Interruption::parse(text)
+                .unwrap_or_else(|error| panic!("the bundled interruptions are broken: {error}"))
         });
         &BUNDLED
     }
@@ -77,6 +100,22 @@ impl Mode {
     /// An interrupted mode, drawn by `seed`: that of [`Mode::draw`] where it gives one.
     pub fn interrupted(seed: u64) -> Self {
         Self::drawn(seed).1
+    }
+
+    /// The same with an interruption of `among`: its own where that is one of them, else one in the same place, drawn by `seed`.
+    pub fn interrupted_by(self, among: &[Interruption], seed: u64) -> Self {
+        match self {
+            Self::Interrupted(it) if !among.contains(&it) => {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                // Stream 2 draws the mode.
+                rng.set_stream(3);
+                let choices: Vec<&Interruption> =
+                    among.iter().filter(|other| other.place == it.place).collect();
+                let at = (rng.next_u64() % choices.len().max(1) as u64) as usize;
+                Self::Interrupted(choices.get(at).map_or(it, |it| (*it).clone()))
+            }
+            mode => mode,
+        }
     }
 
     /// Whether three in four are passive with this one, and what it is otherwise.
@@ -133,6 +172,19 @@ mod tests {
             assert!(matches!(interrupted, Mode::Interrupted(_)), "{seed}");
             assert!(*drawn == Mode::Passive || *drawn == interrupted, "{seed}");
         }
+    }
+
+    #[test]
+    fn other_interruptions_take_the_place_of_those_that_are_not_among_them() {
+        let other = |place| Interruption { place, doctor: "d".into(), patient: "p".into() };
+        let among = [other(Place::MidTurn), other(Place::EndOfTurn)];
+        for seed in 0..40 {
+            let mode = Mode::interrupted(seed);
+            assert_eq!(mode.clone().interrupted_by(Interruption::bundled(), seed + 1), mode);
+            let Mode::Interrupted(it) = mode.clone() else { panic!("{mode:?}") };
+            assert_eq!(mode.interrupted_by(&among, seed), Mode::Interrupted(other(it.place)));
+        }
+        assert_eq!(Mode::Passive.interrupted_by(&among, 1), Mode::Passive);
     }
 
     #[test]

@@ -94,13 +94,14 @@ impl<'a> PlayedPatient<'a> {
         self
     }
 
-    /// The same, taking part as `mode` says. A passive patient's persona loses its initiative, whoever plays it.
+    /// The same, taking part as `mode` says, with an interruption of the prompts'. A passive patient's persona loses its initiative,
+    /// whoever plays it.
     pub fn in_mode(mut self, mode: Mode) -> Self {
         if mode.is_passive() {
             let script = self.script.to_mut();
             script.persona = script.persona.passive();
         }
-        self.mode = mode;
+        self.mode = mode.interrupted_by(self.prompts.interruptions(), self.seed);
         self
     }
 
@@ -272,7 +273,7 @@ impl<'a> PlayedPatient<'a> {
                 checked.corrected += corrections;
                 return Ok(Said { checked, asked: corrected.asked });
             }
-            refused.push(Refused { draft, faults: faults(&corrected.claims) });
+            refused.push(Refused { draft, faults: faults(&corrected.claims, self.prompts)? });
             log.regenerations += 1;
         }
     }

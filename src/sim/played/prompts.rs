@@ -11,6 +11,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde_json::{Value as Json, json};
 use thiserror::Error;
 
+use crate::sim::played::mode::Interruption;
+
 /// The longest prompt file read, in bytes.
 const MOST_BYTES: u64 = 64 << 10;
 /// How much work a prompt may do, in the template engine's units: about one for each instruction.
@@ -27,11 +29,16 @@ pub enum PromptName {
     Again,
     /// Asks for a draft's claims and their labels.
     Check,
+    /// Says who the patient is, a line for each trait.
+    Portrait,
+    /// Says what is wrong with a claim, in one sentence.
+    Fault,
 }
 
 impl PromptName {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gate, Self::Voice, Self::Again, Self::Check];
+    pub const ALL: [Self; 6] =
+        [Self::Gate, Self::Voice, Self::Again, Self::Check, Self::Portrait, Self::Fault];
 
     /// Its file's name.
     pub fn file(self) -> &'static str {
@@ -40,6 +47,8 @@ impl PromptName {
             Self::Voice => "voice.jinja",
             Self::Again => "again.jinja",
             Self::Check => "check.jinja",
+            Self::Portrait => "portrait.jinja",
+            Self::Fault => "fault.jinja",
         }
     }
 
@@ -50,6 +59,8 @@ impl PromptName {
             Self::Voice => include_str!("../../../data/prompts/patient/voice.jinja"),
             Self::Again => include_str!("../../../data/prompts/patient/again.jinja"),
             Self::Check => include_str!("../../../data/prompts/patient/check.jinja"),
+            Self::Portrait => include_str!("../../../data/prompts/patient/portrait.jinja"),
+            Self::Fault => include_str!("../../../data/prompts/patient/fault.jinja"),
         }
     }
 
@@ -60,6 +71,23 @@ impl PromptName {
             Self::Voice => &["person", "known", "guarded", "passive", "said", "message"],
             Self::Again => &["faults"],
             Self::Check => &["record", "said", "message", "draft"],
+            Self::Portrait => &[
+                "age",
+                "age_band",
+                "sex",
+                "personality",
+                "extravert",
+                "intuitive",
+                "feeling",
+                "judging",
+                "income",
+                "education",
+                "culture",
+                "verbosity",
+                "recall",
+                "emotion",
+            ],
+            Self::Fault => &["kind", "words"],
         }
     }
 
@@ -75,6 +103,11 @@ impl PromptName {
                 json!({"record": [{"number": 1, "about": "a", "finding": "present", "private": true,
                 "words": "w"}], "said": said, "message": "?", "draft": [{"number": 1, "text": "t"}]})
             }
+            Self::Portrait => json!({"age": "61", "age_band": "middle", "sex": "male", "personality": "ESFJ",
+                "extravert": true, "intuitive": false, "feeling": true, "judging": true, "income": "low",
+                "education": "high", "culture": "family", "verbosity": "medium", "recall": "low",
+                "emotion": "afraid"}),
+            Self::Fault => json!({"kind": "not_asked", "words": "I smoke."}),
         }
     }
 }
@@ -116,6 +149,14 @@ pub enum PromptError {
         /// Those that are.
         legal: String,
     },
+    /// Interruptions that are none.
+    #[error("{path}: {problem}")]
+    Interruptions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// No template, or one that cannot be filled.
     #[error("{path}, line {line}: {problem}")]
     Template {
@@ -128,10 +169,14 @@ pub enum PromptError {
     },
 }
 
-/// The prompts of all units, compiled.
+/// The file of what the doctor of an interrupted consultation finds said, which is no template.
+const INTERRUPTIONS: &str = "interruptions.toml";
+
+/// The prompts of all units, compiled, and what interrupts consultations.
 #[derive(Debug, Clone)]
 pub struct Prompts {
     env: Environment<'static>,
+    interruptions: Vec<Interruption>,
 }
 
 impl Prompts {
@@ -157,8 +202,9 @@ impl Prompts {
     ///
     /// # Errors
     ///
-    /// A folder or file that cannot be read; a `.jinja` file of another name; a file that is no template, that has an unknown
-    /// placeholder, or reads a field that its placeholder does not have.
+    /// A folder or file that cannot be read; anything of another name in the folder, but for what begins with a point; a file that is no
+    /// template, that has an unknown placeholder, or reads a field that its placeholder does not have; interruptions with other
+    /// fields or places, with an empty text, or with none for a place.
     pub fn from_folder(folder: &Path) -> Result<Self, PromptError> {
         let read = |source| PromptError::Read { path: folder.to_owned(), source };
         let mut paths = Vec::new();
@@ -168,16 +214,28 @@ impl Prompts {
         // Which of several faults is reported must not depend on the file system.
         paths.sort();
         let mut prompts = Self::bundled().clone();
-        for path in paths.iter().filter(|path| path.extension().is_some_and(|it| it == "jinja")) {
-            let name =
-                PromptName::ALL.into_iter().find(|name| path.file_name() == Some(name.file().as_ref()));
-            let Some(name) = name else {
-                let legal = PromptName::ALL.map(PromptName::file).join(", ");
+        for path in &paths {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            if file.starts_with('.') {
+                continue;
+            }
+            if file == INTERRUPTIONS {
+                prompts.interruptions = Interruption::parse(&text(path)?)
+                    .map_err(|problem| PromptError::Interruptions { path: path.clone(), problem })?;
+                continue;
+            }
+            let Some(name) = PromptName::ALL.into_iter().find(|name| file == name.file()) else {
+                let legal = format!("{}, {INTERRUPTIONS}", PromptName::ALL.map(PromptName::file).join(", "));
                 return Err(PromptError::Name { path: path.clone(), legal });
             };
             prompts.put(name, path, text(path)?)?;
         }
         Ok(prompts)
+    }
+
+    /// What the doctors of interrupted consultations may find said.
+    pub fn interruptions(&self) -> &[Interruption] {
+        &self.interruptions
     }
 
     /// `name` with `values` in its placeholders.
@@ -199,7 +257,7 @@ impl Prompts {
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_debug(false);
         env.set_fuel(Some(MOST_WORK));
-        Self { env }
+        Self { env, interruptions: Interruption::bundled().to_vec() }
     }
 
     /// Takes the text of a file as prompt `name`, and tries it.
@@ -248,7 +306,7 @@ mod tests {
     fn bundled_prompts_are_whole() {
         for name in PromptName::ALL {
             let filled = Prompts::bundled().fill(name, name.example()).unwrap();
-            assert!(filled.len() > 100 && !filled.contains("{{") && !filled.contains("{%"), "{filled}");
+            assert!(filled.len() > 25 && !filled.contains("{{") && !filled.contains("{%"), "{filled}");
         }
     }
 
@@ -259,13 +317,14 @@ mod tests {
             |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap(),
             || Prompts::from_folder(dir.path()),
         );
-        put("README.md", "{{ anything }}");
+        put(".notes", "{{ anything }}");
         put("again.jinja", "No:{% for fault in faults %} <{{ fault }}>{% endfor %}\n");
         let prompts = read().unwrap();
         let again = prompts.fill(PromptName::Again, json!({"faults": ["a & b", "c"]})).unwrap();
         assert_eq!(again, "No: <a & b> <c>");
         let gate = |prompts: &Prompts| prompts.fill(PromptName::Gate, PromptName::Gate.example()).unwrap();
         assert_eq!(gate(&prompts), gate(Prompts::bundled()));
+        assert_eq!(prompts.interruptions(), Interruption::bundled());
 
         put("again.jinja", "{{ faults }} {{ diagnosis }}");
         match read() {
@@ -287,6 +346,39 @@ mod tests {
             Err(error @ PromptError::Name { .. }) => assert!(error.to_string().contains("voice.jinja")),
             other => panic!("{other:?}"),
         }
+        fs::remove_file(dir.path().join("vioce.jinja")).unwrap();
+        put("README.md", "Notes.");
+        let error = read().unwrap_err().to_string();
+        assert!(error.contains("README.md is no prompt") && error.contains("interruptions.toml"), "{error}");
         assert!(matches!(Prompts::from_folder(&dir.path().join("none")), Err(PromptError::Read { .. })));
+    }
+
+    #[test]
+    fn portraits_faults_and_interruptions_are_files_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        put("portrait.jinja", "{{ personality }}, {{ income }}");
+        put("fault.jinja", "{{ kind }}: {{ words }}");
+        let both = |first: &str| {
+            format!(
+                "[[interruption]]\nplace = \"{first}\"\ndoctor = \"One moment.\"\npatient = \"Is it bad?\"\n\
+                 [[interruption]]\nplace = \"mid_turn\"\ndoctor = \"It is -\"\npatient = \"Is it?\"\n"
+            )
+        };
+        put("interruptions.toml", &both("end_of_turn"));
+        let prompts = Prompts::from_folder(dir.path()).unwrap();
+        let fill = |name: PromptName| prompts.fill(name, name.example()).unwrap();
+        assert_eq!(fill(PromptName::Portrait), "ESFJ, low");
+        assert_eq!(fill(PromptName::Fault), "not_asked: I smoke.");
+        assert_eq!(prompts.interruptions().len(), 2);
+        for (wrong, problem) in [
+            (both("mid_turn"), "no interruption with place = \"end_of_turn\""),
+            (both("nowhere"), "line 2"),
+            (both("end_of_turn").replace("One moment.", " "), "interruption 1: `doctor` is empty"),
+        ] {
+            put("interruptions.toml", &wrong);
+            let error = Prompts::from_folder(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("interruptions.toml") && error.contains(problem), "{error}");
+        }
     }
 }

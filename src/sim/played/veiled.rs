@@ -206,7 +206,7 @@ mod tests {
         let cases = Bank::bundled().synth(3, &SynthOptions::any(200)).unwrap();
         for (seed, case) in cases.iter().enumerate() {
             let script = PatientScript::of_case(case, lexicon, Persona::draw(seed as u64), seed as u64);
-            for name in [PromptName::Voice, PromptName::Again] {
+            for name in [PromptName::Voice, PromptName::Again, PromptName::Fault] {
                 // Were it so, the veil would tear holes into the instructions.
                 assert!(
                     !names_any(name.bundled(), &script.forbidden),
@@ -214,13 +214,13 @@ mod tests {
                     case.truth.diagnosis
                 );
             }
-            let person = crate::sim::played::portrait::portrait(&script).join("\n");
+            let prompts = crate::sim::played::Prompts::bundled();
+            let person = crate::sim::played::portrait::portrait(&script, prompts).unwrap().join("\n");
             assert!(!names_any(&person, &script.forbidden), "{}: {person}", case.truth.diagnosis);
             let so_far = Patient::new(&script, Limits::default()).open();
             let question = format!("Do you have {}?", case.truth.diagnosis);
             let scene = Scene::new(&script, &so_far, &question, Understanding::bundled(), lexicon);
-            let prompt =
-                crate::sim::played::voice::prompt(&scene, crate::sim::played::Prompts::bundled(), false);
+            let prompt = crate::sim::played::voice::prompt(&scene, prompts, false);
             let prompt = prompt.unwrap();
             assert!(!names_any(prompt.as_str(), &script.forbidden), "{}", prompt.as_str());
             assert!(!prompt.as_str().contains("___"), "a hole in: {}", prompt.as_str());

@@ -46,7 +46,7 @@ pub(super) fn prompt(scene: &Scene<'_>, prompts: &Prompts, passive: bool) -> Res
         .map(|it| json!({"about": one_line(&it.about), "words": one_line(&it.words)}))
         .collect();
     let values = json!({
-        "person": portrait(scene.script),
+        "person": portrait(scene.script, prompts)?,
         "known": known,
         "guarded": knowledge.guarded,
         "passive": passive,
@@ -85,23 +85,22 @@ pub(super) fn messages(
 }
 
 /// Why a draft did not stand, in words for the model that wrote it.
-pub(super) fn faults(claims: &[Claim]) -> Vec<String> {
-    let fault = |claim: &Claim| {
-        let text = one_line(&claim.text);
-        match (claim.action, claim.support) {
-            (Action::Keep, _) => None,
-            (Action::Strike, _) => {
-                Some("One sentence names an illness that you do not know you have.".to_owned())
-            }
-            (Action::HoldBack, _) => Some(format!("\"{text}\" is something that you keep to yourself.")),
-            (Action::Drop, Some(Support::Supported)) => Some(format!("\"{text}\" was not asked for.")),
-            (_, Some(Support::Contradicted)) => Some(format!("\"{text}\" is not so.")),
-            _ => Some(format!("\"{text}\" is nothing that you know.")),
-        }
+pub(super) fn faults(claims: &[Claim], prompts: &Prompts) -> Result<Vec<String>, PromptError> {
+    let kind = |claim: &Claim| match (claim.action, claim.support) {
+        (Action::Keep, _) => None,
+        (Action::Strike, _) => Some("diagnosis"),
+        (Action::HoldBack, _) => Some("guarded"),
+        (Action::Drop, Some(Support::Supported)) => Some("not_asked"),
+        (_, Some(Support::Contradicted)) => Some("contradicted"),
+        _ => Some("not_known"),
     };
-    let mut faults: Vec<String> = claims.iter().filter_map(fault).collect();
-    if faults.is_empty() {
-        faults.push("It does not answer the doctor.".to_owned());
+    let said = |kind: &str, words: &str| {
+        let filled = prompts.fill(PromptName::Fault, json!({"kind": kind, "words": words}))?;
+        Ok(one_line(&filled))
+    };
+    let found: Vec<(&str, &Claim)> = claims.iter().filter_map(|claim| Some((kind(claim)?, claim))).collect();
+    if found.is_empty() {
+        return Ok(vec![said("no_answer", "")?]);
     }
-    faults
+    found.into_iter().map(|(kind, claim)| said(kind, &one_line(&claim.text))).collect()
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::disk::DiskError;
+use crate::model::weights::list;
 
 /// Why a checkpoint was not written or not read.
 #[derive(Debug, Error)]
@@ -117,14 +118,4 @@ fn other(newest: &Option<PathBuf>) -> String {
         Some(path) => format!("The newest one there is {}", path.display()),
         None => "There is none beside it either.".to_owned(),
     }
-}
-
-/// The first problems; another model's checkpoint would otherwise list every tensor it has.
-fn list(problems: &[TensorProblem]) -> String {
-    const SHOWN: usize = 12;
-    let mut text: String = problems.iter().take(SHOWN).map(|problem| format!("\n  - {problem}")).collect();
-    if problems.len() > SHOWN {
-        text.push_str(&format!("\n  - and {} more", problems.len() - SHOWN));
-    }
-    text
 }

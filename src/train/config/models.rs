@@ -80,6 +80,9 @@ section! {
         key_file: Option<PathBuf>, Legal::PATH, "", "no default";
         /// The longest time of one request, to the last byte of the answer.
         timeout_seconds: u64 = 600, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
+        /// The longest wait for the first byte of an answer that comes in parts. A whole one may begin only at its end: the server is then asked for
+        /// its list of models, again each time that so long has passed, and left if it does not answer that within 10 seconds.
+        first_byte_seconds: u64 = 300, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
         /// The longest silence within an answer.
         silence_seconds: u64 = 120, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
         /// The most requests at once, to each server.

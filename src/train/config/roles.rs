@@ -179,7 +179,8 @@ section! {
         least_coverage: f64 = 0.5, Legal::SHARE, "", "chosen here";
         /// In a run: the longest wait for the judge, and for patients' answers that only rewards need, once the last reply of a round is
         /// sampled; for answers to the replies that consultations go on with, once these are chosen; for the model in the role `rubric`,
-        /// once the round is judged. What is not judged or written by then is not; patients that have not answered end the run.
+        /// once the round is judged. What is not judged or written by then is not; patients that have not answered end the run. So does
+        /// so long a silence of all patients of held-out consultations.
         judge_wait_seconds: u64 = 600, Legal::Whole { least: 1, most: LONGEST_WAIT }, "seconds", "chosen here";
         /// A folder of prompts that stand over those that come with the program, laid out as `data/prompts`: `patient`, `judge`, `rubric`.
         prompts: Option<PathBuf>, Legal::PATH, "", "no default";

@@ -71,6 +71,7 @@ fn a_file_names_models_and_their_roles() {
     assert_eq!(urls, ["https://one.example.org/v1", "https://two.example.org/v1"]);
     assert_eq!(big.key_env.as_ref().map(KeyVariable::as_str), Some("BIG_KEY"));
     assert_eq!((big.timeout_seconds, big.silence_seconds, big.concurrency), (600, 120, 4));
+    assert_eq!(big.first_byte_seconds, 300);
     assert_eq!((big.requests_per_minute, big.replies.temperature), (Some(60), Some(0.5)));
     assert_eq!(big.token_limit_field, TokenLimitField::MaxTokens);
     let newer = parse(&FILE.replace(

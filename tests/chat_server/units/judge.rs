@@ -11,7 +11,7 @@ use serde_json::json;
 use super::faults::said;
 use super::{Unit, stands};
 use crate::farm::Farm;
-use crate::scripted::answer;
+use crate::scripted::{Scripted, answer};
 use crate::{Quick, settings};
 
 /// A template of the same places as HealthBench's grader, whose text is no part of osler.
@@ -182,5 +182,25 @@ fn what_was_not_judged_is_in_no_sum() {
             let tally = judge.tally();
             assert_eq!((tally.items, tally.judged), (7, 3));
         }
+    }
+}
+
+#[test]
+fn a_verdict_that_nobody_could_read_is_asked_for_again_by_the_next_run() {
+    let right = |protocol| Judged { protocol, settings: ModelJudgeSettings::REPORT }.right();
+    for (protocol, right) in [(Protocol::report(), right(Protocol::report())), (grader(), right(grader()))] {
+        let asks = ModelJudgeSettings::REPORT.again + 1;
+        let mut answers = vec![said("Who can tell?", "stop", false); asks];
+        answers.push(said(&right, "stop", false));
+        let (server, folder) = (Scripted::saying(answers), tempfile::tempdir().unwrap());
+        let run = || {
+            let settings = ClientSettings { cache: Some(folder.path().to_owned()), ..settings(&server.url) };
+            let unit = Judged { protocol: protocol.clone(), settings: ModelJudgeSettings::REPORT };
+            let judged = unit.ask(&Client::with_clock(settings, Quick::new()).unwrap());
+            (judged.is_ok(), server.requests().len())
+        };
+        assert_eq!(run(), (false, asks));
+        // The same seeds, and another answer; what was judged then is kept.
+        assert_eq!([run(), run()], [(true, 1), (true, 0)]);
     }
 }

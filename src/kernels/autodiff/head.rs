@@ -1,0 +1,277 @@
+//! Log-probs under an output head, and their cross entropy, as nodes of burn's graph; see [`head`](crate::kernels::head) for the
+//! formulas. No `[n, vocab]` tensor is held.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{DType, Tensor, TensorData, TensorMetadata};
+
+use super::{primitive, wrap};
+use crate::kernels::head::{Derivative, HeadGradients, HeadInput, rows};
+use crate::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
+
+/// What becomes of logits before the softmax.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogitOptions {
+    /// The `c` of a soft cap `c tanh(x / c)`, before they are divided.
+    pub soft_cap: Option<f32>,
+    /// What they are divided by.
+    pub temperature: f32,
+}
+
+impl Default for LogitOptions {
+    /// Logits as they are.
+    fn default() -> Self {
+        Self { soft_cap: None, temperature: 1.0 }
+    }
+}
+
+/// Hidden rows and a head: as nodes of the graph, as names of nodes or as values.
+#[derive(Debug, Clone)]
+struct Operands<T> {
+    hidden: T,
+    weight: T,
+    bias: Option<T>,
+    /// `A`, `B` and the scale.
+    adapter: Option<(T, T, f32)>,
+}
+
+impl<T> Operands<T> {
+    fn map<U>(&self, mut change: impl FnMut(&T) -> U) -> Operands<U> {
+        Operands {
+            hidden: change(&self.hidden),
+            weight: change(&self.weight),
+            bias: self.bias.as_ref().map(&mut change),
+            adapter: self.adapter.as_ref().map(|(a, b, scale)| (change(a), change(b), *scale)),
+        }
+    }
+}
+
+type Node<B, C> = FloatTensor<Autodiff<B, C>>;
+
+fn operands<B: KernelBackend, C: CheckpointStrategy>(
+    hidden: Tensor<Autodiff<B, C>, 2>,
+    head: &AdaptedWeights<'_, Autodiff<B, C>>,
+) -> Operands<Node<B, C>> {
+    let node = |matrix: &Matrix<Autodiff<B, C>>| primitive(rows::floats(matrix).clone());
+    Operands {
+        hidden: primitive(hidden),
+        weight: node(head.weight),
+        bias: head.bias.map(|bias| primitive(bias.clone())),
+        adapter: head.adapter.as_ref().map(|it| (node(it.a), node(it.b), it.scale)),
+    }
+}
+
+/// The parents of a node: hidden rows, weight, bias, `A` and `B`, with a constant for each that is not there.
+fn parents<B: KernelBackend, C: CheckpointStrategy>(operands: &Operands<Node<B, C>>) -> [Node<B, C>; 5] {
+    let Operands { hidden, weight, bias, adapter } = operands;
+    let (a, b) = adapter.as_ref().map(|(a, b, _)| (a, b)).unzip();
+    [Some(hidden), Some(weight), bias.as_ref(), a, b].map(|node| match node {
+        Some(node) => node.clone(),
+        None => <Autodiff<B, C> as AutodiffBackend>::from_inner(hidden.primitive.clone()),
+    })
+}
+
+/// Gradients in the order of [`parents`].
+type Found<B> = [Option<FloatTensor<B>>; 5];
+
+/// Hands `work` the operands as kernels take them.
+fn with_input<B: KernelBackend, R>(
+    operands: &Operands<FloatTensor<B>>,
+    targets: &[u32],
+    LogitOptions { soft_cap, temperature }: LogitOptions,
+    trained: bool,
+    work: impl FnOnce(HeadInput<'_, B>) -> R,
+) -> R {
+    let matrix = |x: &FloatTensor<B>| Matrix::<B>::Float(wrap(x.clone()));
+    let weight = matrix(&operands.weight);
+    let bias: Option<Tensor<B, 1>> = operands.bias.as_ref().map(|bias| wrap(bias.clone()));
+    let adapter = operands.adapter.as_ref().map(|(a, b, scale)| (matrix(a), matrix(b), *scale));
+    let adapter = adapter.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale });
+    work(HeadInput {
+        hidden: wrap(operands.hidden.clone()),
+        head: AdaptedWeights { weight: &weight, bias: bias.as_ref(), adapter },
+        targets,
+        soft_cap,
+        temperature,
+        entropies: false,
+        trained,
+        reference: None,
+    })
+}
+
+/// Log-probs, and the gradients of a loss on them, in the types of the operands.
+fn loss<B: KernelBackend>(
+    operands: &Operands<FloatTensor<B>>,
+    targets: &[u32],
+    options: LogitOptions,
+    trained: bool,
+    derivative: &mut Derivative<'_>,
+) -> (Vec<f32>, Found<B>) {
+    let found =
+        with_input::<B, _>(operands, targets, options, trained, |input| B::head_loss(input, derivative));
+    let HeadGradients { log_probs, hidden, weight, bias, adapter, .. } = found;
+    let adapter = adapter.zip(operands.adapter.as_ref());
+    let (a, b) = adapter.map(|(found, (a, b, _))| (typed(found.a, a), typed(found.b, b))).unzip();
+    let found = [
+        Some(typed(hidden, &operands.hidden)),
+        weight.map(|gradient| typed(gradient, &operands.weight)),
+        bias.zip(operands.bias.as_ref()).map(|(gradient, bias)| typed(gradient, bias)),
+        a,
+        b,
+    ];
+    (log_probs, found)
+}
+
+/// In the type of `like`.
+fn typed<B: Backend, const D: usize>(x: Tensor<B, D>, like: &FloatTensor<B>) -> FloatTensor<B> {
+    primitive(x.cast(like.dtype()))
+}
+
+/// A tensor of one dimension on the host.
+fn host<B: Backend>(x: FloatTensor<B>) -> Vec<f32> {
+    wrap::<B, 1>(x).into_data().iter::<f32>().collect()
+}
+
+#[derive(Debug)]
+struct LogProbs;
+
+/// What was asked for, to be computed again.
+#[derive(Debug, Clone)]
+struct Asked {
+    operands: Operands<NodeId>,
+    targets: Vec<u32>,
+    options: LogitOptions,
+}
+
+impl<B: KernelBackend> Backward<B, 5> for LogProbs {
+    type State = Asked;
+
+    fn backward(self, ops: Ops<Asked, 5>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let Asked { operands, targets, options } = ops.state;
+        let slopes = host::<B>(grads.consume::<B>(&ops.node));
+        let values = operands.map(|&node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node));
+        let [_, weight, bias, ..] = &ops.parents;
+        let trained = weight.is_some() || bias.is_some();
+        let mut derivative = Derivative::each(|index, _| slopes[index]);
+        let (_, found) = loss::<B>(&values, &targets, options, trained, &mut derivative);
+        for (node, gradient) in ops.parents.into_iter().zip(found) {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// Log-probs `[n]` in f32 of the `targets` `[n]` under rows `softmax(hidden W^T + b)`: `hidden` `[n, hidden]`, head `[vocab, hidden]`
+/// with its bias and adapter where it has them. Any loss may be made of them.
+///
+/// Logits are made in parts, `2 n hidden vocab` flops, and once more in the backward, which is
+/// [`KernelBackend::head_loss`]. A weight and bias that are not tracked cost it no product. Rows whose log-probs count for nothing are
+/// computed in the forward all the same: select the others first.
+///
+/// # Panics
+/// If there are no targets, they are not as many as rows, one is not below `vocab`, or a matrix is quantised.
+pub fn log_probs<B: KernelBackend, C: CheckpointStrategy>(
+    hidden: Tensor<Autodiff<B, C>, 2>,
+    head: &AdaptedWeights<'_, Autodiff<B, C>>,
+    targets: &[u32],
+    options: LogitOptions,
+) -> Tensor<Autodiff<B, C>, 1> {
+    check(&hidden, targets);
+    let device = hidden.device();
+    let nodes = operands(hidden, head);
+    let values = nodes.map(|node| node.primitive.clone());
+    let found = with_input::<B, _>(&values, targets, options, false, |input| rows::log_probs(&input));
+    let found: Tensor<B, 1> =
+        Tensor::from_data(TensorData::new(found, [targets.len()]), (&device, DType::F32));
+    let parents = parents::<B, C>(&nodes).map(|parent| parent.node);
+    let prepared = <LogProbs as Backward<B, 5>>::prepare::<C>(LogProbs, parents).compute_bound().stateful();
+    wrap(match prepared {
+        OpsKind::Tracked(mut prep) => {
+            let operands = nodes.map(|node| prep.checkpoint(node));
+            prep.finish(Asked { operands, targets: targets.to_vec(), options }, primitive(found))
+        }
+        OpsKind::UnTracked(prep) => prep.finish(primitive(found)),
+    })
+}
+
+#[derive(Debug)]
+struct CrossEntropy;
+
+impl<B: KernelBackend> Backward<B, 5> for CrossEntropy {
+    type State = Found<B>;
+
+    fn backward(self, ops: Ops<Found<B>, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
+        // The loss is one number, so its gradient is one.
+        let factor: f32 = host::<B>(grads.consume::<B>(&ops.node)).into_iter().sum();
+        for (node, gradient) in ops.parents.into_iter().zip(ops.state) {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                let gradient =
+                    if factor == 1.0 { gradient } else { B::float_mul_scalar(gradient, factor.into()) };
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// `-sum_i weights[i] log p_i` `[1]` in f32 of the `targets` `[n]` under the rows of [`log_probs`]; weights of `1 / n` give the mean, one of 0
+/// a row without a gradient.
+///
+/// Forward and backward are one: the gradients of hidden rows and head are computed here, where something is tracked, and held
+/// until the backward multiplies them. So logits are made once less than with [`log_probs`], and one gradient of the head's size is
+/// there for longer.
+///
+/// # Panics
+/// As [`log_probs`], or if there are not as many weights as targets.
+pub fn cross_entropy<B: KernelBackend, C: CheckpointStrategy>(
+    hidden: Tensor<Autodiff<B, C>, 2>,
+    head: &AdaptedWeights<'_, Autodiff<B, C>>,
+    targets: &[u32],
+    weights: &[f32],
+    options: LogitOptions,
+) -> Tensor<Autodiff<B, C>, 1> {
+    check(&hidden, targets);
+    assert_eq!(weights.len(), targets.len(), "weights and targets");
+    let device = hidden.device();
+    let nodes = operands(hidden, head);
+    let values = nodes.map(|node| node.primitive.clone());
+    let sum = |log_probs: Vec<f32>| {
+        let terms = log_probs.iter().zip(weights).map(|(&p, &weight)| f64::from(p) * f64::from(weight));
+        let loss = -terms.sum::<f64>() as f32;
+        primitive(Tensor::<B, 1>::from_data(TensorData::new(vec![loss], [1]), (&device, DType::F32)))
+    };
+    let parents = parents::<B, C>(&nodes);
+    let tracked = parents.each_ref().map(|parent| parent.is_tracked());
+    let prepared = <CrossEntropy as Backward<B, 5>>::prepare::<C>(CrossEntropy, parents.map(|it| it.node))
+        .compute_bound()
+        .stateful();
+    wrap(match prepared {
+        OpsKind::Tracked(prep) => {
+            let [_, weight, bias, ..] = tracked;
+            let mut derivative = Derivative::each(|index, _| -weights[index]);
+            let (found, mut gradients) =
+                loss::<B>(&values, targets, options, weight || bias, &mut derivative);
+            for (gradient, tracked) in gradients.iter_mut().zip(tracked) {
+                if !tracked {
+                    *gradient = None;
+                }
+            }
+            prep.finish(gradients, sum(found))
+        }
+        OpsKind::UnTracked(prep) => {
+            let found = with_input::<B, _>(&values, targets, options, false, |input| rows::log_probs(&input));
+            prep.finish(sum(found))
+        }
+    })
+}
+
+fn check<B: Backend>(hidden: &Tensor<B, 2>, targets: &[u32]) {
+    assert!(!targets.is_empty(), "there are no targets");
+    assert_eq!(hidden.dims()[0], targets.len(), "rows and targets");
+}
