@@ -89,6 +89,7 @@ const WORSE: &[&str] = &[
     "bad",
     "badly",
     "severe",
+    "sudden",
     "stronger",
     "spread",
     "spreads",

@@ -1,6 +1,6 @@
 //! Consultations with one patient, line by line.
 
-use crate::data::case::{Aspect, FactId};
+use crate::data::case::{Aspect, Fact, FactId};
 use crate::data::consultation::Ending;
 use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
@@ -64,6 +64,25 @@ fn only_what_was_asked_for_is_told() {
         "{}",
         reply(8)
     );
+}
+
+#[test]
+fn the_same_words_are_said_once_in_a_reply() {
+    let mut script = script(plain(), 1);
+    let tablets = script.facts.iter().position(|fact| fact.id == FactId("metformin".into())).unwrap();
+    let twin = Fact { id: FactId("twin".into()), ..script.facts[tablets].clone() };
+    let said = twin.said.clone().unwrap().to_lowercase();
+    script.facts.push(twin);
+    let so_far = play(&script, &["Do you take any medication?"]);
+    let reply = so_far.turns[0].patient.as_deref().unwrap_or_default().to_lowercase();
+    assert_eq!(reply.matches(said.trim_end_matches('.')).count(), 1, "{reply}");
+}
+
+#[test]
+fn circumstances_nobody_forgets_are_denied_plainly() {
+    let so_far = play(&script(plain(), 1), &["Do you keep any pets?"]);
+    let reply = so_far.turns[0].patient.as_deref().unwrap_or_default();
+    assert!(say::NOT_SO.contains(&reply), "{reply}");
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub(super) const ALL_IN_ALL: &[&str] = &["All in all:", "On the whole:"];
 pub(super) const NOT_NOTICED: &[&str] = &["Not that I've noticed.", "No, not that I've noticed."];
 /// Anything else the script is silent on.
 pub(super) const NOT_THAT_I_KNOW: &[&str] = &["Not that I know of.", "No, not as far as I know."];
+/// A habit or circumstance the script is silent on, which everybody knows of themselves.
+pub(super) const NOT_SO: &[&str] = &["No.", "No, nothing like that."];
 /// A drug the script is silent on.
 pub(super) const NOT_TAKEN: &[&str] = &["No, not that one.", "No, I don't take that."];
 /// A whole topic the script is silent on.
@@ -188,6 +190,7 @@ pub(super) const ALL: &[&[&str]] = &[
     ALL_IN_ALL,
     NOT_NOTICED,
     NOT_THAT_I_KNOW,
+    NOT_SO,
     NOT_TAKEN,
     NOTHING_KNOWN,
     NO_CONCERN,

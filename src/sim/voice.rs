@@ -128,7 +128,9 @@ impl<'a> Speaker<'a> {
         // Who talks much thinks aloud, and so do older people, who take their time.
         let aloud = if persona.verbosity == Level::High { 2 } else { 4 };
         let older = self.scene.script.stratum.age.band() == AgeBand::Older;
-        if (persona.verbosity == Level::High || older) && self.scene.inquires() && self.chance(1, aloud) {
+        let questioned =
+            self.scene.does(|act| matches!(act.intent, Intent::Question(_) | Intent::OpenQuestion));
+        if (persona.verbosity == Level::High || older) && questioned && self.chance(1, aloud) {
             self.pick(say::THINKING);
         }
     }
@@ -164,7 +166,7 @@ impl<'a> Speaker<'a> {
         let mut given = 0;
         let mut held = false;
         for index in order {
-            if self.said.contains(&index) {
+            if self.has_told(index) {
                 given += 1;
                 continue;
             }
@@ -194,6 +196,14 @@ impl<'a> Speaker<'a> {
         }
     }
 
+    /// Whether this reply has the fact at `index`, or one that is told in the same words.
+    fn has_told(&self, index: usize) -> bool {
+        let facts = &self.scene.script.facts;
+        let said = facts[index].said.as_ref();
+        self.said.contains(&index)
+            || said.is_some_and(|said| self.said.iter().any(|&it| facts[it].said.as_ref() == Some(said)))
+    }
+
     /// Tells one fact, or that it is forgotten.
     fn fact(&mut self, index: usize) {
         let fact = &self.scene.script.facts[index];
@@ -204,7 +214,10 @@ impl<'a> Speaker<'a> {
         }
         if told_before(self.scene, fact) {
             let often = self.chance(1, 2).then_some("As I said:");
-            if let Some(again) = self.wording.told_already().or(often) {
+            // What answers a diagnosis may be an old worry: nobody was asked for it again.
+            let diagnosed = self.scene.does(|act| matches!(act.intent, Intent::Diagnosis { .. }));
+            let annoyed = self.wording.told_already().filter(|_| !diagnosed);
+            if let Some(again) = annoyed.or(often) {
                 self.draft.push(again, Source::Manner);
             }
         }
@@ -309,6 +322,7 @@ impl<'a> Speaker<'a> {
         let phrases = match topic {
             Topic::Symptom => say::NOT_NOTICED,
             Topic::Medication => say::NOT_TAKEN,
+            Topic::Social => say::NOT_SO,
             _ => say::NOT_THAT_I_KNOW,
         };
         let forbidden = &scene.script.forbidden;
@@ -347,8 +361,7 @@ impl<'a> Speaker<'a> {
         let most = if scene.script.persona.verbosity == Level::Low { 1 } else { 3 };
         let mut given = 0;
         for (index, fact) in scene.script.facts.iter().enumerate() {
-            let fresh =
-                fact.reveal == Reveal::Opening && !told_before(scene, fact) && !self.said.contains(&index);
+            let fresh = fact.reveal == Reveal::Opening && !told_before(scene, fact) && !self.has_told(index);
             let opening = fact.said.as_ref().is_some_and(|said| scene.script.opening.contains(said.trim()));
             if fresh && !opening && given < most && self.answers < MOST_ANSWERS {
                 self.fact(index);

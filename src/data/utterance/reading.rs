@@ -30,6 +30,8 @@ pub(super) struct Look<'a> {
     pub(super) cues: Vec<Match<Cue>>,
     /// An earlier clause of the sentence said `if`.
     pub(super) sentence_condition: bool,
+    /// An earlier clause of the sentence asked: what follows a comma there is asked too, `Do you smoke, drink ..?`
+    pub(super) sentence_asks: bool,
     /// Its sentence states something that the patient is asked to confirm.
     pub(super) leading: bool,
     pub(super) message: &'a str,
@@ -199,7 +201,7 @@ impl Look<'_> {
             return self.has(Cue::Ask)
                 || !(self.has(Cue::PrescribeSurely)
                     || self.has(Cue::DiagnoseSurely)
-                    || self.advises_at_start()
+                    || (self.advises_at_start() && !self.sentence_asks)
                     || (self.has(Cue::Refer) && self.has(Cue::Intend)));
         }
         self.asks_at_start() && !self.has(Cue::Recount) || self.asks_anywhere()

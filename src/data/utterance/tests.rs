@@ -125,6 +125,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Do you smoke?", "social:smoking"),
     ("How much alcohol do you drink?", "social:alcohol/detail"),
     ("Do you smoke or drink alcohol?", "social:smoking | social:alcohol"),
+    ("Do you smoke, drink alcohol?", "social:smoking | social:alcohol"),
     ("What do you do for a living?", "social:work"),
     ("Who do you live with?", "social:living situation"),
     ("Have you travelled recently?", "social:travel"),

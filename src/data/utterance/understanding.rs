@@ -69,13 +69,15 @@ impl Understanding {
             let sentence = clauses[at].sentence;
             let before = acts.len();
             let first = at;
-            let mut conditional = false;
+            let (mut conditional, mut asks) = (false, false);
             let mut heeds = false;
             while at < clauses.len() && clauses[at].sentence == sentence {
                 let mut clause = self.look(&tokens, &found, clauses[at], message);
                 clause.sentence_condition = conditional;
                 clause.leading = leading.claims.contains(&sentence);
+                clause.sentence_asks = asks;
                 conditional |= clause.condition();
+                asks |= clause.is_question();
                 heeds |= clause.has(Cue::Heed);
                 if !leading.requests.contains(&sentence) {
                     clause.acts(&mut acts, &mut last);
@@ -157,6 +159,7 @@ impl Understanding {
             clause,
             cues,
             sentence_condition: false,
+            sentence_asks: false,
             leading: false,
             message,
         }

@@ -138,6 +138,8 @@ fn cell(text: &str) -> String {
             c => out.push(c),
         }
     }
+    // A control character at the end has become a space.
+    out.truncate(out.trim_end().len());
     out
 }
 

@@ -260,7 +260,9 @@ fn it_judges_replies_and_consultations_as_any_judge() {
     assert!(keys[..4].iter().all(|key| *key == keys[0]), "replies to one conversation go together");
     assert_ne!(keys[4], keys[0]);
     assert!(
-        asked[0].messages[1].content.contains("patient: I am ill.\n\ndoctor: Any fever?\n\npatient: Yes.")
+        asked[0].messages[1]
+            .content
+            .contains("patient:\n    I am ill.\n\ndoctor:\n    Any fever?\n\npatient:\n    Yes.")
     );
     assert!(asked[5].messages[0].content.contains("All of the doctor's messages"));
 }

@@ -116,6 +116,7 @@ fn every_field_is_read_and_resolved() {
         "['repetition']",
         "['lm_head']",
         "rules",
+        "passive",
         "a",
         "3GB",
         "q8",
