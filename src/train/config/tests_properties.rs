@@ -117,6 +117,7 @@ fn every_field_is_read_and_resolved() {
         "['lm_head']",
         "rules",
         "passive",
+        "max_completion_tokens",
         "a",
         "3GB",
         "q8",
