@@ -163,7 +163,7 @@ fn what_is_not_tracked_has_no_gradient_and_changes_no_other() {
     .1;
     let [_, k, v] = inputs.each_ref().map(constant::<NoCheckpointing, 3>);
     let [q, _, _] = &inputs;
-    let [alone] = pass::<NoCheckpointing, 3, 2, 1>(&[q.clone()], |[q]| {
+    let [alone] = pass::<NoCheckpointing, 3, 2, 1>(std::array::from_ref(q), |[q]| {
         A::<NoCheckpointing>::attention_packed(q, k.clone(), v.clone(), &segments, shape).out
     })
     .1;

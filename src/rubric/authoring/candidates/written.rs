@@ -141,8 +141,9 @@ mod tests {
         let opening = case.opening.clone();
         let dialogue = Consultation { case_id: case.id.clone(), opening, turns: vec![turn], ending: None };
         let of_nobody = record::continued(&case, &dialogue);
-        let persona = Some(Persona::draw(3));
-        let of_somebody = DraftPrompt { persona: persona.clone(), ..of_nobody.clone() };
+        let persona = Persona::draw(3);
+        let person = of_persona::shown(&persona);
+        let of_somebody = DraftPrompt { persona: Some(persona), ..of_nobody.clone() };
         let (templates, model) = (Templates::bundled(), Hears::default());
         let guide = templates.dimensions().of(Scenario::Consultation);
         let writer = Writer::new(&model, &templates, 0);
@@ -150,7 +151,6 @@ mod tests {
             write(&writer, prompt, &guide.dimensions[0], &mut Vec::new(), &mut ()).unwrap();
         }
         let asked = model.0.into_inner().unwrap();
-        let person = of_persona::shown(&persona.unwrap());
         assert_eq!(asked.len(), 2);
         assert!(asked[1].contains(&person) && asked[1].replace(&person, "") == asked[0], "{}", asked[1]);
         assert!(asked[0].contains("assistant: When did it start?\n\nuser: Two days ago.\n\n# What is known"));
