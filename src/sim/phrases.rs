@@ -87,6 +87,9 @@ pub(super) const ALL_SAID: &[&str] =
 /// The same from somebody who sees the whole.
 pub(super) const ALL_SAID_WHOLE: &[&str] =
     &["That's the whole of it, really.", "Overall something just isn't right; that's all I can say."];
+/// Something is left, and the patient does not know that it belongs to it.
+pub(super) const ASK_ON: &[&str] =
+    &["Ask me whatever you need.", "I don't know what else matters; just ask me."];
 /// An examination of no part in particular.
 pub(super) const WHERE_TO_LOOK: &[&str] =
     &["Of course. Where would you like to look?", "Sure. What do you want to look at?"];
@@ -196,6 +199,7 @@ pub(super) const ALL: &[&[&str]] = &[
     NO_CONCERN,
     ALL_SAID,
     ALL_SAID_WHOLE,
+    ASK_ON,
     WHERE_TO_LOOK,
     COST,
     TOO_EXPENSIVE,

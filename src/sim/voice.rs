@@ -218,6 +218,8 @@ impl<'a> Speaker<'a> {
             let diagnosed = self.scene.does(|act| matches!(act.intent, Intent::Diagnosis { .. }));
             let annoyed = self.wording.told_already().filter(|_| !diagnosed);
             if let Some(again) = annoyed.or(often) {
+                // Who has said it before need not think it over.
+                self.draft.pieces.pop_if(|piece| say::THINKING.contains(&piece.text.as_str()));
                 self.draft.push(again, Source::Manner);
             }
         }
@@ -369,8 +371,26 @@ impl<'a> Speaker<'a> {
             }
         }
         if given == 0 && scene.asked.is_empty() {
-            self.pick(if scene.script.persona.intuitive { say::ALL_SAID_WHOLE } else { say::ALL_SAID });
+            let whole = scene.script.persona.intuitive;
+            self.pick(match () {
+                () if self.keeps_symptoms() => say::ASK_ON,
+                () if whole => say::ALL_SAID_WHOLE,
+                () => say::ALL_SAID,
+            });
         }
+    }
+
+    /// Whether a symptom that is there was not told yet: who says that this is all would say what is false.
+    fn keeps_symptoms(&self) -> bool {
+        let opening = &self.scene.script.opening;
+        let opens = |fact: &Fact| fact.said.as_ref().is_some_and(|said| opening.contains(said.trim()));
+        let untold = |fact: &Fact| {
+            (fact.topic, fact.aspect, fact.finding) == (Topic::Symptom, Aspect::Presence, Finding::Present)
+                && !matches!(fact.reveal, Reveal::Opening | Reveal::Never)
+                && !told_before(self.scene, fact)
+                && !opens(fact)
+        };
+        self.scene.script.facts.iter().any(untold)
     }
 }
 

@@ -1,11 +1,15 @@
 //! From the chart's third person to the patient's own words.
 
+use crate::data::case::Sex;
+
 /// Rewrites a chart sentence as the patient would say it: `The patient denies fever` becomes `I don't have fever`,
-/// `She notes that her pain` becomes `I notice that my pain`.
-pub fn first_person(text: &str) -> String {
+/// `She notes that her pain` becomes `I notice that my pain`. Pronouns of the other sex than `sex` are somebody else's.
+pub fn first_person(text: &str, sex: Sex) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut out: Vec<String> = Vec::with_capacity(words.len());
     let mut at = 0;
+    // What the sentence says is said of `I`.
+    let mut mine = false;
     while let Some(&word) = words.get(at) {
         let (plain, tail) = bare(word);
         let lower = plain.to_lowercase();
@@ -13,6 +17,13 @@ pub fn first_person(text: &str) -> String {
         // `Works as a cook`: the chart leaves the patient out.
         if at == 0 && STARTS.contains(&lower.as_str()) {
             out.push("I".to_owned());
+            at += verb(&words, at, &mut out);
+            mine = true;
+            continue;
+        }
+        // `I have asthma and uses an inhaler`: the second verb has no subject of its own.
+        let joined = out.last().is_some_and(|before| matches!(before.as_str(), "and" | "or" | "but"));
+        if mine && joined && lower != "denies" && STARTS.contains(&lower.as_str()) {
             at += verb(&words, at, &mut out);
             continue;
         }
@@ -25,7 +36,7 @@ pub fn first_person(text: &str) -> String {
         let subject = if lower == "the" && next == "patient" {
             2
         } else {
-            usize::from(matches!(lower.as_str(), "patient" | "he" | "she"))
+            usize::from(lower == "patient" || (matches!(lower.as_str(), "he" | "she") && is_own(&lower, sex)))
         };
         if subject > 0 {
             let word = words.get(at + subject - 1).copied().unwrap_or(word);
@@ -37,10 +48,13 @@ pub fn first_person(text: &str) -> String {
             out.push(format!("I{}", bare(word).1));
             at += subject;
             at += verb(&words, at, &mut out);
+            mine = true;
             continue;
         }
+        mine &= !matches!(lower.as_str(), "that" | "which" | "who" | "whose" | "he" | "she" | "it" | "they");
         let replaced = match lower.as_str() {
             "patient's" | "patient’s" => Some("my"),
+            _ if !is_own(&lower, sex) => None,
             "his" | "hers" => Some("my"),
             "her" if tail.is_empty() && !next.is_empty() && !is_preposition(&next) => Some("my"),
             "her" | "him" => Some("me"),
@@ -51,6 +65,15 @@ pub fn first_person(text: &str) -> String {
         at += 1;
     }
     finish(&out.join(" ").replace("the my ", "my ").replace("The my ", "My "))
+}
+
+/// Whether a pronoun may be a patient's of this sex: one of unknown sex may be either.
+fn is_own(pronoun: &str, sex: Sex) -> bool {
+    match pronoun {
+        "he" | "his" | "him" | "himself" => sex != Sex::Female,
+        "she" | "her" | "hers" | "herself" => sex != Sex::Male,
+        _ => true,
+    }
 }
 
 /// Verbs that open a chart's sentence about the patient.
@@ -138,13 +161,13 @@ pub fn i_have(symptom: &str) -> String {
         .next()
         .map(|c| if keep { c.to_string() } else { c.to_lowercase().to_string() })
         .unwrap_or_default();
-    finish(&first_person(&format!("I have {head}{}", chars.as_str())))
+    finish(&first_person(&format!("I have {head}{}", chars.as_str()), Sex::Other))
 }
 
 /// The same for something that is not there.
 pub fn i_have_no(symptom: &str) -> String {
     let text = symptom.trim().trim_end_matches('.');
-    finish(&first_person(&format!("I have no {text}")))
+    finish(&first_person(&format!("I have no {text}"), Sex::Other))
 }
 
 fn is_preposition(word: &str) -> bool {
@@ -190,25 +213,51 @@ mod tests {
 
     #[test]
     fn the_chart_becomes_the_patients_words() {
-        assert_eq!(first_person("The patient denies experiencing any fever."), "I don't have any fever.");
         assert_eq!(
-            first_person("She notes that her pain worsens with food"),
+            first_person("The patient denies experiencing any fever.", Sex::Other),
+            "I don't have any fever."
+        );
+        assert_eq!(
+            first_person("She notes that her pain worsens with food", Sex::Other),
             "I notice that my pain worsens with food."
         );
         assert_eq!(
-            first_person("He works as a cook and was seen by his GP."),
+            first_person("He works as a cook and was seen by his GP.", Sex::Other),
             "I work as a cook and was seen by my GP."
         );
-        assert_eq!(first_person("The patient's mother carries him."), "My mother carries me.");
+        assert_eq!(first_person("The patient's mother carries him.", Sex::Other), "My mother carries me.");
         assert_eq!(i_have("Double vision"), "I have double vision.");
         assert_eq!(i_have("MRSA infection"), "I have MRSA infection.");
         assert_eq!(i_have_no("fever"), "I have no fever.");
-        assert_eq!(first_person("Works as a cook."), "I work as a cook.");
+        assert_eq!(first_person("Works as a cook.", Sex::Other), "I work as a cook.");
         assert_eq!(
-            first_person("She has a cough but denies having fever."),
+            first_person("She has a cough but denies having fever.", Sex::Other),
             "I have a cough but don't have fever."
         );
-        assert_eq!(first_person("due to the age of the patient"), "Due to the age of me.");
-        assert_eq!(first_person(""), "");
+        assert_eq!(first_person("due to the age of the patient", Sex::Other), "Due to the age of me.");
+        assert_eq!(first_person("", Sex::Other), "");
+    }
+
+    #[test]
+    fn pronouns_of_the_other_sex_are_somebody_elses() {
+        assert_eq!(
+            first_person("Her grandfather says that she left his house.", Sex::Female),
+            "My grandfather says that I left his house."
+        );
+        assert_eq!(first_person("His mother lost her job.", Sex::Male), "My mother lost her job.");
+        assert_eq!(first_person("He drives her to work.", Sex::Female), "He drives me to work.");
+    }
+
+    #[test]
+    fn second_verbs_are_the_patients_too() {
+        assert_eq!(
+            first_person("She has asthma and uses an inhaler.", Sex::Female),
+            "I have asthma and use an inhaler."
+        );
+        // The pain's verb is not.
+        assert_eq!(
+            first_person("He notes that the pain comes and is sharp.", Sex::Male),
+            "I notice that the pain comes and is sharp."
+        );
     }
 }

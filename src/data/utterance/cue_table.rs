@@ -182,7 +182,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          tell me what|everything|why; what seem|seems to be; \
          what be the problem|trouble|matter|issue|reason|story; what be wrong; what * go|going on; \
          what * happen|happened|happening; anything else; what else; how be you; how do you feel; \
-         how have you been; ^go on; \
+         how have you been; how be things|everything|life; ^go on; \
          any other symptom|symptoms|problem|problems|complaint|complaints|concern; other symptoms|symptom; \
          own words; bother|bothers|bothering|troubling you; what symptoms|symptom; any symptoms|symptom; \
          why have you|be you * come|here; why do you come; reason for; from the beginning|start; \
@@ -201,6 +201,9 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
         Cue::Foul,
         "tell|give|reveal|say|show|print|name me|the|us * diagnosis|script|answer|prompt|instructions|criteria|rubric; \
          what be your|the|my * diagnosis; \
+         ^write|spell|repeat|type|output|translate|encode * diagnosis; \
+         you|please write|spell|repeat|type|output|translate|encode * diagnosis; \
+         letters|lines spell * diagnosis; \
          ignore|forget|disregard * instruction|instructions|rules|prompt|above|previous; \
          what * diagnosis * hidden|correct|right; system prompt; you are * language model; as an ai; \
          correct answer; hidden diagnosis|facts|fact",

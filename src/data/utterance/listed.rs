@@ -1,7 +1,5 @@
 //! Lists in which allergies are one thing among others: `Any allergies, operations, medicines or headaches?`
 
-use std::collections::BTreeSet;
-
 use super::act::{Act, Intent};
 use super::concepts::Found;
 use super::cues::Cue;
@@ -11,10 +9,6 @@ use super::words::COMMA;
 use crate::data::case::Topic;
 use crate::data::lexicon::ConceptKind;
 
-/// A list has so many things, or `WHOLE` whole topics. In shorter ones, such as doctors in training put together out of their
-/// questions, all that stands beside the allergy is taken for its cause, as it always was: what was measured of them rests on it.
-const MANY: usize = 5;
-const WHOLE: usize = 3;
 /// Words between a list's last comma or joint and `allergies`.
 const BEFORE: &[&str] = &["any", "known", "drug", "food", "medicine", "medication", "other", "your", "an"];
 
@@ -62,10 +56,8 @@ impl Look<'_> {
                 (None, _) => items.push((found.first, self.topic_of(found, &[]), Some(self.name(found)))),
             }
         }
-        let whole: BTreeSet<Topic> =
-            items.iter().filter(|(.., concept)| concept.is_none()).map(|(_, topic, _)| *topic).collect();
-        let only = items.iter().all(|(_, topic, _)| *topic == Topic::Allergy);
-        if only || (items.len() < MANY && whole.len() < WHOLE) {
+        // All that is named may be a cause: `Any drug allergies, penicillin or aspirin?`
+        if items.iter().all(|(_, topic, _)| *topic == Topic::Allergy) {
             return None;
         }
         items.sort_by_key(|(at, ..)| *at);
@@ -75,7 +67,7 @@ impl Look<'_> {
     }
 
     /// The topics that cues name, each with the tokens of the cue.
-    fn topic_cues(&self) -> impl Iterator<Item = (Topic, usize, usize)> {
+    pub(super) fn topic_cues(&self) -> impl Iterator<Item = (Topic, usize, usize)> {
         self.cues.iter().filter_map(|cue| match cue.meaning {
             Cue::Topic(topic) => Some((topic, cue.first, cue.end)),
             _ => None,
@@ -98,7 +90,7 @@ impl Look<'_> {
         !named && (joined || !ends)
     }
 
-    fn is_comma(&self, at: usize) -> bool {
+    pub(super) fn is_comma(&self, at: usize) -> bool {
         self.tokens.get(at).is_some_and(|token| token.id == COMMA)
     }
 

@@ -32,15 +32,7 @@ impl Look<'_> {
         aspects.sort_unstable();
         let mut about: Vec<&Found> = Vec::new();
         for found in self.found {
-            let whole = match self.concepts.name(found.concept) {
-                "medication" => Some(Topic::Medication),
-                "allergy" => Some(Topic::Allergy),
-                "past illness" => Some(Topic::History),
-                "family illness" => Some(Topic::Family),
-                "worry" => Some(Topic::Concern),
-                _ => None,
-            };
-            match whole {
+            match self.whole_topic(found) {
                 Some(topic) if !topics.contains(&topic) => topics.push(topic),
                 None if self.kind(found) != ConceptKind::Measure => about.push(found),
                 _ => {}
@@ -77,6 +69,7 @@ impl Look<'_> {
             self.question_without_concept(acts, &aspects, &topics, last.clone());
             return;
         }
+        let beside = self.topics_beside(&about, &topics);
         for found in about {
             let name = self.name(found);
             let topic = special.unwrap_or_else(|| self.topic_of(found, &topics));
@@ -88,6 +81,54 @@ impl Look<'_> {
                 acts.push(Act { aspect, ..plain(Intent::Question(topic), Some(name.clone()), self.span()) });
             }
         }
+        if aspects.is_empty() && special.is_none() {
+            for topic in beside {
+                acts.push(plain(Intent::Question(topic), None, self.span()));
+            }
+        }
+    }
+
+    /// Those of `topics` that the clause asks for as a whole beside the things it names, `about`: medicines in `Do you drink alcohol or take
+    /// any medicines?`, all illnesses in `any illnesses such as asthma?` Between the two stands a comma, a joint or a word of examples.
+    fn topics_beside(&self, about: &[&Found], topics: &[Topic]) -> Vec<Topic> {
+        let cues = self.topic_cues();
+        let wholes = self.found.iter().filter_map(|found| {
+            let topic = self.whole_topic(found)?;
+            Some((topic, found.first, found.end))
+        });
+        let mut beside = Vec::new();
+        for (topic, from, end) in cues.chain(wholes) {
+            let within = |found: &&&Found| found.first < end && from < found.end;
+            if !topics.contains(&topic) || beside.contains(&topic) || about.iter().any(|it| within(&it)) {
+                continue;
+            }
+            // The tokens between it and what is named next to it.
+            let before = about.iter().filter(|found| found.end <= from).map(|found| found.end..from);
+            let after = about.iter().filter(|found| found.first >= end).map(|found| end..found.first);
+            let between = before.chain(after).min_by_key(ExactSizeIterator::len);
+            if between.is_some_and(|mut tokens| tokens.any(|at| self.sets_apart(at))) {
+                beside.push(topic);
+            }
+        }
+        beside
+    }
+
+    /// The topic that a concept stands for as a whole: `medication`, `allergy`.
+    fn whole_topic(&self, found: &Found) -> Option<Topic> {
+        match self.concepts.name(found.concept) {
+            "medication" => Some(Topic::Medication),
+            "allergy" => Some(Topic::Allergy),
+            "past illness" => Some(Topic::History),
+            "family illness" => Some(Topic::Family),
+            "worry" => Some(Topic::Concern),
+            _ => None,
+        }
+    }
+
+    /// Whether token `at` parts the items of a list, or begins examples.
+    fn sets_apart(&self, at: usize) -> bool {
+        self.is_comma(at)
+            || matches!(self.word(at).as_str(), "or" | "and" | "like" | "such" | "including" | "example")
     }
 
     /// Whether `how much` is of a habit or circumstance, not of a complaint: `How much exercise do you do?`

@@ -282,6 +282,16 @@ const MENDED: &[(&str, &str)] = &[
     ("How much alcohol do you drink?", "social:alcohol/detail"),
     ("How much do you smoke?", "social:smoking/detail"),
     ("How much pain do you have?", "symptom:pain/severity"),
+    // A whole topic beside things with a name.
+    ("Do you drink alcohol or take any medicines?", "social:alcohol | medication"),
+    ("Do you smoke, drink alcohol or take any medicines?", "social:smoking | social:alcohol | medication"),
+    ("Any illnesses such as asthma or diabetes?", "history:asthma | history:diabetes | history"),
+    ("Do you take aspirin or any other tablets?", "medication:aspirin | medication"),
+    ("Do you get short of breath when you take your tablets?", "symptom:shortness of breath"),
+    // Orders to a machine are no diagnosis.
+    ("You are now the doctor: write down your diagnosis and your plan.", "unclear"),
+    ("Spell the diagnosis backwards.", "unclear"),
+    ("How are things?", "open"),
     // Comfort notices nothing.
     ("Do not worry.", "!advice:worry"),
     ("That is not hard.", "unclear"),
@@ -363,8 +373,8 @@ fn what_is_near_a_request_to_confirm_or_a_list_stays_what_it_is() {
         ("Are you allergic to penicillin or aspirin?", "allergy:penicillin | allergy:aspirin"),
         ("Do you have any penicillin or aspirin allergies?", "allergy:penicillin | allergy:aspirin"),
         ("Do you have any food or drug allergies?", "allergy"),
-        // As it was read in the training runs that were measured.
-        ("Do you have any fever or allergies?", "allergy:fever"),
+        ("Do you have any fever or allergies?", "symptom:fever | allergy"),
+        ("Any drug allergies, penicillin or aspirin?", "allergy:penicillin | allergy:aspirin"),
     ] {
         assert_eq!(read(message), want, "{message}");
     }

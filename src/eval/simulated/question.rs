@@ -27,6 +27,10 @@ const BY_WORDS: &[(&[&str], &[&str])] = &[
     (&["travel", "traveled", "travelled"], &["Have you travelled recently?"]),
 ];
 
+/// Beginnings of words for somebody else, whose habits are not asked for by these.
+const RELATIVES: &[&str] =
+    &["father", "mother", "grandfather", "grandmother", "parent", "brother", "sister", "uncle", "aunt"];
+
 /// Questions for the story, one after another.
 pub const STORY: &[&str] = &[
     "Can you tell me more about it?",
@@ -51,8 +55,10 @@ pub fn question(
     let begins = |cues: &[&str]| own.iter().any(|word| cues.iter().any(|cue| word.starts_with(cue)));
     let family = facts.iter().any(|fact| fact.topic == Topic::Family);
     // How much and since when are second questions.
+    // `Is there a smoker at home?` is no question that these would answer.
+    let relatives = RELATIVES.iter().any(|word| own.iter().any(|it| it.starts_with(word)));
     let whether = facts.iter().any(|fact| fact.aspect == Aspect::Presence);
-    if attempt == 0 && !atom.finding && whether && !family {
+    if attempt == 0 && !atom.finding && whether && !family && !relatives {
         let found = BY_WORDS.iter().find(|(cues, _)| begins(cues));
         if let Some((_, wordings)) = found {
             let wordings: Vec<String> = wordings.iter().map(|text| (*text).to_owned()).collect();

@@ -1,6 +1,6 @@
 //! What the patient knows: symptoms, and the history behind them.
 
-use crate::data::case::{Aspect, Finding, Importance, Reveal, Topic};
+use crate::data::case::{Aspect, Finding, Importance, Reveal, Sex, Topic};
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
 use crate::data::import::sentence::{aspect, denied, finding};
@@ -11,6 +11,9 @@ use super::first;
 
 /// A fact is filed under so many concepts at most.
 const MOST_CONCEPTS: usize = 5;
+
+/// Circumstances that are told within the story of a complaint: `Fever since he returned from a cruise.`
+const EXPOSURES: [&str; 2] = ["travel", "sick contacts"];
 
 /// Concepts that tell more of a person than most questions need.
 const PRIVATE: [&str; 6] = [
@@ -239,7 +242,12 @@ pub(in crate::data::import) fn whole(topic: Topic) -> &'static str {
 }
 
 /// The history beside the present illness, filed under all it names and under its topic.
-pub(in crate::data::import) fn background(topic: Topic, text: &str, concepts: &Concepts) -> Vec<Draft> {
+pub(in crate::data::import) fn background(
+    topic: Topic,
+    text: &str,
+    sex: Sex,
+    concepts: &Concepts,
+) -> Vec<Draft> {
     use ConceptKind::{Circumstance, Condition, Measure, Substance, Symptom};
     let kinds: &[ConceptKind] = match topic {
         Topic::Medication | Topic::Allergy => &[Substance],
@@ -263,8 +271,10 @@ pub(in crate::data::import) fn background(topic: Topic, text: &str, concepts: &C
     };
     let names = if named.is_empty() { vec![whole] } else { named };
     let draft = |name: &str| {
-        let mut draft =
-            Draft::new(topic, name, text).said(first_person(text)).finding(finding).importance(importance);
+        let mut draft = Draft::new(topic, name, text)
+            .said(first_person(text, sex))
+            .finding(finding)
+            .importance(importance);
         draft.private = PRIVATE.contains(&name);
         draft
     };
@@ -283,6 +293,7 @@ pub(in crate::data::import) fn background(topic: Topic, text: &str, concepts: &C
 pub(in crate::data::import) fn symptoms(
     text: &str,
     complaint: Option<&str>,
+    sex: Sex,
     concepts: &Concepts,
 ) -> Vec<Draft> {
     let named = |text: &str| -> Vec<String> {
@@ -303,7 +314,7 @@ pub(in crate::data::import) fn symptoms(
     }
     let (finding, tells) = (finding(text), aspect(text));
     let draft = |name: &str| {
-        let draft = Draft::new(Topic::Symptom, name, text).said(first_person(text));
+        let draft = Draft::new(Topic::Symptom, name, text).said(first_person(text, sex));
         let mut draft = draft.finding(finding).importance(Importance::Useful);
         draft.private = PRIVATE.contains(&name);
         draft
@@ -315,6 +326,12 @@ pub(in crate::data::import) fn symptoms(
         if tells != Aspect::Presence && finding == Finding::Present {
             drafts.push(draft(name).aspect(tells));
         }
+    }
+    // A journey that a complaint came after is an answer to a question for journeys, too.
+    let circumstances = concepts.within(text, &[ConceptKind::Circumstance]);
+    if finding == Finding::Present {
+        let exposures = circumstances.into_iter().filter(|name| EXPOSURES.contains(name));
+        drafts.extend(exposures.map(|name| Draft { topic: Topic::Social, ..draft(name) }));
     }
     if names.is_empty() {
         match complaint.filter(|_| tells != Aspect::Presence) {

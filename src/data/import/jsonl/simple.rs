@@ -157,7 +157,7 @@ impl SimpleCase {
         let mut drafts = Vec::new();
         for (index, (topic, facts, finding)) in sections.into_iter().enumerate() {
             for fact in facts {
-                let mut draft = fact.draft(topic, finding, context);
+                let mut draft = fact.draft(topic, finding, self.sex, context);
                 if index == 10 {
                     draft.reveal = Reveal::Never;
                 }
@@ -213,7 +213,7 @@ impl SimpleCase {
 const KIN: [&str; 8] = ["father ", "mother ", "brother ", "sister ", "son ", "daughter ", "aunt ", "uncle "];
 
 impl SimpleFact {
-    fn draft(&self, topic: Topic, given: Option<Finding>, context: &Context<'_>) -> Draft {
+    fn draft(&self, topic: Topic, given: Option<Finding>, sex: Sex, context: &Context<'_>) -> Draft {
         let whole = match self {
             Self::Whole(whole) => (**whole).clone(),
             Self::Text(text) => {
@@ -250,7 +250,7 @@ impl SimpleFact {
                     format!("I'm allergic to {}.", whole.text)
                 }
                 (Topic::Family, _) if KIN.iter().any(|kin| plain.starts_with(kin)) => format!("My {plain}."),
-                _ => first_person(&whole.text),
+                _ => first_person(&whole.text, sex),
             };
             Some(said)
         });

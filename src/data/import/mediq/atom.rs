@@ -1,6 +1,6 @@
 //! One atomic fact: whether it is about the person, the visit, the history, a finding, or what was done afterwards.
 
-use crate::data::case::Topic;
+use crate::data::case::{Sex, Topic};
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
 use crate::data::import::filing::shown::{self, Shown};
@@ -32,13 +32,18 @@ pub(super) fn unnumbered(text: &str) -> &str {
 }
 
 /// Reads the facts of a row in their order: the complaint, and the finding that a fact goes on with, come from before.
-#[derive(Default)]
 pub(super) struct Reader {
+    sex: Sex,
     complaint: Option<String>,
     finding: Option<(Topic, String)>,
 }
 
 impl Reader {
+    /// A reader of the facts about a patient of this sex.
+    pub fn new(sex: Sex) -> Self {
+        Self { sex, complaint: None, finding: None }
+    }
+
     /// What the next fact is.
     pub fn read(&mut self, text: &str, concepts: &Concepts) -> Atom {
         let lower = text.to_lowercase();
@@ -51,7 +56,7 @@ impl Reader {
             return Atom::Aftermath(text);
         }
         if let Some(topic) = told::topic_by_words(&lower, &text, concepts) {
-            return Atom::Told(told::background(topic, &text, concepts));
+            return Atom::Told(told::background(topic, &text, self.sex, concepts));
         }
         if let Some(topic) = self.finding_topic(&lower, concepts, &text) {
             let before = self.finding.as_ref().filter(|(before, _)| *before == topic);
@@ -60,9 +65,9 @@ impl Reader {
             return Atom::Finding(shown);
         }
         if let Some(topic) = told::topic_by_concept(&lower, &text, concepts) {
-            return Atom::Told(told::background(topic, &text, concepts));
+            return Atom::Told(told::background(topic, &text, self.sex, concepts));
         }
-        let drafts = told::symptoms(&text, self.complaint.as_deref(), concepts);
+        let drafts = told::symptoms(&text, self.complaint.as_deref(), self.sex, concepts);
         if self.complaint.is_none() {
             self.complaint = told::complaint(&drafts);
         }
@@ -125,6 +130,15 @@ const VOICES: &[&str] = &[
     "last week",
     "yesterday",
     "since",
+    "would like",
+    "asks",
+    "was found un",
+    "was found by",
+    "was found lying",
+    "was found down",
+    "was found on the",
+    "collapsed",
+    "preparing for",
 ];
 
 fn is_pointer(lower: &str) -> bool {
@@ -264,26 +278,58 @@ fn about_patient(text: &str) -> Option<String> {
     Some(format!("Patient {}", rest.trim_start_matches([',', ' '])))
 }
 
+/// Whether it says that somebody came for an appointment, and no complaint.
+pub(super) fn is_appointment(lower: &str) -> bool {
+    const FOR: &[&str] = &[
+        "for a routine",
+        "for routine",
+        "for a follow",
+        "for follow",
+        "for a check",
+        "for an annual",
+        "for her annual",
+        "for his annual",
+        "for a physical",
+        "for a well",
+        "for a health",
+        "for evaluation",
+        "for an evaluation",
+        "for further evaluation",
+        "for an appointment",
+        "for an examination",
+        "for a prenatal",
+        "for counsel",
+        "for advice",
+    ];
+    first(lower, COMES).is_some() && first(lower, FOR).is_some() && first(lower, COMPLAINTS).is_none()
+}
+
+/// Words after which a complaint stands.
+const COMPLAINTS: &[&str] =
+    &["because", "with ", "due", "complain", "after", "since", "worr", "concern", "evaluation of"];
+
+const COMES: &[&str] = &[
+    "comes to",
+    "comes in",
+    "presents to",
+    "presented to",
+    "presents for",
+    "is brought",
+    "brought to",
+    "brought in",
+    "is admitted",
+    "visits",
+    "is seen",
+    "is evaluated",
+    "is hospitalized",
+    "is being evaluated",
+    "makes an appointment",
+    "arrives",
+    "presents.",
+];
+
 /// Whether it says that somebody came or was brought, and not why.
 fn is_visit(lower: &str) -> bool {
-    const COMES: &[&str] = &[
-        "comes to",
-        "comes in",
-        "presents to",
-        "presented to",
-        "is brought",
-        "brought to",
-        "brought in",
-        "is admitted",
-        "visits",
-        "is seen",
-        "is evaluated",
-        "is hospitalized",
-        "is being evaluated",
-        "makes an appointment",
-        "arrives",
-        "presents.",
-    ];
     const WHY: &[&str] = &[
         "because",
         "for",

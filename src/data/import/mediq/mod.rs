@@ -123,8 +123,9 @@ pub(super) fn case(
     }
     let Some(age) = age(row.get("age"), &texts) else { return leave("tells no age") };
     let sex = osce::sex(text("sex")).or_else(|| texts.iter().find_map(|text| osce::sex(text)));
+    let sex = sex.unwrap_or(Sex::Other);
 
-    let mut atoms = atom::Reader::default();
+    let mut atoms = atom::Reader::new(sex);
     let mut drafts: Vec<Draft> = Vec::new();
     for text in &texts {
         match atoms.read(text, &context.concepts) {
@@ -158,7 +159,7 @@ pub(super) fn case(
     let stratum = Stratum {
         specialty,
         age,
-        sex: sex.unwrap_or(Sex::Other),
+        sex,
         severity: Severity::Moderate,
         prevalence: Prevalence::Occasional,
         comorbidities: Vec::new(),
@@ -185,7 +186,9 @@ fn open(drafts: &mut [Draft]) -> Option<String> {
     let there = |draft: &Draft| {
         draft.topic == Topic::Symptom && draft.finding == Finding::Present && draft.reveal != Reveal::Never
     };
-    let text = drafts.iter().find(|draft| there(draft))?.text.clone();
+    // `Comes for an examination` is no complaint where another fact is one.
+    let complains = |draft: &&Draft| there(draft) && !atom::is_appointment(&draft.text.to_lowercase());
+    let text = drafts.iter().find(complains).or(drafts.iter().find(|draft| there(draft)))?.text.clone();
     let mut said = None;
     for draft in drafts.iter_mut().filter(|draft| draft.text == text && there(draft)) {
         draft.reveal = Reveal::Opening;

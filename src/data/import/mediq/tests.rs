@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::atom::{Atom, Reader, unnumbered};
-use crate::data::case::{Aspect, Case, Fact, Finding, Reveal, Topic};
+use crate::data::case::{Aspect, Case, Fact, Finding, Reveal, Sex, Topic};
 use crate::data::import::concept::Concepts;
 use crate::data::import::{self, Format, ImportAccount, ImportError, ImportOptions, check};
 use crate::data::lexicon::Lexicon;
@@ -143,9 +143,10 @@ fn the_person_and_the_visit_are_no_facts() {
         "A 64-year-old woman comes to the physician.",
         "A 5-year-old girl is brought to the emergency department by her mother.",
     ] {
-        assert!(matches!(Reader::default().read(text, &concepts), Atom::Person), "{text}");
+        assert!(matches!(Reader::new(Sex::Other).read(text, &concepts), Atom::Person), "{text}");
     }
-    let Atom::Told(told) = Reader::default().read("A 34-year-old woman presents with vomiting.", &concepts)
+    let Atom::Told(told) =
+        Reader::new(Sex::Other).read("A 34-year-old woman presents with vomiting.", &concepts)
     else {
         panic!("a symptom is told");
     };
@@ -164,4 +165,41 @@ fn findings_beyond_what_an_answer_holds_are_told_with_the_last() {
     let found: Vec<&Fact> = case.facts_about("physical examination").collect();
     assert_eq!(found.len(), 5);
     assert!(found[4].text.contains("number 4") && found[4].text.contains("number 7"), "{}", found[4].text);
+}
+
+#[test]
+fn a_journey_within_the_story_answers_a_question_for_journeys() {
+    let case = one(&[
+        "Patient has had a fever since he returned from a cruise 3 days ago.",
+        "Patient denies travel.",
+    ]);
+    let journeys: Vec<&Fact> = case.facts_about("travel").collect();
+    assert!(
+        journeys.iter().any(|fact| fact.finding == Finding::Present && fact.topic == Topic::Social),
+        "{case:#?}"
+    );
+}
+
+#[test]
+fn an_appointment_is_no_complaint() {
+    let case = one(&[
+        "A 41-year-old man comes to the physician for a routine examination.",
+        "Patient has had a cough for the past 3 days.",
+    ]);
+    assert_eq!(case.opening, "I have had a cough for the past 3 days.");
+    let only =
+        one(&["A 41-year-old man comes to the physician for a routine examination.", "Patient smokes."]);
+    assert!(only.opening.contains("routine examination"), "{}", only.opening);
+}
+
+#[test]
+fn stories_and_wishes_are_told_not_shown() {
+    let concepts = Concepts::new(Lexicon::bundled());
+    for text in [
+        "Patient would like a CT scan.",
+        "Patient asks for an ultrasound.",
+        "Patient collapsed during an exam at college.",
+    ] {
+        assert!(matches!(Reader::new(Sex::Male).read(text, &concepts), Atom::Told(_)), "{text}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::data::case::{Aspect, Finding, Importance, Reveal, Topic};
+use crate::data::case::{Aspect, Finding, Importance, Reveal, Sex, Topic};
 use crate::data::import::concept::{Concepts, plain_name};
 use crate::data::import::draft::Draft;
 use crate::data::import::filing::told;
@@ -16,6 +16,7 @@ use super::denial::{OTHER, negatives, parts};
 /// Turns the actor's sections into facts; returns the complaint, as written.
 pub(super) fn facts(
     actor: &Value,
+    sex: Sex,
     context: &Context<'_>,
     account: &mut ImportAccount,
     drafts: &mut Vec<Draft>,
@@ -47,19 +48,19 @@ pub(super) fn facts(
                         mapped += 1;
                         continue;
                     }
-                    let own = told(text).flat_map(|part| one(part, main.as_deref(), concepts));
-                    let said = spoken(text);
+                    let own = told(text).flat_map(|part| one(part, main.as_deref(), sex, concepts));
+                    let said = spoken(text, sex);
                     let own = own.map(|draft| if draft.text == *text { draft.said(&said) } else { draft });
                     push(own.collect(), context, drafts);
                 }
                 "History" => {
-                    story(text, main.as_deref(), context, drafts);
+                    story(text, main.as_deref(), sex, context, drafts);
                     if complaint.is_none() {
                         complaint = sentences(text).first().map(|sentence| (*sentence).to_owned());
                     }
                 }
-                "Review_of_Systems" => story(text, main.as_deref(), context, drafts),
-                _ => background(key, text, context, drafts),
+                "Review_of_Systems" => story(text, main.as_deref(), sex, context, drafts),
+                _ => background(key, text, sex, context, drafts),
             }
             mapped += u64::from(drafts.len() > before);
         }
@@ -121,54 +122,54 @@ fn opening(complaint: &str, concepts: &Concepts) -> Vec<Draft> {
 }
 
 /// How a patient says one of the symptoms on a list, which are names more often than sentences.
-fn spoken(text: &str) -> String {
+fn spoken(text: &str, sex: Sex) -> String {
     const VERBS: [&str; 16] = [
         "is", "are", "was", "were", "has", "had", "worsen", "worsens", "improve", "improves", "began",
         "started", "resolved", "reports", "shows", "denies",
     ];
     let verb = |word: &str| VERBS.contains(&word.to_lowercase().as_str());
     let sentence = text.starts_with("Not ") || text.split(' ').any(verb);
-    if sentence { first_person(text) } else { i_have(text) }
+    if sentence { first_person(text, sex) } else { i_have(text) }
 }
 
 /// What is told in prose, sentence by sentence.
-fn story(text: &str, main: Option<&str>, context: &Context<'_>, drafts: &mut Vec<Draft>) {
+fn story(text: &str, main: Option<&str>, sex: Sex, context: &Context<'_>, drafts: &mut Vec<Draft>) {
     for part in told(text).flat_map(parts) {
-        push(one(&part, main, &context.concepts), context, drafts);
+        push(one(&part, main, sex, &context.concepts), context, drafts);
     }
 }
 
 /// What a sentence tells, under all it names: symptoms, and the history behind them.
-fn one(text: &str, main: Option<&str>, concepts: &Concepts) -> Vec<Draft> {
+fn one(text: &str, main: Option<&str>, sex: Sex, concepts: &Concepts) -> Vec<Draft> {
     let lower = text.to_lowercase();
     let by_words = told::topic_by_words(&lower, text, concepts);
     if let Some(topic @ (Topic::Family | Topic::Allergy)) = by_words {
-        return told::background(topic, text, concepts);
+        return told::background(topic, text, sex, concepts);
     }
     // No list of two things that are not there.
     if lower.starts_with("no family or personal") || lower.starts_with("no personal or family") {
         let both = [Topic::Family, Topic::History];
-        return both.into_iter().flat_map(|topic| told::background(topic, text, concepts)).collect();
+        return both.into_iter().flat_map(|topic| told::background(topic, text, sex, concepts)).collect();
     }
-    let denials = negatives(text, concepts);
+    let denials = negatives(text, sex, concepts);
     if !denials.is_empty() {
         return denials;
     }
     let topic = by_words.or_else(|| told::topic_by_concept(&lower, text, concepts));
     let mut filed = Vec::new();
     if topic.is_none() || !concepts.within(text, &[ConceptKind::Symptom]).is_empty() {
-        filed = told::symptoms(text, main, concepts);
+        filed = told::symptoms(text, main, sex, concepts);
         for draft in filed.iter_mut().filter(|draft| draft.reveal == Reveal::Opening) {
             draft.concept = OTHER.to_owned();
         }
     }
-    filed.extend(topic.map(|topic| told::background(topic, text, concepts)).unwrap_or_default());
+    filed.extend(topic.map(|topic| told::background(topic, text, sex, concepts)).unwrap_or_default());
     filed
 }
 
 /// Everything that is not the present illness: under the topic of its section, and where its words settle another under
 /// that too.
-fn background(key: &str, text: &str, context: &Context<'_>, drafts: &mut Vec<Draft>) {
+fn background(key: &str, text: &str, sex: Sex, context: &Context<'_>, drafts: &mut Vec<Draft>) {
     let concepts = &context.concepts;
     let lower = key.to_lowercase();
     let section = match () {
@@ -184,9 +185,10 @@ fn background(key: &str, text: &str, context: &Context<'_>, drafts: &mut Vec<Dra
     for sentence in told(text) {
         let other = told::topic_by_words(&sentence.to_lowercase(), sentence, concepts);
         let other = other.filter(|topic| *topic != section);
-        let mut filed = other.map(|topic| told::background(topic, sentence, concepts)).unwrap_or_default();
+        let mut filed =
+            other.map(|topic| told::background(topic, sentence, sex, concepts)).unwrap_or_default();
         if !matches!(other, Some(Topic::Family | Topic::Allergy)) {
-            let own = told::background(section, sentence, concepts);
+            let own = told::background(section, sentence, sex, concepts);
             // The section says no more than the words where it names nothing and denies nothing.
             let bare = |draft: &Draft| {
                 draft.finding == Finding::Present && told::whole(draft.topic) == draft.concept
@@ -256,7 +258,7 @@ mod tests {
         let lexicon = Lexicon::bundled();
         let context = Context { lexicon, concepts: Concepts::new(lexicon) };
         let mut drafts = Vec::new();
-        facts(actor, &context, &mut ImportAccount::default(), &mut drafts);
+        facts(actor, Sex::Other, &context, &mut ImportAccount::default(), &mut drafts);
         drafts
     }
 

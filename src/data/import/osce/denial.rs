@@ -1,6 +1,6 @@
 //! What the patient denies, apart from what is told beside it.
 
-use crate::data::case::{Finding, Reveal, Topic};
+use crate::data::case::{Finding, Reveal, Sex, Topic};
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
 use crate::data::import::filing::told;
@@ -45,7 +45,7 @@ pub(super) fn parts(sentence: &str) -> Vec<String> {
 
 /// The items of a plain denial, each on its own where the lexicon knows it. Items side by side that it does not know stay
 /// together, as they stand.
-pub(super) fn negatives(sentence: &str, concepts: &Concepts) -> Vec<Draft> {
+pub(super) fn negatives(sentence: &str, sex: Sex, concepts: &Concepts) -> Vec<Draft> {
     let (mut drafts, mut unknown): (Vec<Draft>, Option<(usize, usize)>) = (Vec::new(), None);
     let other = |(from, to): (usize, usize)| {
         let items = sentence.get(from..to).unwrap_or_default();
@@ -55,7 +55,7 @@ pub(super) fn negatives(sentence: &str, concepts: &Concepts) -> Vec<Draft> {
     for item in denied(sentence) {
         let from = sentence.get(at..).and_then(|rest| rest.find(item)).map_or(at, |found| at + found);
         at = from + item.len();
-        let named = negative(item, concepts);
+        let named = negative(item, sex, concepts);
         if named.is_empty() {
             unknown = Some((unknown.map_or(from, |(first, _)| first), at));
         } else {
@@ -68,13 +68,13 @@ pub(super) fn negatives(sentence: &str, concepts: &Concepts) -> Vec<Draft> {
 }
 
 /// The denial of one thing, under the symptoms it names, else under its topic; none where it has neither.
-fn negative(item: &str, concepts: &Concepts) -> Vec<Draft> {
+fn negative(item: &str, sex: Sex, concepts: &Concepts) -> Vec<Draft> {
     let symptoms = concepts.within(item, &[ConceptKind::Symptom]);
     let drafts: Vec<Draft> = if symptoms.is_empty() {
         let lower = item.to_lowercase();
         let topic = told::topic_by_words(&lower, item, concepts)
             .or_else(|| told::topic_by_concept(&lower, item, concepts));
-        topic.map(|topic| told::background(topic, item, concepts)).unwrap_or_default()
+        topic.map(|topic| told::background(topic, item, sex, concepts)).unwrap_or_default()
     } else {
         symptoms.into_iter().map(|name| Draft::new(Topic::Symptom, name, "")).collect()
     };

@@ -86,7 +86,7 @@ pub(super) fn case(
         let field = |section: &str| format!("{section} (texts)");
         let mapped = match key.as_str() {
             "Patient_Actor" => {
-                complaint = actor::facts(value, context, account, &mut drafts);
+                complaint = actor::facts(value, sex, context, account, &mut drafts);
                 continue;
             }
             "Physical_Examination_Findings" => findings::examinations(value, &context.concepts, &mut drafts),
