@@ -121,7 +121,7 @@ fn judges_read_what_the_doctor_found() {
         assert!(matches!(&group.mode, Mode::Interrupted(it) if among.contains(it)), "{:?}", group.mode);
         assert_eq!(group.heard, among[0].patient);
     }
-    let read = judge.read.into_inner().unwrap();
+    let read = judge.read.lock().unwrap();
     // Each reply, and what it makes of the whole.
     assert_eq!(read.len(), 2 * groups.iter().map(|group| group.replies.len()).sum::<usize>());
     let found = |it: &Consultation| it.found.as_ref().is_some_and(|found| found.patient == among[0].patient);
