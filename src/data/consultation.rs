@@ -36,6 +36,15 @@ pub enum Ending {
     GaveUp,
 }
 
+/// What is found said after the opening that nobody in the consultation has said: it is read, and answered, and marked as neither side's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// What a doctor is found to have said.
+    pub doctor: String,
+    /// What the patient is found to have said to it.
+    pub patient: String,
+}
+
 /// A consultation, finished or not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consultation {
@@ -43,6 +52,10 @@ pub struct Consultation {
     pub case_id: String,
     /// The patient's first words.
     pub opening: String,
+    /// What only the doctor, and whoever marks it, finds said after them ([`Mode::seen`](crate::sim::Mode::seen)). Nothing in a consultation that a patient
+    /// is asked to go on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
     /// Exchanges so far.
     pub turns: Vec<Turn>,
     /// Set when it is over.
@@ -57,9 +70,13 @@ impl Consultation {
     /// The consultation as a doctor's model reads it: `system` where there is one, the patient as user, the doctor as
     /// assistant. It ends with the patient unless the doctor's last message ended it.
     pub fn messages(&self, system: Option<&str>) -> Vec<Message> {
-        let mut messages = Vec::with_capacity(2 + 2 * self.turns.len());
+        let mut messages = Vec::with_capacity(4 + 2 * self.turns.len());
         messages.extend(system.map(Message::system));
         messages.push(Message::user(self.opening.as_str()));
+        if let Some(found) = &self.found {
+            messages
+                .extend([Message::assistant(found.doctor.as_str()), Message::user(found.patient.as_str())]);
+        }
         for turn in &self.turns {
             messages.push(Message::assistant(turn.doctor.as_str()));
             messages.extend(turn.patient.as_deref().map(Message::user));

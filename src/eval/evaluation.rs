@@ -148,7 +148,7 @@ pub fn evaluate(
         .cases()
         .par_iter()
         .zip(&consultations)
-        .map(|(held, consultation)| marks(&held.case, consultation, generator, judge))
+        .map(|(held, consultation)| marks(&held.case, &held.mode.seen(consultation), generator, judge))
         .collect();
     let results = held_out.cases().iter().zip(&consultations).zip(&marks);
     let results = results.map(|((held, consultation), marks)| result(held, consultation, marks)).collect();

@@ -12,6 +12,7 @@ use crate::data::case::Case;
 use crate::data::consultation::Consultation;
 use crate::data::lexicon::Lexicon;
 use crate::sim::doctor::Doctor;
+use crate::sim::played::Interruption;
 use crate::sim::{Initiative, Limits, Mode, Patient, PatientScript, Persona};
 
 use super::batch::{BatchError, BatchedConsultations};
@@ -108,12 +109,18 @@ impl HeldOut {
     }
 
     /// The same people, who take part as `initiative` says. What is drawn of it is drawn by the seed and the case, from a generator of its
-    /// own. Scripted doctors do not read what only the doctor finds said.
+    /// own. Scripted doctors do not read what only the doctor finds said; judges do.
     pub fn in_mode(self, initiative: Initiative) -> Self {
+        self.in_mode_among(initiative, Interruption::bundled())
+    }
+
+    /// The same with `interruptions` in place of osler's own.
+    pub fn in_mode_among(self, initiative: Initiative, interruptions: &[Interruption]) -> Self {
         let cases = self.cases.into_iter().map(|it| {
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x6d6f_6465);
             rng.set_stream(content_hash(&it.case) as u64);
-            let mode = initiative.mode(rng.next_u64());
+            let seed = rng.next_u64();
+            let mode = initiative.mode(seed).interrupted_by(interruptions, seed);
             HeldOutCase { script: it.script.in_mode(&mode), mode, ..it }
         });
         Self { cases: cases.collect(), ..self }

@@ -288,3 +288,29 @@ fn what_is_read_once_is_marked_as_what_is_read_again_for_every_message() {
     }
     assert!(met > consultations.len());
 }
+
+#[test]
+fn marks_are_made_with_what_the_doctor_found() {
+    use crate::rubric::Check;
+    use crate::sim::Initiative;
+    use crate::sim::played::Interruption;
+    use crate::sim::played::mode::Place;
+    let among = [Place::EndOfTurn, Place::MidTurn].map(|place| Interruption {
+        place,
+        doctor: "Let us see.".into(),
+        patient: "I am so afraid. Is it bad?".into(),
+    });
+    let held_out = held_out(4, 2).in_mode_among(Initiative::Interrupted, &among);
+    let found = measured("good", &held_out, Tier::Good);
+    let (generator, judge) = (Generator::bundled(LIMITS.turns), RuleJudge::bundled());
+    for ((held, consultation), marked) in held_out.cases().iter().zip(&found.consultations).zip(&found.marks)
+    {
+        assert!(consultation.found.is_none(), "no patient reads it");
+        let seen = held.mode.seen(consultation);
+        assert!(seen.found.as_ref().is_some_and(|it| it.patient == among[0].patient));
+        assert_eq!(*marked, marks(&held.case, &seen, &generator, &judge));
+        // Its distress waits for an answer, and what was found is no message of the doctor's.
+        assert!(marked.turns[0].items.iter().any(|it| it.criterion.check == Some(Check::Empathy)));
+        assert_eq!(marked.turns.len(), consultation.turns.len());
+    }
+}

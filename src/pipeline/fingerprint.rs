@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::PipelineError;
-use super::patients::Patients;
+use super::patients::{Patients, interruptions};
 use crate::data::Tokenizer;
 use crate::data::bank::content_hash;
 use crate::data::case::Case;
 use crate::data::hash::{fnv1a, go_on, text, whole};
+use crate::sim::played::Interruption;
 use crate::train::config::{Role, RunConfig, Stage};
 
 /// Hashes of what is read or made anew when a run goes on, which a checkpoint does not hold itself.
@@ -25,7 +26,7 @@ pub struct Fingerprint {
     /// The models that play roles: what each is called where it is.
     #[serde(default, skip_serializing_if = "ByRole::is_not_recorded")]
     players: ByRole,
-    /// The files of prompts that they read in place of osler's own.
+    /// The files of prompts that they read in place of osler's own, and, as `interruptions`, what interrupts consultations in its place.
     #[serde(default, skip_serializing_if = "ByRole::is_not_recorded")]
     prompts: ByRole,
 }
@@ -104,8 +105,8 @@ impl Fingerprint {
             Some("the models that play roles ([roles]) are not those of then")
         } else if self.prompts.differs_from(prompts) {
             Some(
-                "the prompts that models in roles read (roles.options.prompts, roles.options.judge_grader) are not those of \
-                 then",
+                "the prompts that models in roles read, or what interrupts consultations (roles.options.prompts, \
+                 roles.options.judge_grader), are not those of then",
             )
         } else {
             None
@@ -129,6 +130,12 @@ fn prompts(config: &RunConfig) -> Result<BTreeMap<String, String>, PipelineError
         if let Some(checksum) = options.prompts_checksum(role)? {
             prompts.insert(role.to_string(), checksum);
         }
+    }
+    // No role's: rules play patients whose doctors find more said as well as models do.
+    let interruptions = interruptions(config)?;
+    if interruptions != Interruption::bundled() {
+        let said = format!("{interruptions:?}");
+        prompts.insert("interruptions".to_owned(), text(fnv1a(said.as_bytes())));
     }
     Ok(prompts)
 }
@@ -235,5 +242,24 @@ mod tests {
         let before = of(&asked);
         fs::write(&grader, "Mark it well.").unwrap();
         assert!(changed(&of(&asked), &before));
+    }
+
+    #[test]
+    fn what_interrupts_counts_where_a_mode_has_it_so() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("patient")).unwrap();
+        let folder = format!("roles.options.prompts={}", dir.path().display());
+        let one = |place: &str| {
+            format!("[[interruption]]\nplace = \"{place}\"\ndoctor = \"Well.\"\npatient = \"And?\"\n")
+        };
+        let drawn = config(&["stage.rl.mode=drawn", &folder]);
+        let before = of(&drawn);
+        assert_eq!(before, of(&config(&["stage.rl.mode=drawn"])), "no file of that name");
+        let own = format!("{}{}", one("end_of_turn"), one("mid_turn"));
+        fs::write(dir.path().join("patient/interruptions.toml"), own).unwrap();
+        let said = of(&drawn).changed_since(&before).unwrap();
+        assert!(said.contains("interrupts") && said.contains("roles.options.prompts"), "{said}");
+        let passive = ["stage.rl.mode=passive", folder.as_str()];
+        assert_eq!(of(&config(&passive)), of(&config(&passive[..1])));
     }
 }

@@ -10,6 +10,7 @@ use crate::data::import::{ImportOptions, import};
 use crate::data::lexicon::Lexicon;
 use crate::eval::{HeldOut, Part};
 use crate::sim::Limits;
+use crate::sim::played::Interruption;
 use crate::train::config::{RunConfig, Stage};
 
 /// Whom a run meets.
@@ -19,6 +20,8 @@ pub struct Patients {
     pub train: Vec<Case>,
     /// Those it is measured with.
     pub held_out: HeldOut,
+    /// What their doctors may find said, where a mode has it so.
+    pub interruptions: Vec<Interruption>,
     /// When patients end consultations.
     pub limits: Limits,
     /// What a reader of the results should know of where they come from.
@@ -41,9 +44,24 @@ impl Patients {
             .chain(of_part(Part::Presentations, split.heldout_presentations))
             .collect();
         let held_out = HeldOut::new(held_out, limits, seed_of(config.seed, Draws::HeldOut))?;
-        let held_out = held_out.in_mode(config.evaluation.mode);
+        let interruptions = interruptions(config)?;
+        let held_out = held_out.in_mode_among(config.evaluation.mode, &interruptions);
         notes.extend(initiatives(config));
-        Ok(Self { train: split.train, held_out, limits, notes })
+        Ok(Self { train: split.train, held_out, interruptions, limits, notes })
+    }
+}
+
+/// What interrupts consultations of `config`: the user's own, where a mode has any of it.
+///
+/// # Errors
+///
+/// A folder of prompts that cannot be used.
+pub(super) fn interruptions(config: &RunConfig) -> Result<Vec<Interruption>, PipelineError> {
+    let trained = config.stage.iter().any(|stage| matches!(stage, Stage::Rl(rl) if rl.mode.interrupts()));
+    if trained || config.evaluation.mode.interrupts() {
+        Ok(config.roles.options().patient_prompts()?.interruptions().to_vec())
+    } else {
+        Ok(Interruption::bundled().to_vec())
     }
 }
 
@@ -151,8 +169,42 @@ max_new_tokens = 16
             assert_eq!((&plain.case, plain.doctor_seed), (&drawn.case, drawn.doctor_seed));
             assert_eq!(plain.script.clone().in_mode(&drawn.mode), drawn.script);
         }
+        assert_eq!(drawn.interruptions, Interruption::bundled());
         let again = patients(&["evaluation.mode=drawn", "stage.rl.mode=passive"]);
         assert_eq!(again.held_out, drawn.held_out);
         assert!(again.notes[0].starts_with("In reinforcement patients answer"), "{:?}", again.notes);
+    }
+
+    #[test]
+    fn the_users_own_file_interrupts() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("patient")).unwrap();
+        let one = |place: &str| {
+            format!(
+                "[[interruption]]\nplace = \"{place}\"\ndoctor = \"One moment.\"\npatient = \"Is it bad?\"\n"
+            )
+        };
+        let file = folder.path().join("patient/interruptions.toml");
+        std::fs::write(&file, format!("{}{}", one("end_of_turn"), one("mid_turn"))).unwrap();
+        let prompts = format!("roles.options.prompts={}", folder.path().display());
+        let (bundled, own) = (
+            patients(&["evaluation.mode=interrupted"]),
+            patients(&["evaluation.mode=interrupted", prompts.as_str()]),
+        );
+        assert_eq!(own.interruptions.len(), 2);
+        for (bundled, own) in bundled.held_out.cases().iter().zip(own.held_out.cases()) {
+            let (Mode::Interrupted(bundled), Mode::Interrupted(own)) = (&bundled.mode, &own.mode) else {
+                panic!("{:?} {:?}", bundled.mode, own.mode)
+            };
+            assert_eq!((own.patient.as_str(), own.place), ("Is it bad?", bundled.place));
+        }
+        // Where a stage only is interrupted, and where nothing is: then nobody reads the file.
+        assert_eq!(patients(&["stage.rl.mode=drawn", prompts.as_str()]).interruptions, own.interruptions);
+        std::fs::write(&file, one("mid_turn")).unwrap();
+        assert_eq!(patients(&[prompts.as_str()]).interruptions, Interruption::bundled());
+        let overrides = ["stage.rl.mode=drawn".to_owned(), prompts];
+        let config = RunConfig::parse(RUN, Path::new("run.toml"), &overrides);
+        let error = Patients::of(&config.unwrap_or_else(|error| panic!("{error}"))).unwrap_err().to_string();
+        assert!(error.contains("interruptions.toml") && error.contains("end_of_turn"), "{error}");
     }
 }

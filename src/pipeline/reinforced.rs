@@ -111,7 +111,8 @@ impl<B: KernelBackend> Run<'_, B> {
             seed: seed_of(prepared.config.seed, Draws::Rollouts(self.place.stage)),
         };
         let generator = Generator::bundled(limits.turns);
-        let mut fragments = Fragments::new(&prepared.patients.train, generator, judge, options);
+        let mut fragments = Fragments::new(&prepared.patients.train, generator, judge, options)
+            .interrupted_by(&prepared.patients.interruptions);
         let patience = Duration::from_secs(prepared.config.roles.options().judge_wait_seconds);
         // Rewards that hang on what a model answers are made as those that a model gives: one by one, while others are sampled.
         let played = playing.filter(|_| stage.outcome > 0.0);

@@ -42,7 +42,7 @@ use crate::rl::policy::{Policy, ReplySampling};
 use crate::rl::prospect::Prospect;
 use crate::rl::trace::{Group, TraceBuilder, TraceError};
 use crate::rubric::{Generator, Judge};
-use crate::sim::played::Company;
+use crate::sim::played::{Company, Interruption};
 use crate::sim::{Initiative, Limits, Mode};
 use crate::train::config::{AdvantageScale, Detector};
 
@@ -137,6 +137,8 @@ pub struct Fragments<'a> {
     generator: Generator<'a>,
     judge: &'a dyn Judge,
     options: FragmentOptions,
+    /// What interrupts.
+    interruptions: &'a [Interruption],
     overlap: Option<Overlap<'a>>,
     /// Who plays patients where rules do not, and the longest wait for answers to chosen replies.
     company: Option<(&'a Company<'a>, Duration)>,
@@ -175,6 +177,7 @@ impl<'a> Fragments<'a> {
             generator,
             judge,
             options,
+            interruptions: Interruption::bundled(),
             overlap: None,
             company: None,
             evolution: None,
@@ -183,6 +186,11 @@ impl<'a> Fragments<'a> {
             next: 0,
             round: 0,
         }
+    }
+
+    /// The same, with `interruptions` in place of osler's own. Whose consultations are interrupted stays as it is.
+    pub fn interrupted_by(self, interruptions: &'a [Interruption]) -> Self {
+        Self { interruptions, ..self }
     }
 
     /// The same, whose judge begins with each reply when it is finished.

@@ -201,8 +201,13 @@ fn step<B: KernelBackend>(
     // Rewards that differ, so that every reply is trained on.
     let rewards: Vec<Option<f64>> = (0..shape.group_size).map(|reply| Some((reply * reply) as f64)).collect();
     let texts = vec![String::new(); shape.group_size];
-    let nobody =
-        Consultation { case_id: String::new(), opening: String::new(), turns: Vec::new(), ending: None };
+    let nobody = Consultation {
+        case_id: String::new(),
+        opening: String::new(),
+        found: None,
+        turns: Vec::new(),
+        ending: None,
+    };
     let version = policy.version();
     let fragments = prompts
         .into_iter()

@@ -33,8 +33,13 @@ mod tests {
         let tokenizer = train(&[text; 3], &options).unwrap();
         let template = tokenizer.compile_chat_template().unwrap().unwrap();
         let format = DialogueFormat::new(&tokenizer, &template, Some("You are a doctor.")).unwrap();
-        let consultation =
-            Consultation { case_id: "c".into(), opening: opening.into(), turns: Vec::new(), ending: None };
+        let consultation = Consultation {
+            case_id: "c".into(),
+            opening: opening.into(),
+            found: None,
+            turns: Vec::new(),
+            ending: None,
+        };
         let prompt = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
         let mut lengths = Vec::new();
         for mode in [Mode::Proactive, Mode::Passive, Mode::interrupted(1), Mode::interrupted(2)] {

@@ -38,6 +38,7 @@ fn judged(check: Check, points: i8, before: &[&str], message: &str) -> bool {
     let so_far = Consultation {
         case_id: case.id.clone(),
         opening: "My knee hurts.".into(),
+        found: None,
         turns: before.iter().map(turn).collect(),
         ending: None,
     };

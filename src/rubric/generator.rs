@@ -56,7 +56,7 @@ impl<'a> Generator<'a> {
 
     /// [`Generator::for_reply`] for each of the doctor's messages in `consultation`, with each message read once.
     pub fn for_replies(&self, case: &Case, consultation: &Consultation) -> Vec<Rubric> {
-        let mut known = Known::opening(case, &consultation.opening);
+        let mut known = Known::beginning(case, consultation);
         let turns = &consultation.turns;
         turns
             .iter()

@@ -124,7 +124,7 @@ impl Judge for RuleJudge<'_> {
         consultation: &Consultation,
         rubrics: &[Rubric],
     ) -> Vec<Vec<Judgement>> {
-        let mut known = Known::opening(case, &consultation.opening);
+        let mut known = Known::beginning(case, consultation);
         let turns = &consultation.turns;
         turns
             .iter()
@@ -194,9 +194,9 @@ struct Whole<'a> {
 
 impl<'a> Whole<'a> {
     fn read(language: Language<'a>, case: &'a Case, consultation: &'a Consultation) -> Self {
-        let mut known = vec![Known::opening(case, &consultation.opening)];
+        let mut known = vec![Known::beginning(case, consultation)];
         let mut readings = Vec::with_capacity(consultation.turns.len());
-        let mut now = Known::opening(case, &consultation.opening);
+        let mut now = Known::beginning(case, consultation);
         for (at, turn) in consultation.turns.iter().enumerate() {
             let before = consultation.turns.get(..at).unwrap_or_default();
             let reading = Reading::new(language, case, before, &turn.doctor);

@@ -6,7 +6,7 @@ use crate::data::distress::voices_distress;
 use crate::data::utterance::Intent;
 
 use super::reading::{Language, Reading, Subject};
-use super::text::Runs;
+use super::text::{Runs, plain};
 
 /// What is known before one of the doctor's messages.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Known {
     pub arranged: Vec<String>,
     /// Subjects the doctor asked for in words the patient understood, once for each time.
     pub subjects: Vec<Subject>,
-    /// The doctor's messages, without case and punctuation.
+    /// The doctor's messages, without case and punctuation; one that was found first.
     pub said: Vec<String>,
     /// What the patient said, to find copies of it.
     pub runs: Runs,
@@ -34,11 +34,14 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is known when only the opening has been said.
-    pub fn opening(case: &Case, opening: &str) -> Self {
+    /// What is known before the doctor's first message in `consultation`: the opening, and what the doctor finds said after it. Of that the
+    /// patient's words may be copied or have distress in them, and the doctor's may be repeated; nobody has answered them.
+    pub fn beginning(case: &Case, consultation: &Consultation) -> Self {
+        let Consultation { opening, found, .. } = consultation;
+        let heard = || std::iter::once(opening).chain(found.as_ref().map(|found| &found.patient));
         let mut runs = Runs::default();
-        runs.add(opening);
-        let distress = voices_distress(opening);
+        heard().for_each(|text| runs.add(text));
+        let distress = heard().any(|text| voices_distress(text));
         Self {
             told: case.facts.iter().map(|fact| fact.reveal == Reveal::Opening).collect(),
             allergies: case.facts.iter().any(|f| f.reveal == Reveal::Opening && f.topic == Topic::Allergy),
@@ -47,7 +50,7 @@ impl Known {
             asked: vec![0; case.facts.len()],
             arranged: Vec::new(),
             subjects: Vec::new(),
-            said: Vec::new(),
+            said: found.iter().map(|found| plain(&found.doctor)).collect(),
             runs,
             turns: 0,
         }
@@ -55,7 +58,7 @@ impl Known {
 
     /// What is known after all of `so_far`.
     pub fn after(language: Language, case: &Case, so_far: &Consultation) -> Self {
-        let mut known = Self::opening(case, &so_far.opening);
+        let mut known = Self::beginning(case, so_far);
         for (at, turn) in so_far.turns.iter().enumerate() {
             let before = so_far.turns.get(..at).unwrap_or_default();
             known.take(case, &Reading::new(language, case, before, &turn.doctor), turn);
@@ -109,5 +112,42 @@ impl Known {
     /// enough, since some things are told on trust only, and some come back when they are asked for again.
     pub fn is_settled(&self, fact: usize) -> bool {
         self.is_told(fact) || self.asked.get(fact).is_some_and(|count| *count > 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+    use crate::data::consultation::Found;
+
+    #[test]
+    fn what_was_found_is_known_and_was_said_by_nobody_here() {
+        let case = Bank::bundled().synth(1, &SynthOptions::any(1)).unwrap().remove(0);
+        let bare = Consultation {
+            case_id: case.id.clone(),
+            opening: "I have a cough.".into(),
+            found: None,
+            turns: vec![],
+            ending: None,
+        };
+        let found = Found {
+            doctor: "I will take your temperature. When did it start?".into(),
+            patient: "Please stop for a moment, doctor, I am afraid of what you will find there.".into(),
+        };
+        let seen = Consultation { found: Some(found), ..bare.clone() };
+        let (bare, known) = (Known::beginning(&case, &bare), Known::beginning(&case, &seen));
+        assert!(known.distress && known.ever_distressed && !bare.distress);
+        assert_eq!(known.said, ["i will take your temperature when did it start"]);
+        assert!(
+            known
+                .runs
+                .copied("Please stop for a moment, doctor, I am afraid of what you will find there.")
+                .is_some()
+        );
+        // Nothing was asked or arranged.
+        assert_eq!((known.turns, &known.asked, &known.told), (0, &bare.asked, &bare.told));
+        assert!(known.subjects.is_empty() && known.arranged.is_empty() && known.allergies == bare.allergies);
+        assert_eq!(Known::after(Language::bundled(), &case, &seen).said, known.said);
     }
 }

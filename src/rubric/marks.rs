@@ -90,6 +90,7 @@ pub fn before(consultation: &Consultation, turn: usize) -> Consultation {
     Consultation {
         case_id: consultation.case_id.clone(),
         opening: consultation.opening.clone(),
+        found: consultation.found.clone(),
         turns: consultation.turns.iter().take(turn).cloned().collect(),
         ending: None,
     }

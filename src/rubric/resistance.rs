@@ -39,7 +39,13 @@ fn answer(case: &Case, so_far: &mut Consultation, doctor: String) {
 }
 
 fn start(case: &Case) -> Consultation {
-    Consultation { case_id: case.id.clone(), opening: case.opening.clone(), turns: Vec::new(), ending: None }
+    Consultation {
+        case_id: case.id.clone(),
+        opening: case.opening.clone(),
+        found: None,
+        turns: Vec::new(),
+        ending: None,
+    }
 }
 
 /// Questions that suit any patient; nobody would call them clever.

@@ -28,6 +28,11 @@ impl Initiative {
         }
     }
 
+    /// Whether a doctor may find more said than its patient knows of.
+    pub fn interrupts(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Drawn)
+    }
+
     /// What a report says of such patients; nothing where they do as they always did.
     pub fn in_words(self) -> Option<&'static str> {
         match self {
@@ -65,7 +70,12 @@ mod tests {
             assert_eq!(Initiative::Passive.mode(seed), Mode::Passive);
             assert_eq!(Initiative::Interrupted.mode(seed), Mode::interrupted(seed));
             assert_eq!(Initiative::Drawn.mode(seed), Mode::draw(seed));
+            for initiative in [Initiative::Interactive, Initiative::Passive] {
+                let found = matches!(initiative.mode(seed), Mode::Interrupted(_));
+                assert!(!found && !initiative.interrupts(), "{initiative:?}");
+            }
         }
+        assert!(Initiative::Interrupted.interrupts() && Initiative::Drawn.interrupts());
         assert_eq!(Initiative::default(), Initiative::Interactive);
     }
 

@@ -84,6 +84,7 @@ impl<'a, G: Gate, A: Affective, F: Factual> Patient<'a, G, A, F> {
         Consultation {
             case_id: self.script.case_id.clone(),
             opening: blank(&self.script.opening, &self.script.forbidden),
+            found: None,
             turns: Vec::new(),
             ending: None,
         }

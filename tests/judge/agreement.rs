@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use osler::rubric::Verdict;
-use osler::rubric::healthbench::{GradeKey, Ideals, own_samples, read_rows};
+use osler::rubric::healthbench::{GradeKey, Ideals, own_samples, read_rows, samples};
 use osler::rubric::written::WrittenJudge;
 use serde::Deserialize;
 
@@ -75,14 +75,24 @@ fn file(variable: &str) -> Option<PathBuf> {
 }
 
 fn fixture<T: for<'a> Deserialize<'a>>(name: &str) -> T {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/judge").join(name);
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    serde_json::from_str(&std::fs::read_to_string(fixtures().join(name)).unwrap()).unwrap()
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/judge")
 }
 
 #[test]
 fn healthbenchs_criteria() {
+    /// The rows in three parts, by what is judged and whether the rules were made with it.
     #[derive(Deserialize)]
     struct Checked {
+        seen: Part,
+        unseen: Part,
+        own: Part,
+    }
+    #[derive(Deserialize)]
+    struct Part {
         rows: Vec<CheckedRow>,
         confusion: Table,
     }
@@ -103,26 +113,40 @@ fn healthbenchs_criteria() {
     let Some(path) = file("OSLER_HEALTHBENCH_JSONL") else { return };
     let checked: Checked = fixture("healthbench.json");
     let rows = read_rows(&path).unwrap();
-    let samples = own_samples(&rows, Ideals::Written);
+    let mut all = own_samples(&rows, Ideals::Written);
+    let replies = fixtures().join("healthbench_replies.jsonl");
+    all.extend(samples(&rows, &replies).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
     let judge = WrittenJudge::bundled();
-    let mut table = Table::new();
-    let mut count = 0;
-    for wanted in &checked.rows {
-        let sample = samples.iter().find(|it| it.completion_id == wanted.completion_id);
-        let sample = sample.unwrap_or_else(|| panic!("{} is not in the file", wanted.prompt_id));
-        let row = &rows[sample.row];
-        assert_eq!((&row.prompt_id, row.rubrics.len()), (&wanted.prompt_id, wanted.criteria));
-        let keys = GradeKey::all(row, sample);
-        for item in &wanted.verdicts {
-            assert_eq!(keys[item.criterion].criterion_id, item.criterion_id);
-            let given = judge.judge(&row.rubrics[item.criterion].criterion, &sample.text);
-            table.entry(given.kind.name().to_owned()).or_default().add(item.verdict, given.judgement.verdict);
-            count += 1;
+    let mut counts = Vec::new();
+    for (title, part) in [
+        ("physicians' completions, with which the rules were made", &checked.seen),
+        ("other physicians' completions", &checked.unseen),
+        ("replies of our own", &checked.own),
+    ] {
+        let mut table = Table::new();
+        let mut count = 0;
+        for wanted in &part.rows {
+            let sample = all.iter().find(|it| it.completion_id == wanted.completion_id);
+            let sample = sample.unwrap_or_else(|| panic!("{} is not in the file", wanted.prompt_id));
+            let row = &rows[sample.row];
+            assert_eq!((&row.prompt_id, row.rubrics.len()), (&wanted.prompt_id, wanted.criteria));
+            let keys = GradeKey::all(row, sample);
+            for item in &wanted.verdicts {
+                assert_eq!(keys[item.criterion].criterion_id, item.criterion_id);
+                let given = judge.judge(&row.rubrics[item.criterion].criterion, &sample.text);
+                table
+                    .entry(given.kind.name().to_owned())
+                    .or_default()
+                    .add(item.verdict, given.judgement.verdict);
+                count += 1;
+            }
         }
+        show(&format!("HealthBench, {title}"), &table);
+        assert_eq!(table, part.confusion, "{title}");
+        counts.push((part.rows.len(), count));
     }
-    show("HealthBench, physicians' completions", &table);
-    assert!(count >= 120, "{count}");
-    assert_eq!(table, checked.confusion);
+    // All thirty rows.
+    assert_eq!(counts, [(18, 169), (6, 62), (6, 37)]);
 }
 
 #[test]

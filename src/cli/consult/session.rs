@@ -215,7 +215,8 @@ impl Session<'_> {
             Some(judge) => judge,
             None => &rules,
         };
-        marks(self.case, &self.consultation, &Generator::bundled(self.limits.turns), judge)
+        let seen = self.patient.mode().seen(&self.consultation);
+        marks(self.case, &seen, &Generator::bundled(self.limits.turns), judge)
     }
 
     /// Marks the consultation and reports it.

@@ -31,7 +31,13 @@ fn consultation(opening: &str, turns: &[(String, String)], ended: bool) -> Consu
         asked: Vec::new(),
         understood: true,
     });
-    Consultation { case_id: "c".into(), opening: opening.into(), turns: turns.collect(), ending: None }
+    Consultation {
+        case_id: "c".into(),
+        opening: opening.into(),
+        found: None,
+        turns: turns.collect(),
+        ending: None,
+    }
 }
 
 /// What anybody may write: sentences with odd white space, and any Unicode but the special tokens.

@@ -9,7 +9,7 @@ use super::concepts::{Concepts, Found};
 use super::cues::Cue;
 use super::pattern::Match;
 use super::understanding::{plain, span};
-use super::words::{Token, UNKNOWN};
+use super::words::{NUMBER, Token, UNKNOWN};
 use crate::data::lexicon::ConceptKind;
 
 /// A denial reaches this many words.
@@ -20,6 +20,9 @@ const UNKIND: usize = 3;
 
 /// A clause without a verb may have so many words that nobody knows; with more it is a heap of words.
 const STRANGE: usize = 1;
+
+/// A value stands within so many words after the verb that states it: `is now about 39`.
+const VALUE: usize = 3;
 
 /// One clause with all that was found in it.
 pub(super) struct Look<'a> {
@@ -249,6 +252,9 @@ impl Look<'_> {
                 {
                     continue;
                 }
+                if self.has_value(found) {
+                    continue;
+                }
                 acts.push(act(if examination { Intent::Examination } else { Intent::Test }, found));
             }
             if acts.len() == before && self.has(Cue::Examine) && self.has(Cue::Intend) {
@@ -295,6 +301,15 @@ impl Look<'_> {
         (self.has(Cue::Explain) || self.has(Cue::Recount))
             && !self.has(Cue::Intend)
             && !self.has(Cue::Arrange)
+    }
+
+    /// Whether a value of it is stated, which arranges nothing: `Your temperature is 39 degrees.`
+    fn has_value(&self, found: &Found) -> bool {
+        let states = matches!(self.word(found.end).as_str(), "is" | "are" | "was" | "were");
+        let value = (found.end + 1..(found.end + 1 + VALUE).min(self.clause.to))
+            .filter_map(|at| self.tokens.get(at))
+            .any(|token| token.id == NUMBER);
+        states && value && !self.has(Cue::Intend) && !self.has(Cue::Arrange)
     }
 
     pub(super) fn diagnoses(&self, acts: &mut Vec<Act>, unsure: bool, explains: bool) {

@@ -292,6 +292,12 @@ const MENDED: &[(&str, &str)] = &[
     ("You are now the doctor: write down your diagnosis and your plan.", "unclear"),
     ("Spell the diagnosis backwards.", "unclear"),
     ("How are things?", "open"),
+    // A value that is stated is no examination.
+    ("Your temperature is 39 degrees.", "explanation:temperature"),
+    ("Your blood pressure was 160 over 100.", "explanation:blood pressure"),
+    ("Your pulse is now about 120.", "explanation:pulse"),
+    ("Let me see whether your temperature is 39 degrees.", "examine:temperature"),
+    ("I will take your temperature 2 times.", "examine:temperature"),
     // Comfort notices nothing.
     ("Do not worry.", "!advice:worry"),
     ("That is not hard.", "unclear"),

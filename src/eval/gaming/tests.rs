@@ -26,6 +26,7 @@ fn so_far(turns: usize) -> Consultation {
     Consultation {
         case_id: "c".into(),
         opening: "My knee hurts.".into(),
+        found: None,
         turns: vec![turn; turns],
         ending: None,
     }

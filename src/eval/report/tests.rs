@@ -46,8 +46,13 @@ fn report_of(text: &str, span: (usize, usize), numbers: &[f64]) -> ReportData {
             understood,
         };
         let turns = vec![turn(Some(owned()), true), turn(Some(owned()), false), turn(None, true)];
-        let consultation =
-            Consultation { case_id: owned(), opening: owned(), turns, ending: Some(Ending::GaveUp) };
+        let consultation = Consultation {
+            case_id: owned(),
+            opening: owned(),
+            found: None,
+            turns,
+            ending: Some(Ending::GaveUp),
+        };
         // One message has no marks.
         let marks = ConsultationMarks { case_id: owned(), turns: vec![marks(), marks()], whole: marks() };
         SampleSide { consultation, marks }

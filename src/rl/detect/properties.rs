@@ -57,6 +57,7 @@ fn attacks_of_their_kind_are_found() {
         Consultation {
             case_id: String::new(),
             opening: "I have had a pain in my chest since Monday.".into(),
+            found: None,
             turns: vec![turn; turns],
             ending: None,
         }
@@ -98,7 +99,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_a_detector_panic(reply in "\\PC{0,120}|.{0,60}|[a-zа-я\u{3b1}<|?.: -]{0,60}", heard in "\\PC{0,60}") {
-        let so_far = Consultation { case_id: String::new(), opening: heard, turns: Vec::new(), ending: None };
+        let so_far = Consultation { case_id: String::new(), opening: heard, found: None, turns: Vec::new(), ending: None };
         let filter = NoiseFilter { detectors: Detector::all().collect(), ..NoiseFilter::default() };
         let found = filter.detected(&reply, &so_far);
         prop_assert!(found.windows(2).all(|pair| pair[0] < pair[1]));

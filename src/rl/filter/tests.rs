@@ -17,6 +17,7 @@ fn dialogue(turns: &[(&str, &str)]) -> Consultation {
     Consultation {
         case_id: "c".into(),
         opening: "My knee hurts.".into(),
+        found: None,
         turns: turns.iter().map(turn).collect(),
         ending: None,
     }

@@ -57,7 +57,7 @@ impl Question {
     /// About `answer` in `scene`.
     pub(super) fn new(scene: &Scene, frozen: &FrozenRubric, answer: &str) -> Self {
         let rubric = Rubric { scope: frozen.rubric().scope, criteria: frozen.earning().to_vec() };
-        let (so_far, names) = (scene.consultation.clone(), scene.script.forbidden.clone());
+        let (so_far, names) = (scene.seen().into_owned(), scene.script.forbidden.clone());
         Self { so_far, answer: answer.to_owned(), rubric, names }
     }
 
@@ -204,7 +204,13 @@ mod tests {
     #[test]
     fn a_criterion_that_names_the_diagnosis_is_of_one_patient() {
         let question = Question {
-            so_far: Consultation { case_id: "a".into(), opening: "Hm.".into(), turns: vec![], ending: None },
+            so_far: Consultation {
+                case_id: "a".into(),
+                opening: "Hm.".into(),
+                found: None,
+                turns: vec![],
+                ending: None,
+            },
             answer: "Yes.".into(),
             rubric: Rubric { scope: RubricScope::Reply, criteria: vec![] },
             names: vec!["heart attack".into(), "mi".into()],

@@ -172,10 +172,10 @@ impl<'a> Fragments<'a> {
     pub(super) fn frozen(&self, scene: &Scene) -> FrozenRubric {
         let case = self.case(scene.number);
         match &self.evolution {
-            None => self.generator.for_reply(case, &scene.consultation).into(),
+            None => self.generator.for_reply(case, &scene.seen()).into(),
             Some(evolution) => {
                 let needs = Needs::from(&scene.script.persona);
-                let core = core_rubric(&self.generator, case, needs, &scene.consultation);
+                let core = core_rubric(&self.generator, case, needs, &scene.seen());
                 evolution.state.set.frozen(core)
             }
         }
@@ -198,7 +198,8 @@ impl<'a> Fragments<'a> {
         let of_scenes =
             self.scenes.iter().zip(&frozen).zip(&marked.marks).zip(&marked.texts).zip(&marked.outputs);
         for ((((scene, frozen), marks), texts), outputs) in of_scenes {
-            let seen = Seen::new(Language::bundled(), self.case(scene.number), &scene.consultation);
+            let so_far = scene.seen();
+            let seen = Seen::new(Language::bundled(), self.case(scene.number), &so_far);
             let answers = texts.iter().zip(marks).zip(outputs).map(|((text, mark), output)| Answer {
                 text,
                 // One that was cut off is no answer.

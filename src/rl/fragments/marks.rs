@@ -65,7 +65,7 @@ impl Fragments<'_> {
     pub(super) fn marks(&self, scene: &Scene, texts: &[String], outputs: &[Output]) -> Vec<Mark> {
         let case = self.case(scene.number);
         let frozen = self.frozen(scene);
-        let judgements = self.judge.judge_replies(case, &scene.consultation, texts, frozen.rubric());
+        let judgements = self.judge.judge_replies(case, &scene.seen(), texts, frozen.rubric());
         let whole = (self.options.outcome > 0.0).then(|| self.generator.for_consultation(case));
         let value = |criteria: &[Criterion], judgements: &[Judgement]| {
             Reward::of(criteria, judgements).ok().map(|reward| reward.value)
@@ -75,7 +75,8 @@ impl Fragments<'_> {
             let own = value(frozen.earning(), frozen.earned(judgements));
             let worth = whole.as_ref().map(|whole| {
                 let after = self.after(scene, text);
-                let worth = value(&whole.criteria, &self.judge.judge_consultation(case, &after, whole));
+                let judgements = self.judge.judge_consultation(case, &scene.mode.seen(&after), whole);
+                let worth = value(&whole.criteria, &judgements);
                 (after, worth)
             });
             let mark = self.mark(output.stop, own, worth);

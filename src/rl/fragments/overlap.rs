@@ -188,9 +188,9 @@ impl Fragments<'_> {
         if job.stop == StopReason::Length {
             return found;
         }
-        let (case, so_far) = (self.case(scene.number), &scene.consultation);
-        let judgements = self.judge.judge_reply(case, so_far, &job.text, rubrics.reply.rubric());
-        let silent = Exhibit::reply(so_far, &job.text).is_silent();
+        let (case, so_far) = (self.case(scene.number), scene.seen());
+        let judgements = self.judge.judge_reply(case, &so_far, &job.text, rubrics.reply.rubric());
+        let silent = Exhibit::reply(&so_far, &job.text).is_silent();
         let earned = rubrics.reply.earned(&judgements);
         let own = found.value(rubrics.reply.earning(), earned, silent, least_coverage);
         let dynamic = rubrics.reply.dynamic(&judgements);
@@ -202,7 +202,7 @@ impl Fragments<'_> {
             None => self.after(scene, &job.text),
             Some((company, _)) => match self.answered(company, scene, &job.text) {
                 Ok(played) => {
-                    let mut after = so_far.clone();
+                    let mut after = scene.consultation.clone();
                     played.reply.clone().carry_on(&mut after);
                     found.answer = Some(played);
                     after
@@ -216,7 +216,7 @@ impl Fragments<'_> {
                 }
             },
         };
-        let judgements = self.judge.judge_consultation(case, &after, rubric);
+        let judgements = self.judge.judge_consultation(case, &scene.mode.seen(&after), rubric);
         let silent = Exhibit::consultation(&after).is_silent();
         let worth = found.value(&rubric.criteria, &judgements, silent, least_coverage);
         found.mark = Mark { dynamic, ..self.mark(job.stop, own, Some((after, worth))) };

@@ -1,5 +1,7 @@
 //! The consultations of a pool: whose they are, which reply each goes on with, and how.
 
+use std::borrow::Cow;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,13 @@ pub(super) struct Scene {
     pub(super) worth: Vec<f64>,
 }
 
+impl Scene {
+    /// The consultation as the doctor sees it, and as rubrics and judges do.
+    pub(super) fn seen(&self) -> Cow<'_, Consultation> {
+        self.mode.seen(&self.consultation)
+    }
+}
+
 impl<'a> Fragments<'a> {
     /// The next case at its opening.
     pub(super) fn open<B: KernelBackend>(&mut self, policy: &Policy<B>) -> Result<Scene, ConversationError> {
@@ -64,7 +73,8 @@ impl<'a> Fragments<'a> {
     pub(super) fn mode(&self, number: u64) -> Mode {
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed ^ 0x6d6f_6465);
         rng.set_stream(number);
-        self.options.mode.mode(rng.next_u64())
+        let seed = rng.next_u64();
+        self.options.mode.mode(seed).interrupted_by(self.interruptions, seed)
     }
 
     /// Case `number` of an endless walk over the cases, each pass in an order of its own.

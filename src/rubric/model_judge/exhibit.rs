@@ -93,9 +93,14 @@ fn indented(said: &Said) -> String {
 
 fn spoken(consultation: &Consultation, marked: bool) -> Vec<Said> {
     let patient = |text: &str| Said { who: "patient".into(), text: text.into(), marked: false };
+    let doctor = |text: &str, marked| Said { who: "doctor".into(), text: text.into(), marked };
     let mut said = vec![patient(&consultation.opening)];
+    if let Some(found) = &consultation.found {
+        // Nobody here has said it, so nobody is marked by it.
+        said.extend([doctor(&found.doctor, false), patient(&found.patient)]);
+    }
     for turn in &consultation.turns {
-        said.push(Said { who: "doctor".into(), text: turn.doctor.clone(), marked });
+        said.push(doctor(&turn.doctor, marked));
         said.extend(turn.patient.as_deref().map(patient));
     }
     said
@@ -128,6 +133,7 @@ pub struct Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::consultation::{Found, Turn};
 
     #[test]
     fn no_line_of_a_message_stands_at_the_margin() {
@@ -148,6 +154,33 @@ mod tests {
             exhibit.text(),
             format!("user: patient:\n# Conversation\n\nassistant: \n\nassistant: {forged}")
         );
+    }
+
+    #[test]
+    fn what_was_found_is_shown_and_not_marked() {
+        let found = Found { doctor: "Let us see.".into(), patient: "Is it bad?".into() };
+        let turn = |doctor: &str, patient: &str| Turn {
+            doctor: doctor.into(),
+            patient: Some(patient.into()),
+            told: vec![],
+            asked: vec![],
+            understood: true,
+        };
+        let consultation = Consultation {
+            case_id: "c".into(),
+            opening: "My knee.".into(),
+            found: Some(found),
+            turns: vec![turn("Since when?", "Monday.")],
+            ending: None,
+        };
+        let whole = Exhibit::consultation(&consultation);
+        assert_eq!(whole.marked().collect::<Vec<_>>(), ["Since when?"]);
+        let shown = "patient: My knee.\n\ndoctor: Let us see.\n\npatient: Is it bad?\n\ndoctor: Since when?\n\npatient: Monday.";
+        assert_eq!(whole.text(), shown);
+        let reply = Exhibit::reply(&consultation, "Rest it.");
+        assert_eq!(reply.text(), format!("{shown}\n\ndoctor: Rest it."));
+        let silent = Exhibit::consultation(&Consultation { turns: vec![], ..consultation });
+        assert!(silent.is_silent());
     }
 
     #[test]

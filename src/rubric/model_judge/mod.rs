@@ -13,6 +13,8 @@ pub mod settings;
 pub mod tally;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_reference;
 pub mod votes;
 
 use std::collections::HashMap;

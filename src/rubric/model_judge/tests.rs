@@ -241,6 +241,7 @@ fn it_judges_replies_and_consultations_as_any_judge() {
     let said = Consultation {
         case_id: case.id.clone(),
         opening: "I am ill.".into(),
+        found: None,
         turns: vec![turn("Any fever?"), turn("Rest today.")],
         ending: None,
     };

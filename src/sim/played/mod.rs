@@ -34,7 +34,7 @@ pub use company::{Addressed, Company, CompanyError};
 pub use counts::TurnCounts;
 pub use error::{PlayedError, UnitName};
 pub use log::TurnLog;
-pub use mode::Mode;
+pub use mode::{Interruption, Mode};
 pub use patient::{PlayedPatient, PlayedReply};
 pub use prompts::{PromptError, Prompts};
 pub use units::{OnFailure, Settings, SharedUnits, Unit, UnitNames, Units};

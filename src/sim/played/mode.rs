@@ -1,5 +1,6 @@
 //! How a simulated patient takes part: with initiative, as in Baichuan-M2, or passive, as in its successor.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use rand_chacha::ChaCha8Rng;
@@ -7,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::chat::Message;
-use crate::data::consultation::Consultation;
+use crate::data::consultation::{Consultation, Found};
 
 /// How a patient takes part.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,15 +137,20 @@ impl Mode {
         *self != Self::Proactive
     }
 
+    /// `consultation` as the doctor sees it, and so whoever marks the doctor: with what only the doctor finds. No patient is to be given it.
+    pub fn seen<'a>(&self, consultation: &'a Consultation) -> Cow<'a, Consultation> {
+        match self {
+            Self::Interrupted(it) => {
+                let found = Found { doctor: it.doctor.clone(), patient: it.patient.clone() };
+                Cow::Owned(Consultation { found: Some(found), ..consultation.clone() })
+            }
+            Self::Proactive | Self::Passive => Cow::Borrowed(consultation),
+        }
+    }
+
     /// `consultation` as the doctor's model reads it ([`Consultation::messages`]), with what only the doctor finds.
     pub fn messages(&self, consultation: &Consultation, system: Option<&str>) -> Vec<Message> {
-        let mut messages = consultation.messages(system);
-        if let Self::Interrupted(it) = self {
-            let after = 1 + usize::from(system.is_some());
-            let found = [Message::assistant(it.doctor.as_str()), Message::user(it.patient.as_str())];
-            messages.splice(after..after, found);
-        }
-        messages
+        self.seen(consultation).messages(system)
     }
 }
 
@@ -200,14 +206,26 @@ mod tests {
 
     #[test]
     fn only_the_doctor_sees_an_interruption() {
-        let consultation =
-            Consultation { case_id: "c".into(), opening: "My knee.".into(), turns: Vec::new(), ending: None };
+        let consultation = Consultation {
+            case_id: "c".into(),
+            opening: "My knee.".into(),
+            found: None,
+            turns: Vec::new(),
+            ending: None,
+        };
         let it = Interruption::bundled()[0].clone();
         let mode = Mode::Interrupted(it.clone());
         let seen = mode.messages(&consultation, Some("You are a doctor."));
         let said: Vec<&str> = seen.iter().map(|it| it.content.as_str()).collect();
         assert_eq!(said, ["You are a doctor.", "My knee.", it.doctor.as_str(), it.patient.as_str()]);
         assert_eq!(mode.messages(&consultation, None).len(), 3);
+        let seen = mode.seen(&consultation).into_owned();
+        assert_eq!(seen.found, Some(Found { doctor: it.doctor, patient: it.patient }));
+        assert_eq!(mode.seen(&seen).into_owned(), seen, "once and no more");
+        assert_eq!(Consultation { found: None, ..seen }, consultation);
+        assert!(matches!(Mode::Passive.seen(&consultation), Cow::Borrowed(_)));
+        let written = serde_json::to_string(&consultation).unwrap();
+        assert!(!written.contains("found"), "as it always was: {written}");
         assert_eq!(Mode::Passive.messages(&consultation, None), consultation.messages(None));
     }
 }

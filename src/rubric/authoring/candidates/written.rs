@@ -139,7 +139,8 @@ mod tests {
             understood: true,
         };
         let opening = case.opening.clone();
-        let dialogue = Consultation { case_id: case.id.clone(), opening, turns: vec![turn], ending: None };
+        let dialogue =
+            Consultation { case_id: case.id.clone(), opening, found: None, turns: vec![turn], ending: None };
         let of_nobody = record::continued(&case, &dialogue);
         let persona = Persona::draw(3);
         let person = of_persona::shown(&persona);

@@ -87,7 +87,10 @@ impl<'a> Scene<'a> {
     /// Whether the patient, whose words hold what examinations and tests show, gave this measurement.
     fn was_given(&self, wanted: &Measurement) -> bool {
         let said = self.so_far.turns.iter().filter_map(|turn| turn.patient.as_deref());
-        said.chain([self.so_far.opening.as_str()]).any(|said| measurements(said).contains(wanted))
+        let found = self.so_far.found.as_ref().map(|found| found.patient.as_str());
+        said.chain([self.so_far.opening.as_str()])
+            .chain(found)
+            .any(|said| measurements(said).contains(wanted))
     }
 }
 
@@ -227,7 +230,8 @@ mod tests {
             SynthOptions { presentations: vec!["acute-coronary-syndrome".into()], ..SynthOptions::any(1) };
         let case = Bank::bundled().synth(1, &options).unwrap().remove(0);
         let opening = "I have a heavy pain in my chest and I am afraid.".to_owned();
-        let so_far = Consultation { case_id: case.id.clone(), opening, turns: vec![], ending: None };
+        let so_far =
+            Consultation { case_id: case.id.clone(), opening, found: None, turns: vec![], ending: None };
         let scene = Scene::new(Language::bundled(), &case, &so_far);
         let verdict = |flaw: Flaw, answer: &str| flaw.verdict(&scene, answer);
         use Verdict::{Met, NotMet};
@@ -288,8 +292,13 @@ mod tests {
             understood: true,
         };
         let turns = vec![turn("Let me examine you.", findings), turn("Your pulse was 140.", "Oh.")];
-        let so_far =
-            Consultation { case_id: case.id.clone(), opening: "I have a cough.".into(), turns, ending: None };
+        let so_far = Consultation {
+            case_id: case.id.clone(),
+            opening: "I have a cough.".into(),
+            found: None,
+            turns,
+            ending: None,
+        };
         let scene = Scene::new(Language::bundled(), &case, &so_far);
         let verdict = |answer: &str| Flaw::InventedMeasurement.verdict(&scene, answer);
         for answer in [
@@ -318,8 +327,13 @@ mod tests {
         let options =
             SynthOptions { presentations: vec!["acute-coronary-syndrome".into()], ..SynthOptions::any(1) };
         let case = Bank::bundled().synth(1, &options).unwrap().remove(0);
-        let mut so_far =
-            Consultation { case_id: case.id.clone(), opening: "Hello.".into(), turns: vec![], ending: None };
+        let mut so_far = Consultation {
+            case_id: case.id.clone(),
+            opening: "Hello.".into(),
+            found: None,
+            turns: vec![],
+            ending: None,
+        };
         let mut bare = case.clone();
         bare.facts.iter_mut().for_each(|fact| fact.reveal = crate::data::case::Reveal::OnQuestion);
         let scene = Scene::new(Language::bundled(), &bare, &so_far);

@@ -63,7 +63,7 @@ impl Judge for FlawJudge<'_> {
             return judged;
         }
         let mut so_far = before(consultation, 0);
-        let mut known = Known::opening(case, &consultation.opening);
+        let mut known = Known::beginning(case, consultation);
         for ((turn, rubric), judgements) in consultation.turns.iter().zip(rubrics).zip(&mut judged) {
             let scene = Scene::at(self.language, case, &so_far, known);
             let reading = scene.read(&turn.doctor);
@@ -136,6 +136,7 @@ mod tests {
         let consultation = Consultation {
             case_id: case.id.clone(),
             opening: "I have a cough.".into(),
+            found: None,
             turns: vec![
                 turn("You will be fine. When did it start?", "I am so afraid."),
                 turn("Your temperature is 39 degrees.", "[Examination: temperature 39.0 degrees]"),
@@ -171,6 +172,7 @@ mod tests {
         let so_far = Consultation {
             case_id: case.id.clone(),
             opening: "I have a cough.".into(),
+            found: None,
             turns: vec![],
             ending: None,
         };

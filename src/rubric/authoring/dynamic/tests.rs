@@ -9,7 +9,13 @@ use crate::rubric::authoring::writer::scripted::Scripted;
 use crate::rubric::reading::Language;
 
 fn scene_of(case: &Case) -> Consultation {
-    Consultation { case_id: case.id.clone(), opening: "I have a cough.".into(), turns: vec![], ending: None }
+    Consultation {
+        case_id: case.id.clone(),
+        opening: "I have a cough.".into(),
+        found: None,
+        turns: vec![],
+        ending: None,
+    }
 }
 
 fn case() -> Case {

@@ -119,8 +119,13 @@ mod tests {
             turn("It is a cold. Rest.", None, Vec::new()),
         ];
         let opening = case.opening.clone();
-        let dialogue =
-            Consultation { case_id: case.id.clone(), opening, turns, ending: Some(Ending::Concluded) };
+        let dialogue = Consultation {
+            case_id: case.id.clone(),
+            opening,
+            found: None,
+            turns,
+            ending: Some(Ending::Concluded),
+        };
         let draft = continued(&case, &dialogue);
         let said: Vec<&str> = draft.messages.iter().map(|it| it.content.as_str()).collect();
         assert_eq!(
