@@ -12,7 +12,7 @@ use super::prompt::DraftPrompt;
 use super::row::RubricRow;
 use super::scenario::Scenario;
 use super::sources::Passage;
-use super::steps::{Everything, Made, Running};
+use super::steps::{Everything, Running};
 use super::templates::{Ask, Templates};
 use super::writer::Writer;
 use crate::chat::{ChatError, ChatModel};
