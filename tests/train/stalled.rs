@@ -53,6 +53,17 @@ impl Stall {
     }
 }
 
+/// A server that plays patients, and what makes it stall.
+fn stalling() -> (Farm, Arc<Stall>) {
+    let stall = Arc::<Stall>::default();
+    let stalls = Arc::clone(&stall);
+    let farm = Farm::playing(move |schema, _| {
+        stalls.pass();
+        acted(schema)
+    });
+    (farm, stall)
+}
+
 /// Lets the server hang from a step on, and remembers what it is told.
 struct Hangs {
     stall: Arc<Stall>,
@@ -86,12 +97,7 @@ impl Watch for Hangs {
 fn a_run_whose_patients_take_too_long_ends_saved_and_goes_on_to_the_same_end() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let stall = Arc::new(Stall::default());
-    let stalling = Arc::clone(&stall);
-    let farm = Farm::playing(move |schema, _| {
-        stalling.pass();
-        acted(schema)
-    });
+    let (farm, stall) = stalling();
     let short = ["checkpoint.every=100", "stage.rl.outcome=0.0", "roles.options.judge_wait_seconds=5"];
     let config = played(&farm.urls[0], &["patient"], &short);
     finished(sit(&at("whole"), &config, None).0);
@@ -114,12 +120,7 @@ fn a_run_whose_patients_take_too_long_ends_saved_and_goes_on_to_the_same_end() {
 fn a_run_that_learns_nothing_says_so_and_ends_saved() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    let stall = Arc::new(Stall::default());
-    let stalling = Arc::clone(&stall);
-    let farm = Farm::playing(move |schema, _| {
-        stalling.pass();
-        acted(schema)
-    });
+    let (farm, stall) = stalling();
     // Nobody is asked for a chosen reply: without rewards none is the best.
     let config = played(
         &farm.urls[0],
@@ -185,12 +186,7 @@ fn a_run_that_is_stopped_waits_for_no_patient() {
     for outcome in ["0.5", "0.0"] {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let stall = Arc::new(Stall::default());
-        let stalling = Arc::clone(&stall);
-        let farm = Farm::playing(move |schema, _| {
-            stalling.pass();
-            acted(schema)
-        });
+        let (farm, stall) = stalling();
         let outcome = format!("stage.rl.outcome={outcome}");
         let config = played(&farm.urls[0], &["patient"], &["checkpoint.every=100", &outcome]);
         finished(sit(&at("whole"), &config, None).0);
