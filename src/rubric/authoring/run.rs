@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::folder::{Fingerprint, Folder, FolderError, Step};
+use super::made::Made;
 use super::outcome::{self, Summary};
 use super::prompt::DraftPrompt;
 use super::row::RubricRow;
