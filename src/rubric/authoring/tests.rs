@@ -1,4 +1,4 @@
-//! Whole runs: what comes out, what becomes of a kill, and of models that fail.
+//! Whole runs: what comes out, and what becomes of a kill.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
