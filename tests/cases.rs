@@ -1,8 +1,11 @@
 //! `osler cases` as a program, and the importers over public data where it is at hand.
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use osler::data::case::{Case, Finding, Reveal, Topic};
 use osler::data::import::{self, Format, ImportAccount, ImportOptions, Imported};
@@ -13,26 +16,11 @@ use osler::eval::{Bootstrap, HeldOut, Part, Yardstick, measure};
 use osler::rubric::{Generator, RuleJudge};
 use osler::sim::Limits;
 use osler::sim::doctor::Baseline;
+use program::{refused, stdout};
 use serde_json::Value;
 
-fn osler(arguments: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_osler")).arg("cases").args(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!errors.contains("panicked"), "{arguments:?}: {errors}");
-    output
-}
-
-fn stdout(arguments: &[&str]) -> String {
-    let output = osler(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refused(arguments: &[&str]) -> String {
-    let output = osler(arguments);
-    assert!(!output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
+/// What is tested here.
+const COMMAND: &str = "cases";
 
 fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&stdout(&[arguments, &["--json"]].concat())).unwrap()

@@ -10,10 +10,8 @@ use osler::data::bpe::{self, BpeOptions};
 use osler::data::{BuiltinTemplate, ChatTemplate, ThinkingMode};
 use osler::engine::{Device, EngineChat, EngineChatSettings, EngineOptions, ModelBundle, SamplingParams};
 use osler::kernels::quantised::Activations;
-use osler::model::config::ModelConfig;
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
-use support::{fixtures, formula};
+use support::{fixtures, write_weights};
 
 const CONTEXT: usize = 600;
 
@@ -26,19 +24,7 @@ fn bundle() -> (tempfile::TempDir, ModelBundle) {
     config["max_position_embeddings"] = json!(CONTEXT);
     config["eos_token_id"] = json!(bpe::LEAST_VOCABULARY - 1);
     fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
-    let config = ModelConfig::open(&dir.path().join("config.json")).unwrap();
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = config
-        .tensors()
-        .into_iter()
-        .map(|spec| {
-            let bytes = formula(&spec.name, &spec.shape).iter().flat_map(|v| v.to_le_bytes()).collect();
-            (spec.name, spec.shape, bytes)
-        })
-        .collect();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
-    safetensors::serialize_to_file(views, None, &dir.path().join("model.safetensors")).unwrap();
+    write_weights(dir.path());
     let options = BpeOptions { vocab_size: bpe::LEAST_VOCABULARY, min_frequency: 2, system: None };
     for (name, contents) in bpe::train(&["a cough"], &options).unwrap().files() {
         fs::write(dir.path().join(name), contents).unwrap();

@@ -1,30 +1,17 @@
 //! `osler rubric` as a program, and over real HealthBench rows where they are at hand.
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use osler::rubric::authoring::problems::{Severity, examine};
 use osler::rubric::authoring::{RubricRow, lines};
+use program::{osler, refused, stdout};
 use serde_json::Value;
 
-fn osler(arguments: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_osler")).arg("rubric").args(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!errors.contains("panicked"), "{arguments:?}: {errors}");
-    output
-}
-
-fn stdout(arguments: &[&str]) -> String {
-    let output = osler(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refused(arguments: &[&str]) -> String {
-    let output = osler(arguments);
-    assert!(!output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
+/// What is tested here.
+const COMMAND: &str = "rubric";
 
 fn json(arguments: &[&str]) -> Value {
     let printed = stdout(&[arguments, &["--json"]].concat());

@@ -13,6 +13,8 @@ pub mod options;
 pub mod reply;
 pub mod schema;
 pub mod servers;
+#[cfg(test)]
+pub(crate) mod stalled;
 pub mod structured;
 mod together;
 

@@ -1,6 +1,7 @@
 //! `osler rubric`
 
 mod agree;
+mod asked;
 mod check;
 mod generate;
 mod grade;

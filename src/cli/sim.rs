@@ -1,12 +1,14 @@
 //! `osler sim`
 
+mod report;
+
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
+use report::{Played, Report, table};
 
 use crate::cli::cases::one_or_more;
 use crate::cli::cases::reading::Reading;
@@ -18,14 +20,11 @@ use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, models, output};
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::Case;
-use crate::eval::simulated::page::rows;
 use crate::eval::simulated::sample::{Format, SampleData, written};
 use crate::eval::simulated::{
-    Backend, Interviewer, ModelBacked, PageData, PlayOptions, RuleBased, Scored, Watch, play_watched, render,
-    scored,
+    Backend, Interviewer, ModelBacked, PageData, PlayOptions, RuleBased, Watch, play_watched, render, scored,
 };
 use crate::eval::{Bootstrap, HeldOut, Part};
-use crate::sim::played::{TurnCounts, UnitNames};
 use crate::sim::{Limits, Mode};
 use crate::train::config::{ModelSource, Role, Roles};
 
@@ -163,53 +162,6 @@ const MOST_THREADS: usize = 256;
 pub fn run(arguments: Arguments) -> CommandResult {
     match arguments.command {
         Command::Eval(arguments) => arguments.run(),
-    }
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    backend: &'a str,
-    cases: &'a str,
-    seed: u64,
-    turns: u16,
-    /// Cases left out because nothing of them can be told.
-    left_out: usize,
-    /// Whether Ctrl-C ended it early.
-    stopped: bool,
-    /// How patients took part, where not with all their initiative.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mode: Option<Initiative>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patient: Option<&'a Played>,
-    scores: &'a Scored,
-}
-
-/// Which models played, and how their turns went.
-#[derive(Serialize)]
-struct Played {
-    #[serde(flatten)]
-    names: UnitNames,
-    counts: TurnCounts,
-    share_fallen_back: Option<f64>,
-    share_lost: Option<f64>,
-}
-
-impl Played {
-    fn new(names: UnitNames, counts: TurnCounts) -> Self {
-        let (share_fallen_back, share_lost) = (counts.share_fallen_back(), counts.share_lost());
-        Self { names, counts, share_fallen_back, share_lost }
-    }
-
-    fn in_words(&self) -> String {
-        let share = |share: Option<f64>| share.map_or("-".to_owned(), |it| format!("{:.1}%", 100.0 * it));
-        let TurnCounts { turns, lost, safe_replies, stepped_in, fell_back, other_words } = self.counts;
-        format!(
-            "{}: of {turns} turns {fell_back} ({}) fell back on rules ({stepped_in} where a model gave no answer, \
-             {safe_replies} where no draft stood), {lost} ({}) got no reply, {other_words} needed other words",
-            self.names,
-            share(self.share_fallen_back),
-            share(self.share_lost)
-        )
     }
 }
 
@@ -386,24 +338,4 @@ impl Eval {
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     output::write_atomically(path, text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// The scores, a row each, a column for each interviewer.
-fn table(named: &str, left_out: usize, scored: &Scored) -> String {
-    let mut columns = vec![("all", rows(&scored.all))];
-    columns.extend(scored.by_interviewer.iter().map(|(kind, scores)| (kind.name(), rows(scores))));
-    let mut text = format!("{named}; {left_out} left out, which can tell nothing\n\n{:<24}", "");
-    for (name, _) in &columns {
-        text.push_str(&format!(" {name:>21}"));
-    }
-    text.push('\n');
-    let Some((_, first)) = columns.first() else { return text };
-    for (at, (name, _)) in first.iter().enumerate() {
-        text.push_str(&format!("{name:<24}"));
-        for (_, rows) in &columns {
-            text.push_str(&format!(" {:>21}", rows.get(at).map_or("", |(_, value)| value.as_str())));
-        }
-        text.push('\n');
-    }
-    text
 }

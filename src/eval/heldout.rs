@@ -151,8 +151,20 @@ impl HeldOut {
     /// [`Self::cases`].
     pub fn play(
         &self,
-        mut doctor: impl FnMut(&Case, u64) -> Box<dyn Doctor>,
+        doctor: impl FnMut(&Case, u64) -> Box<dyn Doctor>,
     ) -> Result<Vec<Consultation>, BatchError> {
+        self.play_by(doctor, |batch, messages| {
+            messages.iter().try_for_each(|(index, message)| batch.answer(*index, message).map(drop))
+        })
+    }
+
+    /// [`Self::play`] with patients who reply by `answer`: it is given all messages of a round, each with the place of its consultation, and
+    /// carries these on.
+    pub(super) fn play_by<E>(
+        &self,
+        mut doctor: impl FnMut(&Case, u64) -> Box<dyn Doctor>,
+        mut answer: impl FnMut(&mut BatchedConsultations<'_>, &[(usize, String)]) -> Result<(), E>,
+    ) -> Result<Vec<Consultation>, E> {
         let mut doctors: Vec<Box<dyn Doctor>> =
             self.cases.iter().map(|it| doctor(&it.case, it.doctor_seed)).collect();
         let mut batch = self.open();
@@ -162,9 +174,7 @@ impl HeldOut {
                 .into_iter()
                 .filter_map(|(index, so_far)| Some((index, doctors.get_mut(index)?.speak(so_far))))
                 .collect();
-            for (index, message) in messages {
-                batch.answer(index, &message)?;
-            }
+            answer(&mut batch, &messages)?;
         }
         Ok(batch.into_consultations())
     }

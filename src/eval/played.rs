@@ -59,21 +59,10 @@ impl HeldOut {
     pub fn play_with(
         &self,
         company: &Company<'_>,
-        mut doctor: impl FnMut(&Case, u64) -> Box<dyn Doctor>,
+        doctor: impl FnMut(&Case, u64) -> Box<dyn Doctor>,
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Consultation>, AnswerError> {
-        let mut doctors: Vec<Box<dyn Doctor>> =
-            self.cases().iter().map(|it| doctor(&it.case, it.doctor_seed)).collect();
-        let mut batch = self.open();
-        while !batch.is_over() {
-            let messages: Vec<(usize, String)> = batch
-                .open_histories()
-                .into_iter()
-                .filter_map(|(index, so_far)| Some((index, doctors.get_mut(index)?.speak(so_far))))
-                .collect();
-            self.answer(company, &mut batch, &messages, goes_on)?;
-        }
-        Ok(batch.into_consultations())
+        self.play_by(doctor, |batch, messages| self.answer(company, batch, messages, goes_on).map(drop))
     }
 }
 

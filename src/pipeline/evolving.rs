@@ -190,12 +190,10 @@ fn flaw_name(flaw: Flaw) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::pipeline::Quiet;
     use crate::pipeline::casting::Casting;
-    use crate::train::config::least::LEAST;
+    use crate::train::config::least;
 
     const MODELS: &str = r#"
 [models.a]
@@ -210,10 +208,7 @@ judge = "b"
 "#;
 
     fn open(first: usize, overrides: &[&str]) -> Result<Option<FlawFinding>, PipelineError> {
-        let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
-        let config = RunConfig::parse(&format!("{LEAST}{MODELS}"), Path::new("run.toml"), &overrides);
-        let config = config.unwrap_or_else(|error| panic!("{error}"));
-        Casting::open(&config, first, &mut Quiet).map(|casting| casting.finding)
+        Casting::open(&least::run(MODELS, overrides), first, &mut Quiet).map(|casting| casting.finding)
     }
 
     fn opened(first: usize, overrides: &[&str]) -> Option<FlawFinding> {

@@ -150,17 +150,14 @@ fn cases<'a>(cases: impl IntoIterator<Item = &'a Case>) -> u128 {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::*;
-    use crate::train::config::least::LEAST;
+    use crate::train::config::least;
 
     const MODEL: &str = "[models.a]\nserver = \"http://127.0.0.1:1/v1\"\nmodel = \"tiny\"\n";
 
     fn config(overrides: &[&str]) -> RunConfig {
-        let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
-        let config = RunConfig::parse(&format!("{LEAST}{MODEL}"), Path::new("run.toml"), &overrides);
-        config.unwrap_or_else(|error| panic!("{error}"))
+        least::run(MODEL, overrides)
     }
 
     /// A fingerprint of which all but the roles is the same.

@@ -86,12 +86,10 @@ fn source(config: &RunConfig) -> Option<&ModelSource> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::pipeline::Quiet;
     use crate::pipeline::casting::Casting;
-    use crate::train::config::least::LEAST;
+    use crate::train::config::least;
 
     const MODEL: &str = r#"
 [models.a]
@@ -100,10 +98,7 @@ model = "tiny"
 "#;
 
     fn open(first: usize, overrides: &[&str]) -> Result<Option<Judging>, PipelineError> {
-        let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
-        let config = RunConfig::parse(&format!("{LEAST}{MODEL}"), Path::new("run.toml"), &overrides);
-        let config = config.unwrap_or_else(|error| panic!("{error}"));
-        Casting::open(&config, first, &mut Quiet).map(|casting| casting.judging)
+        Casting::open(&least::run(MODEL, overrides), first, &mut Quiet).map(|casting| casting.judging)
     }
 
     fn opened(overrides: &[&str]) -> Judging {

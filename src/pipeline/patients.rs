@@ -117,38 +117,21 @@ fn imported(config: &RunConfig, notes: &mut Vec<String>) -> Result<Split, Pipeli
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::sim::Mode;
+    use crate::train::config::least;
 
-    const RUN: &str = r#"
-name = "run"
-[model.shape]
-hidden_size = 32
-layers = 2
-heads = 4
-kv_heads = 2
-intermediate_size = 64
-max_positions = 256
-[tokenizer]
-vocab_size = 512
+    const FEW: &str = r#"
 [data]
 train = 20
 heldout_patients = 20
 heldout_presentations = 20
 [evaluation]
 consultations = 20
-[[stage]]
-kind = "rl"
-steps = 3
-max_new_tokens = 16
 "#;
 
     fn patients(overrides: &[&str]) -> Patients {
-        let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
-        let config = RunConfig::parse(RUN, Path::new("run.toml"), &overrides);
-        Patients::of(&config.unwrap_or_else(|error| panic!("{error}"))).unwrap()
+        Patients::of(&least::run(FEW, overrides)).unwrap()
     }
 
     #[test]

@@ -69,40 +69,23 @@ impl fmt::Debug for Playing {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::pipeline::Quiet;
     use crate::pipeline::casting::Casting;
     use crate::sim::played::OnFailure;
+    use crate::train::config::least;
 
-    const RUN: &str = r#"
-name = "run"
-[model.shape]
-hidden_size = 32
-layers = 2
-heads = 4
-kv_heads = 2
-intermediate_size = 64
-max_positions = 256
-[tokenizer]
-vocab_size = 512
+    const MODELS: &str = r#"
 [models.a]
 server = ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"]
 model = "tiny"
 [models.b]
 server = "http://127.0.0.1:3/v1"
 model = "small"
-[[stage]]
-kind = "rl"
-steps = 3
-max_new_tokens = 16
 "#;
 
     fn open(first: usize, overrides: &[&str]) -> Result<Casting, PipelineError> {
-        let overrides: Vec<String> = overrides.iter().map(|it| (*it).to_owned()).collect();
-        let config = RunConfig::parse(RUN, Path::new("run.toml"), &overrides);
-        Casting::open(&config.unwrap_or_else(|error| panic!("{error}")), first, &mut Quiet)
+        Casting::open(&least::run(MODELS, overrides), first, &mut Quiet)
     }
 
     fn opened(overrides: &[&str]) -> Option<Playing> {
@@ -121,7 +104,7 @@ max_new_tokens = 16
         assert_eq!(all.settings.on_failure, OnFailure::Rules);
         assert_eq!(opened(&["roles.patient=a", "models.a.concurrency=100"]).unwrap().at_once, 16);
         // Held-out patients are played after the last stage, too.
-        assert!(open(1, &["roles.patient=a"]).unwrap_or_else(|error| panic!("{error}")).playing.is_some());
+        assert!(open(2, &["roles.patient=a"]).unwrap_or_else(|error| panic!("{error}")).playing.is_some());
     }
 
     #[test]

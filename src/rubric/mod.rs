@@ -26,6 +26,8 @@ mod reasons;
 #[cfg(test)]
 mod resistance;
 mod safety_net;
+#[cfg(test)]
+mod safety_net_tests;
 pub mod score;
 pub mod text;
 mod wording;

@@ -1,5 +1,8 @@
 //! Servers that fail in every way.
 
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use super::*;
@@ -109,18 +112,28 @@ fn a_server_that_accepts_and_never_answers_is_found_before_the_whole_time_is_ove
     let problem = "that took longer than 200ms".to_owned();
     assert_eq!((error.tries, error.failure), (1, Failure::NoSign { after, problem }));
     assert_eq!(server.requests().len(), 1);
-    // Nobody is kept from stopping it meanwhile.
-    let server = hung();
-    let client = Client::with_clock(doubtful(&server.url, 1, 10_000), Quick::new()).unwrap();
-    struct Later(Instant);
-    impl Listener for Later {
+    // Nobody is kept from stopping it while it is asked whether it is there.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let probed = Arc::new(AtomicBool::new(false));
+    let probes = Arc::clone(&probed);
+    let (_over, until) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        let _request = listener.accept();
+        let _probe = listener.accept();
+        probes.store(true, Ordering::SeqCst);
+        let _ = until.recv();
+    });
+    let client = Client::with_clock(doubtful(&url, 1, 10_000), Quick::new()).unwrap();
+    struct Probed(Arc<AtomicBool>);
+    impl Listener for Probed {
         fn hear(&mut self, _: Part<'_>) {}
         fn stopped(&mut self) -> bool {
-            self.0.elapsed() > Duration::from_millis(300)
+            self.0.load(Ordering::SeqCst)
         }
     }
     let begun = Instant::now();
-    let stopped = client.reply(&[Message::user("Hi")], &ChatOptions::default(), &mut Later(begun));
+    let stopped = client.reply(&[Message::user("Hi")], &ChatOptions::default(), &mut Probed(probed));
     assert!(matches!(stopped, Err(ChatError::Stopped)), "{stopped:?}");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
@@ -132,15 +145,11 @@ fn a_server_that_is_there_may_take_its_time_for_a_whole_answer() {
     let reply = thread::scope(|scope| {
         let reply = scope.spawn(|| asked(&client));
         let held = arrivals.next();
-        let begun = Instant::now();
-        while farm.probes() < 3 && begun.elapsed() < scripted::PATIENCE {
-            thread::sleep(Duration::from_millis(10));
-        }
+        farm.probed(3);
         held.say(&saying("Here."));
         reply.join().unwrap()
     });
     assert_eq!(reply.unwrap().message.content, "Here.");
-    assert!(farm.probes() >= 3);
     // Asking whether it is there is no request.
     assert_eq!((client.figures().requests, client.figures().failures, farm.went().len()), (1, 0, 1));
 }

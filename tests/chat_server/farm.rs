@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use serde_json::Value;
@@ -16,8 +15,14 @@ pub struct Farm {
     pub urls: Vec<String>,
     /// Which server got which request, in the order in which they arrived.
     log: Arc<Mutex<Vec<usize>>>,
-    /// How often any was asked for its models.
-    probes: Arc<AtomicUsize>,
+    probes: Arc<Probes>,
+}
+
+/// How often any of the servers was asked for its models.
+#[derive(Default)]
+struct Probes {
+    count: Mutex<usize>,
+    more: Condvar,
 }
 
 /// A request that has arrived and is not yet answered.
@@ -50,7 +55,7 @@ impl Farm {
     /// So many servers, of which each gives its requests to `take`, each on a thread of its own. Whoever asks for the models is told at once.
     fn new(count: usize, take: impl Fn(Arrival) + Send + Sync + 'static) -> Self {
         let (take, log) = (Arc::new(take), Arc::<Mutex<Vec<usize>>>::default());
-        let probes = Arc::<AtomicUsize>::default();
+        let probes = Arc::<Probes>::default();
         let serve = |server| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -60,7 +65,8 @@ impl Farm {
                     let (take, log, probes) = (Arc::clone(&take), Arc::clone(&log), Arc::clone(&probes));
                     thread::spawn(move || match arrived(server, stream) {
                         Ok(arrival) if arrival.body.is_null() => {
-                            probes.fetch_add(1, Ordering::SeqCst);
+                            *probes.count.lock().unwrap() += 1;
+                            probes.more.notify_all();
                             arrival.say(&answer("200 OK", "", "{\"data\": []}"));
                         }
                         Ok(arrival) => {
@@ -108,9 +114,12 @@ impl Farm {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
-    /// How often any was asked for its models.
-    pub fn probes(&self) -> usize {
-        self.probes.load(Ordering::SeqCst)
+    /// Waits until any were asked for their models so many times.
+    pub fn probed(&self, times: usize) {
+        let Probes { count, more } = &*self.probes;
+        let wait = more.wait_timeout_while(count.lock().unwrap(), PATIENCE, |count| *count < times);
+        let (count, waited) = wait.unwrap();
+        assert!(!waited.timed_out(), "asked for the models {count} times, {times} are expected");
     }
 }
 

@@ -17,9 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use osler::model::config::ModelConfig;
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
-use support::{Expected, config, expected, fixtures, formula, max_diff};
+use support::{Expected, config, expected, fixtures, max_diff, write_weights};
 use tempfile::TempDir;
 
 fn osler(arguments: &[&str]) -> Command {
@@ -90,23 +89,6 @@ fn ids(value: &Value) -> Vec<u32> {
 
 fn list(ids: &[u32]) -> String {
     ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
-}
-
-/// Writes the formula's weights for the `config.json` that lies in `dir`.
-fn write_weights(dir: &Path) {
-    let config = ModelConfig::open(&dir.join("config.json")).unwrap();
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = config
-        .tensors()
-        .into_iter()
-        .map(|spec| {
-            let bytes = formula(&spec.name, &spec.shape).iter().flat_map(|v| v.to_le_bytes()).collect();
-            (spec.name, spec.shape, bytes)
-        })
-        .collect();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
-    safetensors::serialize_to_file(views, None, &dir.join("model.safetensors")).unwrap();
 }
 
 /// A tiny model as a folder, without a tokenizer.

@@ -13,6 +13,7 @@ use osler::model::adapter::{LowRankOptions, Projection};
 use osler::model::build::WeightSource;
 use osler::model::config::ModelConfig;
 use osler::model::decoder::{Decoder, DecoderWeights};
+use safetensors::tensor::{Dtype, TensorView};
 
 pub const TINY_MODELS: [&str; 7] = [
     "qwen2_tiny",
@@ -101,6 +102,23 @@ pub fn adapt_targets<B: KernelBackend>(decoder: &mut Decoder<B>, targets: &[Proj
 pub fn config(model: &str) -> ModelConfig {
     let path = fixtures().join("tiny").join(model).join("config.json");
     ModelConfig::open(&path).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Writes the formula's weights for the `config.json` that lies in `dir`.
+pub fn write_weights(dir: &Path) {
+    let config = ModelConfig::open(&dir.join("config.json")).unwrap();
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = config
+        .tensors()
+        .into_iter()
+        .map(|spec| {
+            let bytes = formula(&spec.name, &spec.shape).iter().flat_map(|v| v.to_le_bytes()).collect();
+            (spec.name, spec.shape, bytes)
+        })
+        .collect();
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    safetensors::serialize_to_file(views, None, &dir.join("model.safetensors")).unwrap();
 }
 
 /// A tiny model with [`Formula`] weights in f32, on the CPU.

@@ -14,6 +14,7 @@ mod resumed;
 #[allow(dead_code)]
 #[path = "../chat_server/scripted.rs"]
 mod scripted;
+mod stalled;
 
 use std::fs;
 use std::path::Path;

@@ -4,15 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use osler::pipeline::{Ended, Part, PipelineError, Start, Watch, prepare, train};
+use osler::pipeline::{Ended, PipelineError, Start, prepare, train};
 use osler::train::checkpoint::list;
 use osler::train::config::RunConfig;
-use osler::train::run::{
-    PlayedTurns, ResumeFrom, Resumed, RunDirectory, RunOptions, StepMetrics, Summary, read_metrics,
-};
+use osler::train::run::{PlayedTurns, ResumeFrom, Resumed, RunDirectory, RunOptions, Summary, read_metrics};
 use serde_json::{Value, json};
 
 use super::farm::Farm;
@@ -20,7 +16,7 @@ use super::judged::Breaks;
 use super::scripted::answer;
 use super::{config, same, sit};
 
-const SFT_STEPS: u64 = 30;
+pub const SFT_STEPS: u64 = 30;
 const RL_STEPS: u64 = 2;
 /// A short run.
 const SHORT: [&str; 5] = [
@@ -34,7 +30,7 @@ const SHORT: [&str; 5] = [
 const NOTHING: &str = "Let me think about that.";
 
 /// A short run in which the model at `url` has these roles.
-fn played(url: &str, roles: &[&str], overrides: &[&str]) -> RunConfig {
+pub fn played(url: &str, roles: &[&str], overrides: &[&str]) -> RunConfig {
     let server = format!("models.actor.server={url}");
     let roles: Vec<String> = roles.iter().map(|role| format!("roles.{role}=actor")).collect();
     let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
@@ -86,7 +82,7 @@ pub fn same_turns(left: &Path, right: &Path) {
     }
 }
 
-fn finished(ended: Ended) -> Summary {
+pub fn finished(ended: Ended) -> Summary {
     match ended {
         Ended::Finished(summary) => *summary,
         Ended::Stopped(stopped) => panic!("stopped: {stopped:?}"),
@@ -264,158 +260,4 @@ fn a_gate_alone_ends_consultations_and_the_words_are_the_rules() {
     let before = read(&run.join("heldout-before.json"));
     let consultations = before["consultations"].as_array().unwrap();
     assert!(consultations.iter().all(|it| it["turns"].as_array().unwrap().len() == 1));
-}
-
-#[test]
-fn a_run_whose_patients_take_too_long_ends_saved_and_goes_on_to_the_same_end() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    let hangs = Arc::new(AtomicBool::new(false));
-    let hanging = Arc::clone(&hangs);
-    let farm = Farm::playing(move |schema, _| {
-        while hanging.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(5));
-        }
-        acted(schema)
-    });
-    let short = ["checkpoint.every=100", "stage.rl.outcome=0.0", "roles.options.judge_wait_seconds=5"];
-    let config = played(&farm.urls[0], &["patient"], &short);
-    finished(sit(&at("whole"), &config, None).0);
-    let mut watch = Breaks { failing: Arc::clone(&hangs), after: SFT_STEPS + 1 };
-    let directory = RunDirectory::create_in(&at("run"), &config.resolved(), RunOptions::default()).unwrap();
-    let prepared = prepare(config.clone(), &mut watch).unwrap();
-    let error = train(&prepared, Start::New(directory), "today", &mut watch).unwrap_err();
-    hangs.store(false, Ordering::SeqCst);
-    assert!(matches!(&error, PipelineError::NoAnswer { step, .. } if *step == SFT_STEPS + 2), "{error}");
-    for wanted in ["within 5s", "patient (`actor`)", "judge_wait_seconds", "--resume"] {
-        assert!(error.to_string().contains(wanted), "`{wanted}` is not in: {error}");
-    }
-    let newest = list(&at("run/checkpoints")).unwrap().pop().unwrap().0;
-    assert_eq!(newest, SFT_STEPS + 1, "the step before is saved though none was due");
-    finished(sit(&at("run"), &config, None).0);
-    same_turns(&at("whole"), &at("run"));
-}
-
-/// Lets the server hang from a step on, and remembers what it is told.
-struct Hangs {
-    hangs: Arc<AtomicBool>,
-    from: u64,
-    notes: Vec<String>,
-}
-
-impl Watch for Hangs {
-    fn part(&mut self, _: Part, _: u64, _: u64) {}
-
-    fn step(&mut self, metrics: &StepMetrics, _: u64, _: u64) {
-        self.hangs.store(metrics.step >= self.from, Ordering::SeqCst);
-    }
-
-    fn note(&mut self, note: &str) {
-        self.notes.push(note.to_owned());
-    }
-
-    fn should_stop(&mut self) -> bool {
-        false
-    }
-}
-
-#[test]
-fn a_run_that_learns_nothing_says_so_and_ends_saved() {
-    let dir = tempfile::tempdir().unwrap();
-    let run = dir.path().join("run");
-    let hangs = Arc::new(AtomicBool::new(false));
-    let hanging = Arc::clone(&hangs);
-    let farm = Farm::playing(move |schema, _| {
-        while hanging.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(5));
-        }
-        acted(schema)
-    });
-    // Nobody is asked for a chosen reply: without rewards none is the best.
-    let config = played(
-        &farm.urls[0],
-        &["patient", "gate"],
-        &[
-            "checkpoint.every=100",
-            "stage.rl.steps=12",
-            "stage.rl.carry_on=best",
-            "stage.rl.outcome=0.5",
-            "roles.options.judge_wait_seconds=1",
-        ],
-    );
-    // Only after the held-out consultations before reinforcement, which need answers.
-    let mut watch = Hangs { hangs: Arc::clone(&hangs), from: SFT_STEPS + 1, notes: Vec::new() };
-    let directory = RunDirectory::create_in(&run, &config.resolved(), RunOptions::default()).unwrap();
-    let prepared = prepare(config.clone(), &mut watch).unwrap();
-    let error = train(&prepared, Start::New(directory), "today", &mut watch).unwrap_err();
-    hangs.store(false, Ordering::SeqCst);
-    let &PipelineError::NothingLearned { step, steps: 3, .. } = &error else { panic!("{error}") };
-    for wanted in ["patient (`actor`)", "judge_wait_seconds", "3 steps in a row", "--resume"] {
-        assert!(error.to_string().contains(wanted), "`{wanted}` is not in: {error}");
-    }
-    let told: Vec<&String> = watch.notes.iter().filter(|note| note.contains("learned nothing")).collect();
-    for number in [step - 2, step - 1] {
-        let wanted = format!("step {number} learned nothing");
-        assert!(
-            told.iter().any(|note| note.contains(&wanted) && note.contains("patient (`actor`)")),
-            "{told:?}"
-        );
-    }
-    let newest = list(&run.join("checkpoints")).unwrap().pop().unwrap().0;
-    assert_eq!(newest, step - 1, "the steps before are saved though none was due");
-    finished(sit(&run, &config, None).0);
-}
-
-/// Lets the server hang after a step, and asks for an end once replies are waited for.
-struct Impatient {
-    hangs: Arc<AtomicBool>,
-    waits: bool,
-}
-
-impl Watch for Impatient {
-    fn part(&mut self, _: Part, _: u64, _: u64) {}
-
-    fn step(&mut self, metrics: &StepMetrics, _: u64, _: u64) {
-        self.hangs.store(metrics.step == SFT_STEPS + 1, Ordering::SeqCst);
-        self.waits = false;
-    }
-
-    fn judged(&mut self, _: u64, _: u64) {
-        self.waits = true;
-    }
-
-    fn note(&mut self, _: &str) {}
-
-    fn should_stop(&mut self) -> bool {
-        self.waits && self.hangs.load(Ordering::SeqCst)
-    }
-}
-
-#[test]
-fn a_run_that_is_stopped_waits_for_no_patient() {
-    for outcome in ["0.5", "0.0"] {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        let hangs = Arc::new(AtomicBool::new(false));
-        let hanging = Arc::clone(&hangs);
-        let farm = Farm::playing(move |schema, _| {
-            while hanging.load(Ordering::SeqCst) {
-                thread::sleep(Duration::from_millis(5));
-            }
-            acted(schema)
-        });
-        let outcome = format!("stage.rl.outcome={outcome}");
-        let config = played(&farm.urls[0], &["patient"], &["checkpoint.every=100", &outcome]);
-        finished(sit(&at("whole"), &config, None).0);
-        let mut watch = Impatient { hangs: Arc::clone(&hangs), waits: false };
-        let directory =
-            RunDirectory::create_in(&at("run"), &config.resolved(), RunOptions::default()).unwrap();
-        let prepared = prepare(config.clone(), &mut watch).unwrap();
-        let ended = train(&prepared, Start::New(directory), "today", &mut watch).unwrap();
-        let Ended::Stopped(stopped) = ended else { panic!("it was not stopped") };
-        assert_eq!(stopped.step, SFT_STEPS + 1);
-        hangs.store(false, Ordering::SeqCst);
-        finished(sit(&at("run"), &config, None).0);
-        same_turns(&at("whole"), &at("run"));
-    }
 }

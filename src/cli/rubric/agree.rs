@@ -11,6 +11,7 @@ use crate::chat::ChatError;
 use crate::cli::interrupt::{Interrupt, Waiting};
 use crate::cli::models;
 use crate::cli::options::RoleKernels;
+use crate::cli::rubric::asked::{client, templates};
 use crate::cli::server::Server;
 use crate::cli::terminal::Steps;
 use crate::cli::{CommandResult, output};
@@ -20,7 +21,7 @@ use crate::eval::agreement::{Agreement, Shares};
 use crate::eval::{Bootstrap, Estimate};
 use crate::rubric::authoring::agreement::{Compared, Grouping, Referee, compare};
 use crate::rubric::authoring::writer::{Writer, is_about_this};
-use crate::rubric::authoring::{RubricRow, Templates, lines};
+use crate::rubric::authoring::{RubricRow, lines};
 use crate::train::config::Role;
 
 /// How far two sets of rubrics agree
@@ -96,15 +97,8 @@ impl Agree {
         let grouping = Grouping::of(first.values().chain(second.values()));
         let open = |file: &Path| models::open(file, &[Role::Judge], self.kernels);
         let roles = self.models.as_deref().map(open).transpose()?;
-        let templates = match (&self.prompts, &roles) {
-            (Some(folder), _) => Templates::with_folder(folder)?,
-            (None, Some(roles)) => roles.options.rubric_templates()?,
-            (None, None) => Templates::bundled(),
-        };
-        let client = match &roles {
-            Some(roles) => roles.model(Role::Judge).cloned(),
-            None => self.server.client()?,
-        };
+        let templates = templates(self.prompts.as_deref(), roles.as_ref())?;
+        let client = client(Role::Judge, roles.as_ref(), &self.server)?;
         let writer = client.as_deref().map(|client| Writer::new(client, &templates, self.seed));
         let referee = match &writer {
             Some(writer) => Referee::Model(writer),

@@ -11,15 +11,14 @@ use crate::cli::cases::reading::Reading;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::models;
 use crate::cli::options::RoleKernels;
+use crate::cli::rubric::asked::{client, templates};
 use crate::cli::server::Server;
 use crate::cli::terminal::{self, Progress};
 use crate::cli::{CommandResult, output};
 use crate::data::bank::{Bank, SynthOptions};
 use crate::rubric::authoring::folder::Step;
 use crate::rubric::authoring::sources::knowledge;
-use crate::rubric::authoring::{
-    Asked, Scenario, Settings, Sources, Summary, Templates, Watch, lines, outcome, run,
-};
+use crate::rubric::authoring::{Asked, Scenario, Settings, Sources, Summary, Watch, lines, outcome, run};
 use crate::train::config::{Role, Roles};
 
 /// Prompts with rubrics, from cases and reference text
@@ -134,15 +133,8 @@ impl Generate {
         let writes =
             read.as_ref().and_then(|(_, read)| read.played().find(|(role, ..)| *role == Role::Rubric));
         let at_once = writes.map_or_else(|| self.server.at_once(), |(.., source)| source.at_once());
-        let templates = match (&self.prompts, &roles) {
-            (Some(folder), _) => Templates::with_folder(folder)?,
-            (None, Some(roles)) => roles.options.rubric_templates()?,
-            (None, None) => Templates::bundled(),
-        };
-        let client = match &roles {
-            Some(roles) => roles.model(Role::Rubric).cloned(),
-            None => self.server.client()?,
-        };
+        let templates = templates(self.prompts.as_deref(), roles.as_ref())?;
+        let client = client(Role::Rubric, roles.as_ref(), &self.server)?;
         let scenarios =
             if self.scenarios.is_empty() { Scenario::ALL.to_vec() } else { distinct(&self.scenarios) };
         let settings = Settings {

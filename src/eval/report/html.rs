@@ -42,6 +42,14 @@ impl Html {
         })
     }
 
+    /// A section with its heading.
+    pub fn section(&mut self, title: &'static str, content: impl FnOnce(&mut Self)) -> &mut Self {
+        self.within("section", &[], |html| {
+            html.leaf("h2", &[], title);
+            content(html);
+        })
+    }
+
     /// The page so far.
     pub fn into_string(self) -> String {
         self.buffer

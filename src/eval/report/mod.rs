@@ -39,47 +39,40 @@ pub fn render(data: &ReportData) -> String {
     html.raw("<style>").raw(include_str!("style.css")).raw("</style></head>");
     html.within("body", &[], |html| {
         head::facts(html, &data.run);
-        section(html, "Result", |html| head::headline(html, data));
+        html.section("Result", |html| head::headline(html, data));
         if !data.doctors.is_empty() {
-            section(html, "Against other doctors", |html| {
+            html.section("Against other doctors", |html| {
                 bars::doctors(html, &data.doctors);
                 bars::endings(html, &data.doctors);
             });
         }
-        section(html, "Training", |html| curves(html, data));
+        html.section("Training", |html| curves(html, data));
         if !data.detectors.is_empty() {
-            section(html, "Detectors", |html| detectors::table(html, &data.detectors));
+            html.section("Detectors", |html| detectors::table(html, &data.detectors));
         }
         if let Some(history) = &data.rubric {
-            section(html, "Rubrics that changed", |html| rubric::history(html, history));
+            html.section("Rubrics that changed", |html| rubric::history(html, history));
         }
         if let Some(comparison) = &data.comparison {
-            section(html, "Where the gain comes from", |html| {
+            html.section("Where the gain comes from", |html| {
                 tables::comparison(html, "axis", &comparison.axes);
                 tables::comparison(html, "specialty", &comparison.specialties);
             });
         }
         if !data.samples.is_empty() {
-            section(html, "Consultations", |html| samples_of(html, data));
+            html.section("Consultations", |html| samples_of(html, data));
         }
         if !data.time.is_empty() {
-            section(html, "Time", |html| tables::time(html, &data.time));
+            html.section("Time", |html| tables::time(html, &data.time));
         }
         if !data.configuration.is_empty() {
-            section(html, "Configuration", |html| {
+            html.section("Configuration", |html| {
                 html.leaf("pre", &[], &data.configuration);
             });
         }
     });
     html.raw("</html>\n");
     html.into_string()
-}
-
-fn section(html: &mut Html, title: &'static str, content: impl FnOnce(&mut Html)) {
-    html.within("section", &[], |html| {
-        html.leaf("h2", &[], title);
-        content(html);
-    });
 }
 
 fn curves(html: &mut Html, data: &ReportData) {

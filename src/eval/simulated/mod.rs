@@ -28,6 +28,8 @@ mod tests;
 #[cfg(test)]
 mod tests_disclosure;
 #[cfg(test)]
+mod tests_labels;
+#[cfg(test)]
 mod tests_persona;
 pub mod words;
 

@@ -44,19 +44,12 @@ pub fn render(data: &PageData<'_>) -> String {
         html.leaf("p", &[("class", "status")], &format!("Interviewed: {}. Seed {}.", data.cases, data.seed));
         html.raw("<p class=\"status\">Research software: these are scores of a simulator, no measure of clinical safety or ");
         html.raw("benefit. Labels come from rules over the words; the sample below is there to check them.</p>");
-        section(html, "Scores", |html| scores(html, data.scored));
-        section(html, "Worst replies", |html| worst(html, data));
-        section(html, "Sample for checking by hand", |html| sample(html, data));
+        html.section("Scores", |html| scores(html, data.scored));
+        html.section("Worst replies", |html| worst(html, data));
+        html.section("Sample for checking by hand", |html| sample(html, data));
     });
     html.raw("</html>\n");
     html.into_string()
-}
-
-fn section(html: &mut Html, title: &'static str, content: impl FnOnce(&mut Html)) {
-    html.within("section", &[], |html| {
-        html.leaf("h2", &[], title);
-        content(html);
-    });
 }
 
 /// A share with its interval, as `99.2 (98.9-99.5)`.

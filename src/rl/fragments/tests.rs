@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::asking::Found;
 use super::*;
+use crate::chat::stalled::until_stopped;
 use crate::chat::{ChatError, ChatModel, ChatOptions, Halting, Listener, Message, Reply, SharedModel};
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::bpe::{BpeOptions, train};
@@ -247,9 +248,7 @@ impl ChatModel for Hangs {
     }
 
     fn reply(&self, _: &[Message], _: &ChatOptions, listener: &mut dyn Listener) -> Result<Reply, ChatError> {
-        while !listener.stopped() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        until_stopped(listener);
         Err(ChatError::Stopped)
     }
 }

@@ -146,17 +146,32 @@ fn next(queue: &Mutex<Receiver<usize>>) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
     use std::sync::atomic::AtomicUsize;
+    use std::sync::{Barrier, Condvar};
 
     use super::*;
+    use crate::chat::stalled::until_stopped;
+
+    /// Longest wait for another item.
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
     fn items_come_in_order_whoever_is_first() {
-        for (at_once, count, first) in [(1, 5, 0), (4, 20, 0), (4, 20, 7), (9, 3, 0), (3, 0, 0)] {
+        let runs: [(usize, usize, usize); 5] = [(1, 5, 0), (4, 20, 0), (4, 20, 7), (9, 3, 0), (3, 0, 0)];
+        for (at_once, count, first) in runs {
+            let (latest, begun) = (Mutex::new(first), Condvar::new());
             let make = |at: usize, _: &mut dyn Listener| {
-                // Earlier ones take longer.
-                thread::sleep(Duration::from_millis(2 * (count - at) as u64 % 7));
+                let mut latest = latest.lock().unwrap();
+                *latest = at.max(*latest);
+                begun.notify_all();
+                // One in so many is late: another thread, which is done with a later item, has to begin with a next one.
+                let overtaken = at + at_once;
+                let late = at_once > 1 && (at - first).is_multiple_of(2 * at_once);
+                if late && overtaken < count {
+                    let early = |latest: &mut usize| *latest < overtaken;
+                    let (_latest, waited) = begun.wait_timeout_while(latest, PATIENCE, early).unwrap();
+                    assert!(!waited.timed_out(), "nobody overtakes {at}");
+                }
                 at * at
             };
             let made = ahead(at_once, count, make, |ahead| {
@@ -193,8 +208,8 @@ mod tests {
     #[test]
     fn whoever_stops_stops_what_is_under_way() {
         let make = |at: usize, listener: &mut dyn Listener| {
-            while at > 0 && !listener.stopped() {
-                thread::sleep(Duration::from_millis(1));
+            if at > 0 {
+                until_stopped(listener);
             }
         };
         let made = ahead(2, 4, make, |ahead| [0, 1].map(|at| ahead.next(at, &mut || at == 1)));

@@ -1,14 +1,15 @@
-//! The steps of a run, each with what its lines hold.
+//! The steps of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::ahead::ahead;
-use super::assessment::{self, Assessment, LeftOut};
+use super::assessment::{self, Assessment};
 use super::candidates::{self, Candidate};
 use super::duplicates::cluster;
 use super::folder::{Folder, Step};
+use super::made::{Duplicate, Kept, Made, Points};
 use super::prompt::{DraftPrompt, drawn};
 use super::row::{RubricRow, conversation};
 use super::run::{RunError, Settings, Sources, Watch};
@@ -17,69 +18,13 @@ use super::selection::{Selection, select};
 use super::sources::{Passage, knowledge, record, synthetic};
 use super::templates::Templates;
 use super::variants::{self, Variant};
-use super::weights::{self, Weighted};
+use super::weights;
 use super::writer::{Writer, is_about_this};
 use crate::chat::{ChatError, Listener, Part};
 use crate::data::case::Case;
 use crate::data::consultation::Consultation;
 use crate::data::utterance::Understanding;
 use crate::sim::Persona;
-
-/// One line of a step: what was made for one item, or why nothing was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Made<T> {
-    /// What was made.
-    Made(T),
-    /// The case or passage does not give it.
-    NotPossible,
-    /// A model's replies were not as asked.
-    Failed(String),
-}
-
-impl<T> Made<T> {
-    /// What was made, if anything.
-    pub fn made(&self) -> Option<&T> {
-        match self {
-            Self::Made(made) => Some(made),
-            Self::NotPossible | Self::Failed(_) => None,
-        }
-    }
-}
-
-/// Where a prompt ended up among those that say the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Duplicate {
-    /// The prompt.
-    pub id: String,
-    /// The first prompt of its cluster, which is itself unless it is a duplicate.
-    pub leader: String,
-    /// How like the leader it is.
-    pub similarity: f64,
-    /// True where the leader is of another set.
-    pub of_others: bool,
-    /// Whether it goes on.
-    pub kept: bool,
-}
-
-/// Whether a prompt is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The prompt.
-    pub id: String,
-    /// Why it is left out; absent where it is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<LeftOut>,
-}
-
-/// Points, and how many criteria were lost to a sign that did not fit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Points {
-    /// Criteria with their points.
-    pub criteria: Vec<Weighted>,
-    /// Criteria whose points had the wrong sign.
-    pub dropped: usize,
-}
 
 /// What is made of a case or a passage.
 enum Item<'a> {

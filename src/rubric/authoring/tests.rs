@@ -1,9 +1,7 @@
-//! Whole runs: what comes out, what becomes of a kill, and of models that fail.
+//! Whole runs: what comes out, and what becomes of a kill.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::candidates::Origin;
 use super::folder::{FolderError, Step};
@@ -13,24 +11,23 @@ use super::prompt::Source;
 use super::row::RubricRow;
 use super::run::{Asked, Settings, Sources, Watch, run};
 use super::sources::Passage;
-use super::writer::scripted::Scripted;
 use super::{RunError, Scenario, Summary, Templates, lines};
-use crate::chat::{ChatError, ChatModel};
+use crate::chat::ChatModel;
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::consultation::Consultation;
 use crate::data::lexicon::Lexicon;
 use crate::sim::{Limits, Patient, PatientScript, Persona};
 
-fn sources(count: usize) -> Sources {
+pub(super) fn sources(count: usize) -> Sources {
     let cases = Bank::bundled().synth(1, &SynthOptions::any(count)).unwrap();
     Sources { cases, ..Sources::default() }
 }
 
-fn settings(count: usize) -> Settings {
+pub(super) fn settings(count: usize) -> Settings {
     Settings { count, ..Settings::default() }
 }
 
-fn ran(
+pub(super) fn ran(
     folder: &Path,
     settings: &Settings,
     sources: &Sources,
@@ -41,7 +38,7 @@ fn ran(
 }
 
 /// All that a run wrote, by name.
-fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(super) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -80,8 +77,8 @@ fn rules_make_rubrics_of_every_kind_that_hold_up() {
 }
 
 /// Stops when it was asked so many times.
-struct Killer {
-    left: usize,
+pub(super) struct Killer {
+    pub left: usize,
 }
 
 impl Watch for Killer {
@@ -174,188 +171,6 @@ fn prompts_of_other_sets_and_repeated_questions_are_left_out() {
     let again = tempfile::tempdir().unwrap();
     let error = ran(again.path(), &settings, &Sources { others, ..sources }, None).unwrap_err();
     assert!(matches!(&error, RunError::Nothing { why } if why.contains("2 duplicates")), "{error}");
-}
-
-/// What a model of good will says. `candidates` fit every dimension; `weights` are as many as are asked for only where the list is of that
-/// length, so rules choose the rest.
-fn willing(kind: &str, nth: usize) -> String {
-    match kind {
-        "scenario" => format!(
-            "{{\"prompt\": \"My message number {nth} is about quite another matter {} than the rest.\"}}",
-            "abcdefghij"
-                .chars()
-                .cycle()
-                .skip(nth % 10)
-                .take(3)
-                .map(|c| format!("{c}{nth} "))
-                .collect::<String>()
-        ),
-        "assessment" => {
-            r#"{"constraints": 2, "difficulty": 4, "value": 4, "competency": "triage", "attributes": []}"#
-                .into()
-        }
-        "candidates" => format!(
-            "{{\"criteria\": [{{\"criterion\": \"Mentions the matter {nth} by name\", \"undesirable\": false, \"importance\": 6, \"why\": \"w\"}}]}}"
-        ),
-        "variants" => format!("{{\"variants\": [\"Another wording of the message, {nth}\"]}}"),
-        other => panic!("nobody asks for {other}"),
-    }
-}
-
-/// A model whose points are as many as the schema asks for.
-struct Weigher<M, F>(M, F);
-
-impl<M: ChatModel, F: Fn(usize) -> i8> ChatModel for Weigher<M, F> {
-    fn name(&self) -> &str {
-        "scripted"
-    }
-
-    fn constrains(&self) -> bool {
-        true
-    }
-
-    fn reply(
-        &self,
-        messages: &[crate::chat::Message],
-        options: &crate::chat::ChatOptions,
-        listener: &mut dyn crate::chat::Listener,
-    ) -> Result<crate::chat::Reply, ChatError> {
-        let schema = options.schema.as_ref().unwrap();
-        if schema.name() != "weights" {
-            return self.0.reply(messages, options, listener);
-        }
-        // Mistakes are marked as such in the list.
-        let list = messages[0].content.rsplit("# Criteria").next().unwrap();
-        let lines = list.lines().filter(|line| line.contains(". ("));
-        let points: Vec<i8> = lines
-            .enumerate()
-            .map(|(at, line)| if line.contains("(mistake)") { -(self.1)(at) } else { (self.1)(at) })
-            .collect();
-        let said = format!("{{\"points\": {points:?}}}");
-        let message = crate::chat::Message::assistant(said);
-        Ok(crate::chat::Reply { message, finish: crate::chat::Finish::Stop, usage: None })
-    }
-}
-
-#[test]
-fn a_model_writes_and_its_failures_cost_one_prompt_each() {
-    let folder = tempfile::tempdir().unwrap();
-    let scripted = Scripted::new(|kind, nth| {
-        // The first prompt is refused three times, which is as often as it is asked for.
-        if kind == "scenario" && nth < 3 { Ok("I cannot do that.".into()) } else { Ok(willing(kind, nth)) }
-    });
-    let model = Weigher(scripted, |at| 1 + (at % 9) as i8);
-    let settings =
-        Settings { scenarios: vec![Scenario::Triage, Scenario::Question], variants: 1, ..settings(6) };
-    let summary = ran(folder.path(), &settings, &sources(2), Some(&model)).unwrap();
-    assert_eq!((summary.prompts, summary.failures.len()), (3, 1), "{summary:?}");
-    assert!(summary.failures[0].why.contains("I cannot do that"), "{summary:?}");
-    assert_eq!((summary.failures[0].step, summary.failures[0].line), (Step::Prompts, 1));
-    assert_eq!((summary.rubrics, summary.variants, summary.wrong_sign), (6, 3, 0));
-    let provenance = std::fs::read_to_string(folder.path().join(PROVENANCE)).unwrap();
-    assert!(provenance.contains("\"model\":\"scripted\""));
-    assert_eq!(examine(&folder.path().join(RUBRICS)).unwrap().count(Severity::Error), 0);
-}
-
-#[test]
-fn a_model_that_is_gone_ends_the_run_and_what_it_said_is_not_asked_for_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let gone = Arc::new(AtomicBool::new(true));
-    let dead = Arc::clone(&gone);
-    let scripted = Scripted::new(move |kind, nth| {
-        if dead.load(Ordering::SeqCst) && kind == "candidates" && nth > 8 {
-            Err(ChatError::model(std::io::Error::other("gone")))
-        } else {
-            Ok(willing(kind, nth))
-        }
-    });
-    let model = Weigher(scripted, |_| 5);
-    let settings = Settings { scenarios: vec![Scenario::Triage], ..settings(3) };
-    let sources = sources(3);
-    let error = ran(folder.path(), &settings, &sources, Some(&model)).unwrap_err();
-    assert!(matches!(&error, RunError::Model { step: "writing candidates", .. }), "{error}");
-    assert!(error.to_string().contains("gone") && !folder.path().join(RUBRICS).exists());
-    let asked = |kind: &str| model.0.asked(kind);
-    let (scenarios, assessments) = (asked("scenario"), asked("assessment"));
-    gone.store(false, Ordering::SeqCst);
-    let summary = ran(folder.path(), &settings, &sources, Some(&model)).unwrap();
-    assert_eq!((asked("scenario"), asked("assessment")), (scenarios, assessments));
-    assert_eq!(summary.rubrics, 3, "{summary:?}");
-}
-
-#[test]
-fn a_model_whose_points_have_the_wrong_sign_loses_those_criteria() {
-    let folder = tempfile::tempdir().unwrap();
-    // The second criterion of each list gets the sign that it must not have.
-    let model = Weigher(Scripted::new(|kind, nth| Ok(willing(kind, nth))), |at| if at == 1 { -5 } else { 5 });
-    let settings = Settings { scenarios: vec![Scenario::Triage], ..settings(2) };
-    let summary = ran(folder.path(), &settings, &sources(2), Some(&model)).unwrap();
-    assert_eq!((summary.rubrics, summary.wrong_sign), (2, 2), "{summary:?}");
-}
-
-/// A model that says the same to the same question, the later the fewer were asked at once; it counts how many are.
-#[derive(Default)]
-struct Steady {
-    /// Now, and at most so far.
-    at_once: std::sync::Mutex<(usize, usize)>,
-}
-
-impl ChatModel for Steady {
-    fn name(&self) -> &str {
-        "steady"
-    }
-
-    fn constrains(&self) -> bool {
-        true
-    }
-
-    fn reply(
-        &self,
-        messages: &[crate::chat::Message],
-        options: &crate::chat::ChatOptions,
-        _: &mut dyn crate::chat::Listener,
-    ) -> Result<crate::chat::Reply, ChatError> {
-        {
-            let mut at_once = self.at_once.lock().unwrap();
-            at_once.0 += 1;
-            at_once.1 = at_once.1.max(at_once.0);
-        }
-        let nth = crate::data::hash::fnv1a(messages[0].content.as_bytes()) as usize % 1000;
-        // So that the order in which replies come is another than that of the questions.
-        std::thread::sleep(std::time::Duration::from_millis(1 + nth as u64 % 5));
-        let said = willing(options.schema.as_ref().unwrap().name(), nth);
-        self.at_once.lock().unwrap().0 -= 1;
-        let message = crate::chat::Message::assistant(said);
-        Ok(crate::chat::Reply { message, finish: crate::chat::Finish::Stop, usage: None })
-    }
-}
-
-#[test]
-fn however_many_are_asked_about_at_once_the_files_are_the_same() {
-    let (settings, sources) = (Settings { variants: 1, ..settings(4) }, sources(4));
-    let templates = Templates::bundled();
-    let go = |folder: &Path, model: &(dyn ChatModel + Sync), at_once: usize, watch: &mut dyn Watch| {
-        run(folder, &settings, &sources, &templates, Some(Asked { model, at_once }), true, watch)
-    };
-    let one = tempfile::tempdir().unwrap();
-    let model = Weigher(Steady::default(), |_| 5);
-    go(one.path(), &model, 1, &mut ()).unwrap();
-    assert_eq!(model.0.at_once.lock().unwrap().1, 1);
-    let expected = files(one.path());
-    let several = tempfile::tempdir().unwrap();
-    let model = Weigher(Steady::default(), |_| 5);
-    go(several.path(), &model, 4, &mut ()).unwrap();
-    assert_eq!(files(several.path()), expected);
-    let most = model.0.at_once.lock().unwrap().1;
-    assert!((2..=4).contains(&most), "{most}");
-    // Stopped in the middle, and gone on with.
-    for left in [2, 5, 9] {
-        let stopped = tempfile::tempdir().unwrap();
-        let end = go(stopped.path(), &model, 4, &mut Killer { left });
-        assert!(matches!(end, Err(RunError::Stopped)), "{left}");
-        go(stopped.path(), &model, 3, &mut ()).unwrap();
-        assert_eq!(files(stopped.path()), expected, "stopped at {left}");
-    }
 }
 
 /// The provenance of a run's rubrics.

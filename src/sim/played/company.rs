@@ -153,7 +153,7 @@ impl<'a> Company<'a> {
                 }
             }
             drop(replies);
-            let gathered = gather(&found, to.len(), self.patience, goes_on);
+            let gathered = gather(&found, to.len(), self.patience, Instant::now, goes_on);
             if gathered.is_err() {
                 self.halt.store(true, Ordering::SeqCst);
             }
@@ -166,14 +166,15 @@ impl<'a> Company<'a> {
     }
 }
 
-/// Waits until all `count` have replied, one has failed, none has replied for `patience`, or the caller is tired of it.
+/// Waits until all `count` have replied, one has failed, none has replied for `patience` by the clock `now`, or the caller is tired of it.
 fn gather(
     found: &Receiver<(usize, Result<PlayedReply, PlayedError>)>,
     count: usize,
     patience: Option<Duration>,
+    now: impl Fn() -> Instant,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<PlayedReply>, CompanyError> {
-    let mut last = Instant::now();
+    let mut last = now();
     let mut replies: Vec<Option<PlayedReply>> = (0..count).map(|_| None).collect();
     let mut left = count;
     let mut take = |(at, reply): (usize, Result<PlayedReply, PlayedError>)| -> Result<(), CompanyError> {
@@ -191,7 +192,7 @@ fn gather(
                 if !goes_on() {
                     return Err(CompanyError::Interrupted);
                 }
-                if let Some(patience) = patience.filter(|patience| last.elapsed() >= *patience) {
+                if let Some(patience) = patience.filter(|patience| now().duration_since(last) >= *patience) {
                     return Err(CompanyError::Silent { patients: left, patience });
                 }
                 match found.recv_timeout(LOOK) {
@@ -204,7 +205,7 @@ fn gather(
             Err(TryRecvError::Disconnected) => return Err(CompanyError::Interrupted),
         }
         left -= 1;
-        last = Instant::now();
+        last = now();
     }
     Ok(replies.into_iter().flatten().collect())
 }
@@ -218,11 +219,13 @@ impl PlayedError {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::sync::{Arc, Barrier, Mutex};
 
     use serde_json::json;
 
     use super::*;
+    use crate::chat::stalled::until_stopped;
     use crate::chat::{ChatOptions, Finish, Listener, Message, Reply};
     use crate::sim::played::units::OnFailure;
     use crate::sim::sample::script;
@@ -266,12 +269,10 @@ mod tests {
             match &self.meet {
                 Some(meet) => drop(meet.wait()),
                 // Answers only who stops it.
-                None => loop {
-                    if listener.stopped() {
-                        return Err(ChatError::Stopped);
-                    }
-                    thread::sleep(Duration::from_millis(1));
-                },
+                None => {
+                    until_stopped(listener);
+                    return Err(ChatError::Stopped);
+                }
             }
             let said = json!({"reply": WORDS}).to_string();
             Ok(Reply { message: Message::assistant(said), finish: Finish::Stop, usage: None })
@@ -337,27 +338,39 @@ mod tests {
         // Nobody is left who could send one.
         let (sender, found) = mpsc::channel();
         drop(sender);
-        assert!(matches!(gather(&found, 2, None, &mut || true), Err(CompanyError::Interrupted)));
-        assert_eq!(gather(&found, 0, None, &mut || true).unwrap(), []);
+        let gathered = |count| gather(&found, count, None, Instant::now, &mut || true);
+        assert!(matches!(gathered(2), Err(CompanyError::Interrupted)));
+        assert_eq!(gathered(0).unwrap(), []);
     }
 
     #[test]
     fn a_silence_of_all_ends_and_one_between_replies_begins_anew() {
+        // Each time that the caller is asked whether it goes on, two fifths of the patience are over.
+        let (begun, patience, step) = (Instant::now(), Duration::from_secs(1), Duration::from_millis(400));
+        let over = Cell::new(Duration::ZERO);
+        let now = || begun + over.get();
         let (sender, found) = mpsc::channel();
-        let patience = Some(Duration::from_secs(1));
-        let silent = gather(&found, 2, patience, &mut || true);
-        assert!(matches!(silent, Err(CompanyError::Silent { patients: 2, .. })), "{silent:?}");
+        let mut silent = || {
+            over.set(over.get() + step);
+            true
+        };
+        let gathered = gather(&found, 2, Some(patience), now, &mut silent);
+        assert!(matches!(gathered, Err(CompanyError::Silent { patients: 2, .. })), "{gathered:?}");
+        assert_eq!(over.get(), 3 * step);
         let actor = Actor::new(Some(4), false);
         let (_, replies) = four(&voiced(&actor), OnFailure::Stop, &mut || true);
         let reply = replies.unwrap().remove(0);
-        thread::spawn(move || {
-            for at in 0..3 {
-                thread::sleep(Duration::from_millis(400));
-                // The other side may be gone: then it fails by itself.
-                let _ = sender.send((at, Ok(reply.clone())));
-            }
-        });
-        assert_eq!(gather(&found, 3, patience, &mut || true).unwrap().len(), 3);
+        // Three replies take longer than anybody waits for one.
+        over.set(Duration::ZERO);
+        let mut at = 0;
+        let mut replying = || {
+            over.set(over.get() + step);
+            sender.send((at, Ok(reply.clone()))).unwrap();
+            at += 1;
+            true
+        };
+        assert_eq!(gather(&found, 3, Some(patience), now, &mut replying).unwrap().len(), 3);
+        assert_eq!(over.get(), 3 * step);
     }
 
     #[test]

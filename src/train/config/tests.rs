@@ -1,16 +1,9 @@
 //! What is read, refused, overridden and planned.
 
-use std::path::Path;
-
-use super::least::LEAST;
+use super::least::{LEAST, parse};
 use super::*;
 use crate::engine::Device;
 use crate::model::config::FloatType;
-
-fn parse(text: &str, overrides: &[&str]) -> Result<RunConfig, ConfigErrors> {
-    let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
-    RunConfig::parse(text, Path::new("run.toml"), &overrides)
-}
 
 /// The problems, each as it is shown.
 fn refused(text: &str, overrides: &[&str]) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::least::LEAST;
+use super::least::{self, LEAST};
 use super::*;
 use crate::chat::client::TokenLimitField;
 use crate::data::ThinkingMode;
@@ -42,8 +42,7 @@ fn parse(text: &str) -> Result<Roles, ConfigErrors> {
 }
 
 fn run(overrides: &[&str]) -> Result<RunConfig, ConfigErrors> {
-    let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
-    RunConfig::parse(&format!("{LEAST}{MODEL}"), Path::new("run.toml"), &overrides)
+    least::parse(&format!("{LEAST}{MODEL}"), overrides)
 }
 
 /// The one problem of a run with these values.
