@@ -115,8 +115,7 @@ where
             return norm::backward::reference(x, weight, eps, dy);
         }
         let dims = x.dims();
-        let [x, weight, dy] =
-            [primitive(x), primitive(weight.clone()), primitive(dy)].map(into_contiguous);
+        let [x, weight, dy] = [primitive(x), primitive(weight.clone()), primitive(dy)].map(into_contiguous);
         let inputs = [&x.handle, &weight.handle, &dy.handle];
         let types = [x.dtype.into(), weight.dtype.into(), dy.dtype.into()];
         let (dx, parts, count) = norm::cube::rms_norm_backward(&x.client, inputs, types, dims, eps);
