@@ -35,8 +35,9 @@ pub enum Subject {
 /// Not a subject's name.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, plain-attention:TOKENS:HEADS (1 to {HEADS}), \
-     grpo-loss, grpo-kl-loss"
+    "unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, plain-attention:TOKENS:HEADS (1 to {most}), \
+     grpo-loss, grpo-kl-loss",
+    most = HEADS
 )]
 pub struct UnknownSubject(pub String);
 
@@ -133,8 +134,9 @@ impl FromStr for Subject {
     fn from_str(name: &str) -> Result<Self, UnknownSubject> {
         let unknown = || UnknownSubject(name.to_owned());
         let tokens = |text: &str| text.parse().ok().filter(|&tokens| tokens > 0).ok_or_else(unknown);
-        let heads =
-            |text: &str| text.parse().ok().filter(|heads| (1..=HEADS).contains(heads)).ok_or_else(unknown);
+        let heads = |text: &str| {
+            text.parse::<usize>().ok().filter(|heads| (1..=HEADS).contains(heads)).ok_or_else(unknown)
+        };
         match name.split(':').collect::<Vec<_>>()[..] {
             ["grpo-loss"] => Ok(Self::GrpoLoss),
             ["grpo-kl-loss"] => Ok(Self::GrpoKlLoss),
