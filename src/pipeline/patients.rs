@@ -185,9 +185,8 @@ consultations = 20
         assert_eq!(patients(&["stage.rl.mode=drawn", prompts.as_str()]).interruptions, own.interruptions);
         std::fs::write(&file, one("mid_turn")).unwrap();
         assert_eq!(patients(&[prompts.as_str()]).interruptions, Interruption::bundled());
-        let overrides = ["stage.rl.mode=drawn".to_owned(), prompts];
-        let config = RunConfig::parse(RUN, Path::new("run.toml"), &overrides);
-        let error = Patients::of(&config.unwrap_or_else(|error| panic!("{error}"))).unwrap_err().to_string();
+        let config = least::run(FEW, &["stage.rl.mode=drawn", prompts.as_str()]);
+        let error = Patients::of(&config).unwrap_err().to_string();
         assert!(error.contains("interruptions.toml") && error.contains("end_of_turn"), "{error}");
     }
 }

@@ -28,11 +28,13 @@ mod reaction;
 pub mod reveal;
 #[cfg(test)]
 mod sample;
+mod saying;
 pub mod scores;
 pub mod script;
 pub mod tone;
 #[cfg(test)]
 mod trait_tests;
+mod unprompted;
 pub mod voice;
 mod wording;
 

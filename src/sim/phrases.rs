@@ -78,6 +78,9 @@ pub(super) const NOT_SO: &[&str] = &["No.", "No, nothing like that."];
 pub(super) const NOT_TAKEN: &[&str] = &["No, not that one.", "No, I don't take that."];
 /// A whole topic the script is silent on.
 pub(super) const NOTHING_KNOWN: &[&str] = &["Nothing that I know of.", "Nothing comes to mind."];
+/// Everybody has it in some way, and the script says nothing of it.
+pub(super) const NOTHING_SPECIAL: &[&str] =
+    &["Nothing out of the ordinary.", "There's nothing special to tell there."];
 /// No fear or wish in the script.
 pub(super) const NO_CONCERN: &[&str] =
     &["I just want to know what's going on.", "I was hoping you could tell me."];
@@ -196,6 +199,7 @@ pub(super) const ALL: &[&[&str]] = &[
     NOT_SO,
     NOT_TAKEN,
     NOTHING_KNOWN,
+    NOTHING_SPECIAL,
     NO_CONCERN,
     ALL_SAID,
     ALL_SAID_WHOLE,

@@ -200,7 +200,7 @@ fn extraverts_ask_about_treatment_before_long_and_introverts_never() {
 fn the_other_sides_of_the_type_show_in_words_and_order() {
     let two = "Do you smoke? When did it start?";
     marks(Persona { intuitive: true, ..plain() }, &[two], say::ALL_IN_ALL, HALF);
-    let at_the_end = ["What brings you in?", "Anything else?"];
+    let at_the_end = ["What brings you in?", "Have you been sweating?", "Anything else?"];
     marks(Persona { intuitive: true, ..plain() }, &at_the_end, say::ALL_SAID_WHOLE, ALL);
     assert_eq!(count(&replies(&plain(), &at_the_end), say::ALL_SAID), PATIENTS as usize);
     marks(Persona { feeling: true, ..plain() }, &[WHEN], say::UNEASY, EIGHTH);

@@ -3,15 +3,16 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::data::case::{AgeBand, Aspect, Fact, Finding, Importance, Reveal, Topic};
+use crate::data::case::{AgeBand, Aspect, Fact, Finding, Importance, Topic};
 use crate::data::lexicon::ConceptKind;
 use crate::data::utterance::{Act, Asked, Intent};
-use crate::sim::draft::{Draft, Piece, Source};
+use crate::sim::draft::{Draft, Source};
 use crate::sim::forbidden::names_any;
 use crate::sim::heard::Scene;
 use crate::sim::persona::Level;
 use crate::sim::phrases as say;
 use crate::sim::reveal::{Permission, asked_before, permission, told_before};
+use crate::sim::saying::{qualifies, sentence, without_yes};
 use crate::sim::tone::is_curt;
 use crate::sim::wording::Wording;
 
@@ -23,6 +24,22 @@ pub trait Affective {
 
 /// A patient answers this many things in one reply; who asks for more is told so.
 pub const MOST_ANSWERS: usize = 6;
+
+/// Circumstances that everybody has in some way or other, or that it would be grave to deny.
+const ALWAYS_SOMEHOW: &[&str] = &[
+    "work",
+    "living situation",
+    "diet",
+    "daily activities",
+    "safety at home",
+    "social support",
+    "last period",
+    "sleep habits",
+    "fluid intake",
+    "hobby",
+    "school",
+    "bowel habit",
+];
 
 /// The voice by rules. It looks facts up and cannot make any.
 ///
@@ -42,7 +59,7 @@ impl Affective for RuleVoice {
         }
         speaker.open();
         if scene.does(|act| act.intent == Intent::Identity) {
-            speaker.pick(say::NO_NAMES);
+            speaker.identity();
         }
         let mut order: Vec<&Asked> = scene.asked.iter().collect();
         // Who does not order things answers the last question first, now and then; yet who cannot answer a list to its end
@@ -74,6 +91,8 @@ pub(super) struct Speaker<'a> {
     pub(super) draft: Draft,
     pub(super) answers: usize,
     crowded: bool,
+    /// The question at hand asks whether something is as it should be, or in one way of several.
+    qualifies: bool,
     said: Vec<usize>,
 }
 
@@ -82,7 +101,16 @@ impl<'a> Speaker<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(scene.script.seed);
         rng.set_stream(scene.turn() as u64);
         let wording = Wording::of(scene.script);
-        Self { scene, wording, rng, draft: Draft::default(), answers: 0, crowded: false, said: Vec::new() }
+        Self {
+            scene,
+            wording,
+            rng,
+            draft: Draft::default(),
+            answers: 0,
+            crowded: false,
+            qualifies: false,
+            said: Vec::new(),
+        }
     }
 
     /// True `of` times in `among`.
@@ -90,7 +118,7 @@ impl<'a> Speaker<'a> {
         self.rng.next_u64() % among < of
     }
 
-    fn one(&mut self, phrases: &'static [&'static str]) -> &'static str {
+    pub(super) fn one(&mut self, phrases: &'static [&'static str]) -> &'static str {
         let at = (self.rng.next_u64() % phrases.len().max(1) as u64) as usize;
         phrases.get(at).copied().unwrap_or_default()
     }
@@ -138,6 +166,7 @@ impl<'a> Speaker<'a> {
     /// Answers one act.
     fn answer(&mut self, asked: &Asked) {
         let Some(act) = self.scene.acts.get(asked.act) else { return };
+        self.qualifies = self.scene.message.get(act.span.clone()).is_some_and(qualifies);
         if self.answers >= MOST_ANSWERS {
             self.crowded = true;
             return;
@@ -197,7 +226,7 @@ impl<'a> Speaker<'a> {
     }
 
     /// Whether this reply has the fact at `index`, or one that is told in the same words.
-    fn has_told(&self, index: usize) -> bool {
+    pub(super) fn has_told(&self, index: usize) -> bool {
         let facts = &self.scene.script.facts;
         let said = facts[index].said.as_ref();
         self.said.contains(&index)
@@ -205,7 +234,7 @@ impl<'a> Speaker<'a> {
     }
 
     /// Tells one fact, or that it is forgotten.
-    fn fact(&mut self, index: usize) {
+    pub(super) fn fact(&mut self, index: usize) {
         let fact = &self.scene.script.facts[index];
         self.said.push(index);
         if self.forgets(fact) {
@@ -224,6 +253,7 @@ impl<'a> Speaker<'a> {
             }
         }
         let text = match (&fact.said, fact.finding) {
+            (Some(said), _) if self.qualifies => sentence(without_yes(said)),
             (Some(said), _) => sentence(said),
             (None, Finding::Absent) => format!("No, no {}.", fact.concept),
             (None, Finding::Present | Finding::Unknown) => {
@@ -314,6 +344,11 @@ impl<'a> Speaker<'a> {
                 && fact.finding != Finding::Absent
                 && scene.lexicon.is_a(concept, &fact.concept)
         };
+        if ALWAYS_SOMEHOW.contains(&concept) {
+            // Everybody lives and eats in some way: there is no `no` to it.
+            self.blank(say::NOTHING_SPECIAL);
+            return;
+        }
         let deniable = act.aspect == Aspect::Presence
             && !scene.script.facts.iter().any(wider)
             && !matches!(kind, Some(ConceptKind::Examination | ConceptKind::Test) | None);
@@ -337,70 +372,4 @@ impl<'a> Speaker<'a> {
         self.draft.push(text, source);
         self.answers += 1;
     }
-
-    /// Begins several facts, the first of something that is there, by calling them a whole, in somebody who sees one; half the time.
-    fn sum_up(&mut self) {
-        let facts = &self.scene.script.facts;
-        let fact = |piece: &Piece| match piece.source {
-            Source::Fact(index) => facts.get(index),
-            _ => None,
-        };
-        let mut told = self.draft.pieces.iter().filter_map(fact);
-        let present = told.next().is_some_and(|first| first.finding == Finding::Present);
-        let several = present && told.next().is_some();
-        if self.scene.script.persona.intuitive && several && self.chance(1, 2) {
-            let text = self.one(say::ALL_IN_ALL).to_owned();
-            // `As I said:` belongs to what follows it.
-            let begins = |piece: &Piece| fact(piece).is_some() || piece.text.ends_with(':');
-            let first = self.draft.pieces.iter().position(begins).unwrap_or_default();
-            self.draft.pieces.insert(first, Piece { text, source: Source::Manner });
-        }
-    }
-
-    /// Answers an open question: what is brought up unasked and was not yet said, else that this is all.
-    fn unasked(&mut self) {
-        let scene = self.scene;
-        let most = if scene.script.persona.verbosity == Level::Low { 1 } else { 3 };
-        let mut given = 0;
-        for (index, fact) in scene.script.facts.iter().enumerate() {
-            let fresh = fact.reveal == Reveal::Opening && !told_before(scene, fact) && !self.has_told(index);
-            let opening = fact.said.as_ref().is_some_and(|said| scene.script.opening.contains(said.trim()));
-            if fresh && !opening && given < most && self.answers < MOST_ANSWERS {
-                self.fact(index);
-                given += 1;
-            }
-        }
-        if given == 0 && scene.asked.is_empty() {
-            let whole = scene.script.persona.intuitive;
-            self.pick(match () {
-                () if self.keeps_symptoms() => say::ASK_ON,
-                () if whole => say::ALL_SAID_WHOLE,
-                () => say::ALL_SAID,
-            });
-        }
-    }
-
-    /// Whether a symptom that is there was not told yet: who says that this is all would say what is false.
-    fn keeps_symptoms(&self) -> bool {
-        let opening = &self.scene.script.opening;
-        let opens = |fact: &Fact| fact.said.as_ref().is_some_and(|said| opening.contains(said.trim()));
-        let untold = |fact: &Fact| {
-            (fact.topic, fact.aspect, fact.finding) == (Topic::Symptom, Aspect::Presence, Finding::Present)
-                && !matches!(fact.reveal, Reveal::Opening | Reveal::Never)
-                && !told_before(self.scene, fact)
-                && !opens(fact)
-        };
-        self.scene.script.facts.iter().any(untold)
-    }
-}
-
-/// `text` as a sentence: a capital first and a mark at the end.
-fn sentence(text: &str) -> String {
-    let text = text.trim();
-    let mut chars = text.chars();
-    let mut out: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
-    if !out.is_empty() && !out.ends_with(['.', '!', '?', '\u{2026}', '"']) {
-        out.push('.');
-    }
-    out
 }

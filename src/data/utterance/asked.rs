@@ -3,7 +3,7 @@
 //! One answer for all: the patient tells by it, and the judge marks by it.
 
 use super::act::{Act, Intent};
-use crate::data::case::{Aspect, Fact, Finding, Reveal, Topic};
+use crate::data::case::{Aspect, Fact, FactId, Finding, Reveal, Topic};
 use crate::data::consultation::Turn;
 use crate::data::lexicon::Lexicon;
 
@@ -26,6 +26,8 @@ pub struct Asked {
 /// - `it` is what was last spoken of where that has the aspect asked for, else the chief complaint.
 /// - A detail that the case does not part from the rest (`20 cigarettes a day`) is the fact itself; any other aspect of
 ///   something absent asks whether it is there.
+/// - An aspect that the case has nothing on is answered by what says that it is there, where that was not
+///   told yet: `What colour is the sputum?`, `I bring up thick yellow stuff.`
 /// - Allergies and relatives' illnesses are asked for by name of the topic only; findings by examination and test.
 pub fn asked(acts: &[Act], facts: &[Fact], before: &[Turn], lexicon: &Lexicon) -> Vec<Asked> {
     let mut all = Vec::new();
@@ -69,7 +71,11 @@ fn question(act: &Act, topic: Topic, facts: &[Fact], before: &[Turn], lexicon: &
         }
         return Some((None, wanted));
     };
-    let wanted = about(concept, act.aspect, topic, facts, lexicon);
+    let mut wanted = about(concept, act.aspect, topic, facts, lexicon);
+    if wanted.is_empty() && topic == Topic::Medication && act.aspect == Aspect::Detail {
+        // `What happened when you took penicillin?`
+        wanted = about(concept, act.aspect, Topic::Allergy, facts, lexicon);
+    }
     if wanted.is_empty() && act.aspect != Aspect::Presence && topic == Topic::Symptom {
         // `the pain` of a patient whose complaint goes by another name.
         let complaint = it(act.aspect, facts, before).filter(|_| concept == "pain");
@@ -77,6 +83,11 @@ fn question(act: &Act, topic: Topic, facts: &[Fact], before: &[Turn], lexicon: &
             let wanted = about(&complaint, act.aspect, topic, facts, lexicon);
             return Some((Some(complaint), wanted));
         }
+    }
+    if wanted.is_empty() && act.aspect != Aspect::Presence {
+        let told = |id: &FactId| before.iter().any(|turn| turn.told.contains(id));
+        wanted = about(concept, Aspect::Presence, topic, facts, lexicon);
+        wanted.retain(|&i| !told(&facts[i].id));
     }
     Some((Some(concept.clone()), wanted))
 }

@@ -35,7 +35,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
         "when do|be|have; when * start|begin|notice|first|onset|appear; how long ago; how long have|be you; \
          how long do you have; how long be it|this|that|the|your; since when; how long you|it|this|that; \
          how long * been; for how long; how many day|week|month|year|hour; \
-         how do it|the|this|that|they * start|begin|come; do * start|begin; start|begin|come suddenly; \
+         how do it|the|this|that|they * start|begin|come; how it|the|this|that|they * start|begin|come; do * start|begin; start|begin|come suddenly; \
          come on|start|begin * sudden|suddenly|gradually|slowly|quickly|all; \
          sudden|suddenly|gradual|gradually; what be you do; onset; duration; \
          how long * you had|have|notice|suffer|feel|experience|cough|vomit|take|smoke; \
@@ -48,7 +48,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          intermittent|intermittently; continuous|continuously; get better or worse; \
          getting better or worse; get worse or better; better or worse since; worse over|since; \
          change over|since; change at all; progress|progressed|progressing|progression; \
-         how long * last|lasts; last for how; last how; all the time; every day; each episode|time|attack; \
+         how long * last|lasts; last for how; last how; all the time; every day; be * gone; each episode|time|attack; \
          improve since|over|at; be * get|getting better|worse; have * get|gotten better|worse; \
          better, worse; same since; how many time; how many episode|attack; there all; always there; \
          go away by|on|completely; ever go away; evolve; happen every; wax and wane; come in waves; \
@@ -71,13 +71,13 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          from|of|between 1 to|and 10; 0 to 10; 1 to 10; severity; worst; rate; \
          affect|affecting|interfere|stop * life|sleep|work|day|daily|you|activity; intensity; \
          mild|moderate or|to severe; how much do it|the|this hurt; how much pain; mild or; \
-         unbearable|bearable; wake you",
+         unbearable|bearable; be * mild|bad|severe|intense|terrible; wake you; keep|keeps you awake|up",
     ),
     (
         Cue::Aspect(Aspect::Location),
         "where be; where do; where exactly; where * pain|hurt|feel|ache|rash|swelling|locate; \
          which part|side|area|leg|arm|foot|knee|ear|eye|joint|spot; what part|area|side; point to; \
-         point with; location; located; show me where; one side; left or right; both side|legs; \
+         point with; location; located; show me where; one side; left or right; on the left|right; left|right hand side; in the middle; both side|legs; \
          whereabouts; in one place|spot",
     ),
     (
@@ -118,7 +118,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          medical condition|conditions|problem|problems|issue|illness; \
          health condition|problem|issue|conditions|problems|issues; \
          other illness|condition|disease|illnesses|conditions|diseases|diagnosis; chronic; \
-         any condition|illness|disease|conditions|illnesses|diseases; surgery; operation; \
+         any condition|illness|disease|conditions|illnesses|diseases; surgery; operation; pmh; pmhx; \
          hospitalised|hospitalized|hospitalisation|hospitalization; in hospital; been diagnose; \
          be you * diagnosed; long term|standing condition|conditions|illness|illnesses|problem; \
          ongoing condition|conditions|health|medical; past illness|illnesses|problem|problems; \
@@ -133,7 +133,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
     ),
     (
         Cue::Topic(Topic::Medication),
-        "medication; medicine; tablet; pill; drug; prescription; supplement; over the counter; \
+        "medication; medicine; meds; tablet; pill; drug; prescription; supplement; over the counter; \
          take anything|something; be you on anything|any; anything for it|this|the pain; tried anything; \
          be you take|taking; what do you take; currently taking; on treatment; \
          do you take * regularly|every|daily",
@@ -142,7 +142,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
         Cue::Topic(Topic::Allergy),
         "allergy; allergic; intolerance|intolerant|intolerances; reaction|reactions to; \
          reaction|reactions do|be|have; kind|type|sort of reaction; react|reacted badly; bad reaction; \
-         react|reacted to; what reaction",
+         react|reacted to; what reaction; give you * reaction|rash; anything|medicine|drug|tablet you can not take",
     ),
     (
         Cue::Topic(Topic::Family),
@@ -195,7 +195,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
         "your name; your full|first|last|family|second|given|christian name; your surname; your date of birth; \
          your dob|birthday|birthdate; be you born; you be born; your address|postcode; \
          your phone|telephone|mobile number; should|shall|can|may|do i|we call you; \
-         who be i speaking|talking to|with",
+         who be i speaking|talking to|with; how old be you; your age; what age be you",
     ),
     (
         Cue::Foul,
@@ -203,6 +203,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
          what be your|the|my * diagnosis; \
          ^write|spell|repeat|type|output|translate|encode * diagnosis; \
          you|please write|spell|repeat|type|output|translate|encode * diagnosis; \
+         write|spell|repeat|type|output|translate|encode * your diagnosis; \
          letters|lines spell * diagnosis; \
          ignore|forget|disregard * instruction|instructions|rules|prompt|above|previous; \
          what * diagnosis * hidden|correct|right; system prompt; you are * language model; as an ai; \
@@ -216,7 +217,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
     ),
     (
         Cue::Goodbye,
-        "goodbye; ^take care; see you soon|then|next|in|later|tomorrow; \
+        "goodbye; ^bye; ^cheerio; ^cheers; i must|need go now; ^take care; see you soon|then|next|in|later|tomorrow; \
          have a good|nice|lovely day|evening|one|weekend; farewell; that be all for|from; \
          we are done|finished; all the best; get well soon; good bye; look after yourself; \
          thank you for coming|your time",

@@ -34,8 +34,10 @@ impl Look<'_> {
                 items.push((from, topic, None));
             }
         }
-        let takes =
-            topics.contains(&Topic::Medication) || self.found.iter().any(|it| self.name(it) == "medication");
+        // `drug allergies` asks for no drugs.
+        let drugs = self.topic_cues().filter(|(topic, ..)| *topic == Topic::Medication).map(|(.., end)| end);
+        let named = self.found.iter().filter(|it| self.name(it) == "medication").map(|it| it.end);
+        let takes = drugs.chain(named).any(|end| !allergies.contains(&end));
         for found in self.found {
             let kind = self.kind(found);
             let topic = match self.concepts.name(found.concept) {

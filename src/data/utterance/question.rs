@@ -9,6 +9,14 @@ use super::understanding::plain;
 use crate::data::case::{Aspect, Topic};
 use crate::data::lexicon::ConceptKind;
 
+/// What a cause makes better or worse.
+enum Changed {
+    /// `make it worse`: what was spoken of.
+    It,
+    /// What is named after this token.
+    After(usize),
+}
+
 impl Look<'_> {
     /// Adds what the clause asks to `acts`; `last` is the concept that `it` means.
     pub(super) fn question(&self, acts: &mut Vec<Act>, last: &mut Option<String>) {
@@ -20,6 +28,8 @@ impl Look<'_> {
         let mut topics: Vec<Topic> = Vec::new();
         for cue in &self.cues {
             match cue.meaning {
+                // `Is your skin itchy?` asks whether it is there, and for no character of anything.
+                Cue::Aspect(Aspect::Character) if self.ends_in_name(cue) => {}
                 Cue::Aspect(aspect) if !aspects.contains(&aspect) => aspects.push(aspect),
                 Cue::Topic(topic) if !topics.contains(&topic) => topics.push(topic),
                 _ => {}
@@ -41,6 +51,7 @@ impl Look<'_> {
         if aspects == [Aspect::Severity] && self.asks_amount() {
             aspects = vec![Aspect::Detail];
         }
+        let beside = if aspects.is_empty() { self.topics_beside(&about, &topics) } else { Vec::new() };
         self.settle(&mut aspects, &mut topics);
         if topics.contains(&Topic::Medication) {
             // `blood pressure tablets` are no blood pressure.
@@ -58,18 +69,31 @@ impl Look<'_> {
         // An aspect is asked of a complaint; circumstances beside it are its occasion: `worse with exercise`.
         if aspects.iter().any(|aspect| !matches!(aspect, Aspect::Onset | Aspect::Detail)) && special.is_none()
         {
-            let complaint = about
-                .iter()
-                .copied()
-                .find(|found| matches!(self.kind(found), ConceptKind::Symptom | ConceptKind::Condition));
+            let ill =
+                |found: &&Found| matches!(self.kind(found), ConceptKind::Symptom | ConceptKind::Condition);
+            let complaint = match self.changed(&aspects) {
+                // `Does coughing make it worse?`, `.. make the headache worse?`: what comes before is the occasion.
+                Some(Changed::It) => {
+                    self.question_without_concept(acts, &aspects, &[], last.clone());
+                    return;
+                }
+                Some(Changed::After(at)) => {
+                    about.iter().copied().rfind(|found| found.first >= at && ill(found))
+                }
+                None => None,
+            };
+            let complaint = complaint.or_else(|| about.iter().copied().find(ill));
             let other = about.first().copied().filter(|found| !self.after_aspect(found));
             about = complaint.or(other).into_iter().collect();
         }
-        if about.is_empty() {
+        let drinks = self.asks_for_drink();
+        if drinks {
+            topics.retain(|topic| *topic != Topic::Social);
+        }
+        if about.is_empty() && !drinks {
             self.question_without_concept(acts, &aspects, &topics, last.clone());
             return;
         }
-        let beside = self.topics_beside(&about, &topics);
         for found in about {
             let name = self.name(found);
             let topic = special.unwrap_or_else(|| self.topic_of(found, &topics));
@@ -80,6 +104,12 @@ impl Look<'_> {
             for &aspect in &aspects {
                 acts.push(Act { aspect, ..plain(Intent::Question(topic), Some(name.clone()), self.span()) });
             }
+        }
+        if drinks {
+            let detail = aspects.iter().copied().find(|aspect| *aspect == Aspect::Detail);
+            let aspect = detail.unwrap_or(Aspect::Presence);
+            let alcohol = plain(Intent::Question(Topic::Social), Some("alcohol".to_owned()), self.span());
+            acts.push(Act { aspect, ..alcohol });
         }
         if aspects.is_empty() && special.is_none() {
             for topic in beside {
@@ -131,6 +161,42 @@ impl Look<'_> {
             || matches!(self.word(at).as_str(), "or" | "and" | "like" | "such" | "including" | "example")
     }
 
+    /// Whether it asks for drinking and does not say what: `Do you drink?`, `Do you smoke or drink at all?`
+    fn asks_for_drink(&self) -> bool {
+        const AFTER: &[&str] = &["at", "all", "much", "or", "smoke", "ever", "regularly", "often", "and"];
+        let Some(at) = (self.clause.from..self.clause.to).rfind(|at| self.word(*at) == "drink") else {
+            return false;
+        };
+        let named = self.found.iter().any(|found| found.first <= at && at < found.end);
+        let you = (self.clause.from..at).any(|at| self.word(at) == "you") || self.sentence_asks;
+        let rest = (at + 1..self.clause.to).all(|at| {
+            let word = self.word(at);
+            word.is_empty() || AFTER.contains(&word.as_str())
+        });
+        !named && you && rest
+    }
+
+    /// What is to become better or worse in `does * make * worse`.
+    fn changed(&self, aspects: &[Aspect]) -> Option<Changed> {
+        let turned = |aspect: &Aspect| matches!(aspect, Aspect::Aggravating | Aspect::Relieving);
+        if !aspects.iter().any(turned) {
+            return None;
+        }
+        let make = (self.clause.from..self.clause.to)
+            .find(|at| matches!(self.word(*at).as_str(), "make" | "makes" | "made"))?;
+        let it = matches!(self.word(make + 1).as_str(), "it" | "this" | "that" | "them" | "things");
+        Some(if it { Changed::It } else { Changed::After(make) })
+    }
+
+    /// Whether a cue ends within a name that was found: `is .. itchy`.
+    fn ends_in_name(&self, cue: &Match<Cue>) -> bool {
+        let is = matches!(self.word(cue.first).as_str(), "is" | "are" | "was" | "were" | "be");
+        let more = |found: &Found| found.first < cue.end && cue.end <= found.end;
+        // `Is it dry or itchy?` is a choice between characters.
+        let choice = (cue.first..cue.end.max(self.clause.to)).any(|at| self.word(at) == "or");
+        is && !choice && self.found.iter().any(more)
+    }
+
     /// Whether `how much` is of a habit or circumstance, not of a complaint: `How much exercise do you do?`
     fn asks_amount(&self) -> bool {
         let severity = |cue: &&Match<Cue>| cue.meaning == Cue::Aspect(Aspect::Severity);
@@ -165,6 +231,10 @@ impl Look<'_> {
         }
         if has(aspects, Aspect::Onset) && has(aspects, Aspect::Course) && self.has_word_pair_long_last() {
             aspects.retain(|aspect| *aspect != Aspect::Onset);
+        }
+        if topics.contains(&Topic::Medication) && aspects.as_slice() == [Aspect::Course] {
+            // `What pills do you take every day?` asks for no course.
+            aspects.clear();
         }
         let clinical = aspects
             .iter()

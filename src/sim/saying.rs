@@ -1,0 +1,67 @@
+//! How the words of a fact become an answer.
+
+/// Whether a `yes` or `no` to this question would not be one to the fact that answers it: `Is your appetite good?`
+pub(super) fn qualifies(question: &str) -> bool {
+    const WORDS: [&str; 26] = [
+        "good",
+        "well",
+        "fine",
+        "okay",
+        "ok",
+        "alright",
+        "normal",
+        "normally",
+        "healthy",
+        "regular",
+        "regularly",
+        "gone",
+        "better",
+        "mild",
+        "bad",
+        "severe",
+        "left",
+        "right",
+        "enjoy",
+        "still",
+        "enough",
+        "what",
+        "how",
+        "which",
+        "when",
+        "where",
+    ];
+    let lower = question.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+}
+
+/// What is said after a `Yes,` or `No,` that begins it.
+pub(super) fn without_yes(said: &str) -> &str {
+    let rest = said.strip_prefix("Yes, ").or_else(|| said.strip_prefix("No, "));
+    // `No, no fever.` stays as it is: what is left would be no sentence.
+    rest.filter(|rest| rest.split(' ').count() > 2 && !rest.starts_with("no ")).unwrap_or(said)
+}
+
+/// `text` as a sentence: a capital first and a mark at the end.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut chars = text.chars();
+    let mut out: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    if !out.is_empty() && !out.ends_with(['.', '!', '?', '\u{2026}', '"']) {
+        out.push('.');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_yes_is_dropped_where_it_would_answer_something_else() {
+        assert!(qualifies("Is your appetite good?") && qualifies("Are you sleeping well?"));
+        assert!(!qualifies("Do you have a fever?"));
+        assert_eq!(without_yes("Yes, I cannot eat anything."), "I cannot eat anything.");
+        assert_eq!(without_yes("No, no fever."), "No, no fever.");
+        assert_eq!(sentence(without_yes("Yes, it itches all over")), "It itches all over.");
+    }
+}
