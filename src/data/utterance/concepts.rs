@@ -9,6 +9,57 @@ use crate::data::lexicon::{ConceptKind, Lexicon};
 /// Words that phrases and messages may have or lack: `pain in my chest`, `pain in the chest`.
 const SKIPPED: [&str; 11] = ["a", "an", "the", "my", "your", "his", "her", "their", "our", "any", "some"];
 
+/// Adjectives that symptoms are named by before a part of the body: `sore throat`.
+const ADJECTIVES: [&str; 36] = [
+    "sore",
+    "stiff",
+    "painful",
+    "swollen",
+    "blurred",
+    "blurry",
+    "runny",
+    "dry",
+    "itchy",
+    "red",
+    "tender",
+    "weak",
+    "numb",
+    "dark",
+    "pale",
+    "heavy",
+    "loose",
+    "watery",
+    "hard",
+    "black",
+    "yellow",
+    "tight",
+    "stuffy",
+    "blocked",
+    "congested",
+    "hoarse",
+    "slurred",
+    "irregular",
+    "bloated",
+    "puffy",
+    "flaky",
+    "scaly",
+    "low",
+    "poor",
+    "late",
+    "slow",
+];
+
+/// How a question asks for a symptom of adjective and noun: `Is your throat sore?` and `.. that your throat is sore?` for
+/// `sore throat`.
+fn predicates(phrase: &str) -> Vec<String> {
+    match words(phrase).as_slice() {
+        [adjective, noun] if ADJECTIVES.contains(&adjective.as_str()) => {
+            vec![format!("{noun} {adjective}"), format!("{noun} is {adjective}")]
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// A concept that was found: its number, and the tokens it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
@@ -39,6 +90,15 @@ impl Concepts {
         for (number, concept) in lexicon.iter().enumerate() {
             for phrase in &concept.phrases {
                 concepts.insert(phrase, number as u32, vocabulary);
+            }
+        }
+        for (number, concept) in lexicon.iter().enumerate() {
+            if concept.kind == ConceptKind::Symptom {
+                for phrase in std::iter::once(&concept.name).chain(&concept.phrases) {
+                    for asked in predicates(phrase) {
+                        concepts.insert(&asked, number as u32, vocabulary);
+                    }
+                }
             }
         }
         concepts

@@ -217,7 +217,7 @@ pub(super) const TABLE: &[(Cue, &str)] = &[
     ),
     (
         Cue::Goodbye,
-        "goodbye; ^bye; ^cheerio; ^cheers; i must|need go now; ^take care; see you soon|then|next|in|later|tomorrow; \
+        "goodbye; ^cheerio; ^cheers; i must|need go now; ^take care; see you soon|then|next|in|later|tomorrow; \
          have a good|nice|lovely day|evening|one|weekend; farewell; that be all for|from; \
          we are done|finished; all the best; get well soon; good bye; look after yourself; \
          thank you for coming|your time",

@@ -294,6 +294,9 @@ const MENDED: &[(&str, &str)] = &[
     ("How are things?", "open"),
     // Everyday words.
     ("Is your neck stiff?", "symptom:neck stiffness"),
+    ("Are your joints painful?", "symptom:joint pain"),
+    ("Does it sting when you wee?", "symptom:pain on passing urine"),
+    ("How is your eyesight?", "symptom:blurred vision"),
     ("Is your throat sore?", "symptom:sore throat"),
     ("How are your bowels?", "symptom:bowel habit"),
     ("Any runny poo?", "symptom:diarrhoea"),
