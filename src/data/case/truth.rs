@@ -16,12 +16,25 @@ pub struct Truth {
     /// Facts that call for urgency when they come to light.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub red_flags: Vec<FactId>,
-    /// True where the patient has to be sent to an emergency department.
-    #[serde(default)]
-    pub emergency: bool,
+    /// Whether the patient has to be sent to an emergency department; absent where the source of the case does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<bool>,
     /// What should be done, most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlanStep>,
+}
+
+impl Truth {
+    /// Whether the patient is known to need an emergency department.
+    pub fn is_emergency(&self) -> bool {
+        self.emergency == Some(true)
+    }
+
+    /// Whether the patient is known to need no emergency department, so that sending one there is a mistake. Of many imported cases neither
+    /// is known.
+    pub fn is_no_emergency(&self) -> bool {
+        self.emergency == Some(false)
+    }
 }
 
 /// One step of a plan.

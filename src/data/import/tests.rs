@@ -102,7 +102,7 @@ fn a_bundle_becomes_the_case_of_its_most_telling_encounter() {
     let path = files.put("Emeka_Okonkwo.json", bundle().to_string());
     let Imported { cases, account } = read(&[path], &ImportOptions::default()).unwrap();
     let case = &cases[0];
-    assert_eq!((case.truth.diagnosis.as_str(), case.truth.emergency), ("pneumonia", true));
+    assert_eq!((case.truth.diagnosis.as_str(), case.truth.emergency), ("pneumonia", Some(true)));
     assert_eq!(
         (case.stratum.age.years(), case.stratum.sex, case.stratum.severity),
         (65, Sex::Male, Severity::Severe)

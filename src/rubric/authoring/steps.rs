@@ -14,6 +14,7 @@ use super::row::{RubricRow, conversation};
 use super::run::{RunError, Settings, Sources, Watch};
 use super::scenario::Scenario;
 use super::selection::{Selection, select};
+use super::sources::condition::is_condition;
 use super::sources::{Passage, knowledge, record, synthetic};
 use super::templates::Templates;
 use super::variants::{self, Variant};
@@ -22,6 +23,7 @@ use super::writer::{Writer, is_about_this};
 use crate::chat::{ChatError, Listener, Part};
 use crate::data::case::Case;
 use crate::data::consultation::Consultation;
+use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
 use crate::sim::Persona;
 
@@ -32,7 +34,7 @@ pub enum Made<T> {
     /// What was made.
     Made(T),
     /// The case or passage does not give it.
-    NotPossible,
+    NotPossible(NotPossible),
     /// A model's replies were not as asked.
     Failed(String),
 }
@@ -42,7 +44,36 @@ impl<T> Made<T> {
     pub fn made(&self) -> Option<&T> {
         match self {
             Self::Made(made) => Some(made),
-            Self::NotPossible | Self::Failed(_) => None,
+            Self::NotPossible(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Made<T> {
+    fn from(made: Option<T>) -> Self {
+        made.map_or(Self::NotPossible(NotPossible::NothingGiven), Self::Made)
+    }
+}
+
+/// Why something cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotPossible {
+    /// What the case has as its truth is no condition.
+    NoCondition,
+    /// It asks how urgent the case is, which its source does not tell.
+    UnknownUrgency,
+    /// The case or passage holds nothing to make it of.
+    NothingGiven,
+}
+
+impl NotPossible {
+    /// For a terminal.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::NoCondition => "what the case has as its diagnosis is no condition",
+            Self::UnknownUrgency => "the case does not tell how urgent it is",
+            Self::NothingGiven => "the case or passage gives nothing for it",
         }
     }
 }
@@ -133,12 +164,11 @@ impl Running<'_> {
         step: Step,
         count: usize,
         watch: &mut dyn Watch,
-        make: impl Fn(usize, &mut dyn Listener) -> Result<Option<T>, ChatError> + Sync,
+        make: impl Fn(usize, &mut dyn Listener) -> Result<Made<T>, ChatError> + Sync,
     ) -> Result<Vec<Made<T>>, RunError> {
         watch.at(step, 0, count);
-        let line = |at: usize, made: Result<Option<T>, ChatError>| match made {
-            Ok(Some(made)) => Ok(Made::Made(made)),
-            Ok(None) => Ok(Made::NotPossible),
+        let line = |at: usize, made: Result<Made<T>, ChatError>| match made {
+            Ok(made) => Ok(made),
             Err(ChatError::Stopped) => Err(RunError::Stopped),
             Err(error) if is_about_this(&error) => Ok(Made::Failed(error.to_string())),
             Err(source) => Err(RunError::Model { step: step.in_words(), item: at + 1, all: count, source }),
@@ -188,7 +218,17 @@ impl Running<'_> {
         items.extend(sources.passages.iter().map(Item::Passage));
         let seed = self.settings.seed;
         self.step(Step::Prompts, items.len(), watch, |at, listener| {
+            let case = match items.get(at) {
+                Some(Item::Case(case, _) | Item::Dialogue(case, _)) => Some(*case),
+                _ => None,
+            };
+            if case.is_some_and(|case| !is_condition(case, Lexicon::bundled())) {
+                return Ok(Made::NotPossible(NotPossible::NoCondition));
+            }
             let made = match (items.get(at), &self.writer) {
+                (Some(Item::Case(case, Scenario::Triage)), _) if case.truth.emergency.is_none() => {
+                    return Ok(Made::NotPossible(NotPossible::UnknownUrgency));
+                }
                 (Some(Item::Dialogue(case, dialogue)), _) => Some(record::continued(case, dialogue)),
                 (Some(Item::Case(case, Scenario::Consultation)), _) => Some(record::draft(case, seed)),
                 (Some(Item::Case(case, scenario)), Some(writer)) => {
@@ -202,7 +242,7 @@ impl Running<'_> {
                 (Some(Item::Passage(it)), _) => knowledge::draft(it, Understanding::bundled()),
                 (None, _) => None,
             };
-            Ok(made.map(|draft| self.with_persona(draft)))
+            Ok(made.map(|draft| self.with_persona(draft)).into())
         })
     }
 
@@ -284,8 +324,8 @@ impl Running<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Vec<Made<Assessment>>, RunError> {
         self.step(Step::Assessments, prompts.len(), watch, |at, listener| {
-            let Some(prompt) = prompts.get(at) else { return Ok(None) };
-            Ok(Some(match &self.writer {
+            let Some(prompt) = prompts.get(at) else { return Ok(None.into()) };
+            Ok(Made::Made(match &self.writer {
                 Some(writer) => assessment::ask(writer, prompt, listener)?,
                 None => assessment::assess(prompt),
             }))
@@ -320,7 +360,7 @@ impl Running<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Vec<Made<Vec<Candidate>>>, RunError> {
         self.step(Step::Candidates, prompts.len(), watch, |at, listener| {
-            let Some(prompt) = prompts.get(at) else { return Ok(None) };
+            let Some(prompt) = prompts.get(at) else { return Ok(None.into()) };
             let guide = self.templates.dimensions().of(prompt.scenario);
             let mut found = candidates::by_rules(prompt, guide);
             if let Some(writer) = &self.writer {
@@ -328,7 +368,7 @@ impl Running<'_> {
                     candidates::written::write(writer, prompt, dimension, &mut found, listener)?;
                 }
             }
-            Ok(Some(found).filter(|found| !found.is_empty()))
+            Ok(Some(found).filter(|found| !found.is_empty()).into())
         })
     }
 
@@ -356,11 +396,11 @@ impl Running<'_> {
     ) -> Result<Vec<Made<Points>>, RunError> {
         self.step(Step::Weights, prompts.len(), watch, |at, listener| {
             let (Some(prompt), Some(selection)) = (prompts.get(at), selection.get(at)) else {
-                return Ok(None);
+                return Ok(None.into());
             };
             let chosen = selection.chosen.clone();
             if chosen.is_empty() {
-                return Ok(None);
+                return Ok(None.into());
             }
             let (criteria, dropped) = match &self.writer {
                 Some(writer) => weights::ask(writer, prompt, chosen, listener)?,
@@ -368,7 +408,7 @@ impl Running<'_> {
             };
             // Nobody can score an answer by mistakes alone.
             let scores = criteria.iter().any(|it| it.points > 0);
-            Ok(scores.then_some(Points { criteria, dropped }))
+            Ok(scores.then_some(Points { criteria, dropped }).into())
         })
     }
 
@@ -381,7 +421,7 @@ impl Running<'_> {
         let Settings { variants: count, seed, .. } = *self.settings;
         self.step(Step::Variants, prompts.len(), watch, |at, listener| {
             let points = weights.get(at).and_then(Made::made);
-            let (Some(prompt), Some(points)) = (prompts.get(at), points) else { return Ok(None) };
+            let (Some(prompt), Some(points)) = (prompts.get(at), points) else { return Ok(None.into()) };
             let mut made = vec![variants::itself(prompt, &points.criteria)];
             match &self.writer {
                 _ if count == 0 => {}
@@ -396,7 +436,7 @@ impl Running<'_> {
                     made.extend(variants::by_rules(prompt, &points.criteria, guide, count, seed));
                 }
             }
-            Ok(Some(made))
+            Ok(Made::Made(made))
         })
     }
 }

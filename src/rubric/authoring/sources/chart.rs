@@ -76,7 +76,7 @@ pub fn whole(case: &Case) -> String {
     let truth = &case.truth;
     let mut text = format!("{}\nOpening words: {}\n{}", person(case), case.opening, material(case, |_| true));
     text.push_str(&format!("Diagnosis: {}\n", truth.diagnosis));
-    if truth.emergency {
+    if truth.is_emergency() {
         text.push_str("Has to be sent to an emergency department\n");
     }
     if !truth.differentials.is_empty() {
