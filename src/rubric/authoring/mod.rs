@@ -17,6 +17,7 @@ pub mod duplicates;
 pub mod dynamic;
 pub mod folder;
 pub mod lines;
+pub mod made;
 pub mod outcome;
 pub mod problems;
 pub mod prompt;

@@ -10,11 +10,12 @@ use super::candidates::Origin;
 use super::dimension::Dimension;
 use super::folder::{Folder, Step};
 use super::lines::write_atomically;
+use super::made::{Made, NotPossible};
 use super::prompt::{DraftPrompt, Source};
 use super::row::{RubricItem, RubricRow};
 use super::run::RunError;
 use super::scenario::Scenario;
-use super::steps::{Everything, Made, NotPossible};
+use super::steps::Everything;
 use super::variants::{Change, Variant};
 use crate::sim::Persona;
 

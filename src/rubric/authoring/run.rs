@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::folder::{Fingerprint, Folder, FolderError, Step};
+use super::made::Made;
 use super::outcome::{self, Summary};
 use super::prompt::DraftPrompt;
 use super::row::RubricRow;
 use super::scenario::Scenario;
 use super::sources::Passage;
-use super::steps::{Everything, Made, Running};
+use super::steps::{Everything, Running};
 use super::templates::{Ask, Templates};
 use super::writer::Writer;
 use crate::chat::{ChatError, ChatModel};

@@ -9,6 +9,7 @@ use super::assessment::{self, Assessment, LeftOut};
 use super::candidates::{self, Candidate};
 use super::duplicates::cluster;
 use super::folder::{Folder, Step};
+use super::made::{Made, NotPossible};
 use super::prompt::{DraftPrompt, drawn};
 use super::row::{RubricRow, conversation};
 use super::run::{RunError, Settings, Sources, Watch};
@@ -26,57 +27,6 @@ use crate::data::consultation::Consultation;
 use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
 use crate::sim::Persona;
-
-/// One line of a step: what was made for one item, or why nothing was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Made<T> {
-    /// What was made.
-    Made(T),
-    /// The case or passage does not give it.
-    NotPossible(NotPossible),
-    /// A model's replies were not as asked.
-    Failed(String),
-}
-
-impl<T> Made<T> {
-    /// What was made, if anything.
-    pub fn made(&self) -> Option<&T> {
-        match self {
-            Self::Made(made) => Some(made),
-            Self::NotPossible(_) | Self::Failed(_) => None,
-        }
-    }
-}
-
-impl<T> From<Option<T>> for Made<T> {
-    fn from(made: Option<T>) -> Self {
-        made.map_or(Self::NotPossible(NotPossible::NothingGiven), Self::Made)
-    }
-}
-
-/// Why something cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotPossible {
-    /// What the case has as its truth is no condition.
-    NoCondition,
-    /// It asks how urgent the case is, which its source does not tell.
-    UnknownUrgency,
-    /// The case or passage holds nothing to make it of.
-    NothingGiven,
-}
-
-impl NotPossible {
-    /// For a terminal.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::NoCondition => "what the case has as its diagnosis is no condition",
-            Self::UnknownUrgency => "the case does not tell how urgent it is",
-            Self::NothingGiven => "the case or passage gives nothing for it",
-        }
-    }
-}
 
 /// Where a prompt ended up among those that say the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -324,7 +274,7 @@ impl Running<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Vec<Made<Assessment>>, RunError> {
         self.step(Step::Assessments, prompts.len(), watch, |at, listener| {
-            let Some(prompt) = prompts.get(at) else { return Ok(None.into()) };
+            let Some(prompt) = prompts.get(at) else { return Ok(Made::nothing()) };
             Ok(Made::Made(match &self.writer {
                 Some(writer) => assessment::ask(writer, prompt, listener)?,
                 None => assessment::assess(prompt),
@@ -360,7 +310,7 @@ impl Running<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Vec<Made<Vec<Candidate>>>, RunError> {
         self.step(Step::Candidates, prompts.len(), watch, |at, listener| {
-            let Some(prompt) = prompts.get(at) else { return Ok(None.into()) };
+            let Some(prompt) = prompts.get(at) else { return Ok(Made::nothing()) };
             let guide = self.templates.dimensions().of(prompt.scenario);
             let mut found = candidates::by_rules(prompt, guide);
             if let Some(writer) = &self.writer {
@@ -396,11 +346,11 @@ impl Running<'_> {
     ) -> Result<Vec<Made<Points>>, RunError> {
         self.step(Step::Weights, prompts.len(), watch, |at, listener| {
             let (Some(prompt), Some(selection)) = (prompts.get(at), selection.get(at)) else {
-                return Ok(None.into());
+                return Ok(Made::nothing());
             };
             let chosen = selection.chosen.clone();
             if chosen.is_empty() {
-                return Ok(None.into());
+                return Ok(Made::nothing());
             }
             let (criteria, dropped) = match &self.writer {
                 Some(writer) => weights::ask(writer, prompt, chosen, listener)?,
@@ -421,7 +371,7 @@ impl Running<'_> {
         let Settings { variants: count, seed, .. } = *self.settings;
         self.step(Step::Variants, prompts.len(), watch, |at, listener| {
             let points = weights.get(at).and_then(Made::made);
-            let (Some(prompt), Some(points)) = (prompts.get(at), points) else { return Ok(None.into()) };
+            let (Some(prompt), Some(points)) = (prompts.get(at), points) else { return Ok(Made::nothing()) };
             let mut made = vec![variants::itself(prompt, &points.criteria)];
             match &self.writer {
                 _ if count == 0 => {}
