@@ -105,7 +105,8 @@ impl<'a> Generator<'a> {
         let settled =
             needed.iter().filter(|id| place(case, id).is_some_and(|at| known.is_settled(at))).count();
         let flag = case.truth.red_flags.iter().any(|id| is_told(case, known, id));
-        let enough = if case.truth.is_emergency() && flag { enough(needed.len(), ENOUGH) } else { needed.len() };
+        let enough =
+            if case.truth.is_emergency() && flag { enough(needed.len(), ENOUGH) } else { needed.len() };
         (known.turns > 1 && settled >= enough) || 3 * known.turns >= 2 * self.turn_limit
     }
 }

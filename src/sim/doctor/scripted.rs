@@ -240,7 +240,8 @@ fn plan(case: &Case, rng: &mut ChaCha8Rng) -> Vec<String> {
             continue;
         }
         // One sentence sends the patient to hospital, whatever it is called.
-        if emergency(&step.concept) && (sent || !case.truth.is_emergency() && step.kind != StepKind::Referral) {
+        if emergency(&step.concept) && (sent || !case.truth.is_emergency() && step.kind != StepKind::Referral)
+        {
             continue;
         }
         sent |= emergency(&step.concept);

@@ -2,7 +2,7 @@
 
 use super::shown::Shown;
 use super::{Candidate, Origin};
-use crate::data::case::{Aspect, Case, Fact, Finding, Importance, Reveal, StepKind, Topic};
+use crate::data::case::{Case, Fact, Finding, Importance, Reveal, StepKind, Topic};
 use crate::data::lexicon::{ConceptKind, Lexicon};
 use crate::rubric::authoring::dimension::Dimension::{
     self, ClarityStructure, CommunicationEmpathy, DiagnosticAccuracy, EthicsSafety, InquiryLogic,
@@ -204,13 +204,13 @@ impl<'a> Making<'a> {
     }
 
     /// Warning signs: to be heeded where the prompt shows them, to be asked for where it says nothing of them. One that it tells without
-    /// the numbers that make it one can only be asked for by what else is to be known of it.
+    /// the numbers that the chart has can be neither.
     fn red_flags(&mut self) {
         let case = self.case;
         for fact in case.truth.red_flags.iter().filter_map(|id| case.fact(id.as_str())) {
             let text = if self.shown.shows(fact) {
                 format!("Treats this as a warning sign: {}", line(fact))
-            } else if !self.shown.tells(fact) || !matches!(fact.aspect, Aspect::Presence | Aspect::Detail) {
+            } else if !self.shown.tells(fact) {
                 format!("Asks about a warning sign: {}", about(fact))
             } else {
                 continue;

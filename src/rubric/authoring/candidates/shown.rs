@@ -12,9 +12,8 @@ use crate::rubric::authoring::sources::chart::line;
 use crate::rubric::text::{plain, words};
 
 /// Numbers as words; the first is one.
-const NUMBERS: [&str; 12] = [
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-];
+const NUMBERS: [&str; 12] =
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 /// Fewest words of a chart's wording by which a fact is found in a prompt.
 const LEAST_WORDS: usize = 2;
 
@@ -109,7 +108,7 @@ mod tests {
 
     fn fact(topic: Topic, concept: &str, text: &str) -> Fact {
         Fact {
-            id: FactId::from("f1"),
+            id: FactId("f1".into()),
             topic,
             concept: concept.into(),
             aspect: Aspect::Presence,

@@ -121,7 +121,8 @@ pub fn material(case: &Case, wanted: impl Fn(&Fact) -> bool) -> String {
 /// All of a case, with what is hidden from the patient: for whoever writes criteria.
 pub fn whole(case: &Case) -> String {
     let truth = &case.truth;
-    let mut text = format!("{}\nOpening words: {}\n{}", person(case), opening(case), material(case, |_| true));
+    let mut text =
+        format!("{}\nOpening words: {}\n{}", person(case), opening(case), material(case, |_| true));
     text.push_str(&format!("Diagnosis: {}\n", truth.diagnosis));
     if truth.is_emergency() {
         text.push_str("Has to be sent to an emergency department\n");

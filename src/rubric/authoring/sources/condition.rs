@@ -80,8 +80,9 @@ const NAMES: &[&str] = &[
     "volvulus",
 ];
 /// Endings of the names of conditions.
-const ENDINGS: &[&str] =
-    &["itis", "osis", "emia", "oma", "pathy", "algia", "plegia", "trophy", "cele", "plasia", "ectasis", "sema"];
+const ENDINGS: &[&str] = &[
+    "itis", "osis", "emia", "oma", "pathy", "algia", "plegia", "trophy", "cele", "plasia", "ectasis", "sema",
+];
 /// Words of what is done, found or at work.
 const OTHERS: &[&str] = &[
     "absence",
@@ -261,7 +262,10 @@ mod tests {
     #[test]
     fn other_sources_are_believed_unless_the_lexicon_knows_better() {
         for format in ["osce", "fhir", "jsonl"] {
-            assert!(of(format, "vitiligo") && of(format, "bed bug bite") && of(format, "pneumonia"), "{format}");
+            assert!(
+                of(format, "vitiligo") && of(format, "bed bug bite") && of(format, "pneumonia"),
+                "{format}"
+            );
             assert!(!of(format, "amoxicillin") && !of(format, "colonoscopy"), "{format}");
         }
         for case in Bank::bundled().synth(9, &SynthOptions::any(200)).unwrap() {

@@ -196,7 +196,10 @@ mod tests {
         let mut two = cases[0].clone();
         two.stratum.comorbidities = vec!["diabetes".into(), "hypertension".into()];
         let question = draft(&two, Scenario::Question, 0).unwrap();
-        let words = format!(", who also has diabetes and hypertension, has been found to have {}. ", two.truth.diagnosis);
+        let words = format!(
+            ", who also has diabetes and hypertension, has been found to have {}. ",
+            two.truth.diagnosis
+        );
         assert!(question.last().contains(&words), "{}", question.last());
         assert!(draft(&cases[0], Scenario::Consultation, 0).is_none());
         let mut bare = cases[0].clone();
