@@ -209,3 +209,26 @@ fn emergency(scheme: &mut Scheme, case: &Case, points: i8) {
         scheme.truth(points, Axis::Safety, Check::SendsToEmergency, text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+
+    #[test]
+    fn sending_to_emergency_care_counts_for_or_against_only_where_the_case_knows() {
+        let generator = Generator::bundled(12);
+        for mut case in Bank::bundled().synth(1, &SynthOptions::any(20)).unwrap() {
+            for (emergency, sign) in [(Some(true), Some(1)), (Some(false), Some(-1)), (None, None)] {
+                case.truth.emergency = emergency;
+                let rubric = generator.for_consultation(&case);
+                let sends = |it: &&Criterion| matches!(it.check, Some(Check::SendsToEmergency));
+                let found = rubric.criteria.iter().find(sends).map(|it| it.points.signum());
+                assert_eq!(found, sign, "{emergency:?}");
+                // All else that harms counts as before.
+                let wrong = |it: &Criterion| matches!(it.check, Some(Check::NamesWrong(_)));
+                assert!(rubric.criteria.iter().any(wrong));
+            }
+        }
+    }
+}

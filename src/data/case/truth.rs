@@ -87,3 +87,23 @@ pub enum Origin {
         overridden: Vec<String>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urgency_is_known_where_it_is_said_and_written_only_there() {
+        let read = |text: &str| serde_json::from_str::<Truth>(text).unwrap();
+        for (emergency, known) in [("true", true), ("false", false)] {
+            let text = format!("{{\"diagnosis\":\"asthma\",\"emergency\":{emergency}}}");
+            let truth = read(&text);
+            assert_eq!(truth.emergency, Some(known));
+            assert_eq!((truth.is_emergency(), truth.is_no_emergency()), (known, !known));
+            assert_eq!(serde_json::to_string(&truth).unwrap(), text);
+        }
+        let unknown = read("{\"diagnosis\":\"asthma\"}");
+        assert!(!unknown.is_emergency() && !unknown.is_no_emergency());
+        assert_eq!(serde_json::to_string(&unknown).unwrap(), "{\"diagnosis\":\"asthma\"}");
+    }
+}
