@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`scenario`] and [`dimension`] (kinds of prompts, what their rubrics look at), [`prompt`] and [`sources`] (prompts),
 //! [`duplicates`], [`assessment`] (which are kept), [`candidates`], [`selection`], [`weights`], [`variants`] (criteria), [`folder`],
-//! [`steps`] and [`mod@run`] (the steps, and how they are gone on with), [`row`] and [`outcome`] (what is written), [`problems`] (what is wrong with a file),
+//! [`made`], [`steps`] and [`mod@run`] (the steps, and how they are gone on with), [`row`] and [`outcome`] (what is written), [`problems`] (what is wrong with a file),
 //! [`agreement`] (two sets side by side), [`dynamic`] (a rubric that changes with what it marks).
 //!
 //! Each step is done by rules, or by a model through a [`writer::Writer`] with the texts of [`templates`]. `rubric::generator`, which makes the
