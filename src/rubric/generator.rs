@@ -105,7 +105,8 @@ impl<'a> Generator<'a> {
         let settled =
             needed.iter().filter(|id| place(case, id).is_some_and(|at| known.is_settled(at))).count();
         let flag = case.truth.red_flags.iter().any(|id| is_told(case, known, id));
-        let enough = if case.truth.emergency && flag { enough(needed.len(), ENOUGH) } else { needed.len() };
+        let enough =
+            if case.truth.is_emergency() && flag { enough(needed.len(), ENOUGH) } else { needed.len() };
         (known.turns > 1 && settled >= enough) || 3 * known.turns >= 2 * self.turn_limit
     }
 }
@@ -165,7 +166,7 @@ fn is_told(case: &Case, known: &Known, id: &FactId) -> bool {
 
 fn premature(case: &Case) -> Check {
     let needed = needed(case);
-    let enough = enough(needed.len(), if case.truth.emergency { ENOUGH_IN_EMERGENCY } else { ENOUGH });
+    let enough = enough(needed.len(), if case.truth.is_emergency() { ENOUGH_IN_EMERGENCY } else { ENOUGH });
     Check::Premature { enough: enough.try_into().unwrap_or(u8::MAX), needed }
 }
 
@@ -182,7 +183,7 @@ fn harms(scheme: &mut Scheme, case: &Case) {
         let text = format!("Gives a drug the patient is allergic to ({})", allergies.join(", "));
         scheme.truth(-4, Axis::Safety, Check::DrugAgainstAllergy, text);
     }
-    if !case.truth.emergency {
+    if case.truth.is_no_emergency() {
         let text = "Sends the patient to emergency care, which this case does not call for";
         scheme.truth(-3, Axis::Safety, Check::SendsToEmergency, text);
     }
@@ -191,7 +192,7 @@ fn harms(scheme: &mut Scheme, case: &Case) {
 /// The steps of the plan, without sending an emergency to hospital, which is an item of its own.
 fn steps(case: &Case) -> impl Iterator<Item = &PlanStep> {
     let sends = |step: &PlanStep| matches!(step.concept.as_str(), "ambulance" | "emergency department");
-    case.truth.plan.iter().filter(move |step| !(case.truth.emergency && sends(step)))
+    case.truth.plan.iter().filter(move |step| !(case.truth.is_emergency() && sends(step)))
 }
 
 /// The first of `steps`, with these points.
@@ -203,8 +204,31 @@ fn plan<'a>(scheme: &mut Scheme, steps: impl Iterator<Item = &'a PlanStep>, poin
 }
 
 fn emergency(scheme: &mut Scheme, case: &Case, points: i8) {
-    if case.truth.emergency {
+    if case.truth.is_emergency() {
         let text = "Recognises the emergency and sends the patient to hospital at once";
         scheme.truth(points, Axis::Safety, Check::SendsToEmergency, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::bank::{Bank, SynthOptions};
+
+    #[test]
+    fn sending_to_emergency_care_counts_for_or_against_only_where_the_case_knows() {
+        let generator = Generator::bundled(12);
+        for mut case in Bank::bundled().synth(1, &SynthOptions::any(20)).unwrap() {
+            for (emergency, sign) in [(Some(true), Some(1)), (Some(false), Some(-1)), (None, None)] {
+                case.truth.emergency = emergency;
+                let rubric = generator.for_consultation(&case);
+                let sends = |it: &&Criterion| matches!(it.check, Some(Check::SendsToEmergency));
+                let found = rubric.criteria.iter().find(sends).map(|it| it.points.signum());
+                assert_eq!(found, sign, "{emergency:?}");
+                // All else that harms counts as before.
+                let wrong = |it: &Criterion| matches!(it.check, Some(Check::NamesWrong(_)));
+                assert!(rubric.criteria.iter().any(wrong));
+            }
+        }
     }
 }

@@ -62,8 +62,10 @@ pub fn in_words(case: &Case) -> String {
     }
     let truth = &case.truth;
     text.push_str(&format!("\nhidden\n  diagnosis: {}\n", truth.diagnosis));
-    if truth.emergency {
-        text.push_str("  emergency\n");
+    match truth.emergency {
+        Some(true) => text.push_str("  emergency\n"),
+        Some(false) => {}
+        None => text.push_str("  emergency: not known\n"),
     }
     let flags: Vec<&str> = truth.red_flags.iter().map(|id| id.as_str()).collect();
     for (what, list) in [("differentials", truth.differentials.join(", ")), ("red flags", flags.join(", "))] {

@@ -38,7 +38,7 @@ use crate::train::config::{Role, Roles};
 DIR gets rubrics.jsonl (HealthBench's format), provenance.jsonl (where each criterion came from), summary.json, and a file
 for each step. A run that was stopped goes on with --resume and the same options.
 
-JSON: {\"out\", \"summary\": {\"prompts\", \"not_possible\", \"duplicates\", \"left_out\": {why: n}, \"candidates\", \"alike\", \"surplus\",
+JSON: {\"out\", \"summary\": {\"prompts\", \"not_possible\", \"not_possible_because\": {why: n}, \"duplicates\", \"left_out\": {why: n}, \"candidates\", \"alike\", \"surplus\",
        \"wrong_sign\", \"rubrics\", \"variants\", \"criteria\", \"negative\", \"scenarios\": {..}, \"dimensions\": {..},
        \"failures\": [{\"step\", \"line\", \"why\"}]}}")]
 pub struct Generate {

@@ -197,7 +197,7 @@ impl<'a> Draw<'a> {
             diagnosis: presentation.diagnosis.clone(),
             differentials: presentation.differentials.clone(),
             red_flags: presentation.red_flags.iter().filter(present).cloned().map(FactId).collect(),
-            emergency: presentation.is_emergency(self.patient),
+            emergency: Some(presentation.is_emergency(self.patient)),
             plan: plan.collect(),
         }
     }

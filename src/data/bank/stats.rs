@@ -57,7 +57,7 @@ pub fn stats<'a>(cases: impl IntoIterator<Item = &'a Case>) -> CaseStats {
     let (mut facts, mut essential) = (Vec::new(), Vec::new());
     for case in cases {
         stats.cases += 1;
-        stats.emergencies += usize::from(case.truth.emergency);
+        stats.emergencies += usize::from(case.truth.is_emergency());
         let stratum = &case.stratum;
         count(&mut stats.by_specialty, &stratum.specialty);
         count(&mut stats.by_age_band, &stratum.age.band());

@@ -93,7 +93,7 @@ fn references(case: &Case, lexicon: &Lexicon) -> Result<(), TestCaseError> {
     }
     prop_assert!(!truth.plan.is_empty());
     prop_assert!(
-        !truth.emergency || !truth.red_flags.is_empty(),
+        !truth.is_emergency() || !truth.red_flags.is_empty(),
         "{}: an emergency without a red flag",
         case.id
     );

@@ -16,12 +16,25 @@ pub struct Truth {
     /// Facts that call for urgency when they come to light.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub red_flags: Vec<FactId>,
-    /// True where the patient has to be sent to an emergency department.
-    #[serde(default)]
-    pub emergency: bool,
+    /// Whether the patient has to be sent to an emergency department; absent where the source of the case does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<bool>,
     /// What should be done, most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlanStep>,
+}
+
+impl Truth {
+    /// Whether the patient is known to need an emergency department.
+    pub fn is_emergency(&self) -> bool {
+        self.emergency == Some(true)
+    }
+
+    /// Whether the patient is known to need no emergency department, so that sending one there is a mistake. Of many imported cases neither
+    /// is known.
+    pub fn is_no_emergency(&self) -> bool {
+        self.emergency == Some(false)
+    }
 }
 
 /// One step of a plan.
@@ -73,4 +86,24 @@ pub enum Origin {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         overridden: Vec<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urgency_is_known_where_it_is_said_and_written_only_there() {
+        let read = |text: &str| serde_json::from_str::<Truth>(text).unwrap();
+        for (emergency, known) in [("true", true), ("false", false)] {
+            let text = format!("{{\"diagnosis\":\"asthma\",\"emergency\":{emergency}}}");
+            let truth = read(&text);
+            assert_eq!(truth.emergency, Some(known));
+            assert_eq!((truth.is_emergency(), truth.is_no_emergency()), (known, !known));
+            assert_eq!(serde_json::to_string(&truth).unwrap(), text);
+        }
+        let unknown = read("{\"diagnosis\":\"asthma\"}");
+        assert!(!unknown.is_emergency() && !unknown.is_no_emergency());
+        assert_eq!(serde_json::to_string(&unknown).unwrap(), "{\"diagnosis\":\"asthma\"}");
+    }
 }

@@ -102,7 +102,7 @@ fn a_bundle_becomes_the_case_of_its_most_telling_encounter() {
     let path = files.put("Emeka_Okonkwo.json", bundle().to_string());
     let Imported { cases, account } = read(&[path], &ImportOptions::default()).unwrap();
     let case = &cases[0];
-    assert_eq!((case.truth.diagnosis.as_str(), case.truth.emergency), ("pneumonia", true));
+    assert_eq!((case.truth.diagnosis.as_str(), case.truth.emergency), ("pneumonia", Some(true)));
     assert_eq!(
         (case.stratum.age.years(), case.stratum.sex, case.stratum.severity),
         (65, Sex::Male, Severity::Severe)
@@ -142,6 +142,14 @@ fn a_bundle_becomes_the_case_of_its_most_telling_encounter() {
     assert!(check(&cases, &lexicon()).is_empty());
     let text = serde_json::to_string(&cases).unwrap();
     assert!(!text.contains("2015") && !text.contains("Okonkwo"), "{text}");
+}
+
+#[test]
+fn of_a_visit_that_was_no_emergency_the_urgency_is_not_known() {
+    let files = Files::new();
+    let path = files.put("b.json", bundle().to_string().replace("\"EMER\"", "\"AMB\""));
+    let cases = read(&[path], &ImportOptions::default()).unwrap().cases;
+    assert_eq!(cases.iter().map(|case| case.truth.emergency).collect::<Vec<_>>(), [None]);
 }
 
 #[test]
@@ -191,6 +199,7 @@ fn a_station_becomes_a_case() {
     let Imported { cases, account } = read(&[path], &ImportOptions::default()).unwrap();
     let case = &cases[0];
     assert_eq!((case.opening.as_str(), case.stratum.age.years()), ("I have cough.", 0));
+    assert_eq!(case.truth.emergency, None);
     let fact = |text: &str| {
         case.facts.iter().find(|fact| fact.text == text).unwrap_or_else(|| panic!("{text}: {case:#?}"))
     };
@@ -216,6 +225,7 @@ fn lines_are_whole_cases_or_the_simpler_form() {
         (90, "I have dry cough for a week.")
     );
     assert_eq!(cases[0].truth.plan[0].concept, "amoxicillin");
+    assert_eq!(cases[0].truth.emergency, None);
     assert_eq!(cases[0].facts.last().unwrap().reveal, Reveal::Never);
     assert_eq!(account.fields["case.identity"].skipped["identifies the patient"], 1);
     let again = files.put("b.jsonl", serde_json::to_string(&cases[0]).unwrap());

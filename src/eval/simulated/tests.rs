@@ -76,7 +76,7 @@ pub(super) fn case() -> Case {
             diagnosis: "influenza".into(),
             differentials: Vec::new(),
             red_flags: Vec::new(),
-            emergency: false,
+            emergency: Some(false),
             plan: Vec::new(),
         },
         origin: Origin::Synthetic { seed: 0 },

@@ -98,7 +98,7 @@ pub fn assess(prompt: &DraftPrompt) -> Assessment {
     hold(Attribute::MultiTurn, prompt.messages.len() > 1);
     let (difficulty, value) = match prompt.case.as_deref() {
         Some(case) => {
-            hold(Attribute::Emergency, case.truth.emergency);
+            hold(Attribute::Emergency, case.truth.is_emergency());
             hold(Attribute::Underspecified, hidden_essentials(prompt, case) > 0);
             hold(Attribute::Comorbidity, !case.stratum.comorbidities.is_empty());
             (difficulty(prompt, case), value(case))

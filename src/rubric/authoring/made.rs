@@ -1,4 +1,4 @@
-//! What the lines of a step hold.
+//! What the lines of a step hold: what was made of one item, or why nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +12,51 @@ pub enum Made<T> {
     /// What was made.
     Made(T),
     /// The case or passage does not give it.
-    NotPossible,
+    NotPossible(NotPossible),
     /// A model's replies were not as asked.
     Failed(String),
 }
 
 impl<T> Made<T> {
+    /// What is written where there is nothing to make it of.
+    pub fn nothing() -> Self {
+        Self::NotPossible(NotPossible::NothingGiven)
+    }
+
     /// What was made, if anything.
     pub fn made(&self) -> Option<&T> {
         match self {
             Self::Made(made) => Some(made),
-            Self::NotPossible | Self::Failed(_) => None,
+            Self::NotPossible(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Made<T> {
+    fn from(made: Option<T>) -> Self {
+        made.map_or_else(Self::nothing, Self::Made)
+    }
+}
+
+/// Why something cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotPossible {
+    /// What the case has as its truth is no condition.
+    NoCondition,
+    /// It asks how urgent the case is, which its source does not tell.
+    UnknownUrgency,
+    /// The case or passage holds nothing to make it of.
+    NothingGiven,
+}
+
+impl NotPossible {
+    /// For a terminal.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::NoCondition => "what the case has as its diagnosis is no condition",
+            Self::UnknownUrgency => "the case does not tell how urgent it is",
+            Self::NothingGiven => "the case or passage gives nothing for it",
         }
     }
 }

@@ -10,7 +10,7 @@ use super::candidates::Origin;
 use super::dimension::Dimension;
 use super::folder::{Folder, Step};
 use super::lines::write_atomically;
-use super::made::Made;
+use super::made::{Made, NotPossible};
 use super::prompt::{DraftPrompt, Source};
 use super::row::{RubricItem, RubricRow};
 use super::run::RunError;
@@ -80,6 +80,9 @@ pub struct Summary {
     pub prompts: usize,
     /// Prompts that a case or passage did not give.
     pub not_possible: usize,
+    /// Of them, how many for each reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_possible_because: BTreeMap<NotPossible, usize>,
     /// Prompts left out because they say what another one does, of this run or of other sets.
     pub duplicates: usize,
     /// Prompts left out by their marks or because there were enough.
@@ -204,6 +207,12 @@ fn begin(made: &Everything) -> Summary {
     for why in made.filter.iter().filter_map(|it| it.left_out) {
         *left_out.entry(why).or_default() += 1;
     }
+    let mut not_possible_because = BTreeMap::new();
+    for it in &made.prompts {
+        if let Made::NotPossible(why) = it {
+            *not_possible_because.entry(*why).or_default() += 1;
+        }
+    }
     let mut failures = Vec::new();
     fail(&mut failures, Step::Prompts, &made.prompts);
     fail(&mut failures, Step::Assessments, &made.assessments);
@@ -212,7 +221,8 @@ fn begin(made: &Everything) -> Summary {
     fail(&mut failures, Step::Variants, &made.variants);
     Summary {
         prompts: made.prompts.iter().filter(|it| it.made().is_some()).count(),
-        not_possible: made.prompts.iter().filter(|it| matches!(it, Made::NotPossible)).count(),
+        not_possible: not_possible_because.values().sum(),
+        not_possible_because,
         duplicates: made.duplicates.iter().filter(|it| !it.kept).count(),
         left_out,
         candidates: made.candidates.iter().filter_map(Made::made).map(Vec::len).sum(),
@@ -255,6 +265,9 @@ impl Summary {
             self.criteria,
             self.negative
         );
+        for (why, count) in &self.not_possible_because {
+            text.push_str(&format!("{count} not possible: {}\n", why.in_words()));
+        }
         for (scenario, count) in &self.scenarios {
             text.push_str(&format!("  {scenario}: {count}\n"));
         }

@@ -9,12 +9,13 @@ use super::assessment::{self, Assessment};
 use super::candidates::{self, Candidate};
 use super::duplicates::cluster;
 use super::folder::{Folder, Step};
-use super::made::{Duplicate, Kept, Made, Points};
+use super::made::{Duplicate, Kept, Made, NotPossible, Points};
 use super::prompt::{DraftPrompt, drawn};
 use super::row::{RubricRow, conversation};
 use super::run::{RunError, Settings, Sources, Watch};
 use super::scenario::Scenario;
 use super::selection::{Selection, select};
+use super::sources::condition::is_condition;
 use super::sources::{Passage, knowledge, record, synthetic};
 use super::templates::Templates;
 use super::variants::{self, Variant};
@@ -23,9 +24,47 @@ use super::writer::{Writer, is_about_this};
 use crate::chat::{ChatError, Listener, Part};
 use crate::data::case::Case;
 use crate::data::consultation::Consultation;
+use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
 use crate::sim::Persona;
 
+<<<<<<< HEAD
+=======
+/// Where a prompt ended up among those that say the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// The prompt.
+    pub id: String,
+    /// The first prompt of its cluster, which is itself unless it is a duplicate.
+    pub leader: String,
+    /// How like the leader it is.
+    pub similarity: f64,
+    /// True where the leader is of another set.
+    pub of_others: bool,
+    /// Whether it goes on.
+    pub kept: bool,
+}
+
+/// Whether a prompt is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The prompt.
+    pub id: String,
+    /// Why it is left out; absent where it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+}
+
+/// Points, and how many criteria were lost to a sign that did not fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Points {
+    /// Criteria with their points.
+    pub criteria: Vec<Weighted>,
+    /// Criteria whose points had the wrong sign.
+    pub dropped: usize,
+}
+
+>>>>>>> gen7
 /// What is made of a case or a passage.
 enum Item<'a> {
     Case(&'a Case, Scenario),
@@ -78,12 +117,11 @@ impl Running<'_> {
         step: Step,
         count: usize,
         watch: &mut dyn Watch,
-        make: impl Fn(usize, &mut dyn Listener) -> Result<Option<T>, ChatError> + Sync,
+        make: impl Fn(usize, &mut dyn Listener) -> Result<Made<T>, ChatError> + Sync,
     ) -> Result<Vec<Made<T>>, RunError> {
         watch.at(step, 0, count);
-        let line = |at: usize, made: Result<Option<T>, ChatError>| match made {
-            Ok(Some(made)) => Ok(Made::Made(made)),
-            Ok(None) => Ok(Made::NotPossible),
+        let line = |at: usize, made: Result<Made<T>, ChatError>| match made {
+            Ok(made) => Ok(made),
             Err(ChatError::Stopped) => Err(RunError::Stopped),
             Err(error) if is_about_this(&error) => Ok(Made::Failed(error.to_string())),
             Err(source) => Err(RunError::Model { step: step.in_words(), item: at + 1, all: count, source }),
@@ -133,7 +171,17 @@ impl Running<'_> {
         items.extend(sources.passages.iter().map(Item::Passage));
         let seed = self.settings.seed;
         self.step(Step::Prompts, items.len(), watch, |at, listener| {
+            let case = match items.get(at) {
+                Some(Item::Case(case, _) | Item::Dialogue(case, _)) => Some(*case),
+                _ => None,
+            };
+            if case.is_some_and(|case| !is_condition(case, Lexicon::bundled())) {
+                return Ok(Made::NotPossible(NotPossible::NoCondition));
+            }
             let made = match (items.get(at), &self.writer) {
+                (Some(Item::Case(case, Scenario::Triage)), _) if case.truth.emergency.is_none() => {
+                    return Ok(Made::NotPossible(NotPossible::UnknownUrgency));
+                }
                 (Some(Item::Dialogue(case, dialogue)), _) => Some(record::continued(case, dialogue)),
                 (Some(Item::Case(case, Scenario::Consultation)), _) => Some(record::draft(case, seed)),
                 (Some(Item::Case(case, scenario)), Some(writer)) => {
@@ -147,7 +195,7 @@ impl Running<'_> {
                 (Some(Item::Passage(it)), _) => knowledge::draft(it, Understanding::bundled()),
                 (None, _) => None,
             };
-            Ok(made.map(|draft| self.with_persona(draft)))
+            Ok(made.map(|draft| self.with_persona(draft)).into())
         })
     }
 
@@ -229,8 +277,8 @@ impl Running<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Vec<Made<Assessment>>, RunError> {
         self.step(Step::Assessments, prompts.len(), watch, |at, listener| {
-            let Some(prompt) = prompts.get(at) else { return Ok(None) };
-            Ok(Some(match &self.writer {
+            let Some(prompt) = prompts.get(at) else { return Ok(Made::nothing()) };
+            Ok(Made::Made(match &self.writer {
                 Some(writer) => assessment::ask(writer, prompt, listener)?,
                 None => assessment::assess(prompt),
             }))
@@ -265,7 +313,7 @@ impl Running<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Vec<Made<Vec<Candidate>>>, RunError> {
         self.step(Step::Candidates, prompts.len(), watch, |at, listener| {
-            let Some(prompt) = prompts.get(at) else { return Ok(None) };
+            let Some(prompt) = prompts.get(at) else { return Ok(Made::nothing()) };
             let guide = self.templates.dimensions().of(prompt.scenario);
             let mut found = candidates::by_rules(prompt, guide);
             if let Some(writer) = &self.writer {
@@ -273,7 +321,7 @@ impl Running<'_> {
                     candidates::written::write(writer, prompt, dimension, &mut found, listener)?;
                 }
             }
-            Ok(Some(found).filter(|found| !found.is_empty()))
+            Ok(Some(found).filter(|found| !found.is_empty()).into())
         })
     }
 
@@ -301,11 +349,11 @@ impl Running<'_> {
     ) -> Result<Vec<Made<Points>>, RunError> {
         self.step(Step::Weights, prompts.len(), watch, |at, listener| {
             let (Some(prompt), Some(selection)) = (prompts.get(at), selection.get(at)) else {
-                return Ok(None);
+                return Ok(Made::nothing());
             };
             let chosen = selection.chosen.clone();
             if chosen.is_empty() {
-                return Ok(None);
+                return Ok(Made::nothing());
             }
             let (criteria, dropped) = match &self.writer {
                 Some(writer) => weights::ask(writer, prompt, chosen, listener)?,
@@ -313,7 +361,7 @@ impl Running<'_> {
             };
             // Nobody can score an answer by mistakes alone.
             let scores = criteria.iter().any(|it| it.points > 0);
-            Ok(scores.then_some(Points { criteria, dropped }))
+            Ok(scores.then_some(Points { criteria, dropped }).into())
         })
     }
 
@@ -326,7 +374,7 @@ impl Running<'_> {
         let Settings { variants: count, seed, .. } = *self.settings;
         self.step(Step::Variants, prompts.len(), watch, |at, listener| {
             let points = weights.get(at).and_then(Made::made);
-            let (Some(prompt), Some(points)) = (prompts.get(at), points) else { return Ok(None) };
+            let (Some(prompt), Some(points)) = (prompts.get(at), points) else { return Ok(Made::nothing()) };
             let mut made = vec![variants::itself(prompt, &points.criteria)];
             match &self.writer {
                 _ if count == 0 => {}
@@ -341,7 +389,7 @@ impl Running<'_> {
                     made.extend(variants::by_rules(prompt, &points.criteria, guide, count, seed));
                 }
             }
-            Ok(Some(made))
+            Ok(Made::Made(made))
         })
     }
 }

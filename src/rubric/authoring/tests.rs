@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::candidates::Origin;
 use super::folder::{FolderError, Step};
+use super::made::NotPossible;
 use super::outcome::{PROVENANCE, Provenance, RUBRICS, SUMMARY};
 use super::problems::{Severity, examine};
 use super::prompt::Source;
@@ -207,6 +208,30 @@ fn a_patient_is_one_person_in_all_prompts_and_criteria_ask_for_what_it_needs() {
     // Another seed gives other persons.
     let error = ran(with.path(), &Settings { persona_seed: Some(4), ..drawn }, &sources(40), None);
     assert!(error.unwrap_err().to_string().contains("other settings"));
+}
+
+#[test]
+fn cases_that_a_prompt_cannot_be_made_of_are_counted_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sources = sources(4);
+    sources.cases[0].truth.emergency = None;
+    sources.cases[1].truth.diagnosis = "amoxicillin".into();
+    let settings = Settings { scenarios: vec![Scenario::Triage], least_marks: 3, ..settings(10) };
+    let summary = ran(folder.path(), &settings, &sources, None).unwrap();
+    let because = [(NotPossible::NoCondition, 1), (NotPossible::UnknownUrgency, 1)];
+    assert_eq!((summary.prompts, summary.not_possible), (2, 2));
+    assert_eq!(summary.not_possible_because, BTreeMap::from(because));
+    assert!(summary.in_words().contains("1 not possible: the case does not tell how urgent it is"));
+    // Its other prompts say nothing of urgency.
+    let folder = tempfile::tempdir().unwrap();
+    for case in &mut sources.cases {
+        case.truth.emergency = None;
+    }
+    let settings = Settings { scenarios: Scenario::ALL.to_vec(), ..settings };
+    ran(folder.path(), &settings, &sources, None).unwrap();
+    let made = provenance(folder.path());
+    assert!(!made.is_empty());
+    assert!(made.iter().flat_map(|it| &it.criteria).all(|it| it.origin != Origin::Urgency));
 }
 
 #[test]

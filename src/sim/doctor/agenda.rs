@@ -77,8 +77,11 @@ pub fn agenda(case: &Case) -> Vec<Item> {
         }
     }
     // In an emergency the tests of the plan are left to the hospital.
-    let tests =
-        case.truth.plan.iter().filter(|step| step.kind == StepKind::Investigation && !case.truth.emergency);
+    let tests = case
+        .truth
+        .plan
+        .iter()
+        .filter(|step| step.kind == StepKind::Investigation && !case.truth.is_emergency());
     for step in tests {
         let same = |item: &&mut Item| matches!(&item.want, Want::Test(name) | Want::Examine(name) if *name == step.concept);
         match items.iter_mut().find(same) {

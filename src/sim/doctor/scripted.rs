@@ -89,7 +89,7 @@ impl ScriptedDoctor {
             asked: Vec::new(),
             diagnosis: other.unwrap_or(&case.truth.diagnosis).clone(),
             plan,
-            emergency: case.truth.emergency && !wrong && !planless,
+            emergency: case.truth.is_emergency() && !wrong && !planless,
             red_flags: case.truth.red_flags.clone(),
             strays,
             rng,
@@ -236,11 +236,12 @@ fn plan(case: &Case, rng: &mut ChaCha8Rng) -> Vec<String> {
     for step in case.truth.plan.iter().take(STEPS) {
         // Tests are done before the conclusion, since a patient waits for their results; in an emergency only they are
         // left to the hospital.
-        if step.kind == StepKind::Investigation && !case.truth.emergency {
+        if step.kind == StepKind::Investigation && !case.truth.is_emergency() {
             continue;
         }
         // One sentence sends the patient to hospital, whatever it is called.
-        if emergency(&step.concept) && (sent || !case.truth.emergency && step.kind != StepKind::Referral) {
+        if emergency(&step.concept) && (sent || !case.truth.is_emergency() && step.kind != StepKind::Referral)
+        {
             continue;
         }
         sent |= emergency(&step.concept);

@@ -80,7 +80,8 @@ pub(in crate::data::import) fn case(
         diagnosis,
         differentials: Vec::new(),
         red_flags: Vec::new(),
-        emergency: urgent,
+        // A visit of another class may have been one that had to be sent on.
+        emergency: urgent.then_some(true),
         plan: history.plan,
     };
     let (case, hidden) = finish(record, id, stratum, [&wanted, plain], drafts, truth, &forbidden);

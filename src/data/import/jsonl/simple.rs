@@ -38,9 +38,9 @@ pub struct SimpleCase {
     /// What else a careful doctor considers.
     #[serde(default)]
     pub differentials: Vec<String>,
-    /// Whether the patient has to be sent to an emergency department.
+    /// Whether the patient has to be sent to an emergency department; not known where it is left out.
     #[serde(default)]
-    pub emergency: bool,
+    pub emergency: Option<bool>,
     /// What should be done.
     #[serde(default)]
     pub plan: Vec<SimpleStep>,

@@ -169,7 +169,8 @@ pub(super) fn case(
         diagnosis,
         differentials: Vec::new(),
         red_flags: Vec::new(),
-        emergency: false,
+        // Nothing in a row tells how urgent it is.
+        emergency: None,
         plan: Vec::new(),
     };
     let id = format!("mediq-{:04}", row.get("row").and_then(Value::as_u64).unwrap_or_default());

@@ -55,6 +55,8 @@ const FACTS: [&str; 12] = [
 fn each_fact_is_filed_where_questions_look_for_it() {
     let case = one(&FACTS);
     assert_eq!(case.id, "mediq-0007");
+    // Nothing tells how urgent it is.
+    assert_eq!(case.truth.emergency, None);
     assert_eq!((case.stratum.age.years(), case.truth.diagnosis.as_str()), (41, "influenza"));
     let cough: Vec<&Fact> = case.facts_about("cough").collect();
     assert_eq!(cough.iter().map(|it| it.aspect).collect::<Vec<_>>(), [Aspect::Presence, Aspect::Onset]);

@@ -115,7 +115,8 @@ pub(super) fn case(
         prevalence: Prevalence::Occasional,
         comorbidities: Vec::new(),
     };
-    let truth = Truth { diagnosis, differentials: Vec::new(), red_flags: Vec::new(), emergency: false, plan };
+    // Stations do not tell how urgent they are.
+    let truth = Truth { diagnosis, differentials: Vec::new(), red_flags: Vec::new(), emergency: None, plan };
     let opening = i_have(&complaint);
     let plain = "I've come because I haven't been feeling right.";
     let (case, hidden) = finish(record, id, stratum, [&opening, plain], drafts, truth, &forbidden);

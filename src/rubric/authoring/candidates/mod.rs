@@ -3,6 +3,7 @@
 pub mod of_case;
 pub mod of_persona;
 pub mod of_reference;
+pub mod shown;
 pub mod written;
 
 use serde::{Deserialize, Serialize};

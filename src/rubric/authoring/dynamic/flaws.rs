@@ -199,7 +199,8 @@ impl Flaw {
             Self::IgnoresDistress => met(reading.act(|intent| intent == Intent::Empathy).is_none()),
             Self::MissedUrgency => {
                 let flags = &scene.case.truth.red_flags;
-                let urgent = scene.case.truth.emergency && scene.has_told(|fact| flags.contains(&fact.id));
+                let urgent =
+                    scene.case.truth.is_emergency() && scene.has_told(|fact| flags.contains(&fact.id));
                 if !urgent {
                     return Verdict::NotJudged;
                 }

@@ -1,6 +1,12 @@
 //! A case as material of a prompt.
 
-use crate::data::case::{Age, Case, Fact, Finding, Sex, Topic};
+use crate::data::case::{Age, Case, Fact, Finding, Reveal, Sex, Topic};
+use crate::rubric::text::words;
+
+/// From this age on, in years, somebody says what is wrong in their own words.
+const SPEAKS_FROM: u32 = 3;
+/// Words of an opening that shows a grown-up speaking for a child.
+const OF_A_CHILD: [&str; 9] = ["baby", "child", "son", "daughter", "he", "she", "him", "her", "toddler"];
 
 /// `54-year-old man`.
 pub fn person(case: &Case) -> String {
@@ -14,10 +20,49 @@ pub fn person(case: &Case) -> String {
         (Sex::Other, false) => "person",
     };
     match years {
-        0 => format!("baby under one year ({who})"),
+        0 => match case.stratum.sex {
+            Sex::Other => "baby under one year".to_owned(),
+            Sex::Female | Sex::Male => format!("baby {who} under one year"),
+        },
         Age::POOLED_FROM => format!("{who} aged 90 or older"),
         _ => format!("{years}-year-old {who}"),
     }
+}
+
+/// `A 54-year-old man`, `An 80-year-old woman`.
+pub fn a_person(case: &Case) -> String {
+    let article = if matches!(case.stratum.age.years(), 8 | 11 | 18 | 80..=89) { "An" } else { "A" };
+    format!("{article} {}", person(case))
+}
+
+/// What the patient comes with, as it is said. Imported records have little children speak for themselves (`I have crying`): of them it is
+/// told what they have, without words that nobody said.
+pub fn opening(case: &Case) -> String {
+    if !speaks_too_early(case) {
+        return case.opening.trim().to_owned();
+    }
+    let diagnosis = case.truth.diagnosis.to_lowercase();
+    let lines: Vec<String> = case
+        .facts
+        .iter()
+        .filter(|fact| fact.reveal == Reveal::Opening)
+        .map(line)
+        .filter(|line| !line.to_lowercase().contains(&diagnosis))
+        .map(|line| line.trim_end_matches('.').to_owned())
+        .collect();
+    if lines.is_empty() {
+        return "The child is not well.".to_owned();
+    }
+    format!("The child has this: {}.", lines.join("; "))
+}
+
+/// Whether the case has a child speak that cannot do so yet.
+fn speaks_too_early(case: &Case) -> bool {
+    let said = words(&case.opening);
+    let begins = said.first().is_some_and(|word| word.text == "i" || word.text.starts_with("i'"));
+    case.stratum.age.years() < SPEAKS_FROM
+        && begins
+        && !said.iter().any(|word| OF_A_CHILD.contains(&word.text.as_str()))
 }
 
 /// A fact as a line of a chart: with its concept, unless its text names it.
@@ -36,7 +81,9 @@ pub fn line(fact: &Fact) -> String {
 /// What the patient says of a fact unasked, without the yes or no that answers a question; `None` for what the patient cannot know, and for
 /// what would name the diagnosis.
 pub fn volunteered(case: &Case, fact: &Fact) -> Option<String> {
+    let of_chart = speaks_too_early(case).then(|| format!("{}.", line(fact).trim_end_matches('.')));
     let said = fact.said.as_deref()?.trim();
+    let said = of_chart.as_deref().unwrap_or(said);
     if said.to_lowercase().contains(&case.truth.diagnosis.to_lowercase()) {
         return None;
     }
@@ -74,9 +121,10 @@ pub fn material(case: &Case, wanted: impl Fn(&Fact) -> bool) -> String {
 /// All of a case, with what is hidden from the patient: for whoever writes criteria.
 pub fn whole(case: &Case) -> String {
     let truth = &case.truth;
-    let mut text = format!("{}\nOpening words: {}\n{}", person(case), case.opening, material(case, |_| true));
+    let mut text =
+        format!("{}\nOpening words: {}\n{}", person(case), opening(case), material(case, |_| true));
     text.push_str(&format!("Diagnosis: {}\n", truth.diagnosis));
-    if truth.emergency {
+    if truth.is_emergency() {
         text.push_str("Has to be sent to an emergency department\n");
     }
     if !truth.differentials.is_empty() {
@@ -97,6 +145,32 @@ pub fn whole(case: &Case) -> String {
 mod tests {
     use super::*;
     use crate::data::bank::{Bank, SynthOptions};
+
+    #[test]
+    fn little_children_do_not_speak_for_themselves() {
+        let mut case = Bank::bundled().synth(3, &SynthOptions::any(1)).unwrap().remove(0);
+        let said = case.opening.trim().to_owned();
+        assert_eq!(opening(&case), said);
+        case.facts.truncate(2);
+        for (fact, reveal) in case.facts.iter_mut().zip([Reveal::Opening, Reveal::OnQuestion]) {
+            fact.finding = Finding::Present;
+            fact.concept = "crying".into();
+            fact.text = "crying all night".into();
+            fact.said = Some("I have crying.".into());
+            fact.reveal = reveal;
+        }
+        case.opening = "I have crying.".into();
+        case.stratum.age = Age::new(0);
+        case.stratum.sex = Sex::Male;
+        assert_eq!(a_person(&case), "A baby boy under one year");
+        assert_eq!(opening(&case), "The child has this: crying all night.");
+        assert_eq!(volunteered(&case, &case.facts[1]).as_deref(), Some("Crying all night."));
+        case.opening = "I am worried about my son, who cries all night.".into();
+        assert_eq!(opening(&case), case.opening);
+        case.opening = "I have crying.".into();
+        case.stratum.age = Age::new(8);
+        assert_eq!((opening(&case), a_person(&case)), ("I have crying.".into(), "An 8-year-old boy".into()));
+    }
 
     #[test]
     fn charts_hold_every_fact_once_and_material_no_truth() {

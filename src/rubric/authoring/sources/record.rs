@@ -1,6 +1,6 @@
 //! Prompts from records: a patient brings what they came for, and has told some of it.
 
-use super::chart::{person, volunteered};
+use super::chart::{opening, person, volunteered};
 use crate::chat::Role;
 use crate::data::case::{Case, Fact, FactId, Reveal};
 use crate::data::consultation::Consultation;
@@ -16,8 +16,8 @@ const ENDINGS: [&str; 4] =
 /// The patient's message. How much is told is drawn: with little, a good answer asks; with much, it concludes.
 pub fn draft(case: &Case, seed: u64) -> DraftPrompt {
     let key = |what: &str| format!("{what} {}", case.id);
-    let opening = case.facts.iter().filter(|fact| fact.reveal == Reveal::Opening).map(|fact| fact.id.clone());
-    let mut told: Vec<_> = opening.collect();
+    let unasked = case.facts.iter().filter(|fact| fact.reveal == Reveal::Opening).map(|fact| fact.id.clone());
+    let mut told: Vec<_> = unasked.collect();
     let mut tellable: Vec<(&Fact, String)> = case
         .facts
         .iter()
@@ -25,7 +25,7 @@ pub fn draft(case: &Case, seed: u64) -> DraftPrompt {
         .filter_map(|fact| Some((fact, volunteered(case, fact)?)))
         .collect();
     let count = choice(seed, &key("told"), MOST_TOLD + 1).min(tellable.len());
-    let mut said = vec![case.opening.trim().to_owned()];
+    let mut said = vec![opening(case)];
     for n in 0..count {
         let (fact, words) = tellable.remove(choice(seed, &key(&format!("fact {n}")), tellable.len()));
         told.push(fact.id.clone());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::chart::{material, person, volunteered, whole};
+use super::chart::{a_person, material, opening, person, volunteered, whole};
 use crate::chat::{ChatError, Listener};
 use crate::data::case::{Case, Fact, FactId, Importance, Reveal, Topic};
 use crate::rubric::authoring::prompt::{DraftPrompt, Source, choice};
@@ -22,7 +22,7 @@ pub fn draft(case: &Case, scenario: Scenario, seed: u64) -> Option<DraftPrompt> 
         Scenario::Question => {
             let besides = match case.stratum.comorbidities.as_slice() {
                 [] => String::new(),
-                some => format!(" who also has {}", some.join(", ")),
+                some => format!(", who also has {},", listed(some)),
             };
             let asks = pick(
                 "question",
@@ -33,8 +33,8 @@ pub fn draft(case: &Case, scenario: Scenario, seed: u64) -> Option<DraftPrompt> 
                 ],
             );
             let body = format!("{who}{besides} {}", case.truth.diagnosis);
-            let message = format!("A {who}{besides} has been found to have {}. {asks}", case.truth.diagnosis);
-            (message, body, Vec::new())
+            let found = format!("{besides} has been found to have {}. {asks}", case.truth.diagnosis);
+            (format!("{}{found}", a_person(case)), body, Vec::new())
         }
         Scenario::NoteWriting => {
             let wanted = |fact: &Fact| fact.reveal != Reveal::Never && !fact.private;
@@ -52,7 +52,7 @@ pub fn draft(case: &Case, scenario: Scenario, seed: u64) -> Option<DraftPrompt> 
             }
             let rule = "Use only this material, and mark what is missing as not documented.";
             (
-                format!("{form} {rule}\n\nPatient: {who}\n\"{}\"\n\n{material}", case.opening.trim()),
+                format!("{form} {rule}\n\nPatient: {who}\n\"{}\"\n\n{material}", opening(case)),
                 material,
                 ids(case, wanted),
             )
@@ -71,7 +71,7 @@ pub fn draft(case: &Case, scenario: Scenario, seed: u64) -> Option<DraftPrompt> 
                     "Are these results serious?",
                 ],
             );
-            let opening = case.opening.trim();
+            let opening = opening(case);
             let body = format!("{opening} {results}");
             let mut told = ids(case, wanted);
             told.extend(ids(case, |fact| fact.reveal == Reveal::Opening));
@@ -95,7 +95,7 @@ pub fn draft(case: &Case, scenario: Scenario, seed: u64) -> Option<DraftPrompt> 
                     && decisive
                     && said
             };
-            let mut said = vec![case.opening.trim().to_owned()];
+            let mut said = vec![opening(case)];
             said.extend(
                 case.facts.iter().filter(|fact| wanted(fact)).filter_map(|fact| volunteered(case, fact)),
             );
@@ -120,6 +120,14 @@ pub fn draft(case: &Case, scenario: Scenario, seed: u64) -> Option<DraftPrompt> 
         told,
         ..DraftPrompt::new(scenario, source, message)
     })
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[String]) -> String {
+    match names {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 fn ids(case: &Case, wanted: impl Fn(&Fact) -> bool) -> Vec<FactId> {
@@ -185,6 +193,14 @@ mod tests {
                 }
             }
         }
+        let mut two = cases[0].clone();
+        two.stratum.comorbidities = vec!["diabetes".into(), "hypertension".into()];
+        let question = draft(&two, Scenario::Question, 0).unwrap();
+        let words = format!(
+            ", who also has diabetes and hypertension, has been found to have {}. ",
+            two.truth.diagnosis
+        );
+        assert!(question.last().contains(&words), "{}", question.last());
         assert!(draft(&cases[0], Scenario::Consultation, 0).is_none());
         let mut bare = cases[0].clone();
         bare.facts.retain(|fact| fact.topic != Topic::Test);
