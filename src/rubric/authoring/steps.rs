@@ -28,43 +28,6 @@ use crate::data::lexicon::Lexicon;
 use crate::data::utterance::Understanding;
 use crate::sim::Persona;
 
-<<<<<<< HEAD
-=======
-/// Where a prompt ended up among those that say the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Duplicate {
-    /// The prompt.
-    pub id: String,
-    /// The first prompt of its cluster, which is itself unless it is a duplicate.
-    pub leader: String,
-    /// How like the leader it is.
-    pub similarity: f64,
-    /// True where the leader is of another set.
-    pub of_others: bool,
-    /// Whether it goes on.
-    pub kept: bool,
-}
-
-/// Whether a prompt is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The prompt.
-    pub id: String,
-    /// Why it is left out; absent where it is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<LeftOut>,
-}
-
-/// Points, and how many criteria were lost to a sign that did not fit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Points {
-    /// Criteria with their points.
-    pub criteria: Vec<Weighted>,
-    /// Criteria whose points had the wrong sign.
-    pub dropped: usize,
-}
-
->>>>>>> gen7
 /// What is made of a case or a passage.
 enum Item<'a> {
     Case(&'a Case, Scenario),
