@@ -13,7 +13,7 @@ use super::lock::RunLock;
 use super::log::JsonLog;
 use super::metrics::StepMetrics;
 use super::summary::{SUMMARY, Summary};
-use crate::files::{Disk, RealDisk};
+use crate::files::{self, Disk, RealDisk};
 use crate::train::checkpoint::checksums::Checksum;
 use crate::train::checkpoint::disk::{create_dir_all, sync_dir, write_atomically};
 use crate::train::checkpoint::{
@@ -87,6 +87,37 @@ impl RunDirectory {
         create_dir_all(&*options.disk, options.durability, &dir.join(CHECKPOINTS))?;
         write_atomically(&*options.disk, options.durability, &dir.join(CONFIG), config.as_bytes())?;
         Self::open(dir, lock, options, config, Covered::default())
+    }
+
+    /// Whether a run may begin in the folder `dir`, as far as that shows without making anything: for what takes long before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunDirectory::create_in`].
+    pub fn check_in(dir: &Path) -> Result<(), RunError> {
+        if dir.is_dir() {
+            check_empty(dir)?;
+        }
+        // What is not there yet will be made in the nearest folder that is. A bare name has the empty path above it.
+        let above = dir.ancestors().find(|it| it.as_os_str().is_empty() || it.symlink_metadata().is_ok());
+        let above = above.unwrap_or(dir);
+        if !above.as_os_str().is_empty() && !above.is_dir() {
+            let in_the_way = std::io::ErrorKind::NotADirectory.into();
+            return Err(DiskError::on(above, "used as a folder")(in_the_way).into());
+        }
+        files::probe(&above.join(CONFIG))
+            .map_err(|error| DiskError::on(above, "written to")(error.source))?;
+        Ok(())
+    }
+
+    /// The same for the next attempt at the run `name`, as [`RunDirectory::create`] begins it.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunDirectory::create`].
+    pub fn check(base: &Path, name: &str) -> Result<(), RunError> {
+        // No attempt has this name, and what lies in a run's folder is no hindrance.
+        Self::check_in(&attempt::folder(base, name)?.join("000"))
     }
 
     pub(super) fn open(
