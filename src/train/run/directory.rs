@@ -1,6 +1,7 @@
 //! The folder of one run while it is being written.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,16 +99,7 @@ impl RunDirectory {
         if dir.is_dir() {
             check_empty(dir)?;
         }
-        // What is not there yet will be made in the nearest folder that is. A bare name has the empty path above it.
-        let above = dir.ancestors().find(|it| it.as_os_str().is_empty() || it.symlink_metadata().is_ok());
-        let above = above.unwrap_or(dir);
-        if !above.as_os_str().is_empty() && !above.is_dir() {
-            let in_the_way = std::io::ErrorKind::NotADirectory.into();
-            return Err(DiskError::on(above, "used as a folder")(in_the_way).into());
-        }
-        files::probe(&above.join(CONFIG))
-            .map_err(|error| DiskError::on(above, "written to")(error.source))?;
-        Ok(())
+        check_writable(dir)
     }
 
     /// The same for the next attempt at the run `name`, as [`RunDirectory::create`] begins it.
@@ -116,8 +108,7 @@ impl RunDirectory {
     ///
     /// As [`RunDirectory::create`].
     pub fn check(base: &Path, name: &str) -> Result<(), RunError> {
-        // No attempt has this name, and what lies in a run's folder is no hindrance.
-        Self::check_in(&attempt::folder(base, name)?.join("000"))
+        check_writable(&attempt::folder(base, name)?)
     }
 
     pub(super) fn open(
@@ -282,6 +273,19 @@ pub(super) fn checkpoint_writer(dir: &Path, options: &RunOptions) -> CheckpointW
 
 pub(super) fn config_hash(config: &str) -> String {
     format!("crc32:{:08x}", Checksum::of(config.as_bytes()).crc)
+}
+
+/// That something can be made in a folder, or in the nearest above it that is there.
+fn check_writable(dir: &Path) -> Result<(), RunError> {
+    // A bare name has the empty path above it, which is the working folder.
+    let there = |it: &&Path| it.as_os_str().is_empty() || it.symlink_metadata().is_ok();
+    let above = dir.ancestors().find(there).filter(|it| !it.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    if !above.is_dir() {
+        return Err(DiskError::on(above, "used as a folder")(ErrorKind::NotADirectory.into()).into());
+    }
+    files::probe(&above.join(CONFIG)).map_err(|error| DiskError::on(above, "written to")(error.source))?;
+    Ok(())
 }
 
 /// A new run takes no folder with anything in it, but for what one leaves that ended as it began: hidden files and an
