@@ -215,7 +215,7 @@ impl Arguments {
         let identity = WrittenJudge::identity();
         let facts = JudgeFacts { kind: "rules", model: None, protocol: None, settings: None, identity };
         let name = facts.identity.clone();
-        let grade = |it: &Open| {
+        let grade = |it: &Open| -> Vec<Grade> {
             let grade = |key: &GradeKey| {
                 let criterion = it.row.rubrics.get(key.criterion).map_or("", |item| item.criterion.as_str());
                 Grade::by_rules(key.clone(), judge.judge(criterion, &it.sample.text).judgement, &name)

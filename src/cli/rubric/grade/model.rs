@@ -81,7 +81,7 @@ impl Arguments {
             settings: Some(settings),
             identity: judge.identity(),
         };
-        let grade = |it: &Open| {
+        let grade = |it: &Open| -> Vec<Grade> {
             let items: Vec<Item> = it
                 .keys
                 .iter()
