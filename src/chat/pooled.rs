@@ -157,13 +157,13 @@ impl ChatModel for Pooled<'_> {
             let mut answers = Vec::with_capacity(asked.len());
             for it in asked {
                 answers.push(match self.place(&mut ()) {
-                    Err(error) => Answer::There(Err(error)),
-                    Ok(place) if self.is_first(it) => Answer::There(self.ask(it, place)),
+                    Err(error) => Answer::there(Err(error)),
+                    Ok(place) if self.is_first(it) => Answer::there(self.ask(it, place)),
                     Ok(place) => {
                         let thread = thread::Builder::new().name("chat-reply".to_owned());
                         match thread.spawn_scoped(scope, move || self.ask(it, place)) {
                             Ok(thread) => Answer::Coming(thread),
-                            Err(_) => Answer::There(self.ask_here(it)),
+                            Err(_) => Answer::there(self.ask_here(it)),
                         }
                     }
                 });
@@ -175,14 +175,18 @@ impl ChatModel for Pooled<'_> {
 
 /// A reply, or the thread that waits for it.
 enum Answer<'scope> {
-    There(Result<Reply, ChatError>),
+    There(Box<Result<Reply, ChatError>>),
     Coming(thread::ScopedJoinHandle<'scope, Result<Reply, ChatError>>),
 }
 
 impl Answer<'_> {
+    fn there(answer: Result<Reply, ChatError>) -> Self {
+        Self::There(Box::new(answer))
+    }
+
     fn wait(self) -> Result<Reply, ChatError> {
         match self {
-            Self::There(answer) => answer,
+            Self::There(answer) => *answer,
             Self::Coming(thread) => thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)),
         }
     }
