@@ -14,7 +14,17 @@ const PURGE_DELAY: mi_option_t = 15;
 /// page faults. What is free for good still goes back.
 const PURGE_MILLISECONDS: std::ffi::c_long = 10_000;
 
+/// Makes a write beyond the limit on the size of files (`ulimit -f`) fail as any other write does, so that it is reported and what was half written
+/// is taken away. Otherwise the system ends the process there, without a word.
+#[cfg(unix)]
+fn let_writes_fail() {
+    // SAFETY: no handler runs, and no other thread does yet. It cannot fail: the signal is one that may be ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 fn main() -> std::process::ExitCode {
+    #[cfg(unix)]
+    let_writes_fail();
     // SAFETY: an option of the allocator is set before any other thread runs. What the environment says (MIMALLOC_PURGE_DELAY) stands.
     unsafe { mi_option_set_default(PURGE_DELAY, PURGE_MILLISECONDS) };
     osler::cli::main()

@@ -37,6 +37,29 @@ fn cases(file: &str) -> Vec<Case> {
 const LINE: &str = r#"{"age":40,"sex":"female","diagnosis":"pneumonia","symptoms":["cough: dry cough"],"allergies":["penicillin"]}"#;
 
 #[test]
+fn nothing_is_drawn_where_none_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(
+        refused(&["synth", "--count", "0", "--out", &path(dir.path(), "none.jsonl")]).contains("from 1 to")
+    );
+    assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_limit_on_the_size_of_files_is_told_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = path(dir.path(), "cases.jsonl");
+    let limited = "ulimit -f 8 && exec \"$0\" cases synth --count 60 --out \"$1\"";
+    let output =
+        Command::new("sh").args(["-c", limited, env!("CARGO_BIN_EXE_osler"), &out]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("cases.jsonl: File too large"), "{errors}");
+    assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none());
+}
+
+#[test]
 fn drawn_cases_pass_the_gate_and_hold_together() {
     let dir = tempfile::tempdir().unwrap();
     let out = path(dir.path(), "cases.jsonl");

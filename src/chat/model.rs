@@ -55,6 +55,11 @@ pub trait ChatModel {
         self.inner().map_or(Ok(()), |inner| inner.forget(messages, options))
     }
 
+    /// Whether the reply to this request was kept on disk, so that nothing is sent for it.
+    fn is_kept(&self, messages: &[Message], options: &ChatOptions) -> bool {
+        self.inner().is_some_and(|inner| inner.is_kept(messages, options))
+    }
+
     /// What was asked of each server so far, and what that cost; nothing of a model of this process.
     fn servers(&self) -> Vec<ServerFigures> {
         self.inner().map(|inner| inner.servers()).unwrap_or_default()

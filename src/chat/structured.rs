@@ -129,9 +129,12 @@ pub(crate) fn tell(conversation: &mut Vec<Message>, schema: Option<&ReplySchema>
     }
 }
 
+/// What is said of a reply whose end is missing.
+pub(crate) const CUT_OFF: &str = " (it was cut off at the limit of tokens)";
+
 /// The JSON of a reply, or what is wrong with it.
 pub(crate) fn read(reply: &Reply, schema: Option<&ReplySchema>) -> Result<Value, String> {
-    let cut = if reply.finish == Finish::Length { " (it was cut off at the limit of tokens)" } else { "" };
+    let cut = if reply.finish == Finish::Length { CUT_OFF } else { "" };
     let value: Value = serde_json::from_str(unfenced(&reply.message.content))
         .map_err(|error| format!("it is not JSON: {error}{cut}"))?;
     if let Some(schema) = schema {

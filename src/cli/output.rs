@@ -39,6 +39,12 @@ pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// A number of things: `1 completion`, `2 completions`.
+pub fn count<N: TryInto<u64> + std::fmt::Display + Copy>(count: N, one: &str, many: &str) -> String {
+    let is_one = count.try_into().is_ok_and(|count| count == 1);
+    format!("{count} {}", if is_one { one } else { many })
+}
+
 /// Bytes as people read them.
 pub fn bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()

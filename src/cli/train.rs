@@ -163,7 +163,12 @@ impl Arguments {
             }
             return Ok(tell()?);
         }
+        model_is_there(&config)?;
         can_run(&config, &plan)?;
+        match &self.out {
+            Some(dir) => RunDirectory::check_in(dir)?,
+            None => RunDirectory::check(Path::new(RUNS), &config.name)?,
+        }
         start(&config, self.threads)?;
         let mut bars = Bars::new(Interrupt::watch()?);
         let prepared = prepare(config, &mut bars)?;
@@ -204,6 +209,7 @@ impl Arguments {
         let config = RunConfig::parse(resumed.config(), &resolved, &[])?;
         self.same_config(folder, resumed.config())?;
         checkpoints_are_there(&resumed, &config)?;
+        model_is_there(&config)?;
         can_run(&config, &plan(&config)?)?;
         start(&config, self.threads)?;
         let mut bars = Bars::new(Interrupt::watch()?);
@@ -285,6 +291,31 @@ fn checkpoints_are_there(resumed: &Resumed, config: &RunConfig) -> Result<(), Bo
         return Err(UsageError::CheckpointsGone { run, logged, every }.into());
     }
     Ok(())
+}
+
+/// That the files of the model which is trained are there.
+fn model_is_there(config: &RunConfig) -> Result<(), UsageError> {
+    match &config.model.path {
+        Some(path) if !path.exists() => {
+            Err(UsageError::NoModel { path: path.to_owned(), place: hub_page(path) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the model that a path is called after can be got.
+fn hub_page(path: &Path) -> String {
+    /// The models of the configurations that come with osler, and whose they are on the hub.
+    const OWNERS: [(&str, &str); 3] = [
+        ("SmolLM2-135M-Instruct", "HuggingFaceTB"),
+        ("Qwen2.5-7B-Instruct", "Qwen"),
+        ("Qwen2.5-32B", "Qwen"),
+    ];
+    let known = OWNERS.iter().find(|(model, _)| path.file_name().is_some_and(|name| name == *model));
+    match known {
+        Some((model, owner)) => format!("https://huggingface.co/{owner}/{model}"),
+        None => "the model's page on https://huggingface.co".to_owned(),
+    }
 }
 
 fn run_options(config: &RunConfig) -> RunOptions {

@@ -40,13 +40,9 @@ impl RoleOptions {
         ModelJudgeSettings { seed, ..self.voting(base) }
     }
 
-    /// `base` with as many verdicts as the configuration wants. Several need a temperature, or all would be the same: where `base` has
-    /// none, it is that of HealthBench's grader.
+    /// `base` with as many verdicts as the configuration wants.
     pub fn voting(&self, base: ModelJudgeSettings) -> ModelJudgeSettings {
-        let votes = self.judge_majority;
-        let cold = votes > 1 && base.temperature == 0.0;
-        let temperature = if cold { ModelJudgeSettings::HEALTHBENCH.temperature } else { base.temperature };
-        ModelJudgeSettings { votes, temperature, ..base }
+        base.with_votes(self.judge_majority)
     }
 }
 

@@ -75,6 +75,10 @@ impl ChatModel for Set {
         self.model.replies(&asked.iter().map(set).collect::<Vec<_>>())
     }
 
+    fn is_kept(&self, messages: &[Message], options: &ChatOptions) -> bool {
+        self.model.is_kept(messages, &self.settings.over(options))
+    }
+
     fn forget(&self, messages: &[Message], options: &ChatOptions) -> Result<(), ChatError> {
         self.model.forget(messages, &self.settings.over(options))
     }

@@ -15,6 +15,7 @@ pub mod criterion;
 pub mod dose;
 pub mod generator;
 pub mod healthbench;
+mod json_line;
 pub mod judge;
 pub mod known;
 pub mod marks;

@@ -139,6 +139,18 @@ fn a_server_that_accepts_and_never_answers_is_found_before_the_whole_time_is_ove
 }
 
 #[test]
+fn asking_whether_a_server_is_there_ends_with_the_request() {
+    let server = Scripted::new(vec![Act::Hang(Vec::new())]);
+    let settings = doubtful(&server.url, 200, 20_000);
+    let timeouts = Timeouts { total: Duration::from_millis(500), ..settings.timeouts };
+    let client = Client::with_clock(ClientSettings { timeouts, ..settings }, Quick::new()).unwrap();
+    let begun = Instant::now();
+    let late = Failure::TimedOut { wait: Wait::Total, after: Duration::from_millis(500) };
+    assert_eq!(failure(asked(&client)), late);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn a_server_that_is_there_may_take_its_time_for_a_whole_answer() {
     let (farm, arrivals) = Farm::held(1);
     let client = Client::with_clock(doubtful(&farm.urls[0], 100, 15_000), Quick::new()).unwrap();

@@ -4,6 +4,7 @@ mod answers;
 mod commands;
 mod failures;
 mod farm;
+mod grading;
 mod kept;
 mod roles;
 mod scripted;

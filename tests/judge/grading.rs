@@ -197,7 +197,7 @@ fn what_cannot_be_graded_is_refused() {
     );
     let server = ["--server", "http://127.0.0.1:9/v1", "--server-model", "x"];
     let written = [&rows, "--ideal", "written", "--out", &out];
-    let several = refused(&[&written[..], &server, &["--protocol", "report", "--votes", "3"]].concat());
+    let several = refused(&[&written[..], &server, &["--votes", "3", "--temperature", "0"]].concat());
     assert!(several.contains("temperature is 0"), "{several}");
     assert!(
         refused(&[&written[..], &server, &["--protocol", "healthbench"]].concat()).contains("with --grader")

@@ -173,6 +173,17 @@ fn what_cannot_be_run_is_said_before_a_folder_is_made() {
     fs::write(files.at("full/mine.txt"), "mine").unwrap();
     files.refused(&["tiny.toml", "--out", "full"], &["full is not empty"]);
     assert_eq!(fs::read_to_string(files.at("full/mine.txt")).unwrap(), "mine");
+    // Before anything is made.
+    let output = files.run(&["tiny.toml", "--out", "full"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!errors.contains("patients") && !errors.contains("vocabulary"), "{errors}");
+    let real = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/smollm2-135m.toml");
+    let place = "https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct";
+    files.refused(
+        &[real, "--out", "new"],
+        &["`model.path` is models/SmolLM2-135M-Instruct", place, "tokenizer.json"],
+    );
+    assert!(!files.at("new").exists());
     // A file where a folder should be.
     files.refused(&["tiny.toml", "--out", "full/mine.txt/run"], &["full/mine.txt"]);
 }

@@ -64,8 +64,10 @@ impl<C: Clock> Client<C> {
                 return Err(Failure::TimedOut { wait: Wait::FirstByte, after }.into());
             }
             let request = self.probe()?;
-            if let Some(problem) = transport::probe(&self.prober, request, probe, listener)? {
-                // It may have come meanwhile.
+            // The request's own end ends this wait, too.
+            let within = probe.min(incoming.left());
+            if let Some(problem) = transport::probe(&self.prober, request, within, listener)? {
+                // It may have come meanwhile, or its whole time may be over.
                 return match incoming.head(Duration::ZERO, listener)? {
                     Some(head) => Ok(head),
                     None => Err(Failure::NoSign { after, problem }.into()),

@@ -258,6 +258,10 @@ impl<C: Clock> ChatModel for Client<C> {
         Ok(())
     }
 
+    fn is_kept(&self, messages: &[Message], options: &ChatOptions) -> bool {
+        self.kept(messages, options).is_some()
+    }
+
     fn servers(&self) -> Vec<ServerFigures> {
         vec![self.figures()]
     }

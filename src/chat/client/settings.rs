@@ -69,7 +69,7 @@ pub struct Timeouts {
     /// is written, so the server is then asked for its list of models, again each time that so long has passed, and left if it does not
     /// answer that either.
     pub first_byte: Duration,
-    /// From asking for that list to its first byte.
+    /// From asking for that list to its first byte, where the request's own time does not end before.
     pub probe: Duration,
     /// From one piece of an answer to the next.
     pub between_bytes: Duration,

@@ -223,6 +223,11 @@ impl Incoming {
         }
     }
 
+    /// How much of the request's whole time is left.
+    pub fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
     /// Waits for more of its bytes; `None` at its end.
     pub fn bytes(&mut self, listener: &mut dyn Listener) -> Result<Option<Vec<u8>>, Halt> {
         let after = self.timeouts.between_bytes;

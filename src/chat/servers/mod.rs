@@ -228,6 +228,10 @@ impl<C: Clock> ChatModel for Servers<C> {
         self.clients.iter().try_for_each(|client| client.forget(messages, options))
     }
 
+    fn is_kept(&self, messages: &[Message], options: &ChatOptions) -> bool {
+        self.clients.iter().any(|client| client.is_kept(messages, options))
+    }
+
     fn replies(&self, asked: &[Asked]) -> Vec<Result<Reply, ChatError>> {
         let at_once = self
             .clients

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{how_many, lines, write};
+use super::{how_many, lines, one_or_more, write};
 use crate::cli::{CommandResult, output};
 use crate::data::bank::{Bank, SplitOptions, SynthOptions};
 use crate::data::case::{AgeBand, Severity, Sex};
@@ -24,7 +24,7 @@ heldout-presentations.jsonl (presentations never trained on).
 JSON: {\"out\": [{\"path\", \"cases\"}]}")]
 pub(super) struct Synth {
     /// How many; with --split, how many to train on
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = one_or_more)]
     count: usize,
 
     /// The same seed draws the same patients

@@ -1,26 +1,31 @@
 //! `osler rubric grade`
 
+mod conversations;
 mod model;
 mod report;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
+use crate::chat::Pooled;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::models;
 use crate::cli::options::RoleKernels;
 use crate::cli::server::Server;
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output, terminal};
+use crate::rubric::criterion::Verdict;
 use crate::rubric::healthbench::{
-    Grade, GradeKey, Ideals, Ledger, Row, Sample, own_samples, read_rows, samples,
+    Grade, GradeKey, Ideals, Ledger, LedgerError, Row, Sample, own_samples, read_rows, samples,
 };
 use crate::rubric::written::WrittenJudge;
-use crate::train::config::Role;
+use crate::train::config::{ModelSource, Role, Roles};
 
+use self::conversations::{Open, judge_each};
 use self::report::{Graded, JudgeFacts, Report};
 
 /// Grade completions of HealthBench, criterion by criterion
@@ -38,11 +43,13 @@ use self::report::{Graded, JudgeFacts, Report};
   osler rubric grade healthbench.jsonl --completions mine.jsonl --out grades.jsonl --server URL --server-model NAME --votes 3
   osler rubric grade hard.jsonl --completions mine.jsonl --out grades.jsonl --models configs/models-servers.toml
 
+Exits with 1 where every criterion that was to be judged failed, as with a server that is not there; the grades are written all the same.
+
 FILE is HealthBench's own. --completions is JSONL too, one a line, and a row may have several:
   {\"prompt_id\": \"..\", \"completion\": \"..\", \"prompt\"?: [{\"role\": \"system\", \"content\": \"..\"}, ..]}
 
 JSON: {\"judge\": {\"kind\", \"model\"?, \"protocol\"?, \"settings\"?, \"identity\"}, \"summary\": {\"completions\", \"criteria\", \"judged\", \"coverage\",
-       \"whole\", \"met\", \"score\", \"bounds\", \"tags\", \"worst_at_k\"}, \"work\"?: {..},
+       \"whole\", \"met\", \"empty\", \"score\", \"bounds\", \"tags\", \"worst_at_k\"}, \"work\"?: {..},
        \"time\"?: {\"judge_seconds\", \"prompt_tokens\", \"cached_tokens\", \"computed_tokens\", \"prefill_tokens_per_second\", \"saved_seconds_estimate\"},
        \"cached_ratio\"?, \"disagreement\"?, \"resumed\", \"stopped\"}
        score and each of tags: {\"mean\", \"count\", \"bootstrap_std\"}")]
@@ -91,7 +98,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     again: Option<usize>,
 
-    /// Temperature of a judging model [default: healthbench 0.5, report 0; with judge_majority above 1, 0.5]
+    /// Temperature of a judging model [default: healthbench 0.5, report 0; with several votes, 0.5]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
 
@@ -150,10 +157,26 @@ pub fn run(arguments: Arguments) -> CommandResult {
         return Err(format!("{}: no row has completions of this kind", arguments.file.display()).into());
     }
     let work = Work { rows, samples };
-    let roles = match (arguments.judge, &arguments.models) {
+    let empty = work.samples.iter().filter(|sample| sample.is_empty()).count();
+    if empty > 0 {
+        let replies = output::count(empty, "completion says", "completions say");
+        terminal::line(&format!("note: {replies} nothing; an empty reply is judged like any other"));
+    }
+    let read = match (arguments.judge, &arguments.models) {
         (Who::Rules, Some(_)) => return Err("--judge rules asks no model: leave one of the two out".into()),
-        (Who::Model, Some(file)) => Some(models::open(file, &[Role::Judge], arguments.kernels)?),
+        (Who::Model, Some(file)) => Some((file, Roles::load(file)?)),
         (_, None) => None,
+    };
+    let roles = match &read {
+        Some((file, read)) => Some(models::open_read(file, read, &[Role::Judge], arguments.kernels)?),
+        None => None,
+    };
+    let source = read.as_ref().and_then(|(_, read)| read.played().find(|(role, ..)| *role == Role::Judge));
+    let at_once = match source.map(|(.., source)| source) {
+        // It reads conversations one after the other, and shares what the questions about one have in common.
+        Some(ModelSource::Local(_)) => None,
+        Some(source) => Some(source.at_once()),
+        None => Some(arguments.server.at_once()),
     };
     let client = match &roles {
         Some(roles) => roles.model(Role::Judge).cloned(),
@@ -163,7 +186,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         (Who::Rules, None) => arguments.by_rules(&work, &interrupt)?,
         (Who::Rules, Some(_)) => return Err("--judge rules asks no server: leave one of the two out".into()),
         (Who::Model, Some(client)) => {
-            arguments.by_model(&work, client.as_ref(), roles.as_ref(), &interrupt)?
+            arguments.by_model(&work, &client, at_once, roles.as_ref(), &interrupt)?
         }
         (Who::Model, None) => {
             return Err(
@@ -177,7 +200,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
     } else {
         output::text(&output::shown(&report.in_words()?))?;
     }
-    if report.stopped { Err("stopped; the same command goes on".into()) } else { Ok(()) }
+    if report.stopped {
+        return Err("stopped; the same command goes on".into());
+    }
+    match report.all_failed {
+        Some(why) => Err(why.into()),
+        None => Ok(()),
+    }
 }
 
 impl Arguments {
@@ -186,59 +215,72 @@ impl Arguments {
         let identity = WrittenJudge::identity();
         let facts = JudgeFacts { kind: "rules", model: None, protocol: None, settings: None, identity };
         let name = facts.identity.clone();
-        let graded = self.grade(work, &name, interrupt, |row, sample, keys| {
-            let grade = |key: GradeKey| {
-                let criterion = row.rubrics.get(key.criterion).map_or("", |item| item.criterion.as_str());
-                Grade::by_rules(key, judge.judge(criterion, &sample.text).judgement, &name)
+        let grade = |it: &Open| -> Vec<Grade> {
+            let grade = |key: &GradeKey| {
+                let criterion = it.row.rubrics.get(key.criterion).map_or("", |item| item.criterion.as_str());
+                Grade::by_rules(key.clone(), judge.judge(criterion, &it.sample.text).judgement, &name)
             };
-            keys.into_iter().map(grade).collect()
-        })?;
+            it.keys.iter().map(grade).collect()
+        };
+        let graded = self.grade(work, &name, interrupt, None, &AtomicBool::default(), &grade)?;
         Ok(Report::new(work, graded, facts, None, self.seed))
     }
 
-    /// Grades what was not judged before, one completion at a time, and keeps each one's grades before the next begins.
+    /// Grades what was not judged before, in the places of `pool` where there is one, and keeps each completion's grades as soon as they are there.
+    /// `given_up` is set where they cannot be kept.
     fn grade(
         &self,
         work: &Work,
         judge: &str,
         interrupt: &Interrupt,
-        mut grade: impl FnMut(&Row, &Sample, Vec<GradeKey>) -> Vec<Grade>,
+        pool: Option<&Pooled>,
+        given_up: &AtomicBool,
+        grade: &(dyn Fn(&Open) -> Vec<Grade> + Sync),
     ) -> Result<Graded, Box<dyn Error>> {
         let mut ledger = Ledger::open(&self.out, judge)?;
-        let keys: Vec<Vec<GradeKey>> = work
-            .samples
-            .iter()
-            .map(|sample| work.rows.get(sample.row).map_or(Vec::new(), |row| GradeKey::all(row, sample)))
-            .collect();
-        let all: usize = keys.iter().map(Vec::len).sum();
-        let progress = Progress::criteria(all);
-        let begun = Instant::now();
-        let (mut done, mut resumed, mut stopped) = (0, 0, false);
-        for (sample, keys) in work.samples.iter().zip(&keys) {
+        let (mut keys, mut open) = (Vec::new(), Vec::new());
+        for sample in &work.samples {
             let Some(row) = work.rows.get(sample.row) else { continue };
-            let open: Vec<GradeKey> = keys.iter().filter(|key| !ledger.is_judged(key)).cloned().collect();
-            resumed += keys.len() - open.len();
-            if !open.is_empty() && interrupt.is_pressed() {
-                stopped = true;
-                break;
+            let of_sample = GradeKey::all(row, sample);
+            let left: Vec<GradeKey> =
+                of_sample.iter().filter(|key| !ledger.is_judged(key)).cloned().collect();
+            keys.extend(of_sample);
+            if !left.is_empty() {
+                open.push(Open { row, sample, keys: left });
             }
-            if !open.is_empty() {
-                ledger.add(grade(row, sample, open))?;
-            }
-            done += keys.len();
-            progress.set(done as u64, all as u64);
         }
+        let all = keys.len();
+        let resumed = all - open.iter().map(|it| it.keys.len()).sum::<usize>();
+        let progress = Progress::criteria(all);
+        let mut done = resumed;
+        progress.set(done as u64, all as u64);
+        let begun = Instant::now();
+        let mut why = None;
+        let stopped = || interrupt.is_pressed() || given_up.load(Ordering::SeqCst);
+        let give_up = || given_up.store(true, Ordering::SeqCst);
+        judge_each(&open, pool, &stopped, &give_up, grade, |grades| {
+            done += grades.len();
+            if why.is_none() {
+                let failed = grades.iter().find(|grade| grade.verdict == Verdict::NotJudged);
+                why = failed.map(|grade| grade.reason.clone());
+            }
+            ledger.add(grades)?;
+            progress.set(done as u64, all as u64);
+            Ok::<(), LedgerError>(())
+        })?;
+        let waited = begun.elapsed();
         progress.finish();
-        stopped |= interrupt.is_pressed();
+        let stopped = interrupt.is_pressed();
         if resumed > 0 {
             terminal::line(&format!("{resumed} of {all} criteria were judged before"));
         }
         if !stopped {
-            let finished = ledger.finished(keys.iter().flatten())?;
+            let finished = ledger.finished(keys.iter())?;
             output::write_atomically(&self.out, &finished)
                 .map_err(|error| format!("{}: {error}", self.out.display()))?;
-            terminal::line(&format!("{all} criteria in {:.1} s", begun.elapsed().as_secs_f64()));
+            let all = output::count(all, "criterion", "criteria");
+            terminal::line(&format!("{all} in {:.1} s", begun.elapsed().as_secs_f64()));
         }
-        Ok(Graded { ledger, resumed, stopped })
+        Ok(Graded { ledger, resumed, stopped, waited, why })
     }
 }

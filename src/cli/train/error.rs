@@ -50,6 +50,13 @@ pub(super) enum UsageError {
     CheckpointsGone { run: PathBuf, logged: usize, every: u64 },
     #[error("{source}. Remove that file: --resume then makes it again")]
     Summary { source: RunError },
+    #[error(
+        "`model.path` is {}, and nothing is there. Put the files config.json, generation_config.json, tokenizer.json, tokenizer_config.json and \
+         *.safetensors (with model.safetensors.index.json where there are several) from {place} into that folder, or name a folder or GGUF file that you \
+         have with --set model.path=PATH",
+        .path.display()
+    )]
+    NoModel { path: PathBuf, place: String },
     #[error("the run cannot be started: {0}")]
     CannotRun(String),
 }

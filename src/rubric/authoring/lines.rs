@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::files::{self, Fsync, Options};
+use crate::rubric::json_line;
 
 /// The longest legal line, in bytes.
 pub const LONGEST: usize = 16 << 20;
@@ -90,10 +91,7 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
 
 /// One line as a value, or what is wrong with it, with the field.
 pub fn value<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
-    let mut reader = serde_json::Deserializer::from_slice(line);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| error.to_string())?;
-    reader.end().map_err(|error| error.to_string())?;
-    Ok(value)
+    json_line::parse(line)
 }
 
 /// Values as lines.

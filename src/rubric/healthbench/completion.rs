@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::lines::{LineProblem, LinesError, read};
+use super::lines::{LinesError, read};
 use super::row::Row;
 use crate::chat::Message;
 use crate::rubric::model_judge::Exhibit;
@@ -59,6 +59,11 @@ impl Sample {
         Self { row, number, text, prompt, completion_id }
     }
 
+    /// Whether nothing is said in it, which is a reply like any other.
+    pub fn is_empty(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
     /// The conversation with the completion at its end.
     pub fn exhibit(&self, row: &Row) -> Exhibit {
         Exhibit::completion(self.prompt.as_deref().unwrap_or(&row.prompt), &self.text)
@@ -73,20 +78,23 @@ impl Sample {
 pub fn samples(rows: &[Row], file: &Path) -> Result<Vec<Sample>, LinesError> {
     let places: BTreeMap<&str, usize> =
         rows.iter().enumerate().map(|(at, row)| (row.prompt_id.as_str(), at)).collect();
-    let lines = read(file, |_: &Completion| Vec::new())?;
-    let (mut samples, mut problems) = (Vec::with_capacity(lines.len()), Vec::new());
+    let lines = read(file, |_, it: &Completion| match places.contains_key(it.prompt_id.as_str()) {
+        true => Vec::new(),
+        false => {
+            let legal = format!("legal are the {} that were read", rows.len());
+            vec![format!("prompt_id: `{}` is no row's; {legal}", it.prompt_id)]
+        }
+    })?;
     let mut counts = vec![0; rows.len()];
-    for (line, Completion { prompt_id, completion, prompt }) in lines {
-        let Some(&row) = places.get(prompt_id.as_str()) else {
-            let problem =
-                format!("prompt_id: `{prompt_id}` is no row's; legal are the {} that were read", rows.len());
-            problems.push(LineProblem { line, problem });
-            continue;
-        };
-        samples.push(Sample::new(rows, row, counts[row], completion, prompt));
-        counts[row] += 1;
-    }
-    if problems.is_empty() { Ok(samples) } else { Err(LinesError::Lines { file: file.to_owned(), problems }) }
+    let sample = |(_, Completion { prompt_id, completion, prompt }): (usize, Completion)| {
+        // Each is there, or it was told above.
+        let &row = places.get(prompt_id.as_str())?;
+        let count = counts.get_mut(row)?;
+        let number = *count;
+        *count += 1;
+        Some(Sample::new(rows, row, number, completion, prompt))
+    };
+    Ok(lines.into_iter().filter_map(sample).collect())
 }
 
 /// The rows' own completions; rows without them have none.

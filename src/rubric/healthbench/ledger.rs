@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::grade::{Grade, GradeKey};
-use super::lines::parse;
 use crate::rubric::criterion::Verdict;
+use crate::rubric::json_line::parse;
 
 /// Why a file of grades cannot be used.
 #[derive(Debug, Error)]

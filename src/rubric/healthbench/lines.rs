@@ -1,5 +1,6 @@
 //! Files of one JSON object a line, of which every bad line is told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use crate::rubric::json_line::parse;
 
 /// The longest legal line, in bytes: HealthBench's longest row has some 60 KiB.
 const LONGEST: usize = 8 << 20;
@@ -57,7 +60,9 @@ struct Problems<'a> {
 impl fmt::Display for Problems<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, problems } = self;
-        write!(f, "{}: {} bad lines", file.display(), problems.len())?;
+        // One may have several problems.
+        let bad = problems.iter().map(|it| it.line).collect::<BTreeSet<_>>().len();
+        write!(f, "{}: {bad} bad {}", file.display(), if bad == 1 { "line" } else { "lines" })?;
         for LineProblem { line, problem } in problems.iter().take(SHOWN) {
             write!(f, "\n  line {line}: {problem}")?;
         }
@@ -68,14 +73,15 @@ impl fmt::Display for Problems<'_> {
     }
 }
 
-/// Reads the lines of `file` that are not blank, with their numbers. `check` says what is wrong with one beyond its shape.
+/// Reads the lines of `file` that are not blank, with their numbers. `check` says what is wrong with one, of that number,
+/// beyond its shape.
 ///
 /// # Errors
 ///
 /// A file that cannot be read or holds nothing, and all its bad lines together.
 pub(super) fn read<T: DeserializeOwned>(
     file: &Path,
-    mut check: impl FnMut(&T) -> Vec<String>,
+    mut check: impl FnMut(usize, &T) -> Vec<String>,
 ) -> Result<Vec<(usize, T)>, LinesError> {
     let failed = |source| LinesError::Read { file: file.to_owned(), source };
     let mut reader = BufReader::new(File::open(file).map_err(failed)?);
@@ -99,7 +105,7 @@ pub(super) fn read<T: DeserializeOwned>(
         }
         match parse::<T>(text) {
             Ok(value) => {
-                let found = check(&value).into_iter();
+                let found = check(line, &value).into_iter();
                 problems.extend(found.map(|problem| LineProblem { line, problem }));
                 all.push((line, value));
             }
@@ -113,16 +119,4 @@ pub(super) fn read<T: DeserializeOwned>(
         return Err(LinesError::Empty { file: file.to_owned() });
     }
     Ok(all)
-}
-
-/// Reads one line; errors name the field.
-pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
-    let mut json = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        let problem = error.into_inner();
-        if field == "." { problem.to_string() } else { format!("{field}: {problem}") }
-    })?;
-    json.end().map_err(|error| error.to_string())?;
-    Ok(value)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-use super::lines::{LineProblem, LinesError, read};
+use super::lines::{LinesError, read};
 use crate::chat::{Message, Role};
 use crate::data::hash;
 use crate::rubric::model_judge::Item;
@@ -125,17 +125,19 @@ fn twice(tags: &[String]) -> Option<&str> {
 ///
 /// A file that cannot be read, and all bad lines together; a `prompt_id` that was there before is one.
 pub fn read_rows(file: &Path) -> Result<Vec<Row>, LinesError> {
-    let rows = read(file, Row::problems)?;
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for (line, row) in &rows {
-        if let Some(before) = first.insert(&row.prompt_id, *line) {
-            let problem = format!("prompt_id: `{}` is in line {before} too, legal is once", row.prompt_id);
-            problems.push(LineProblem { line: *line, problem });
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let rows = read(file, |line, row: &Row| {
+        let mut problems = row.problems();
+        match first.get(&row.prompt_id) {
+            Some(before) => {
+                problems
+                    .push(format!("prompt_id: `{}` is in line {before} too, legal is once", row.prompt_id));
+            }
+            None => {
+                first.insert(row.prompt_id.clone(), line);
+            }
         }
-    }
-    if !problems.is_empty() {
-        return Err(LinesError::Lines { file: file.to_owned(), problems });
-    }
+        problems
+    })?;
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }

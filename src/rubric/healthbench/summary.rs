@@ -48,6 +48,8 @@ pub struct Summary {
     pub whole: usize,
     /// Judged criteria that were met.
     pub met: usize,
+    /// Completions that say nothing.
+    pub empty: usize,
     /// HealthBench's score over judged criteria; absent where no positive one was judged. It is comparable to published scores only
     /// at coverage 1.
     pub score: Option<Metric>,
@@ -114,6 +116,7 @@ impl Summary {
             coverage: if criteria > 0 { judged as f64 / criteria as f64 } else { 0.0 },
             whole,
             met,
+            empty: samples.iter().filter(|sample| sample.is_empty()).count(),
             score: Metric::of(&scores, seed),
             bounds: clipped_mean(&low).zip(clipped_mean(&high)).map(|(low, high)| [low, high]),
             tags: values

@@ -84,6 +84,14 @@ fn every_bad_line_is_told() {
     let twice =
         read_rows(&file(&dir, "twice.jsonl", &[row("a").to_string(), row("a").to_string()])).unwrap_err();
     assert!(twice.to_string().contains("line 2: prompt_id: `a` is in line 1 too"), "{twice}");
+    let lines = [row("a").to_string(), row("a").to_string(), "{\"prompt_id\": ".to_owned()];
+    let both = read_rows(&file(&dir, "both.jsonl", &lines)).unwrap_err().to_string();
+    assert!(
+        both.contains("2 bad lines") && both.contains("line 2: prompt_id: `a` is in line 1 too"),
+        "{both}"
+    );
+    // The line of the file, and none of the JSON's own.
+    assert!(both.contains("line 3: ") && both.contains(" at column ") && !both.contains("at line"), "{both}");
     assert!(matches!(read_rows(&file(&dir, "none.jsonl", &[])), Err(LinesError::Empty { .. })));
     assert!(matches!(read_rows(&dir.path().join("nowhere")), Err(LinesError::Read { .. })));
 }
@@ -109,9 +117,10 @@ fn completions_find_their_rows_in_any_order_and_several_a_row() {
     let bad =
         [json!({"prompt_id": "z", "completion": "x"}).to_string(), json!({"prompt_id": "a"}).to_string()];
     let error = samples(&rows, &file(&dir, "bad.jsonl", &bad)).unwrap_err().to_string();
+    assert!(error.contains("2 bad lines") && error.contains("line 1: prompt_id: `z` is no row's"), "{error}");
     assert!(error.contains("line 2") && error.contains("completion"), "{error}");
     let stranger = samples(&rows, &file(&dir, "stranger.jsonl", &bad[..1])).unwrap_err().to_string();
-    assert!(stranger.contains("`z` is no row's"), "{stranger}");
+    assert!(stranger.contains("1 bad line\n") && stranger.contains("`z` is no row's"), "{stranger}");
     let own = own_samples(&rows, Ideals::Written);
     assert_eq!(own.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(), ["Rest it.", "Rest it."]);
     assert!(own_samples(&rows, Ideals::References).is_empty());

@@ -187,10 +187,12 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
                 return;
             }
             let batch: Vec<Asked> = open.iter_mut().map(|question| self.asked(question)).collect();
+            let kept: Vec<bool> =
+                batch.iter().map(|it| self.model.is_kept(&it.messages, &it.options)).collect();
             let mut replies = self.model.replies(&batch).into_iter();
-            for (question, asked) in open.into_iter().zip(&batch) {
+            for ((question, asked), kept) in open.into_iter().zip(&batch).zip(kept) {
                 let reply = replies.next();
-                self.take(question, asked, reply.unwrap_or_else(|| Err(ChatError::Stopped)));
+                self.take(question, asked, kept, reply.unwrap_or_else(|| Err(ChatError::Stopped)));
             }
         }
     }
@@ -213,8 +215,8 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
         Asked { messages: question.messages.clone(), options }
     }
 
-    /// Takes in what came for a question that was put as `asked`.
-    fn take(&self, question: &mut Question, asked: &Asked, reply: Result<Reply, ChatError>) {
+    /// Takes in what came for a question that was put as `asked`; where the reply was `kept` on disk, nobody was asked.
+    fn take(&self, question: &mut Question, asked: &Asked, kept: bool, reply: Result<Reply, ChatError>) {
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
@@ -231,6 +233,10 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
             }
         };
         self.count(|tally| {
+            if kept {
+                tally.kept += 1;
+                return;
+            }
             tally.requests += 1;
             if let Some(usage) = reply.usage {
                 tally.counted += 1;
@@ -241,8 +247,7 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
             question.outcome = Some(Err("stopped".to_owned()));
             return;
         }
-        let cut =
-            if reply.finish == Finish::Length { " (it was cut off at the limit of tokens)" } else { "" };
+        let was_cut = reply.finish == Finish::Length;
         match self.protocol.read(&reply, question.item) {
             Ok(answer) => question.outcome = Some(Ok(answer)),
             Err(problem) => {
@@ -251,6 +256,9 @@ impl<'a, M: ChatModel + ?Sized> ModelJudge<'a, M> {
                 if let Err(error) = self.model.forget(&asked.messages, &asked.options) {
                     question.outcome = Some(Err(error.to_string()));
                 } else if question.tries > self.settings.again {
+                    // Some problems say so themselves.
+                    let untold = was_cut && !problem.ends_with(structured::CUT_OFF);
+                    let cut = if untold { structured::CUT_OFF } else { "" };
                     let problem =
                         format!("asked {} times, no reply can be read: {problem}{cut}", question.tries);
                     question.outcome = Some(Err(problem));

@@ -29,6 +29,13 @@ impl ModelJudgeSettings {
     /// allow.
     pub const REPORT: Self = Self { votes: 1, again: 2, max_tokens: 512, temperature: 0.0, seed: 0 };
 
+    /// The same with so many votes on an item. Several need a temperature, or all would be the same: where there is none, it is that of HealthBench's grader.
+    pub fn with_votes(self, votes: usize) -> Self {
+        let cold = votes > 1 && self.temperature == 0.0;
+        let temperature = if cold { Self::HEALTHBENCH.temperature } else { self.temperature };
+        Self { votes, temperature, ..self }
+    }
+
     /// Whether a judge can work by these settings.
     ///
     /// # Errors
@@ -71,4 +78,22 @@ pub struct JudgeSettingError {
     pub found: String,
     /// What it may be.
     pub legal: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_votes_are_drawn() {
+        let report = ModelJudgeSettings::REPORT;
+        assert_eq!(report.with_votes(1), report);
+        let three = report.with_votes(3);
+        assert_eq!((three.votes, three.temperature, three.check()), (3, 0.5, Ok(())));
+        let warm = ModelJudgeSettings { temperature: 0.9, ..report }.with_votes(3);
+        assert_eq!(warm.temperature, 0.9);
+        // Who says 0 is told.
+        let cold = ModelJudgeSettings { temperature: 0.0, ..three };
+        assert_eq!(cold.check().unwrap_err().name, "temperature");
+    }
 }

@@ -21,6 +21,8 @@ pub struct Tally {
     pub requests: u64,
     /// Requests that were not made, since another one asked the same.
     pub saved: u64,
+    /// Requests that were not made, since their reply was kept on disk. Neither they nor their tokens are in the other counts.
+    pub kept: u64,
     /// Requests that brought no answer.
     pub failed: u64,
     /// Answers whose tokens were counted.
@@ -51,6 +53,7 @@ impl Tally {
             disagreed: less(self.disagreed, earlier.disagreed),
             requests: less(self.requests, earlier.requests),
             saved: less(self.saved, earlier.saved),
+            kept: less(self.kept, earlier.kept),
             failed: less(self.failed, earlier.failed),
             counted: less(self.counted, earlier.counted),
             usage: Usage {

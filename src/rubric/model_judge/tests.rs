@@ -267,3 +267,33 @@ fn it_judges_replies_and_consultations_as_any_judge() {
     );
     assert!(asked[5].messages[0].content.contains("All of the doctor's messages"));
 }
+
+/// Is cut off within its JSON.
+struct CutOff;
+
+impl ChatModel for CutOff {
+    fn name(&self) -> &str {
+        "cut off"
+    }
+
+    fn constrains(&self) -> bool {
+        true
+    }
+
+    fn reply(&self, _: &[Message], _: &ChatOptions, _: &mut dyn Listener) -> Result<Reply, ChatError> {
+        let message = Message::assistant("{\"explanation\": \"It");
+        Ok(Reply { message, finish: Finish::Length, usage: None })
+    }
+}
+
+#[test]
+fn that_a_reply_was_cut_off_is_said_once() {
+    let settings = ModelJudgeSettings { again: 0, ..ModelJudgeSettings::REPORT };
+    let grader = GraderTemplate::parse("Mark <<conversation>> by\n<<rubric_item>>", "t").unwrap();
+    for protocol in [Protocol::report(), Protocol::HealthBench(grader)] {
+        let judge = ModelJudge::new(&CutOff, protocol, settings).unwrap();
+        let opinions = judge.judge(&[sheet(&[("[1] a", true)])]).remove(0);
+        let reason = &opinions[0].judgement.reason;
+        assert_eq!(reason.matches("cut off at the limit of tokens").count(), 1, "{reason}");
+    }
+}

@@ -61,7 +61,8 @@ pub fn locate(path: &Path) -> (PathBuf, ResumeFrom) {
     (run, ResumeFrom::Newest)
 }
 
-fn folder(base: &Path, name: &str) -> Result<PathBuf, RunError> {
+/// The folder of the attempts at the run `name`.
+pub(super) fn folder(base: &Path, name: &str) -> Result<PathBuf, RunError> {
     let legal = (1..=100).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));

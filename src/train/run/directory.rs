@@ -1,6 +1,7 @@
 //! The folder of one run while it is being written.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::lock::RunLock;
 use super::log::JsonLog;
 use super::metrics::StepMetrics;
 use super::summary::{SUMMARY, Summary};
-use crate::files::{Disk, RealDisk};
+use crate::files::{self, Disk, RealDisk};
 use crate::train::checkpoint::checksums::Checksum;
 use crate::train::checkpoint::disk::{create_dir_all, sync_dir, write_atomically};
 use crate::train::checkpoint::{
@@ -87,6 +88,27 @@ impl RunDirectory {
         create_dir_all(&*options.disk, options.durability, &dir.join(CHECKPOINTS))?;
         write_atomically(&*options.disk, options.durability, &dir.join(CONFIG), config.as_bytes())?;
         Self::open(dir, lock, options, config, Covered::default())
+    }
+
+    /// Whether a run may begin in the folder `dir`, as far as that shows without making anything: for what takes long before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunDirectory::create_in`].
+    pub fn check_in(dir: &Path) -> Result<(), RunError> {
+        if dir.is_dir() {
+            check_empty(dir)?;
+        }
+        check_writable(dir)
+    }
+
+    /// The same for the next attempt at the run `name`, as [`RunDirectory::create`] begins it.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunDirectory::create`].
+    pub fn check(base: &Path, name: &str) -> Result<(), RunError> {
+        check_writable(&attempt::folder(base, name)?)
     }
 
     pub(super) fn open(
@@ -251,6 +273,19 @@ pub(super) fn checkpoint_writer(dir: &Path, options: &RunOptions) -> CheckpointW
 
 pub(super) fn config_hash(config: &str) -> String {
     format!("crc32:{:08x}", Checksum::of(config.as_bytes()).crc)
+}
+
+/// That something can be made in a folder, or in the nearest above it that is there.
+fn check_writable(dir: &Path) -> Result<(), RunError> {
+    // A bare name has the empty path above it, which is the working folder.
+    let there = |it: &&Path| it.as_os_str().is_empty() || it.symlink_metadata().is_ok();
+    let above = dir.ancestors().find(there).filter(|it| !it.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    if !above.is_dir() {
+        return Err(DiskError::on(above, "used as a folder")(ErrorKind::NotADirectory.into()).into());
+    }
+    files::probe(&above.join(CONFIG)).map_err(|error| DiskError::on(above, "written to")(error.source))?;
+    Ok(())
 }
 
 /// A new run takes no folder with anything in it, but for what one leaves that ended as it began: hidden files and an

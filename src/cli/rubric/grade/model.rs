@@ -1,11 +1,12 @@
 //! Grading by a model.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::conversations::Open;
 use super::report::{JudgeFacts, Report, WorkDone};
 use super::{Arguments, Questions, Work};
-use crate::chat::ChatModel;
+use crate::chat::{ChatModel, Halting, Pooled, SharedModel};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal;
 use crate::roles::OpenedRoles;
@@ -16,11 +17,12 @@ use crate::rubric::model_judge::{
 use crate::train::config::JudgeTemplates;
 
 impl Arguments {
-    /// Grades by `client`, asked as the command line says, or else the file of `roles`.
+    /// Grades by `client`, asked as the command line says, or else the file of `roles`. A served one is asked `at_once`.
     pub(super) fn by_model(
         &self,
         work: &Work,
-        client: &dyn ChatModel,
+        client: &SharedModel,
+        at_once: Option<usize>,
         roles: Option<&OpenedRoles>,
         interrupt: &Interrupt,
     ) -> Result<Report, Box<dyn Error>> {
@@ -48,12 +50,10 @@ impl Arguments {
             }
             (Questions::Report, None, None) => (Protocol::report(), ModelJudgeSettings::REPORT),
         };
-        let base = match roles {
-            Some(roles) => roles.options.voting(base),
-            None => base,
-        };
+        let base = roles.map_or(base, |roles| roles.options.voting(base));
+        let base = self.votes.map_or(base, |votes| base.with_votes(votes));
         let settings = ModelJudgeSettings {
-            votes: self.votes.unwrap_or(base.votes),
+            votes: base.votes,
             again: self.again.unwrap_or(base.again),
             max_tokens: self.max_tokens.unwrap_or(base.max_tokens),
             temperature: self.temperature.unwrap_or(base.temperature),
@@ -63,9 +63,17 @@ impl Arguments {
         let settings = roles.map_or(settings, |roles| roles.of_judge(settings));
         let protocol_name = protocol.name();
         let stopped = || interrupt.is_pressed();
-        let judge = ModelJudge::new(client, protocol, settings)?.stopped_by(&stopped);
+        // Grades that cannot be kept are not waited for.
+        let given_up = AtomicBool::default();
+        let halted = || given_up.load(Ordering::SeqCst);
+        let halting = Halting::new(client, &halted, 1);
+        let pool = at_once.map(|at_once| Pooled::new(&halting, at_once));
+        let model: &(dyn ChatModel + Sync) = match &pool {
+            Some(pool) => pool,
+            None => &**client,
+        };
+        let judge = ModelJudge::new(model, protocol, settings)?.stopped_by(&stopped);
         let before = client.reading();
-        let mut waited = Duration::ZERO;
         let facts = JudgeFacts {
             kind: "model",
             model: Some(client.name().to_owned()),
@@ -73,23 +81,25 @@ impl Arguments {
             settings: Some(settings),
             identity: judge.identity(),
         };
-        let graded = self.grade(work, &facts.identity, interrupt, |row, sample, keys| {
-            let items: Vec<Item> = keys
+        let grade = |it: &Open| -> Vec<Grade> {
+            let items: Vec<Item> = it
+                .keys
                 .iter()
-                .filter_map(|key| row.rubrics.get(key.criterion))
+                .filter_map(|key| it.row.rubrics.get(key.criterion))
                 .map(|item| item.item())
                 .collect();
-            let begun = Instant::now();
-            let opinions = judge.judge(&[Sheet { exhibit: sample.exhibit(row), items }]);
-            waited += begun.elapsed();
+            let opinions = judge.judge(&[Sheet { exhibit: it.sample.exhibit(it.row), items }]);
             let opinions = opinions.into_iter().flatten();
-            keys.into_iter()
+            it.keys
+                .iter()
+                .cloned()
                 .zip(opinions)
                 .map(|(key, opinion)| Grade::by_model(key, opinion, &facts.identity))
                 .collect()
-        })?;
+        };
+        let graded = self.grade(work, &facts.identity, interrupt, pool.as_ref(), &given_up, &grade)?;
         let reading = client.reading().map(|now| now.since(before.unwrap_or_default()));
-        let work_done = WorkDone { tally: judge.tally(), waited, reading };
+        let work_done = WorkDone { tally: judge.tally(), waited: graded.waited, reading };
         Ok(Report::new(work, graded, facts, Some(work_done), self.seed))
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Work;
 use crate::chat::{Reading, Usage};
+use crate::cli::output;
 use crate::rubric::healthbench::{Ledger, Summary};
 use crate::rubric::model_judge::{ModelJudgeSettings, Tally};
 
@@ -30,6 +31,10 @@ pub struct Graded {
     pub resumed: usize,
     /// Whether Ctrl-C ended it early.
     pub stopped: bool,
+    /// How long judging took.
+    pub waited: Duration,
+    /// Why the first criterion that was not judged in this run was not.
+    pub why: Option<String>,
 }
 
 /// What a model was asked in this run.
@@ -56,6 +61,9 @@ pub struct Report {
     disagreement: Option<f64>,
     resumed: usize,
     pub stopped: bool,
+    /// What to say where a model was asked in this run and nothing was judged, since requests failed.
+    #[serde(skip)]
+    pub all_failed: Option<String>,
 }
 
 /// How long a model judged, and what it saved that it had read the conversations before.
@@ -111,8 +119,13 @@ impl Time {
 impl Report {
     /// The report on what was graded of `work`. `seed` is the bootstrap's.
     pub fn new(work: &Work, graded: Graded, judge: JudgeFacts, done: Option<WorkDone>, seed: u64) -> Self {
-        let Graded { ledger, resumed, stopped } = graded;
+        let Graded { ledger, resumed, stopped, why, .. } = graded;
         let tally = done.as_ref().map(|done| done.tally);
+        let all_failed = tally.filter(|tally| tally.judged == 0 && tally.failed > 0).map(|tally| {
+            let Tally { failed, requests, .. } = tally;
+            let why = why.unwrap_or_default();
+            format!("no criterion could be judged, {failed} of {requests} requests failed: {why}")
+        });
         Self {
             judge,
             summary: Summary::of(&work.rows, &work.samples, &ledger, seed),
@@ -122,6 +135,7 @@ impl Report {
             work: tally,
             resumed,
             stopped,
+            all_failed,
         }
     }
 
@@ -130,21 +144,27 @@ impl Report {
         let summary = &self.summary;
         let mut text = String::new();
         let share = |it: f64| format!("{:.1}%", 100.0 * it);
+        let completions = |count| output::count(count, "completion", "completions");
         writeln!(
             text,
-            "{} completions, {} criteria: {} judged ({}), {} met; {} completions judged whole",
-            summary.completions,
-            summary.criteria,
+            "{}, {}: {} judged ({}), {} met; {} judged whole",
+            completions(summary.completions),
+            output::count(summary.criteria, "criterion", "criteria"),
             summary.judged,
             share(summary.coverage),
             summary.met,
-            summary.whole
+            completions(summary.whole)
         )?;
+        if summary.empty > 0 {
+            writeln!(text, "{} empty", completions(summary.empty))?;
+        }
         match &summary.score {
             Some(score) => writeln!(
                 text,
-                "score {:.4} (bootstrap std {:.4}, {} completions)",
-                score.mean, score.bootstrap_std, score.count
+                "score {:.4} (bootstrap std {:.4}, {})",
+                score.mean,
+                score.bootstrap_std,
+                completions(score.count)
             )?,
             None => writeln!(text, "no score: no criterion above 0 was judged")?,
         }
@@ -164,7 +184,12 @@ impl Report {
             }
         }
         if let Some(work) = &self.work {
-            writeln!(text, "{} requests, {} saved, {} failed", work.requests, work.saved, work.failed)?;
+            let requests = output::count(work.requests, "request", "requests");
+            write!(text, "{requests}, {} saved, {} failed", work.saved, work.failed)?;
+            if work.kept > 0 {
+                write!(text, "; {} answered from the cache", work.kept)?;
+            }
+            text.push('\n');
         }
         if let Some(time) = &self.time {
             text.push_str(&time.in_words());
