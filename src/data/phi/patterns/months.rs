@@ -6,11 +6,11 @@ use super::{Source, numbers};
 use crate::data::phi::PhiClass::Date;
 
 /// Months, where they are not written as in English; with accents and without.
-const OTHER: &str = "(?i-u:janvier|janv|f(?u-i:é|É|e)vrier|f(?u-i:é|É|e)vr|mars|avril|mai|juin|juillet|juil|ao(?u-i:û|Û|u)t|\
-                     septembre|octobre|novembre|d(?u-i:é|É|e)cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|\
-                     septiembre|setiembre|octubre|noviembre|diciembre|januar|j(?u-i:ä|Ä)nner|februar|m(?u-i:ä|Ä|ae)rz|juni|\
+const OTHER: &str = "(?i-u:janvier|janv|f(?u-i:[éÉeE])vrier|f(?u-i:[éÉeE])vr|mars|avril|mai|juin|juillet|juil|ao(?u-i:[ûÛuU])t|\
+                     septembre|octobre|novembre|d(?u-i:[éÉeE])cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|\
+                     septiembre|setiembre|octubre|noviembre|diciembre|januar|j(?u-i:[äÄ])nner|februar|m(?:(?u-i:[äÄ])|ae)rz|juni|\
                      juli|oktober|okt|dezember|dez|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|\
-                     janeiro|fevereiro|mar(?u-i:ç|Ç|c)o|maio|junho|julho|setembro|outubro|novembro|dezembro)";
+                     janeiro|fevereiro|mar(?u-i:[çÇcC])o|maio|junho|julho|setembro|outubro|novembro|dezembro)";
 
 /// The shapes of such dates.
 pub(super) fn sources() -> Vec<Source> {

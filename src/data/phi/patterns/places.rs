@@ -88,7 +88,6 @@ fn no_value(_: &str, _: &str, after: &str) -> bool {
         .strip_prefix(['.', '-', ','])
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let words = [
-        "on",
         "over",
         "percent",
         "per",
@@ -114,12 +113,15 @@ fn no_value(_: &str, _: &str, after: &str) -> bool {
         "day",
         "week",
         "month",
-        "and",
-        "sat",
     ];
-    let next = after.trim_start().split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    let years = after.trim_start().to_ascii_lowercase().starts_with("years");
-    !fraction && (years || !starts_with_unit(after)) && !words.contains(&next.to_ascii_lowercase().as_str())
+    let lower = after.trim_start().to_ascii_lowercase();
+    let next = lower.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let years = lower.starts_with("years");
+    let air = ["room", "ra", "air", "oxygen", "o2", "nasal", "supplemental"];
+    let breathes = lower.strip_prefix("on ").is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit()) || air.iter().any(|word| rest.starts_with(word))
+    });
+    !fraction && !breathes && (years || !starts_with_unit(after)) && !words.contains(&next)
 }
 
 /// `92M with cough`, not an amount.
