@@ -1,8 +1,11 @@
-//! Shapes of identifiers in free text, as regular expressions. All match ASCII only: what needs letters beyond it is
-//! in `names`.
+//! Shapes of identifiers in free text, as regular expressions. Their classes and word boundaries are ASCII, but for the
+//! letters of names that are listed; the rest that needs letters beyond it is in `names`.
 
+mod addresses;
 mod dates;
 mod mail;
+mod months;
+mod persons;
 mod phones;
 mod places;
 mod units;
@@ -36,6 +39,9 @@ const NUMBER: &str = "(?:[ ]?(?:no|num|number|id|identifier|code|nr))?[.]?[ ]?(?
 /// What a record number is called.
 const RECORD: &str = "MRN|M[.] ?R[.] ?N|MR ?#|medical record|record number|NHS|hospital number|pt[.]? ?id|patient ?id|\
                       patient number|chart number";
+
+/// A capitalised word as a name is written, in Latin letters: `Zyl`, `O'Fallon`, `Müller`. It ends in a small letter.
+const NAME: &str = "(?u-i:[A-ZÀ-Þ][A-Za-zÀ-ɏ'’-]*[a-zß-öø-ÿ])";
 
 fn always(_: &str, _: &str, _: &str) -> bool {
     true
@@ -137,10 +143,14 @@ fn sources() -> Vec<Source> {
     let mut all = mail::addresses();
     for more in [
         people(),
+        persons::sources(),
+        social_security(),
         phones::labelled(),
         records(),
         dates::sources(),
+        months::sources(),
         places::sources(),
+        addresses::sources(),
         mail::handles(),
         phones::apart(),
         runs(),
@@ -209,6 +219,36 @@ fn people() -> Vec<Source> {
         (Phone, "international", r"(?-u)\+[0-9][0-9 ().-]{7,16}[0-9]\b".into(), no_unit),
         (Phone, "ten or eleven digits from 0", r"(?-u)\b0[0-9]{2,4}[ -]?[0-9]{3,4}[ -]?[0-9]{3,6}\b".into(), dialled),
         (Phone, "seven digits as 3-4", r"(?-u)\b[2-9][0-9]{2}-[0-9]{4}\b".into(), local_phone),
+    ]
+}
+
+/// Social security numbers of which the last digits are left.
+fn social_security() -> Vec<Source> {
+    use PhiClass::SocialSecurity;
+    let number = "(?:SSN|social(?: security)?)(?: (?:no[.]?|num|number))?";
+    vec![
+        (
+            SocialSecurity,
+            "last digits",
+            format!(
+                r"(?i-u)\b{number}[ ,:]*(?:(?:that |which )?end(?:s|ed|ing)?(?: in| with)?|(?:the )?last ?(?:four|4)(?: digits)?)(?: is| are)?[ ]?[:#=]?[ ]*([0-9]{{3,4}})\b"
+            ),
+            always,
+        ),
+        (
+            SocialSecurity,
+            "last digits",
+            format!(
+                r"(?i-u)\blast ?(?:four|4)(?: digits)?(?: of| for)?(?: (?:the|his|her|their|my|your|patient'?s))? {number}(?: is| are| was| were)?[ ]?[:#=]?[ ]*([0-9]{{4}})\b"
+            ),
+            always,
+        ),
+        (
+            SocialSecurity,
+            "masked",
+            r"(?i-u)(?:\bX{3}-?XX|[*]{3}-?[*]{2}|#{3}-?##)-?[0-9]{4}\b".into(),
+            always,
+        ),
     ]
 }
 
@@ -294,6 +334,12 @@ fn records() -> Vec<Source> {
             r"(?-u)\b(?i-u:registration|plates?)(?i-u:[ ]?(?:no|number|is|was))?[.]?[ ]?[#:]*[ ]*([A-Z]{2,3}[ -]?[0-9]{3,4}|[A-Z]{2}[0-9]{2} ?[A-Z]{3})\b".into(),
             always,
         ),
+        (
+            Vehicle,
+            "plate in one word",
+            r"(?i-u)\b(?:registration|plates?|reg|car|vehicle|truck|van)(?:[ ]?(?:no|number|is|was|reads))?[.]?[ ]?[#:]*[ ]*((?-i:[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-Z][0-9]{3} [A-Z]{3})|[A-Z]{2}[0-9]{2}[A-Z]{3}|[0-9][A-Z]{3}[0-9]{3}|[A-Z]{3}[0-9]{4})\b".into(),
+            always,
+        ),
         (Vehicle, "labelled", labelled("VIN|vehicle identification|vehicle"), has_digit),
         (Vehicle, "seventeen characters", r"(?-u)\b[A-HJ-NPR-Z0-9]{17}\b".into(), vin),
         (Device, "labelled", numbered("serial|device|UDI|lot|implant|pacemaker|IMEI|SN|S/N"), has_digit),
@@ -322,9 +368,20 @@ fn records() -> Vec<Source> {
 fn runs() -> Vec<Source> {
     use PhiClass::OtherId;
     vec![
+        (
+            OtherId,
+            "participant of a study",
+            r"(?i-u)\b(?:(?:trial|study|research) (?:subject|participant|patient|volunteer|id)|subject|participant|enrollee)[ ](?:(?:no|num|number|id|code)[.]?[ ]?)?(?:is )?[#:]?[ ]*([A-Z]{0,4}-?[0-9]{3,}(?:-?[A-Z]|(?:-[A-Z0-9]+)+)?)\b".into(),
+            of_a_participant,
+        ),
         (OtherId, "long run of digits", r"(?-u)\b[0-9](?:[ -]?[0-9]){6,}\b".into(), long_run_or_spaced),
         (OtherId, "letters and digits", r"(?-u)\b[A-Za-z0-9]{7,}\b".into(), mixed_run),
     ]
+}
+
+/// A participant's number; not that of the trial, which is public, nor how many there were.
+fn of_a_participant(found: &str, before: &str, after: &str) -> bool {
+    !found.to_ascii_uppercase().starts_with("NCT") && no_unit(found, before, after)
 }
 
 /// Digits in one run, or in groups as card and account numbers are written; values in a list are shorter than that.

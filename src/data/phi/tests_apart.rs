@@ -25,6 +25,10 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("referred by T. Ng", "T. Ng"),
             ("Mary née Jones", "Jones"),
             ("seen by nurse Betty", "Betty"),
+            ("patient name: Tomasz Zyl", "Tomasz Zyl"),
+            ("Patient Name: TOMASZ ZYL", "TOMASZ ZYL"),
+            ("pt name = tomasz zyl", "tomasz zyl"),
+            ("surname: Zyl", "Zyl"),
         ],
     ),
     (
@@ -64,6 +68,22 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("the fall of 2020", "fall of 2020"),
             ("2019-W12", "2019-W12"),
             ("week 12 of 2019", "week 12 of 2019"),
+            ("since Nov '19", "Nov '19"),
+            ("seen in Dec ’19", "Dec ’19"),
+            ("since Nov-19", "Nov-19"),
+            ("in 03-2019", "03-2019"),
+            ("since 3-2019", "3-2019"),
+            ("3 mars 2019", "3 mars 2019"),
+            ("le 1er août 2019", "1er août 2019"),
+            ("en mars 2019", "mars 2019"),
+            ("el 3 de marzo de 2019", "3 de marzo de 2019"),
+            ("am 3. März", "3. März"),
+            ("im Dezember 2019", "Dezember 2019"),
+            ("am 3. April 2019", "3. April 2019"),
+            ("surgery 6/14", "6/14"),
+            ("appendectomy 6/14", "6/14"),
+            ("started 6/14", "6/14"),
+            ("seen on 24/7", "24/7"),
         ],
     ),
     (
@@ -76,6 +96,11 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("tiktok @mary.k", "@mary.k"),
             ("ring 5 5 5 0 1 9 9", "5 5 5 0 1 9 9"),
             ("ring 5-5-5-0-1-9-9", "5-5-5-0-1-9-9"),
+            ("insta: bobk_92", "bobk_92"),
+            ("Instagram bobk_92", "bobk_92"),
+            ("twitter: bobkins", "bobkins"),
+            ("trial subject 1034-A", "1034-A"),
+            ("study participant no. P-1034", "P-1034"),
         ],
     ),
     (
@@ -94,6 +119,11 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("Kennzeichen M-AB 1234", "M-AB 1234"),
             ("car reg AB12CDE", "AB12CDE"),
             ("reg. no. AB 123 CD", "AB 123 CD"),
+            ("plate 7ABC123", "7ABC123"),
+            ("plate 7abc123", "7abc123"),
+            ("registration 7ABC123", "7ABC123"),
+            ("plate AB12 CDE", "AB12 CDE"),
+            ("his car is AB12 CDE", "AB12 CDE"),
         ],
     ),
     (
@@ -109,7 +139,16 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
     ),
     (
         PhiClass::SocialSecurity,
-        &[("NINO QQ 12 34 56 C", "QQ 12 34 56 C"), ("CPF 111.444.777-35", "111.444.777-35")],
+        &[
+            ("NINO QQ 12 34 56 C", "QQ 12 34 56 C"),
+            ("CPF 111.444.777-35", "111.444.777-35"),
+            ("SSN ends in 6789", "6789"),
+            ("SSN last four: 6789", "6789"),
+            ("last four of social 6789", "6789"),
+            ("last 4 of her SSN is 6789", "6789"),
+            ("XXX-XX-6789", "XXX-XX-6789"),
+            ("***-**-6789", "***-**-6789"),
+        ],
     ),
     (
         PhiClass::Device,
@@ -119,7 +158,25 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("device S/N 8F4421A", "8F4421A"),
         ],
     ),
-    (PhiClass::Geography, &[("lives in 90210", "90210"), ("moved here from Boise, Idaho", "Boise")]),
+    (
+        PhiClass::Geography,
+        &[
+            ("lives in 90210", "90210"),
+            ("moved here from Boise, Idaho", "Boise"),
+            ("lives at 14 Elm Street, Springfield", "14 Elm Street, Springfield"),
+            ("comes from 22 Acacia Avenue in Dorking", "22 Acacia Avenue in Dorking"),
+            ("14 Elm St., Apt 4, Springfield, IL 62701", "14 Elm St., Apt 4, Springfield, IL 62701"),
+            ("2 Mill Lane, Stoke on Trent", "2 Mill Lane, Stoke on Trent"),
+            ("P.O. Box 77, Springfield", "P.O. Box 77, Springfield"),
+            ("resident of 9 Rue Victor Hugo, Lyon", "9 Rue Victor Hugo, Lyon"),
+            ("12 rue de l’Église, Lyon", "12 rue de l’Église, Lyon"),
+            ("wohnt Hauptstraße 12, 80331 München", "Hauptstraße 12, 80331 München"),
+            ("from Lexington county", "Lexington county"),
+            ("from Cook County", "Cook County"),
+            ("from County Cork", "County Cork"),
+            ("at ST. Mary's Hospital", "ST. Mary's Hospital"),
+        ],
+    ),
     (
         PhiClass::Age,
         &[
@@ -128,6 +185,12 @@ const WRITTEN: &[(PhiClass, &[(&str, &str)])] = &[
             ("she is in her late nineties", "her late nineties"),
             ("in his 90s", "his 90s"),
             ("a nonagenarian", "nonagenarian"),
+            ("he is 92", "92"),
+            ("he is 92 and lives alone", "92"),
+            ("her mother was 93 when she died", "93"),
+            ("I'm 91", "91"),
+            ("she’s now 101", "101"),
+            ("92M with cough", "92M"),
         ],
     ),
 ];
@@ -185,9 +248,65 @@ fn what_looks_like_them_passes() {
         "moved to 10 cm, born at 32 weeks, lives at 10000 feet",
         "turned 90 degrees, sats in the 90s, heart rate in the 90s, his 90 minute class, moved back to bed",
         "S/N ratio 4, serial CT 2021, staff of 12, student nurse, nurse practitioner, nurse Said she",
+        "needs 24/7 supervision, on 24/7 care, on 24/7 oxygen, nursed on 24/7/365 terms",
+        "BP 120/80, 5/5 power, grade 2/6 murmur, T 38.5, C5-C6, L4/L5, vitamin B12, HLA-B27, 2/52",
+        "visual acuity 6/12, vision 6/9, seen 6/6 vision, acuity on 6/12 vision",
+        "surgery 6/12 ago, review 6/12, started 3/7 before, for 2/52, in 3/12",
+        "surgery 2/2 trauma, admitted 2/2 sepsis, biopsy 1/2, CT 3/4 showed it",
+        "surgery 5/5 strength after, echo 2/6 systolic murmur, fell 3/10 pain",
+        "her pulse is 92, BMI is 92, his weight is 95, the rate was 110",
+        "she is 92 kg, he is 95 on room air, she was 94 on 2 L, he is 98.6 today, she is 110/70, he was 120 over 80, patient is 95% saturated",
+        "he is 9 of 10, she is 89, I am 45, patient was 100 percent sure, 92 M urea",
+        "Chest Pain, 58, male",
+        "Acute Appendicitis, 24, female",
+        "Serum Sodium, 58, low",
+        "Blood Sugar is 58. Heart Rate, 72, regular",
+        "Influenza Vaccine, 65 years and older",
+        "10-2000 copies, normal 10-2000, 2-3 in 2019, 12-2000 patients",
+        "Mayo Clinic 2019 criteria, 2 Mayo stents, MAI 2019, the mars bar, lead aVR",
+        "Oct-4 positive, DEC-205, may 10 be enough, the '60s",
+        "plate T10 MRI, plate 12, plate CD4 low, CAR T cell, registration of 123 births",
+        "a county hospital, the county, in County Hospital, Our county",
+        "IgG4 high, IG: low, FB 12mm, a snap heard, facebook: daily, Twitter: none",
+        "study subject of 45 years, 3 subjects, participant 12, trial NCT01234567, subject 120 mg",
+        "last four days, last 4 social visits, social 4 drinks, XXX karyotype, 47,XXX",
+        "St. John's wort, ST elevation, ST. Depression",
+        "patient name: not given, patient name: unknown, first name only",
+        "6 Minute Walk test, 2 lateral views, 5 Fr catheter, 3 via the tube, via NG",
+        "in mars we saw, 5 juniors, 12 dozen, a mai tai",
     ] {
         let found = text::scan(text, &Known::default());
         let shown: Vec<_> = found.iter().map(|hit| (&text[hit.span.clone()], hit.rule)).collect();
         assert!(found.is_empty(), "{text}: {shown:?}");
+    }
+}
+
+#[test]
+fn a_name_before_an_age_opens_a_text() {
+    for text in [
+        "Tomasz Zyl, 58, cough",
+        "Tomasz Zyl (58) has a cough",
+        "Tomasz Zyl is a 58-year-old man with cough",
+        "Tomasz Zyl, 58M with cough",
+        "Cough\nTomasz Zyl, 58.",
+        "Name: Tomasz Zyl",
+    ] {
+        let found = text::scan(text, &Known::default());
+        let places: Vec<_> = found.iter().map(|hit| (hit.class, &text[hit.span.clone()])).collect();
+        assert_eq!(places, [(PhiClass::Name, "Tomasz Zyl")], "{text}");
+    }
+}
+
+/// `lives at [place], Springfield` was once left of the first.
+#[test]
+fn nothing_of_an_address_is_left() {
+    for (text, left) in [
+        ("lives at 14 Elm Street, Springfield", "lives at [place]"),
+        ("comes from 22 Acacia Avenue in Dorking. Smokes", "comes from [place]. Smokes"),
+        ("14 Elm Street, Little Sutton, Cheshire, and smokes", "[place], and smokes"),
+        ("seen at St. Mary's Hospital with cough", "seen at [place] with cough"),
+        ("14 Elm Street in pain", "[place] in pain"),
+    ] {
+        assert_eq!(text::redact(text, &text::scan(text, &Known::default())), left);
     }
 }

@@ -20,6 +20,13 @@ pub(super) fn sources() -> Vec<Source> {
         (Age, "an age turned", r"(?i-u)\bturn(?:ed|s|ing)[ ]((?:9[0-9]|1[0-4][0-9]))\b".into(), no_angle),
         (
             Age,
+            "of somebody",
+            r"(?i-u)\b(?:(?:he|she|patient|pt|(?:grand)?(?:mother|father)|mum|mom|dad|husband|wife|brother|sister|uncle|aunt|who)(?:(?u-i:['’])s| is| was)|I(?:(?u-i:['’])m| am| was)) (?:now |currently |already |almost |nearly |about )?((?:9[0-9]|1[0-4][0-9]))\b".into(),
+            no_value,
+        ),
+        (Age, "and sex", r"(?-u)\b((?:9[0-9]|1[01][0-9]) ?M)\b".into(), comes_with),
+        (
+            Age,
             "decade of life",
             r"(?i-u)\b(?:his|her|their|my|your)[ ](?:(?:early|mid|late)[ -])?(?:nineties|hundreds|90'?s|100'?s)\b".into(),
             no_unit,
@@ -42,13 +49,6 @@ pub(super) fn sources() -> Vec<Source> {
             r"(?-u)\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}\b".into(),
             postcode,
         ),
-        (
-            Geography,
-            "street",
-            r"(?-u)\b[0-9]{1,5}[A-Za-z]?,? (?:[NSEW][.]? )?(?:[A-Z0-9][A-Za-z0-9'.-]* ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Way|Terrace|Ter|Circle|Cir|Highway|Hwy|Square|Sq|Parkway|Pkwy|Trail|Alley|Row|Close|Crescent)\b".into(),
-            always,
-        ),
-        (Geography, "post box", r"(?i-u)\bP[.]?[ ]?O[.]?[ ]?box[ #]*[0-9]+".into(), always),
         (
             Geography,
             "room or bed",
@@ -80,6 +80,57 @@ fn no_unit_but_years(_: &str, _: &str, after: &str) -> bool {
 /// `turned 93`, not `turned 90 degrees`.
 fn no_angle(_: &str, _: &str, after: &str) -> bool {
     !starts_with_unit(after) && !after.trim_start().to_ascii_lowercase().starts_with("deg")
+}
+
+/// An age, not what somebody weighs or what is measured of them: `she is 92 kg`, `he is 95 on room air`, `she is 120 over 80`.
+fn no_value(_: &str, _: &str, after: &str) -> bool {
+    let fraction = after
+        .strip_prefix(['.', '-', ','])
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let words = [
+        "over",
+        "percent",
+        "per",
+        "pounds",
+        "pound",
+        "lbs",
+        "lb",
+        "stone",
+        "kilos",
+        "kilograms",
+        "kgs",
+        "degrees",
+        "to",
+        "or",
+        "f",
+        "c",
+        "inches",
+        "centimetres",
+        "centimeters",
+        "cms",
+        "feet",
+        "ft",
+        "day",
+        "week",
+        "month",
+    ];
+    let lower = after.trim_start().to_ascii_lowercase();
+    let next = lower.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let years = lower.starts_with("years");
+    let air = ["room", "ra", "air", "oxygen", "o2", "nasal", "supplemental"];
+    let breathes = lower.strip_prefix("on ").is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit()) || air.iter().any(|word| rest.starts_with(word))
+    });
+    !fraction && !breathes && (years || !starts_with_unit(after)) && !words.contains(&next)
+}
+
+/// `92M with cough`, not an amount.
+fn comes_with(_: &str, _: &str, after: &str) -> bool {
+    let next = after.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    matches!(
+        next,
+        "with" | "w" | "presents" | "presented" | "presenting" | "who" | "admitted" | "found" | "complaining"
+    )
 }
 
 /// A room's number, not how often or how long somebody was in one: `emergency room 2 times`, `room 20 C`.
