@@ -17,6 +17,7 @@ pub mod generator;
 pub mod healthbench;
 pub mod judge;
 pub mod known;
+pub mod marker;
 pub mod marks;
 mod measurement;
 pub mod model_judge;
