@@ -2,7 +2,10 @@
 
 /// Phrases that deny what follows, each with how many words may stand between; `a|b` is either word.
 pub(super) const BEFORE: &[(&str, usize)] = &[
-    ("doubt|doubts|doubted|doubtful|dubious", 8),
+    ("i|we doubt|doubted", 8),
+    ("seriously|strongly|really|highly doubt|doubtful", 8),
+    // `If in doubt, call us` doubts nothing.
+    ("doubt|doubts|doubted|doubtful|dubious that|if|whether|it|this", 8),
     ("refuse|refuses|refused|refusing|decline|declined|declining to", 6),
     ("refuse|refusing|withhold|withholds|withholding|withheld", 4),
     ("skip|skips|skipping|skipped|omit|omits|omitting|omitted", 4),
@@ -18,12 +21,13 @@ pub(super) const BEFORE: &[(&str, usize)] = &[
     ("far from", 3),
     ("nowhere near", 3),
     ("other than", 3),
-    ("hardly|scarcely", 3),
+    ("hardly|scarcely", 1),
     ("none of", 6),
     (
         "wrong|foolish|harmful|dangerous|pointless|useless|unwise|forbidden|impossible|unnecessary|mad|crazy|mistake|senseless to",
         6,
     ),
+    ("impossible|unlikely|untrue|wrong|false that", 7),
     ("too early|late|soon to|for", 6),
     (
         "would|could|should|might have given|prescribed|ordered|arranged|started|done|sent|called|referred|offered|recommended|suggested",

@@ -14,6 +14,8 @@ mod cue_table;
 mod cues;
 mod denial;
 mod denial_table;
+#[cfg(test)]
+mod denial_tests;
 mod leading;
 mod listed;
 mod pattern;

@@ -231,7 +231,8 @@ impl Look<'_> {
         if self.condition() && !self.clause.question {
             return false;
         }
-        if self.cues.iter().any(|cue| cue.meaning == Cue::Ask && self.declines(cue)) {
+        let asks = || self.cues.iter().filter(|cue| cue.meaning == Cue::Ask);
+        if self.has(Cue::Ask) && asks().all(|cue| self.declines(cue)) {
             return false;
         }
         if self.clause.question {

@@ -83,7 +83,7 @@ impl Understanding {
                 asks |= clause.is_question();
                 heeds |= clause.has(Cue::Heed);
                 if clause.takes_back() {
-                    let from = if at == first { sentence_before } else { before };
+                    let from = if acts.len() == before { sentence_before } else { before };
                     take_back(acts.get_mut(from..).unwrap_or_default());
                     heeds = true;
                 } else if !leading.requests.contains(&sentence) {

@@ -109,10 +109,18 @@ const PAST: &[&str] = &["were", "was", "had", "did", "could", "knew"];
 impl Look<'_> {
     /// Whether the clause takes back what the doctor was to do: `But I shall not.`
     pub(super) fn takes_back(&self) -> bool {
-        let mut words =
-            (self.clause.from..self.clause.to).map(|at| self.said(at)).filter(|it| !it.is_empty());
-        let begins = words.next().is_some_and(|word| BUT.contains(&word));
-        let words: Vec<&str> = words.collect();
+        let words = (self.clause.from..self.clause.to).map(|at| self.said(at));
+        let mut words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        let before = |by: usize| {
+            let at = self.clause.from.checked_sub(by);
+            at.and_then(|at| self.spelled.get(at)).map(String::as_str)
+        };
+        // After `However, ..` a clause of its own begins.
+        let mut begins = before(1) == Some("") && before(2).is_some_and(|word| BUT.contains(&word));
+        if words.first().is_some_and(|word| BUT.contains(word)) {
+            words.remove(0);
+            begins = true;
+        }
         let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
         begins
             && has(&["i", "we"])

@@ -335,8 +335,8 @@ pub fn nth(messages: &'static [&'static str], turn: usize) -> &'static str {
 
 /// One of `sentences` about one of `names`, of message number `turn`: all names come to stand in all sentences.
 fn said_of(sentences: &'static [&'static str], names: &'static [&'static str], turn: usize) -> String {
-    let round = turn / names.len().max(1);
-    nth(sentences, turn + round).replace("{}", nth(names, turn))
+    let (round, name) = (turn / names.len().max(1), turn % names.len().max(1));
+    nth(sentences, name + round).replace("{}", nth(names, turn))
 }
 
 /// Denies the next of the likely conditions.
