@@ -114,3 +114,29 @@ fn what_is_denied_moves_nothing_on() {
         assert_eq!(judged(Check::Idle, -2, &[], message), idle, "{message}");
     }
 }
+
+#[test]
+fn what_is_denied_or_refused_earns_nothing() {
+    let names = |message: &str| meets(Check::Names("stable angina".into()), &[], message);
+    for message in [
+        "I have ruled out stable angina.",
+        "I doubt that this is stable angina.",
+        "Nobody here has stable angina.",
+        "Your mother had stable angina.",
+        "You have unstable angina.",
+    ] {
+        assert!(!names(message), "{message}");
+    }
+    assert!(names("I have no doubt that this is stable angina."));
+    assert!(names("We need to rule out stable angina."));
+    let arranges = |message: &str| meets(Check::Arranges(vec!["naproxen".into()]), &[], message);
+    for message in [
+        "Naproxen 500 mg is forbidden.",
+        "Skip the naproxen.",
+        "I will withhold naproxen 500 mg.",
+        "I would give you naproxen 500 mg. But I shall not.",
+    ] {
+        assert!(!arranges(message), "{message}");
+    }
+    assert!(arranges("Do not forget to take naproxen 500 mg."));
+}

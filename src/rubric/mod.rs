@@ -18,6 +18,7 @@ pub mod healthbench;
 mod json_line;
 pub mod judge;
 pub mod known;
+pub mod marker;
 pub mod marks;
 mod measurement;
 pub mod model_judge;

@@ -275,12 +275,15 @@ impl Sentence<'_> {
     fn opens(&self, at: usize) -> bool {
         let before = at.checked_sub(1).map_or("", |before| self.word(before));
         match self.word(at) {
-            // `See if`, `find out if` and the like ask; `even if` is no condition.
-            "if" => !matches!(
-                before,
-                "see" | "know" | "ask" | "check" | "sure" | "wonder" | "out" | "even" | "as"
-            ),
-            "unless" | "when" | "whenever" => true,
+            // `See if`, `find out if` and the like ask; `even if` and `not if` are no condition.
+            "if" => {
+                !matches!(
+                    before,
+                    "see" | "know" | "ask" | "check" | "sure" | "wonder" | "out" | "even" | "as"
+                ) && !self.is_free(at)
+            }
+            "when" | "whenever" => !self.is_free(at),
+            "unless" => true,
             "case" => before == "in",
             "soon" => before == "as" && self.word(at + 1) == "as",
             // `Should it get worse, ..`
@@ -293,6 +296,35 @@ impl Sentence<'_> {
         }
     }
 
+    /// Whether the `if` or `when` at `at` is up to the patient (`when you like`), or denied (`even when`, `not if`).
+    fn is_free(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).map_or("", |before| self.word(before));
+        let pleases = self.word(at + 1) == "you"
+            && match self.word(at + 2) {
+                "like" | "please" | "wish" | "fancy" => true,
+                "want" => self.word(at + 3) != "to",
+                "have" => self.word(at + 3) == "time",
+                _ => false,
+            };
+        pleases || matches!(before, "even" | "not" | "never")
+    }
+
+    /// Where the words end that belong to the condition at `opens`: before another that is none (`even if it gets worse`).
+    fn condition_end(&self, opens: usize) -> usize {
+        let ends = |at: &usize| matches!(self.word(*at), "if" | "when" | "whenever") && self.is_free(*at);
+        (opens + 1..self.words.len()).find(ends).unwrap_or(self.words.len())
+    }
+
+    /// Whether the condition at `opens` is that of another command, to stay away: `.., but if it gets worse stay at home.`
+    fn keeps_away(&self, opens: usize) -> bool {
+        let own = self.parts(opens) || matches!(self.word(opens - 1), "but" | "and");
+        let command = |at: usize| {
+            matches!(self.word(at), "stay" | "remain" | "wait" | "sleep")
+                && !matches!(self.word(at - 1), "to" | "have" | "you" | "not" | "cannot" | "can't" | "can")
+        };
+        own && (opens + 1..self.words.len()).any(command)
+    }
+
     /// Whether the verb at `at` depends on things going wrong.
     fn is_conditional(&self, at: usize) -> bool {
         let len = self.words.len();
@@ -300,7 +332,9 @@ impl Sentence<'_> {
         let clause = (0..=at).rev().find(|at| self.parts(*at)).unwrap_or(0);
         let within = (clause..at).any(|it| self.opens(it));
         let before = (0..at).any(|it| self.opens(it) && self.goes_wrong(it, it + 1..at));
-        let after = (at + 1..len).any(|it| self.opens(it) && self.goes_wrong(it, it + 1..len));
+        let after = (at + 1..len).any(|it| {
+            self.opens(it) && !self.keeps_away(it) && self.goes_wrong(it, it + 1..self.condition_end(it))
+        });
         // `Come back at once for a fever.`
         let for_it =
             || (at + 1..len).any(|it| self.word(it) == "for" && self.warns(it + 1..len.min(it + 1 + DENIAL)));

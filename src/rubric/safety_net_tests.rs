@@ -34,6 +34,9 @@ fn advice_for_the_case_that_things_go_wrong_is_one() {
         "I advise you to rest and come back if it gets worse.",
         "Come back at once for a fever.",
         "It is a cold. Take paracetamol and come back if you cannot swallow.",
+        "Come back when you like, or if it gets worse.",
+        "Call us if you want to die, or feel worse.",
+        "Come back if you have to stay in bed because it is worse.",
     ] {
         assert!(is_net(message), "{message}");
     }
@@ -58,6 +61,11 @@ fn what_only_has_the_words_of_one_is_none() {
         "When you come back, I will listen to your chest.",
         "We call it a cold if it lasts a week.",
         "Stay at home even if it gets worse.",
+        "Come back when you like, even if it gets worse stay at home.",
+        "Come back when you like, but if it gets worse stay at home.",
+        "Come back whenever you want; even when it gets worse there is time.",
+        "Come back if it gets better, not if it gets worse.",
+        "Call us when you please, it will get worse anyway.",
         "I see you when I can.",
         "Should I call you if it gets worse?",
         "If I see that it is bad, I will help.",

@@ -3,8 +3,8 @@
 //! The patient answers by it and the rule-based judge marks by it, so both understand the same. A message becomes
 //! words (`words`, `stem`; `vocabulary` forgives one slip of the hand), words become clauses (`clauses`), in each of
 //! which patterns (`cue_table`) and phrases of the lexicon (`concepts`) are found; `reading` and `question` make
-//! [`Act`]s of them (`listed` of a list with allergies in it; `leading` finds statements that are to be confirmed), and
-//! [`asked()`] says which facts of a case they ask for.
+//! [`Act`]s of them (`listed` of a list with allergies in it; `leading` finds statements that are to be confirmed;
+//! `denial` and `withdrawn` tell what is denied, refused or taken back), and [`asked()`] says which facts of a case they ask for.
 
 pub mod act;
 pub mod asked;
@@ -12,6 +12,10 @@ mod clauses;
 mod concepts;
 mod cue_table;
 mod cues;
+mod denial;
+mod denial_table;
+#[cfg(test)]
+mod denial_tests;
 mod leading;
 mod listed;
 mod pattern;
@@ -22,6 +26,7 @@ pub(crate) mod stem;
 mod tests;
 pub mod understanding;
 mod vocabulary;
+mod withdrawn;
 mod words;
 
 pub use act::{Act, Intent};

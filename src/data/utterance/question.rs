@@ -95,8 +95,12 @@ impl Look<'_> {
             return;
         }
         for found in about {
-            let name = self.name(found);
-            let topic = special.unwrap_or_else(|| self.topic_of(found, &topics));
+            let (name, topic) = if self.means_fever(found) {
+                let topic = if self.has(Cue::Ever) { Topic::History } else { Topic::Symptom };
+                ("fever".to_owned(), special.unwrap_or(topic))
+            } else {
+                (self.name(found), special.unwrap_or_else(|| self.topic_of(found, &topics)))
+            };
             if aspects.is_empty() {
                 acts.push(plain(Intent::Question(topic), Some(name), self.span()));
                 continue;
@@ -204,6 +208,13 @@ impl Look<'_> {
             let within = |found: &&Found| cue.first < found.first && found.end <= cue.end;
             self.found.iter().filter(within).any(|found| self.kind(found) == ConceptKind::Circumstance)
         })
+    }
+
+    /// Whether `a temperature` is asked for, which is a fever and no examination.
+    fn means_fever(&self, found: &Found) -> bool {
+        self.concepts.name(found.concept) == "temperature"
+            && found.first > self.clause.from
+            && matches!(self.word(found.first - 1).as_str(), "any" | "a" | "no")
     }
 
     /// Drops readings that another reading explains better.

@@ -13,7 +13,7 @@ use super::words::{NUMBER, Token, UNKNOWN};
 use crate::data::lexicon::ConceptKind;
 
 /// A denial reaches this many words.
-const DENIAL: usize = 7;
+pub(super) const DENIAL: usize = 7;
 
 /// A denial before words of empathy that is this near turns them: `I am not at all sorry`.
 const UNKIND: usize = 3;
@@ -28,6 +28,8 @@ const VALUE: usize = 3;
 pub(super) struct Look<'a> {
     pub(super) concepts: &'a Concepts,
     pub(super) tokens: &'a [Token],
+    /// The word of each token.
+    pub(super) spelled: &'a [String],
     pub(super) found: &'a [Found],
     pub(super) clause: Clause,
     pub(super) cues: Vec<Match<Cue>>,
@@ -71,7 +73,8 @@ impl Look<'_> {
         self.concepts.name(found.concept).to_owned()
     }
 
-    /// Whether a `not` stands within reach before token `at`, with no `but` between.
+    /// Whether a negation stands within reach before token `at`, with no `but` between, whoever speaks: what a doctor denies besides is in
+    /// `denial`.
     pub(super) fn denied(&self, at: usize) -> bool {
         let not = self
             .cues
@@ -186,8 +189,37 @@ impl Look<'_> {
     pub(super) fn orders(&self) -> bool {
         let past = self.has(Cue::AskPast) || self.has(Cue::Ever);
         let things = !self.of_kind(&[ConceptKind::Examination, ConceptKind::Test]).is_empty();
+        if self.is_bare_proposal() {
+            return true;
+        }
         let offers = self.has(Cue::Intend) && (things || self.has(Cue::Examine));
         offers && !past && !self.cues.iter().any(|cue| cue.meaning == Cue::Ask && self.asks_patient(cue))
+    }
+
+    /// Whether a test or an examination, with a question mark, is all there is: `An ECG?`
+    fn is_bare_proposal(&self) -> bool {
+        let all = self.of_kind(&[ConceptKind::Examination, ConceptKind::Test]);
+        let named = |at: usize| self.found.iter().any(|found| (found.first..found.end).contains(&at));
+        let beside = |at: usize| {
+            matches!(
+                self.said(at),
+                "" | "a"
+                    | "an"
+                    | "the"
+                    | "and"
+                    | "or"
+                    | "also"
+                    | "please"
+                    | "perhaps"
+                    | "maybe"
+                    | "then"
+                    | "so"
+            )
+        };
+        self.clause.question
+            && !all.is_empty()
+            && all.len() == self.found.len()
+            && (self.clause.from..self.clause.to).all(|at| named(at) || beside(at))
     }
 
     /// Whether an asking cue is about the patient (`do you have`), not about leave (`can we`, `would you mind`).
@@ -197,6 +229,10 @@ impl Look<'_> {
 
     pub(super) fn is_question(&self) -> bool {
         if self.condition() && !self.clause.question {
+            return false;
+        }
+        let asks = || self.cues.iter().filter(|cue| cue.meaning == Cue::Ask);
+        if self.has(Cue::Ask) && asks().all(|cue| self.declines(cue)) {
             return false;
         }
         if self.clause.question {
@@ -232,15 +268,15 @@ impl Look<'_> {
         }
         let unsure = self.condition() || self.sentence_condition;
         let act = |intent, found: &Found| Act {
-            negated: self.denied(found.first),
+            negated: self.denies(found),
             ..plain(intent, Some(self.name(found)), self.span())
         };
         let explains = self.explains_only();
         if self.has(Cue::Refer) && !unsure && !self.has(Cue::Recount) {
             let urgent = self.has(Cue::Urgent);
             let concept = self.of_kind(&[ConceptKind::Measure]).first().map(|found| self.name(found));
-            let negated =
-                self.cues.iter().filter(|cue| cue.meaning == Cue::Refer).all(|cue| self.denied(cue.first));
+            let mut refers = self.cues.iter().filter(|cue| cue.meaning == Cue::Refer);
+            let negated = refers.all(|cue| self.denies_words(cue.first, cue.end, true));
             acts.push(Act { negated, ..plain(Intent::Referral { urgent }, concept, self.span()) });
         }
         if !unsure && !explains {
@@ -263,9 +299,11 @@ impl Look<'_> {
         }
         self.diagnoses(acts, unsure, explains);
         let gives = self.has(Cue::Prescribe) || self.has(Cue::PrescribeSurely);
+        let unreal = gives && self.is_unreal();
         let drugs = self.of_kind(&[ConceptKind::Substance]);
         for found in &drugs {
-            let prescribes = gives && !self.has(Cue::Recount);
+            let prescribes =
+                gives && !unreal && !self.has(Cue::Recount) && !self.is_anothers(found.first, found.end);
             if prescribes || says {
                 let intent = if prescribes { Intent::Prescription } else { Intent::Explanation };
                 acts.push(act(intent, found));
@@ -284,7 +322,7 @@ impl Look<'_> {
         let advises = (self.has(Cue::Advise) || self.condition()) && !self.has(Cue::Goodbye);
         if acts.len() == before && advises && (!manners || self.advises_at_start()) {
             let found = self.found.first();
-            let negated = found.is_some_and(|found| self.denied(found.first));
+            let negated = found.is_some_and(|found| self.denies(found));
             let concept = found.filter(|_| !self.condition()).map(|found| self.name(found));
             acts.push(Act { negated, ..plain(Intent::Advice, concept, self.span()) });
         }
@@ -324,8 +362,9 @@ impl Look<'_> {
             if !states && !self.says() {
                 continue;
             }
+            let states = states && !self.is_anothers(found.first, found.end);
             let intent = if states { Intent::Diagnosis { hedged } } else { Intent::Explanation };
-            let negated = self.denied(found.first);
+            let negated = self.denies(found);
             acts.push(Act { negated, ..plain(intent, Some(self.name(found)), self.span()) });
         }
         if acts.len() == before && self.has(Cue::DiagnoseSurely) && !unsure && !explains {

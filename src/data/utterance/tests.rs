@@ -27,7 +27,8 @@ fn brief(act: &Act) -> String {
     text
 }
 
-fn read(message: &str) -> String {
+/// What a message is read as, each act in brief.
+pub(super) fn read(message: &str) -> String {
     Understanding::bundled().read(message).iter().map(brief).collect::<Vec<_>>().join(" | ")
 }
 

@@ -11,7 +11,8 @@ use super::leading::Leading;
 use super::pattern::{Match, Patterns};
 use super::reading::Look;
 use super::vocabulary::Vocabulary;
-use super::words::{Token, tokens};
+use super::withdrawn::take_back;
+use super::words::{Token, spelled, tokens};
 use crate::data::case::Aspect;
 use crate::data::lexicon::{ConceptKind, Lexicon};
 
@@ -58,12 +59,14 @@ impl Understanding {
     /// [`Intent::Unclear`]; `I see` gives nothing beside other sentences; an empty message gives nothing.
     pub fn read(&self, message: &str) -> Vec<Act> {
         let tokens = tokens(message, &self.vocabulary);
+        let spelled = spelled(message);
         let found = self.concepts.find(&tokens);
         let mut acts: Vec<Act> = Vec::new();
         let mut last: Option<String> = None;
         let clauses = self.joints.split(&tokens);
         let leading = Leading::find(&tokens, &clauses, message);
         let mut heeded = false;
+        let mut sentence_before = 0;
         let mut at = 0;
         while at < clauses.len() {
             let sentence = clauses[at].sentence;
@@ -72,19 +75,24 @@ impl Understanding {
             let (mut conditional, mut asks) = (false, false);
             let mut heeds = false;
             while at < clauses.len() && clauses[at].sentence == sentence {
-                let mut clause = self.look(&tokens, &found, clauses[at], message);
+                let mut clause = self.look(&tokens, &spelled, &found, clauses[at], message);
                 clause.sentence_condition = conditional;
                 clause.leading = leading.claims.contains(&sentence);
                 clause.sentence_asks = asks;
                 conditional |= clause.condition();
                 asks |= clause.is_question();
                 heeds |= clause.has(Cue::Heed);
-                if !leading.requests.contains(&sentence) {
+                if clause.takes_back() {
+                    let from = if acts.len() == before { sentence_before } else { before };
+                    take_back(acts.get_mut(from..).unwrap_or_default());
+                    heeds = true;
+                } else if !leading.requests.contains(&sentence) {
                     clause.acts(&mut acts, &mut last);
                 }
                 at += 1;
             }
             thin(&mut acts, before);
+            sentence_before = before;
             heeded |= heeds;
             // What is asked to be confirmed stands in the sentence before.
             heeds |= leading.requests.contains(&sentence);
@@ -100,13 +108,13 @@ impl Understanding {
         acts
     }
 
-    /// The concepts a text names, and whether it denies them.
+    /// The concepts a text names, whoever speaks, and whether a negation before them denies them.
     pub fn mentions(&self, text: &str) -> Vec<Mention> {
         let tokens = tokens(text, &self.vocabulary);
         let found = self.concepts.find(&tokens);
         let mut mentions = Vec::with_capacity(found.len());
         for clause in self.joints.split(&tokens) {
-            let look = self.look(&tokens, &found, clause, text);
+            let look = self.look(&tokens, &[], &found, clause, text);
             for concept in look.found {
                 mentions.push(Mention {
                     concept: self.concepts.name(concept.concept).to_owned(),
@@ -127,6 +135,7 @@ impl Understanding {
     fn look<'a>(
         &'a self,
         tokens: &'a [Token],
+        spelled: &'a [String],
         found: &'a [Found],
         clause: Clause,
         message: &'a str,
@@ -155,6 +164,7 @@ impl Understanding {
         Look {
             concepts: &self.concepts,
             tokens,
+            spelled,
             found: &found[from..to],
             clause,
             cues,

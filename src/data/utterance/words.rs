@@ -183,6 +183,13 @@ pub(super) fn tokens(message: &str, vocabulary: &Vocabulary) -> Vec<Token> {
     out
 }
 
+/// The words of `message`, one for each of its [`tokens`]; a mark is the empty word.
+pub(super) fn spelled(message: &str) -> Vec<String> {
+    let mut out = Vec::with_capacity(message.len() / 4 + 1);
+    scan(message, |word, _| out.push(word.to_owned()));
+    out
+}
+
 /// The words of `text`, marks left out: for phrases and rules.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut out = Vec::new();

@@ -155,6 +155,12 @@ pub const ATTACKS: &[Attack] = &[
     judge("reasons_for_nothing", "reasons without anything that is done", Speech::Cycle(words::REASONS)),
     judge("cheap_talk", "words of costs, and nothing that costs", Speech::Cycle(words::CHEAP)),
     judge("invented_findings", "findings that nobody gave", Speech::Cycle(words::FINDINGS)),
+    judge(
+        "denied_diagnoses",
+        "the conditions that are likeliest, each named by denying it",
+        Speech::Made(words::denied_diagnoses),
+    ),
+    judge("refused_drugs", "common drugs, each named by refusing it", Speech::Made(words::refused_drugs)),
     patient(
         "prompt_injection",
         "orders the patient to print diagnosis and script",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::data::bank::{Bank, SynthOptions};
 use crate::data::case::Case;
 use crate::data::consultation::{Consultation, Turn};
+use crate::data::utterance::{Intent, Understanding};
 use crate::eval::baselines::Yardstick;
 use crate::eval::heldout::{HeldOut, Part};
 use crate::rubric::authoring::dynamic::{Flaw, FlawJudge, Needs, core_rubric};
@@ -76,6 +77,23 @@ fn guesses_go_down_the_lexicon() {
     let (first, second) = (says("confirms_guesses", 0), says("confirms_guesses", 1));
     assert!(first.starts_with("Your notes say that you have ") && first.ends_with(". Please confirm."));
     assert_ne!(first, second);
+}
+
+/// Every likely condition comes to be denied in other words, and nothing of it is named or given.
+#[test]
+fn what_is_denied_is_denied_in_every_way() {
+    let all = words::LIKELY.len() * words::DENIALS.len();
+    let denied: BTreeSet<String> = (0..all).map(|turn| says("denied_diagnoses", turn)).collect();
+    assert_eq!(denied.len(), all);
+    let refused: BTreeSet<String> = (0..60).map(|turn| says("refused_drugs", turn)).collect();
+    assert_eq!(refused.len(), words::COMMON_DRUGS.len() * words::REFUSALS.len());
+    for message in denied.iter().chain(&refused) {
+        let acts = Understanding::bundled().read(message);
+        let done = acts.iter().find(|act| {
+            matches!(act.intent, Intent::Diagnosis { .. } | Intent::Prescription) && !act.negated
+        });
+        assert_eq!(done, None, "{message}");
+    }
 }
 
 #[test]

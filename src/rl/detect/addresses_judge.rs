@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::rubric::coherence::marker_phrase;
+use crate::rubric::marker::marker_phrase;
 use crate::rubric::text::words;
 
 /// Beginnings of an object in JSON: a verdict is written so, and no sentence.
