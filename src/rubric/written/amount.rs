@@ -33,6 +33,8 @@ pub(super) struct Amount {
     /// The unit that others of its kind are converted to; `mg/l` where it is one per another.
     pub unit: Option<String>,
     pub bound: Bound,
+    /// Whether it is in digits. What is in words may be said in still others: `after four days`, `in a few days`.
+    pub in_digits: bool,
 }
 
 impl Amount {
@@ -47,8 +49,9 @@ impl Amount {
             Kind::Mark(_) | Kind::End(_) => return None,
         };
         let bound = bound(tokens, at, lists);
+        let in_digits = matches!(tokens.get(at)?.kind, Kind::Number(..));
         if let Some(value) = celsius(tokens, at, stated, unit.as_deref()) {
-            return Some(Self { stated, value, unit: Some(CELSIUS.to_owned()), bound });
+            return Some(Self { stated, value, unit: Some(CELSIUS.to_owned()), bound, in_digits });
         }
         let (base, factor) = match unit {
             Some(unit) => match lists.factors.get(&unit) {
@@ -61,7 +64,7 @@ impl Amount {
             Some(per) => format!("{base}/{per}"),
             None => base,
         });
-        Some(Self { stated, value: stated * factor, unit, bound })
+        Some(Self { stated, value: stated * factor, unit, bound, in_digits })
     }
 
     /// Whether it says `wanted`: the same value or limit, in a unit that can be converted to the wanted one.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::amount::Amount;
 use super::stance::Stance;
 use super::term::{Named, Terms};
+use super::token::Token;
 
 /// The name of the phrases for emergency care and for calling for it.
 const EMERGENCY: &str = "emergency department";
@@ -47,9 +48,19 @@ impl Claim {
                 claim.said.insert(name)
             };
         }
-        claim.against = known > 0 && known_and_denied == known;
-        if claim.against {
+        let first = tokens.iter().find_map(Token::word).unwrap_or_default();
+        let asks = &terms.lists().asks;
+        let asked = asks.contains(first) || asks.contains(&format!("{first}s"));
+        claim.against = !asked && known > 0 && known_and_denied == known;
+        // Who asks whether there is no fever asks about fever.
+        if asked || claim.against {
             claim.said.append(&mut claim.denied);
+        }
+        // What is named both ways says neither.
+        let both: Vec<String> = claim.said.intersection(&claim.denied).cloned().collect();
+        for name in &both {
+            claim.said.remove(name);
+            claim.denied.remove(name);
         }
         claim
     }

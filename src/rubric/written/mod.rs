@@ -187,7 +187,7 @@ impl WrittenJudge {
         let pool: Vec<&Term> = wanted.iter().chain(examples).collect();
         let is_there = |want: &Term| have.iter().any(|have| self.terms.near(want, have));
         let there = pool.iter().filter(|want| is_there(want)).count();
-        let measures = || wanted.iter().filter(|want| want.is_measure());
+        let measures = || wanted.iter().filter(|want| want.is_exact());
         let no_measure = measures().next().is_some() && !measures().any(is_there);
         let missing = pool.len() >= FEWEST_TERMS && there == 0;
         let mostly = pool.len() >= ALL_BUT_MISSING && 7 * there <= pool.len();

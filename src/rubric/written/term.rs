@@ -55,6 +55,11 @@ impl Term {
     pub fn is_measure(&self) -> bool {
         matches!(&self.named, Named::Number(amount) if amount.unit.is_some())
     }
+
+    /// Whether it is one in digits: who says it uses digits too.
+    pub fn is_exact(&self) -> bool {
+        matches!(&self.named, Named::Number(amount) if amount.unit.is_some() && amount.in_digits)
+    }
 }
 
 /// Phrases as a tree of stems.

@@ -168,6 +168,13 @@ mod tests {
         ] {
             assert!(like(a, b) && like(b, a), "{a}: {b}");
         }
+        // Every criterion is of one intent with itself, and whoever asks for what is not there asks for it.
+        for (a, b) in [
+            ("Recommends warm water and not cold water", "Recommends warm water and not cold water"),
+            ("Asks about fever", "Asks whether there is no fever"),
+        ] {
+            assert!(like(a, b), "{a}: {b}");
+        }
         // What is against something and punished is for it.
         let (against, with) = (intent("Recommends against aspirin", -5), intent("Recommends aspirin", 5));
         assert!(likeness(&against, &with, Lexicon::bundled()).is_some());
