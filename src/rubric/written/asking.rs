@@ -23,6 +23,13 @@ const ASKING: [(&[&str], &[&str]); 2] = [
     ),
     (&["how"], &["long", "often", "much", "many", "bad", "far", "old"]),
 ];
+/// First words of a tag: `, is that not nice?`, `, don't you think?`
+const TAGS: [&str; 12] =
+    ["is", "are", "was", "were", "do", "does", "did", "has", "have", "would", "can", "will"];
+/// A tag has at most so many words.
+const TAG_WORDS: usize = 4;
+/// First words of a sentence that asks whatever ends it.
+const OPENING: [&str; 9] = ["what", "when", "where", "which", "who", "why", "how", "any", "ever"];
 /// With one of these a sentence that begins with `any` says something: `Any fever needs a doctor.`
 const VERBS: [&str; 21] = [
     "is", "are", "was", "were", "should", "can", "could", "will", "would", "may", "might", "must", "need",
@@ -61,10 +68,12 @@ impl Asking {
                 && words.len() <= MOST_WORDS
                 && !words.iter().any(|word| VERBS.contains(word));
             let told = TELLING.contains(&first) && words.iter().any(|word| lists.reports.contains(*word));
+            let opens = TAGS.contains(&first) || OPENING.contains(&first);
+            let tagged = !opens && is_tagged(&tokens);
             if marked {
                 asking.marked.insert(sentence);
             }
-            if any || (marked && !told) {
+            if any || (marked && !told && !tagged) {
                 asking.asked.insert(sentence);
             }
             let begins =
@@ -73,6 +82,13 @@ impl Asking {
         }
         asking
     }
+}
+
+/// Whether what follows a sentence's last comma is no more than a tag.
+fn is_tagged(tokens: &[&Token]) -> bool {
+    let Some(comma) = tokens.iter().rposition(|token| token.mark() == Some(',')) else { return false };
+    let after: Vec<&str> = tokens.iter().skip(comma).filter_map(|token| token.word()).collect();
+    after.len() <= TAG_WORDS && after.first().is_some_and(|word| TAGS.contains(word))
 }
 
 #[cfg(test)]
@@ -87,6 +103,9 @@ mod tests {
             ("You have a fever?", true, true),
             ("And you said it hurts, right?", false, true),
             ("Did you say that it hurts?", true, true),
+            ("Fever and cough are common in winter, is that not nice?", false, true),
+            ("Does it hurt, is it swollen?", true, true),
+            ("A cough is bad, don't you think?", false, true),
             ("Any coughing.", true, true),
             ("Any fever should be seen by a doctor.", false, false),
             ("How long have you had it", false, true),

@@ -107,6 +107,10 @@ fn what_says_the_opposite_or_refuses_does_not_meet() {
             "Asks about fever, cough and chest pain.",
             "You told me of fever, cough and chest pain, is that not nice?",
         ),
+        (
+            "Asks about fever, cough and chest pain.",
+            "Fever, cough and chest pain are common, is that not nice?",
+        ),
         // Short ones.
         ("Recommends calling 911.", "Call 911 if it becomes worse."),
         ("Recommends calling 911.", "Do not call 911."),
