@@ -6,8 +6,9 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::lists::Lists;
+use super::stance::Stance;
 use super::term::{Named, Term, Terms};
-use super::token::words;
+use super::token::{Token, words};
 
 /// More words than this describe more than one thing.
 const MOST_WORDS: usize = 60;
@@ -69,7 +70,22 @@ pub(super) enum Wanted {
         asked: bool,
         /// Whether words limit or order it, so that finding all terms does not show it.
         limited: bool,
+        /// On which side of opposites it is, and whether it is for or against.
+        stance: Stance,
+        /// What to look for beside the terms where there are few of them.
+        short: Short,
     },
+}
+
+/// What a criterion of few terms looks for beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Short {
+    /// Something that rules do not see.
+    Unknown,
+    /// Nothing: it is enough to name them.
+    Named,
+    /// An advice.
+    Advice,
 }
 
 /// A criterion, read.
@@ -118,21 +134,36 @@ impl Reading {
             Some(words) => after_words(&core, words, lists).to_owned(),
             None => core.into_owned(),
         };
+        let tokens = terms.tokens(&core);
         let read = |text: &str| terms.read(&terms.tokens(text));
         let is_verb = |term: &Term| {
             term.named == Named::Word && term.stems.iter().all(|stem| lists.verbs.contains(stem))
         };
-        let wanted = distinct(read(&core).into_iter().filter(|term| !is_verb(term)));
+        let named = terms.read(&tokens);
+        let short = short(&tokens, &named, verb.as_deref(), lists);
+        // The verb says what the criterion looks for and not how: `claims that ..`, `raises the possibility ..`.
+        let verb_at = tokens.iter().position(|token| token.word() == verb.as_deref());
+        let said = tokens.iter().enumerate().filter(|(at, _)| Some(*at) != verb_at).map(|(_, token)| token);
+        let stance = Stance::of(said, lists);
+        let wanted = distinct(named.into_iter().filter(|term| !is_verb(term)));
         let examples = EXAMPLES.find_iter(&text).flat_map(|it| read(it.as_str())).collect();
         let limited = all.iter().any(|word| lists.limits.contains(word));
-        Self { kind, lacking, wanted: Wanted::Terms { terms: wanted, examples, asked, limited } }
+        let wanted = Wanted::Terms { terms: wanted, examples, asked, limited, stance, short };
+        Self { kind, lacking, wanted }
     }
 
     /// Reads a line of a checklist: all that it names.
     pub fn of_finding(line: &str, terms: &Terms) -> Self {
         let line = line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '-'));
-        let wanted = distinct(terms.read(&terms.tokens(line)).into_iter());
-        let wanted = Wanted::Terms { terms: wanted, examples: Vec::new(), asked: false, limited: false };
+        let tokens = terms.tokens(line);
+        let wanted = Wanted::Terms {
+            terms: distinct(terms.read(&tokens).into_iter()),
+            examples: Vec::new(),
+            asked: false,
+            limited: false,
+            stance: Stance::of(tokens.iter(), terms.lists()),
+            short: Short::Unknown,
+        };
         Self { kind: WrittenKind::Finding, lacking: false, wanted }
     }
 }
@@ -163,6 +194,32 @@ fn verb(all: &[String], lists: &Lists) -> (Option<String>, Option<usize>) {
     (rest.get(skip(rest)).cloned(), lack)
 }
 
+/// What a criterion with few terms looks for beside them: nothing but its verb and plain words may stand beside what it names, of which something
+/// has to be a concept or a known phrase.
+fn short(tokens: &[Token], named: &[Term], verb: Option<&str>, lists: &Lists) -> Short {
+    let known = named.iter().any(|term| matches!(term.named, Named::Concept(_) | Named::Same(_)));
+    let covered = |token: &Token| named.iter().any(|term| term.span.contains(&token.start));
+    let plain = |word: &str| {
+        verb == Some(word)
+            || lists.plain.contains(word)
+            || lists.openings.contains(word)
+            || lists.negators.contains(word)
+    };
+    // A number's unit stands beside it.
+    let unit = |word: &str| lists.units.contains_key(word) && named.iter().any(Term::is_measure);
+    let mut beside = tokens.iter().filter(|token| !covered(token)).filter_map(Token::word);
+    let Some(verb) = verb.filter(|_| known && beside.all(|word| plain(word) || unit(word))) else {
+        return Short::Unknown;
+    };
+    if lists.mentioning.contains(verb) {
+        Short::Named
+    } else if lists.recommending.contains(verb) {
+        Short::Advice
+    } else {
+        Short::Unknown
+    }
+}
+
 /// The text after its first `count` words.
 fn after_words<'a>(text: &'a str, count: usize, lists: &Lists) -> &'a str {
     let tokens = super::token::tokens(text, lists);
@@ -188,7 +245,9 @@ fn distinct(terms: impl Iterator<Item = Term>) -> Vec<Term> {
     let mut kept: Vec<Term> = Vec::new();
     for term in terms {
         if kept.iter().all(|other| {
-            other.named != term.named || (term.named == Named::Word && other.stems != term.stems)
+            other.named != term.named
+                || other.of != term.of
+                || (term.named == Named::Word && other.stems != term.stems)
         }) {
             kept.push(term);
         }

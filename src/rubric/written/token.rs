@@ -35,7 +35,8 @@ impl Token {
         }
     }
 
-    fn mark(&self) -> Option<char> {
+    /// The mark, where it is one.
+    pub(super) fn mark(&self) -> Option<char> {
         match self.kind {
             Kind::Mark(mark) => Some(mark),
             _ => None,
@@ -68,7 +69,7 @@ pub(in crate::rubric) fn quantities(text: &str) -> Vec<Token> {
 }
 
 /// The unit of the number at `at`: the next word, or the word after the range that it begins (`5-6 cm`, `2 to 3 days`).
-fn unit(tokens: &[Token], at: usize, lists: &Lists) -> Option<String> {
+pub(super) fn unit(tokens: &[Token], at: usize, lists: &Lists) -> Option<String> {
     let in_range = |token: &&Token| match &token.kind {
         Kind::Number(..) => true,
         Kind::Mark(mark) => matches!(mark, '-' | '\u{2013}'),
@@ -131,7 +132,20 @@ fn split(text: &str) -> Vec<Token> {
             sentence += 1;
         } else if matches!(
             first,
-            ',' | ':' | '(' | ')' | '/' | '"' | '-' | '\u{2013}' | '\u{2014}' | '\u{201c}' | '\u{201d}'
+            ',' | ':'
+                | '('
+                | ')'
+                | '/'
+                | '"'
+                | '-'
+                | '<'
+                | '>'
+                | '\u{2264}'
+                | '\u{2265}'
+                | '\u{2013}'
+                | '\u{2014}'
+                | '\u{201c}'
+                | '\u{201d}'
         ) {
             tokens.push(Token { kind: Kind::Mark(first), sentence, start, end });
         }
