@@ -14,6 +14,7 @@
 pub mod account;
 pub mod check;
 pub mod concept;
+mod conclusion;
 mod draft;
 pub mod error;
 pub mod fhir;
@@ -23,6 +24,7 @@ pub mod jsonl;
 mod lines;
 mod mediq;
 mod osce;
+mod scope;
 pub mod sentence;
 mod specialty;
 mod strict;
