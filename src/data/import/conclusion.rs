@@ -12,16 +12,61 @@ pub(super) struct Heads {
 
 /// Words that name a kind of thing and no diagnosis.
 const KINDS: [&str; 35] = [
-    "disease", "disorder", "syndrome", "infection", "failure", "injury", "deficiency", "cancer", "tumor", "tumour", "cyst",
-    "mass", "lesion", "pain", "fever", "defect", "arch", "attack", "bleeding", "block", "process", "reaction", "abnormality",
-    "insufficiency", "obstruction", "neoplasm", "malignancy", "problem", "condition", "crisis", "shock", "rupture", "pressure",
-    "test", "cells",
+    "disease",
+    "disorder",
+    "syndrome",
+    "infection",
+    "failure",
+    "injury",
+    "deficiency",
+    "cancer",
+    "tumor",
+    "tumour",
+    "cyst",
+    "mass",
+    "lesion",
+    "pain",
+    "fever",
+    "defect",
+    "arch",
+    "attack",
+    "bleeding",
+    "block",
+    "process",
+    "reaction",
+    "abnormality",
+    "insufficiency",
+    "obstruction",
+    "neoplasm",
+    "malignancy",
+    "problem",
+    "condition",
+    "crisis",
+    "shock",
+    "rupture",
+    "pressure",
+    "test",
+    "cells",
 ];
 
 /// Second words of Latin names, behind the noun.
 const LATIN: [&str; 16] = [
-    "gravis", "infectiosum", "mellitus", "insipidus", "nodosum", "multiforme", "vulgaris", "vera", "bifida", "planus",
-    "rosea", "versicolor", "erythematosus", "simplex", "zoster", "communis",
+    "gravis",
+    "infectiosum",
+    "mellitus",
+    "insipidus",
+    "nodosum",
+    "multiforme",
+    "vulgaris",
+    "vera",
+    "bifida",
+    "planus",
+    "rosea",
+    "versicolor",
+    "erythematosus",
+    "simplex",
+    "zoster",
+    "communis",
 ];
 
 /// Names longer than this are sentences, the answers of exam questions.
@@ -32,11 +77,13 @@ impl Heads {
     pub fn of(names: &[String]) -> Self {
         let mut sets: Vec<Vec<String>> = Vec::new();
         for name in names {
-            let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+            let words: Vec<&str> =
+                name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
             if words.len() < 2 || words.len() > LONGEST {
                 continue;
             }
-            let small = |word: &str| matches!(word, "of" | "the" | "and" | "in" | "with" | "to" | "a" | "an" | "s");
+            let small =
+                |word: &str| matches!(word, "of" | "the" | "and" | "in" | "with" | "to" | "a" | "an" | "s");
             let content: Vec<&str> = words.iter().copied().filter(|word| !small(word)).collect();
             // `coarctation of the aorta`, `hip dislocation`, `myasthenia gravis`
             let noun = match words.iter().position(|word| *word == "of") {
@@ -90,13 +137,16 @@ const VERDICTS: [&str; 8] =
 pub(super) fn without(sentence: &str, heads: &Heads) -> Option<String> {
     let lower = sentence.to_ascii_lowercase();
     let find = |cue: &&str| {
-        let starts = |at: &usize| !lower.get(..*at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
+        let starts =
+            |at: &usize| !lower.get(..*at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
         lower.match_indices(*cue).map(|(at, _)| at).find(starts).map(|at| (at, cue.len()))
     };
     let likeness = LIKENESS.iter().filter_map(find).min();
     let verdict = VERDICTS.iter().filter_map(find).min();
     let (cut, from) = match (likeness, verdict) {
-        (Some((at, _)), Some((verdict, length))) if verdict < at => (clause(sentence, verdict), verdict + length),
+        (Some((at, _)), Some((verdict, length))) if verdict < at => {
+            (clause(sentence, verdict), verdict + length)
+        }
         (Some((at, length)), _) => (at, at + length),
         (None, Some((at, length))) => (clause(sentence, at), at + length),
         (None, None) => return Some(sentence.to_owned()),
@@ -119,7 +169,17 @@ fn clause(sentence: &str, at: usize) -> usize {
 /// `text` without words that led to the conclusion.
 fn trimmed(text: &str) -> &str {
     const LEADING: [&str; 11] = [
-        " which is", " that is", " is", " are", " was", " were", " and", " but", " findings", " with a phenotype", " most",
+        " which",
+        " that",
+        " is",
+        " are",
+        " was",
+        " were",
+        " and",
+        " but",
+        " findings",
+        " with a phenotype",
+        " most",
     ];
     let mut text = text.trim_end_matches([' ', ',', ';', '.']);
     while let Some(shorter) = LEADING.iter().find_map(|end| text.strip_suffix(end)) {
@@ -145,7 +205,11 @@ mod tests {
             ("acute myeloid leukemia", "Large cells which are suggestive of AML.", Some("Large cells.")),
             ("myasthenia gravis", "X-ray: Findings suggest myasthenia.", None),
             // Neither a conclusion nor the diagnosis.
-            ("stenosis of the aorta", "A stenosis of the pylorus is seen.", Some("A stenosis of the pylorus is seen.")),
+            (
+                "stenosis of the aorta",
+                "A stenosis of the pylorus is seen.",
+                Some("A stenosis of the pylorus is seen."),
+            ),
             ("lung cancer", "A shadow, consistent with a cyst.", Some("A shadow, consistent with a cyst.")),
         ] {
             assert_eq!(cut(name, sentence).as_deref(), kept, "{sentence}");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::conclusion::{Heads, without};
 use super::concept::{Concepts, names_one_of, plain_name, slug};
+use super::conclusion::{Heads, without};
 use super::sentence::sentences;
 use crate::data::case::{
     Aspect, Case, Fact, FactId, Finding, Importance, Origin, Reveal, Stratum, Topic, Truth,
@@ -131,9 +131,10 @@ pub(super) fn finish(
             let sentences = sentences(&draft.text);
             let kept = sentences.iter().filter(|sentence| !names(sentence));
             let kept: Vec<String> = kept.filter_map(|sentence| without(sentence, &heads)).collect();
-            if !kept.iter().eq(sentences.iter()) || draft.said.as_deref().is_some_and(names) {
+            let said = draft.said.as_deref().is_some_and(names);
+            if said || !kept.iter().eq(sentences.iter()) {
                 hidden += 1;
-                if kept.is_empty() {
+                if said || kept.is_empty() {
                     draft.reveal = Reveal::Never;
                 } else {
                     draft.text = kept.join(" ");

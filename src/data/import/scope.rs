@@ -34,32 +34,92 @@ struct Part {
 
 /// Words that deny what follows them.
 const DENIES: [&str; 12] = [
-    "no", "not", "never", "denies", "denied", "deny", "denying", "without", "neither", "nor", "negative", "absence",
+    "no", "not", "never", "denies", "denied", "deny", "denying", "without", "neither", "nor", "negative",
+    "absence",
 ];
 
 /// Words after which nothing is denied any longer.
 const TURNS: [&str; 14] = [
-    "but", "however", "although", "though", "except", "besides", "because", "despite", "until", "since", "due", "which",
-    "apart", "aside",
+    "but", "however", "although", "though", "except", "besides", "because", "despite", "until", "since",
+    "due", "which", "apart", "aside",
 ];
 
 /// Verbs that tell, where they open a part of their own: a denied verb stands in its bare form.
 const TELLS: [&str; 34] = [
-    "has", "had", "have", "is", "was", "reports", "drinks", "smokes", "uses", "takes", "works", "lives", "consumes",
-    "admits", "complains", "notes", "states", "exercises", "eats", "attends", "enjoys", "presents", "describes",
-    "endorses", "experiences", "feels", "drank", "smoked", "quit", "occasional", "moderate", "social", "former", "retired",
+    "has",
+    "had",
+    "have",
+    "is",
+    "was",
+    "reports",
+    "drinks",
+    "smokes",
+    "uses",
+    "takes",
+    "works",
+    "lives",
+    "consumes",
+    "admits",
+    "complains",
+    "notes",
+    "states",
+    "exercises",
+    "eats",
+    "attends",
+    "enjoys",
+    "presents",
+    "describes",
+    "endorses",
+    "experiences",
+    "feels",
+    "drank",
+    "smoked",
+    "quit",
+    "occasional",
+    "moderate",
+    "social",
+    "former",
+    "retired",
 ];
 
 /// Words between the beginning of a part and its verb.
 const BEFORE_VERB: [&str; 14] = [
-    "he", "she", "they", "patient", "the", "also", "currently", "occasionally", "now", "and", "only", "sometimes",
-    "rarely", "who",
+    "he",
+    "she",
+    "they",
+    "patient",
+    "the",
+    "also",
+    "currently",
+    "occasionally",
+    "now",
+    "and",
+    "only",
+    "sometimes",
+    "rarely",
+    "who",
 ];
 
 /// What does not happen: `not relieved by ibuprofen` denies the relief, and no drug.
 const RESPONSES: [&str; 18] = [
-    "relieved", "relieve", "relief", "improved", "improve", "improvement", "respond", "responded", "responding",
-    "response", "helped", "help", "resolve", "resolved", "controlled", "alleviated", "adherent", "only",
+    "relieved",
+    "relieve",
+    "relief",
+    "improved",
+    "improve",
+    "improvement",
+    "respond",
+    "responded",
+    "responding",
+    "response",
+    "helped",
+    "help",
+    "resolve",
+    "resolved",
+    "controlled",
+    "alleviated",
+    "adherent",
+    "only",
 ];
 
 /// The parts of a sentence in small letters.
@@ -92,7 +152,8 @@ fn parts(sentence: &str) -> Vec<Part> {
         } else {
             let denies = DENIES.contains(&plain) || plain.ends_with("n't");
             // `has not been relieved`.
-            let next = at + 1 + usize::from(matches!(bare(at + 1), "been" | "much" | "significant" | "fully"));
+            let next =
+                at + 1 + usize::from(matches!(bare(at + 1), "been" | "much" | "significant" | "fully"));
             let response = RESPONSES.contains(&bare(next));
             let turns = TURNS.contains(&plain) || (plain == "than" && at > 0 && bare(at - 1) == "other");
             if turns || (fresh && now.denied && TELLS.contains(&plain)) {
@@ -138,10 +199,16 @@ mod tests {
             ("He does not smoke and drinks beer on Sundays.", [("smoking", Absent), ("alcohol", Present)]),
             ("She is a non-smoker and does not drink alcohol.", [("smoking", Absent), ("alcohol", Absent)]),
             ("Does not smoke or drink alcohol.", [("smoking", Absent), ("alcohol", Absent)]),
-            ("A baker with no history of smoking, alcohol, or cocaine.", [("smoking", Absent), ("alcohol", Absent)]),
+            (
+                "A baker with no history of smoking, alcohol, or cocaine.",
+                [("smoking", Absent), ("alcohol", Absent)],
+            ),
             ("Smokes a pipe, but no alcohol or cocaine.", [("smoking", Present), ("alcohol", Absent)]),
             ("She also has nausea but has not vomited so far.", [("nausea", Present), ("vomiting", Absent)]),
-            ("Once there, there's no history of cough, fever, or rash.", [("cough", Absent), ("rash", Absent)]),
+            (
+                "Once there, there's no history of cough, fever, or rash.",
+                [("cough", Absent), ("rash", Absent)],
+            ),
             ("Cough without fever.", [("cough", Present), ("fever", Absent)]),
             ("Denies cough except for a fever at night.", [("cough", Absent), ("fever", Present)]),
             ("Cough not relieved by codeine.", [("cough", Present), ("codeine", Present)]),

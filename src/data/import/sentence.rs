@@ -233,9 +233,8 @@ pub fn denied(sentence: &str) -> Vec<&str> {
 fn lead(sentence: &str) -> &str {
     const LEADS: [&str; 4] =
         ["on review, ", "on review of systems, ", "on further questioning, ", "on questioning, "];
-    let begins = |lead: &&&str| {
-        sentence.get(..lead.len()).is_some_and(|start| start.eq_ignore_ascii_case(lead))
-    };
+    let begins =
+        |lead: &&&str| sentence.get(..lead.len()).is_some_and(|start| start.eq_ignore_ascii_case(lead));
     LEADS.iter().find(begins).and_then(|lead| sentence.get(lead.len()..)).unwrap_or(sentence)
 }
 

@@ -2,10 +2,52 @@
 
 /// Endings that a word has which names a drug: stems of the international nonproprietary names, and a few older ones.
 const STEMS: [&str; 46] = [
-    "dopa", "pril", "sartan", "olol", "statin", "azole", "cillin", "mycin", "floxacin", "azepam", "azolam", "dipine",
-    "idone", "apine", "oxetine", "traline", "triptan", "prazole", "tidine", "formin", "gliptin", "gliflozin", "glitazone",
-    "thiazide", "semide", "zumab", "ximab", "mumab", "tinib", "ciclovir", "parin", "xaban", "dronate", "olone", "asone",
-    "lukast", "buterol", "tropium", "phylline", "barbital", "toin", "profen", "cycline", "buride", "relin", "zosin",
+    "dopa",
+    "pril",
+    "sartan",
+    "olol",
+    "statin",
+    "azole",
+    "cillin",
+    "mycin",
+    "floxacin",
+    "azepam",
+    "azolam",
+    "dipine",
+    "idone",
+    "apine",
+    "oxetine",
+    "traline",
+    "triptan",
+    "prazole",
+    "tidine",
+    "formin",
+    "gliptin",
+    "gliflozin",
+    "glitazone",
+    "thiazide",
+    "semide",
+    "zumab",
+    "ximab",
+    "mumab",
+    "tinib",
+    "ciclovir",
+    "parin",
+    "xaban",
+    "dronate",
+    "olone",
+    "asone",
+    "lukast",
+    "buterol",
+    "tropium",
+    "phylline",
+    "barbital",
+    "toin",
+    "profen",
+    "cycline",
+    "buride",
+    "relin",
+    "zosin",
 ];
 
 /// Whether a word of `text` is a drug's name by its ending.
@@ -21,7 +63,9 @@ mod tests {
 
     #[test]
     fn drugs_are_told_by_their_endings() {
-        for text in ["carbidopa with each meal", "Takes rasagiline and enalapril.", "pramipexole, zolmitriptan"] {
+        for text in
+            ["carbidopa with each meal", "Takes rasagiline and enalapril.", "pramipexole, zolmitriptan"]
+        {
             assert!(is_named(text), "{text}");
         }
         for text in ["takes a nap", "takes the bus", "taking care of an aunt", ""] {

@@ -242,11 +242,13 @@ pub(in crate::data::import) fn topic_by_concept(
 fn counts_births(lower: &str) -> bool {
     let counts = |word: &str| {
         let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-        word.strip_prefix('g').filter(|rest| digit(rest)).and_then(|rest| rest.split_once('p')).is_some_and(
-            |(before, after)| before.chars().all(|c| c.is_ascii_digit()) && digit(after),
-        )
+        word.strip_prefix('g')
+            .filter(|rest| digit(rest))
+            .and_then(|rest| rest.split_once('p'))
+            .is_some_and(|(before, after)| before.chars().all(|c| c.is_ascii_digit()) && digit(after))
     };
-    first(lower, &["gravida ", "primigravid", "multigravid", "nulligravid"]).is_some() || lower.split(|c: char| !c.is_alphanumeric()).any(counts)
+    first(lower, &["gravida ", "primigravid", "multigravid", "nulligravid"]).is_some()
+        || lower.split(|c: char| !c.is_alphanumeric()).any(counts)
 }
 
 /// What a fact of `topic` is filed under that names nothing.
@@ -355,7 +357,9 @@ pub(in crate::data::import) fn symptoms(
         EXPOSURES.contains(name) && finding_of(text, name, &circumstance, concepts) == Finding::Present
     };
     let exposures = concepts.within(text, &circumstance).into_iter().filter(there);
-    drafts.extend(exposures.map(|name| Draft { topic: Topic::Social, ..draft(name) }.finding(Finding::Present)));
+    drafts.extend(
+        exposures.map(|name| Draft { topic: Topic::Social, ..draft(name) }.finding(Finding::Present)),
+    );
     if names.is_empty() {
         match complaint.filter(|_| details().next().is_some()) {
             Some(complaint) => drafts.extend(details().map(|aspect| draft(complaint).aspect(aspect))),

@@ -194,9 +194,8 @@ fn open(drafts: &mut [Draft]) -> Option<String> {
         draft.topic == Topic::Symptom && draft.finding == Finding::Present && draft.reveal != Reveal::Never
     };
     // What somebody is, is no complaint; `comes for an examination` is none where another fact is one.
-    let ails = |draft: &&Draft| {
-        there(draft) && !(draft.concept == told::UNNAMED && person::is_state(&draft.text))
-    };
+    let ails =
+        |draft: &&Draft| there(draft) && !(draft.concept == told::UNNAMED && person::is_state(&draft.text));
     let complains = |draft: &&Draft| ails(draft) && !person::is_appointment(&draft.text.to_lowercase());
     let text = drafts.iter().find(complains).or(drafts.iter().find(ails))?.text.clone();
     let mut said = None;

@@ -59,7 +59,9 @@ fn predicate(text: &str) -> Option<Vec<String>> {
     let words: Vec<String> = text.split_whitespace().map(bare).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let rest = match words.as_slice() {
-        ["the", "patient", "is" | "was", rest @ ..] | ["patient" | "he" | "she", "is" | "was", rest @ ..] => rest,
+        ["the", "patient", "is" | "was", rest @ ..] | ["patient" | "he" | "she", "is" | "was", rest @ ..] => {
+            rest
+        }
         _ => return None,
     };
     let rest: Vec<String> =
@@ -72,7 +74,10 @@ pub(super) fn is_sex(text: &str) -> bool {
     const MORE: [&str; 2] = ["student", "athlete"];
     let sex = |word: &String| {
         let word = word.as_str();
-        PERSONS.contains(&word) && !MORE.contains(&word) && !word.contains("gravid") && !word.contains("parous")
+        PERSONS.contains(&word)
+            && !MORE.contains(&word)
+            && !word.contains("gravid")
+            && !word.contains("parous")
     };
     predicate(text).is_some_and(|rest| rest.iter().all(sex))
 }
@@ -138,9 +143,35 @@ pub(super) fn about_patient(text: &str) -> Option<String> {
 /// Whether a word behind a person is none that a verb's place has.
 fn is_noun(word: &str) -> bool {
     const AUXILIARIES: [&str; 29] = [
-        "is", "was", "has", "had", "does", "did", "came", "went", "fell", "felt", "got", "took", "lost", "began", "woke",
-        "underwent", "can", "cannot", "will", "being",
-        "became", "told", "saw", "ran", "hit", "met", "found", "left", "slept",
+        "is",
+        "was",
+        "has",
+        "had",
+        "does",
+        "did",
+        "came",
+        "went",
+        "fell",
+        "felt",
+        "got",
+        "took",
+        "lost",
+        "began",
+        "woke",
+        "underwent",
+        "can",
+        "cannot",
+        "will",
+        "being",
+        "became",
+        "told",
+        "saw",
+        "ran",
+        "hit",
+        "met",
+        "found",
+        "left",
+        "slept",
     ];
     let verbal = ["s", "ed", "ing"].iter().any(|end| word.ends_with(end));
     !verbal && !AUXILIARIES.contains(&word) && !PREPOSITIONS.contains(&word)
@@ -148,7 +179,20 @@ fn is_noun(word: &str) -> bool {
 
 /// Words that go on with the person: `woman at 30 weeks' gestation`, `man in no distress`.
 const PREPOSITIONS: [&str; 14] = [
-    "at", "in", "on", "from", "without", "after", "since", "for", "of", "and", "presented", "complaining", "brought", "to",
+    "at",
+    "in",
+    "on",
+    "from",
+    "without",
+    "after",
+    "since",
+    "for",
+    "of",
+    "and",
+    "presented",
+    "complaining",
+    "brought",
+    "to",
 ];
 
 /// Whether it says that somebody came for an appointment, and no complaint.
@@ -231,11 +275,17 @@ mod tests {
     fn the_person_is_the_subject_where_a_verb_follows() {
         for (text, wanted) in [
             ("A 34-year-old woman presents with vomiting.", "Patient presents with vomiting."),
-            ("A 29-year-old gravida 2, para 1, woman goes for a walk each day.", "Patient goes for a walk each day."),
+            (
+                "A 29-year-old gravida 2, para 1, woman goes for a walk each day.",
+                "Patient goes for a walk each day.",
+            ),
             ("A 29-year-old primigravida woman suddenly feels faint.", "Patient suddenly feels faint."),
             ("A 19-year-old college student.", "None"),
             ("A 19-year-old male college student.", "None"),
-            ("A 51-year-old man 3 days after a fall feels faint.", "A 51-year-old man 3 days after a fall feels faint."),
+            (
+                "A 51-year-old man 3 days after a fall feels faint.",
+                "A 51-year-old man 3 days after a fall feels faint.",
+            ),
             ("A 44-year-old man baker by trade.", "A 44-year-old man baker by trade."),
         ] {
             assert_eq!(about_patient(text).as_deref().unwrap_or("None"), wanted);

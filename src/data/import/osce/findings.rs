@@ -190,7 +190,10 @@ mod tests {
         tests(&value, &Concepts::new(Lexicon::bundled()), &mut drafts);
         let mut names: Vec<&str> = drafts.iter().map(|draft| draft.concept.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["barium study", "blood test", "bone marrow examination", "mammogram", "skin prick"]);
+        assert_eq!(
+            names,
+            ["barium study", "blood test", "bone marrow examination", "mammogram", "skin prick"]
+        );
         // The whole is asked for first, or its parts would leave no room.
         assert_eq!(filed[0], ("physical examination", "Other: Within Normal Limits: yes"));
     }
