@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::concept::{Concepts, names_one_of, plain_name, slug};
+use super::conclusion::{Heads, without};
 use super::sentence::sentences;
 use crate::data::case::{
     Aspect, Case, Fact, FactId, Finding, Importance, Origin, Reveal, Stratum, Topic, Truth,
@@ -107,7 +108,8 @@ pub(super) fn names_of(diagnosis: &str, lexicon: &Lexicon, concepts: &Concepts) 
 
 /// Makes the case: ids for the facts, and nothing in them that names the diagnosis.
 ///
-/// A sentence of a finding that names it is cut; what the patient would say that names it is never told. The number
+/// A sentence of a finding that names it is cut, and so is the conclusion of one that gives its head away
+/// ([`without`]); what the patient would say that names it is never told. The number
 /// of facts touched so is returned with the case.
 pub(super) fn finish(
     record: &Deidentified<RawRecord>,
@@ -119,20 +121,30 @@ pub(super) fn finish(
     forbidden: &[String],
 ) -> (Case, u64) {
     let mut hidden = 0;
+    let heads = Heads::of(forbidden);
     let mut used: BTreeMap<String, u32> = BTreeMap::new();
     let mut facts = Vec::with_capacity(drafts.len());
     for mut draft in drafts {
         let finding = matches!(draft.topic, Topic::Examination | Topic::Test);
         let names = |text: &str| names_one_of(text, forbidden);
-        if draft.reveal != Reveal::Never && (names(&draft.text) || draft.said.as_deref().is_some_and(names)) {
-            hidden += 1;
-            let kept: Vec<&str> =
-                sentences(&draft.text).into_iter().filter(|sentence| !names(sentence)).collect();
-            if finding && !kept.is_empty() {
-                draft.text = kept.join(" ");
-            } else {
-                draft.reveal = Reveal::Never;
+        if draft.reveal != Reveal::Never && finding {
+            let sentences = sentences(&draft.text);
+            let kept = sentences.iter().filter(|sentence| !names(sentence));
+            let kept: Vec<String> = kept.filter_map(|sentence| without(sentence, &heads)).collect();
+            let said = draft.said.as_deref().is_some_and(names);
+            if said || !kept.iter().eq(sentences.iter()) {
+                hidden += 1;
+                if said || kept.is_empty() {
+                    draft.reveal = Reveal::Never;
+                } else {
+                    draft.text = kept.join(" ");
+                }
             }
+        } else if draft.reveal != Reveal::Never
+            && (names(&draft.text) || draft.said.as_deref().is_some_and(names))
+        {
+            hidden += 1;
+            draft.reveal = Reveal::Never;
         }
         let stem = format!("{}.{}", slug(&draft.concept), draft.aspect.name());
         let count = used.entry(stem.clone()).or_default();

@@ -14,6 +14,7 @@
 pub mod account;
 pub mod check;
 pub mod concept;
+mod conclusion;
 mod draft;
 pub mod error;
 pub mod fhir;
@@ -23,9 +24,11 @@ pub mod jsonl;
 mod lines;
 mod mediq;
 mod osce;
+mod scope;
 pub mod sentence;
 mod specialty;
 mod strict;
+mod third_person;
 pub mod voice;
 
 #[cfg(test)]
@@ -204,20 +207,21 @@ impl Run<'_> {
         for record in patients.records(&mut self.imported.account) {
             let kinds: Vec<String> = record.parts.iter().map(|part| part.name.clone()).collect();
             let place = record.place.clone();
-            match self.admit(record) {
-                Ok(record) => {
-                    let id = format!("fhir-{:05}", self.serial + 1);
-                    let account = &mut self.imported.account;
-                    if let Some(case) = fhir::case(&record, id, &self.context, account) {
-                        self.serial += 1;
-                        self.imported.cases.push(case);
-                    }
+            let id = format!("fhir-{:05}", self.serial + 1);
+            let made = self.admit(record).and_then(|record| {
+                fhir::case(&record, &place, id, &self.context, &mut self.imported.account)
+            });
+            match made {
+                Ok(Some(case)) => {
+                    self.serial += 1;
+                    self.imported.cases.push(case);
                 }
+                Ok(None) => {}
                 Err(error) if self.options.skip_bad => {
                     // The entries were read and good; it is the patient that is left out.
                     let account = &mut self.imported.account;
                     kinds.iter().for_each(|kind| account.skipped(kind, error.reason()));
-                    account.record_skipped(error.reason(), format!("{place}: {error}"));
+                    account.record_skipped(error.reason(), error.to_string());
                 }
                 Err(error) => return Err(error),
             }

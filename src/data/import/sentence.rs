@@ -31,7 +31,43 @@ pub fn sentences(text: &str) -> Vec<&str> {
     out
 }
 
-/// Which aspect of a symptom a sentence tells.
+/// All aspects of a symptom that a sentence tells: `Began on Monday and has been worsening since` tells two.
+pub fn aspects(sentence: &str) -> Vec<Aspect> {
+    let first = aspect(sentence);
+    let begins = first == Aspect::Course && cued(&sentence.to_lowercase(), &BEGINNINGS);
+    std::iter::once(first).chain(begins.then_some(Aspect::Onset)).collect()
+}
+
+fn cued(lower: &str, cues: &[&str]) -> bool {
+    cues.iter().any(|cue| lower.contains(cue))
+}
+
+/// Words of an onset.
+const BEGINNINGS: [&str; 8] =
+    ["ago", "began", "started", "onset", "since ", "for the past", "history of", "woke"];
+
+/// Whether a sentence tells that something has been getting worse, and names nothing that makes it so.
+fn progresses(lower: &str) -> bool {
+    const CUES: [&str; 8] = [
+        "worsening",
+        "worsened",
+        "getting worse",
+        "gotten worse",
+        "got worse",
+        "become worse",
+        "becoming worse",
+        "grown worse",
+    ];
+    const CAUSES: [&str; 11] =
+        ["with", "when", "while", "on", "after", "by", "during", "upon", "at", "if", "whenever"];
+    let after = |cue: &&str| lower.split_once(cue).map(|(_, after)| after);
+    CUES.iter().filter_map(after).any(|after| {
+        let next = after.split_whitespace().next().unwrap_or_default();
+        !CAUSES.contains(&next)
+    })
+}
+
+/// Which aspect of a symptom a sentence tells, the most telling where there are several.
 pub fn aspect(sentence: &str) -> Aspect {
     const CUES: [(Aspect, &[&str]); 8] = [
         (Aspect::Radiation, &["radiat", "spreads to", "spreading to", "travels to"]),
@@ -41,10 +77,7 @@ pub fn aspect(sentence: &str) -> Aspect {
         ),
         (Aspect::Aggravating, &["worse", "aggravat", "exacerbat", "brought on by", "triggered", "provoked"]),
         (Aspect::Severity, &["out of 10", "/10", "severe", "intensity", "unbearable", "mild "]),
-        (
-            Aspect::Onset,
-            &["ago", "began", "started", "onset", "since ", "for the past", "history of", "woke"],
-        ),
+        (Aspect::Onset, &BEGINNINGS),
         (
             Aspect::Course,
             &["lasting", "lasts", "episodes", "intermittent", "constant", "progressive", "recurr", "times a"],
@@ -59,15 +92,26 @@ pub fn aspect(sentence: &str) -> Aspect {
         ),
     ];
     let lower = sentence.to_lowercase();
-    CUES.iter()
-        .find(|(_, cues)| cues.iter().any(|cue| lower.contains(cue)))
-        .map_or(Aspect::Presence, |(aspect, _)| *aspect)
+    match CUES.iter().find(|(_, cues)| cued(&lower, cues)) {
+        // How it has gone is no answer to what makes it worse.
+        Some((Aspect::Aggravating, _)) if progresses(&lower) => Aspect::Course,
+        Some((aspect, _)) => *aspect,
+        None => Aspect::Presence,
+    }
 }
 
 /// Whether a sentence denies what it is about.
 pub fn finding(sentence: &str) -> Finding {
     let lower = sentence.trim_start().to_lowercase();
-    const DENIALS: [&str; 13] = [
+    const DENIALS: [&str; 21] = [
+        "there is no ",
+        "there's no ",
+        "there was no ",
+        "there are no ",
+        "there were no ",
+        "there has been no ",
+        "does not ",
+        "did not ",
         "no ",
         "not ",
         "none",
@@ -127,8 +171,17 @@ pub fn says_nothing(sentence: &str) -> bool {
 /// What a denial denies: `Denies fever, cough, or chest pain.` gives the three; empty where the sentence is no plain
 /// list.
 pub fn denied(sentence: &str) -> Vec<&str> {
+    let sentence = lead(sentence);
     let lower = sentence.to_ascii_lowercase();
-    const OPENINGS: [&str; 12] = [
+    const OPENINGS: [&str; 20] = [
+        "there is no history of ",
+        "there's no history of ",
+        "there was no history of ",
+        "there is no ",
+        "there's no ",
+        "there was no ",
+        "there are no ",
+        "there were no ",
         "the patient denies experiencing any ",
         "the patient denies any ",
         "the patient denies ",
@@ -163,7 +216,8 @@ pub fn denied(sentence: &str) -> Vec<&str> {
         " which ",
         " besides ",
     ];
-    if TURNS.iter().any(|turn| lower.contains(turn)) {
+    let after = lower.get(opening.len()..).unwrap_or_default();
+    if TURNS.iter().any(|turn| after.contains(turn)) {
         return Vec::new();
     }
     rest.split([',', ';'])
@@ -173,6 +227,15 @@ pub fn denied(sentence: &str) -> Vec<&str> {
         .map(denied_item)
         .filter(|part| !part.is_empty())
         .collect()
+}
+
+/// A sentence without words that only lead to it.
+fn lead(sentence: &str) -> &str {
+    const LEADS: [&str; 4] =
+        ["on review, ", "on review of systems, ", "on further questioning, ", "on questioning, "];
+    let begins =
+        |lead: &&&str| sentence.get(..lead.len()).is_some_and(|start| start.eq_ignore_ascii_case(lead));
+    LEADS.iter().find(begins).and_then(|lead| sentence.get(lead.len()..)).unwrap_or(sentence)
 }
 
 /// One item of a denial without the words that only hold the list together.
@@ -244,7 +307,13 @@ mod tests {
         assert_eq!(aspect("It began two days ago."), Aspect::Onset);
         assert_eq!(aspect("The pain is worse on walking."), Aspect::Aggravating);
         assert_eq!(aspect("She has a cough."), Aspect::Presence);
+        assert_eq!(aspect("The ache has slowly been worsening."), Aspect::Course);
+        assert_eq!(aspect("The ache has been worsening with each step."), Aspect::Aggravating);
+        assert_eq!(aspects("It started on Monday and is getting worse."), [Aspect::Course, Aspect::Onset]);
+        assert_eq!(aspects("It started on Monday."), [Aspect::Onset]);
         assert_eq!(finding("Denies fever."), Finding::Absent);
+        assert_eq!(finding("There's no history of falls."), Finding::Absent);
+        assert_eq!(denied("On review, there is no history of falls or rash."), ["falls", "rash"]);
         assert_eq!(finding("Non-smoker."), Finding::Absent);
         assert_eq!(finding("Information not provided."), Finding::Unknown);
         assert_eq!(finding("Smokes ten a day."), Finding::Present);

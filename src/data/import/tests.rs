@@ -260,6 +260,31 @@ fn errors_name_file_line_field_and_what_is_legal() {
             vec!["l.jsonl:1", "Correct_Diagnosis is missing"],
         ),
         (
+            "n.jsonl",
+            "{\"age\":1,\"sex\":\"male\",\"diagnosis\":\"x\",\"opening\":\" \"}",
+            vec!["n.jsonl:1", "opening is empty", "first sentence"],
+        ),
+        (
+            "o.jsonl",
+            "{\"age\":131,\"sex\":\"male\",\"diagnosis\":\"x\",\"opening\":\"Ouch.\"}",
+            vec!["o.jsonl:1", "age is 131", "0 to 130"],
+        ),
+        (
+            "p.jsonl",
+            "{\"age\":1,\"sex\":\"male\",\"diagnosis\":\"x\",\"history\":[{\"text\":\"gout\",\"reveal\":\"often\"}]}",
+            vec!["p.jsonl:1", "history[0].reveal", "`often`", "`on_question`", "`never`"],
+        ),
+        (
+            "q.jsonl",
+            "{\"age\":1,\"sex\":\"male\",\"diagnosis\":\"x\",\"plan\":[7]}",
+            vec!["q.jsonl:1", "plan[0]", "a text, or an object"],
+        ),
+        (
+            "r.jsonl",
+            "{\"age\":1,\"nmae\":\"x\"}",
+            vec!["r.jsonl:1", "unknown field `nmae`", "`symptoms`", "`identity`", "`key`"],
+        ),
+        (
             "m.jsonl",
             "{\"age\":1,\"sex\":\"male\",\"diagnosis\":\"x\",\"opening\":\"Call 617-555-0134\"}",
             vec!["m.jsonl:1", "case.opening, bytes 5..17", "telephone"],
@@ -271,6 +296,32 @@ fn errors_name_file_line_field_and_what_is_legal() {
     }
     let missing = read(&[files.0.path().join("none.json")], &ImportOptions::default());
     assert!(matches!(missing, Err(ImportError::Read { .. })));
+}
+
+#[test]
+fn a_patient_born_after_the_visit_is_refused() {
+    let files = Files::new();
+    let born = |date: &str| {
+        let text = bundle().to_string().replace("1950-02-03", date);
+        files.put(&format!("{date}.json"), text)
+    };
+    for date in ["2015-06-20", "2019"] {
+        let path = born(date);
+        let error = read(std::slice::from_ref(&path), &ImportOptions::default()).unwrap_err().to_string();
+        assert!(
+            error.contains("Patient.birthDate is after the encounter") && error.contains("Encounter.period"),
+            "{error}"
+        );
+        let skipped = read(&[path], &skipping()).unwrap();
+        assert!(skipped.cases.is_empty() && skipped.account.balances(), "{}", skipped.account);
+        assert_eq!(skipped.account.kinds["Patient"].skipped["not of the documented shape"], 1);
+    }
+    // A newborn, whatever was given of the day.
+    for date in ["2015-06-01", "2015-06", "2015"] {
+        // Of a year alone the shift of the visit may make a child of one year.
+        let cases = read(&[born(date)], &ImportOptions::default()).unwrap().cases;
+        assert!(cases[0].stratum.age.years() <= 1, "{date}");
+    }
 }
 
 #[test]

@@ -1,10 +1,17 @@
 //! From the chart's third person to the patient's own words.
 
+use super::third_person::{is_action, is_adverb, is_broken, is_happening, is_somebody, is_verb};
 use crate::data::case::Sex;
 
 /// Rewrites a chart sentence as the patient would say it: `The patient denies fever` becomes `I don't have fever`,
-/// `She notes that her pain` becomes `I notice that my pain`. Pronouns of the other sex than `sex` are somebody else's.
+/// `She notes that her pain` becomes `I notice that my pain`. Pronouns of the other sex than `sex` are somebody else's. A
+/// sentence that the rules would break stays as the chart has it.
 pub fn first_person(text: &str, sex: Sex) -> String {
+    let turned = turned(text, sex);
+    if is_broken(&turned) { finish(text) } else { turned }
+}
+
+fn turned(text: &str, sex: Sex) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut out: Vec<String> = Vec::with_capacity(words.len());
     let mut at = 0;
@@ -21,16 +28,17 @@ pub fn first_person(text: &str, sex: Sex) -> String {
             mine = true;
             continue;
         }
-        // `I have asthma and uses an inhaler`: the second verb has no subject of its own.
+        // `I have asthma and uses an inhaler`: the second verb has no subject of its own. Nor has one behind an adverb.
         let joined = out.last().is_some_and(|before| matches!(before.as_str(), "and" | "or" | "but"));
-        if mine && joined && lower != "denies" && STARTS.contains(&lower.as_str()) {
+        let second = |word: &str| STARTS.contains(&word) || is_verb(word);
+        let behind = is_adverb(&lower) && second(&next);
+        if mine && joined && lower != "denies" && (second(&lower) || behind) {
             at += verb(&words, at, &mut out);
             continue;
         }
         // `.. but denies having fever`.
         if lower == "denies" {
-            out.push("don't have".to_owned());
-            at += 1 + usize::from(next == "experiencing" || next == "having");
+            at += denies(&next, &mut out);
             continue;
         }
         let subject = if lower == "the" && next == "patient" {
@@ -111,11 +119,9 @@ fn verb(words: &[&str], at: usize, out: &mut Vec<String>) -> usize {
     let lower = plain.to_lowercase();
     let next = words.get(at + 1).map(|w| bare(w).0.to_lowercase()).unwrap_or_default();
     if lower == "denies" {
-        let skip = usize::from(next == "experiencing" || next == "having");
-        out.push("don't have".to_owned());
-        return 1 + skip;
+        return denies(&next, out);
     }
-    if matches!(lower.as_str(), "also" | "currently" | "initially" | "usually" | "never" | "often") {
+    if is_adverb(&lower) {
         out.push(word.to_owned());
         return 1 + verb(words, at + 1, out);
     }
@@ -134,7 +140,8 @@ fn verb(words: &[&str], at: usize, out: &mut Vec<String>) -> usize {
         "does" => "do".to_owned(),
         "goes" => "go".to_owned(),
         "notes" => "notice".to_owned(),
-        "reports" | "states" if next.ends_with("ing") => "have been".to_owned(),
+        "reports" | "states" if is_clause(&next) => "report".to_owned(),
+        "reports" | "states" if is_action(&next) || is_happening(&next) => "have been".to_owned(),
         "reports" | "states" if next != "that" => "have".to_owned(),
         "was" | "had" | "did" | "us" => lower.clone(),
         _ if lower.ends_with("ies") && lower.len() > 4 => format!("{}y", lower.trim_end_matches("ies")),
@@ -150,10 +157,33 @@ fn verb(words: &[&str], at: usize, out: &mut Vec<String>) -> usize {
     1
 }
 
-/// `I have ...` of a symptom's name: `Double vision` becomes `I have double vision.`
+/// What the patient says for `denies`, before `next`; returns how many words it took. What is done is denied, and what one
+/// has is not had.
+fn denies(next: &str, out: &mut Vec<String>) -> usize {
+    let done = is_action(next);
+    out.push(if done { "deny" } else { "don't have" }.to_owned());
+    1 + usize::from(next == "experiencing" || next == "having")
+}
+
+/// Whether a whole clause may begin with `word`, so that what goes before reports it and does not have it.
+fn is_clause(word: &str) -> bool {
+    is_somebody(word)
+        || matches!(word, "it" | "his" | "her" | "the" | "this" | "these" | "how" | "when" | "feeling")
+}
+
+/// `I have ...` of a symptom's name: `Double vision` becomes `I have double vision.` A sentence is turned as one.
 pub fn i_have(symptom: &str) -> String {
     let text = symptom.trim().trim_end_matches('.');
     let first = text.split(' ').next().unwrap_or_default();
+    let lower = first.to_lowercase();
+    if is_verb(&lower) {
+        let mut chars = text.chars();
+        let head = chars.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
+        return first_person(&format!("The patient {head}{}", chars.as_str()), Sex::Other);
+    }
+    if is_somebody(&lower) {
+        return first_person(text, Sex::Other);
+    }
     // A word in capitals throughout is an abbreviation.
     let keep = first.chars().count() > 1 && first.chars().all(|c| !c.is_lowercase());
     let mut chars = text.chars();
@@ -236,6 +266,32 @@ mod tests {
         );
         assert_eq!(first_person("due to the age of the patient", Sex::Other), "Due to the age of me.");
         assert_eq!(first_person("", Sex::Other), "");
+    }
+
+    #[test]
+    fn adverbs_and_second_verbs_do_not_stop_the_turn() {
+        for (chart, said) in [
+            ("Patient regularly takes ropinirole.", "I regularly take ropinirole."),
+            ("The patient suddenly feels faint.", "I suddenly feel faint."),
+            ("She sometimes hears a hum.", "I sometimes hear a hum."),
+            ("She cannot cook and complains of thirst.", "I cannot cook and have thirst."),
+            ("She is well and currently lives alone.", "I am well and currently live alone."),
+            ("Patient denies smoking cigars.", "I deny smoking cigars."),
+            ("Patient denies wheezing.", "I don't have wheezing."),
+            ("She reports her ear itches.", "I report my ear itches."),
+            ("She reports swelling of the hand.", "I have swelling of the hand."),
+            // None of the first person's.
+            ("Patient college student.", "Patient college student."),
+            ("Patient 2, para 2, is in labor.", "Patient 2, para 2, is in labor."),
+            ("Patient woman goes home.", "Patient woman goes home."),
+        ] {
+            assert_eq!(first_person(chart, Sex::Female), said);
+        }
+        assert_eq!(i_have("Appears tired"), "I appear tired.");
+        assert_eq!(i_have("Expresses anger"), "I express anger.");
+        assert_eq!(i_have("She tried a herbal tea"), "I tried a herbal tea.");
+        assert_eq!(i_have("Mother reports a cough"), "Mother reports a cough.");
+        assert_eq!(i_have("Burning feet"), "I have burning feet.");
     }
 
     #[test]

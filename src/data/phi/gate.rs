@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::walk::{At, Walk};
-use super::date::{self, Moment};
+use super::date::{self, Moment, Precision};
 use super::{FreeText, Known, PhiAccount, PhiPolicy, PhiRefusal, Place, structured, text};
 use crate::data::case::Age;
 
@@ -85,6 +85,15 @@ impl<T> Deidentified<T> {
     /// The age at a (shifted) moment, pooled from 90 on; `None` where no day of birth was given.
     pub fn age_at(&self, moment: Moment) -> Option<Age> {
         self.birth.map(|birth| Age::new(birth.years_until(moment)))
+    }
+
+    /// Whether the day of birth lies after a (shifted) moment. Days are shifted and years are not, so that where one of the
+    /// two is a year, it counts as after from two years on. Clocks of other zones may be a day apart.
+    pub fn is_born_after(&self, moment: Moment) -> bool {
+        self.birth.is_some_and(|birth| {
+            let rough = birth.precision == Precision::Year || moment.precision == Precision::Year;
+            birth.days_until(moment) < if rough { -2 * 366 } else { -1 }
+        })
     }
 
     /// A name for the source file that identifies nobody.

@@ -8,20 +8,22 @@ use super::{history, observation};
 use crate::data::case::{Case, Prevalence, Severity, Sex, Specialty, Stratum, Truth};
 use crate::data::import::draft::{finish, names_of};
 use crate::data::import::voice::i_have;
-use crate::data::import::{Context, ImportAccount, specialty};
-use crate::data::phi::{Deidentified, RawRecord};
+use crate::data::import::{Context, ImportAccount, ImportError, specialty};
+use crate::data::phi::{Deidentified, Place, RawRecord};
 
-/// The case of one patient, `None` where there is none to be made; every resource is accounted for either way.
+/// The case of one patient, `None` where there is none to be made; every resource is accounted for either way. Errors, with
+/// the place of the patient, where the patient is born after the visit.
 pub(in crate::data::import) fn case(
     record: &Deidentified<RawRecord>,
+    place: &Place,
     id: String,
     context: &Context<'_>,
     account: &mut ImportAccount,
-) -> Option<Case> {
+) -> Result<Option<Case>, ImportError> {
     let raw = record.get();
     let none = |account: &mut ImportAccount, reason: &str| {
         raw.parts.iter().for_each(|part| account.skipped(&part.name, reason));
-        None
+        Ok(None)
     };
     let Some(visit) = choose(raw) else {
         return none(account, "the patient has no encounter with a condition");
@@ -30,6 +32,15 @@ pub(in crate::data::import) fn case(
     let Some(age) = record.age_at(visit.start) else {
         return none(account, "the patient has no date of birth");
     };
+    if record.is_born_after(visit.start) {
+        // Both dates are shifted, so neither is shown.
+        return Err(ImportError::Shape {
+            place: place.clone(),
+            field: "Patient.birthDate".to_owned(),
+            found: "after the encounter that the case is about".to_owned(),
+            legal: "a date not after Encounter.period".to_owned(),
+        });
+    }
     let sex = match patient.and_then(|part| text(&part.value, &["gender"])) {
         Some("female") => Sex::Female,
         Some("male") => Sex::Male,
@@ -86,7 +97,7 @@ pub(in crate::data::import) fn case(
     };
     let (case, hidden) = finish(record, id, stratum, [&wanted, plain], drafts, truth, &forbidden);
     account.hidden += hidden;
-    Some(case)
+    Ok(Some(case))
 }
 
 /// The specialty of the encounter's service, else that of the diagnosis.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{fields, kept};
+use super::{fields, kept, legal};
 use crate::data::import::error::found;
 use crate::data::import::{ImportAccount, ImportError};
 use crate::data::phi::{Place, RawPart, RawRecord, Schema};
@@ -65,6 +65,7 @@ impl Patients {
             account.skipped(&kind, "resource type not covered");
             return Ok(());
         };
+        legal::check(&kind, &fields, &place)?;
         let id = match fields.get("id") {
             Some(Value::String(id)) => Some(id.clone()),
             None => None,

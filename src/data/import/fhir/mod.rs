@@ -11,6 +11,7 @@ mod encounter;
 mod fields;
 mod group;
 mod history;
+mod legal;
 mod observation;
 mod procedure;
 

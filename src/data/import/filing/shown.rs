@@ -1,12 +1,12 @@
 //! What only an examination or a test shows.
 
 use crate::data::case::{Importance, Topic};
-use crate::data::import::concept::Concepts;
+use crate::data::import::concept::{Concepts, plain_name};
 use crate::data::import::draft::Draft;
 use crate::data::lexicon::ConceptKind;
 
 use super::first;
-use super::regions::{REGIONS, SAMPLES};
+use super::regions::{BLOOD, REGIONS, SAMPLES};
 
 /// A finding with what brings it out.
 pub(in crate::data::import) struct Shown {
@@ -68,6 +68,11 @@ pub(in crate::data::import) const EXAMINATIONS: &[&str] = &[
     "glasgow",
     "pupil",
     "is alert",
+    "is unconscious",
+    "is unresponsive",
+    "is comatose",
+    "cranial nerve",
+    "vibration sens",
     "mm hg",
     "mmhg",
     "/min",
@@ -165,7 +170,13 @@ pub(in crate::data::import) const TESTS: &[&str] = &[
     "antibod",
     "antigen",
     "assay",
-    "aspirat",
+    "marrow aspirat",
+    "needle aspirat",
+    "joint aspirat",
+    "aspirate shows",
+    "aspirate reveals",
+    "aspirate from",
+    "aspirate of",
     "arthrocentesis",
     "lumbar puncture",
     "csf",
@@ -262,6 +273,23 @@ pub(in crate::data::import) fn whole(topic: Topic) -> &'static str {
     if topic == Topic::Test { "blood test" } else { "physical examination" }
 }
 
+/// What brings out a finding under `labels`, the innermost first, where neither they nor its text name anything of the
+/// lexicon. A test of the blood is a blood test; any other goes by its own name, for no blood test shows it.
+pub(in crate::data::import) fn unnamed(topic: Topic, labels: &[String], text: &str) -> String {
+    const VAGUE: [&str; 9] =
+        ["test", "tests", "result", "results", "findings", "comments", "other", "others", "finding"];
+    let of_blood = |text: &str| first(&text.to_lowercase(), BLOOD).is_some();
+    if topic != Topic::Test || of_blood(text) || labels.iter().any(|label| of_blood(label)) {
+        return whole(topic).to_owned();
+    }
+    let names = labels.iter().map(|label| plain_name(label));
+    names.into_iter().find(|name| !VAGUE.contains(&name.as_str())).unwrap_or_else(|| whole(topic).to_owned())
+}
+
+/// Measured on their own: nothing else is shown with them.
+const ALONE: [&str; 6] =
+    ["temperature", "blood pressure", "pulse", "respiratory rate", "oxygen saturation", "weight measurement"];
+
 /// The finding that `text` tells; `before` is what a finding without a name of its own goes on with.
 pub(in crate::data::import) fn shown(
     topic: Topic,
@@ -271,6 +299,9 @@ pub(in crate::data::import) fn shown(
 ) -> Shown {
     let mut names = names(topic, text, concepts);
     if names.is_empty() {
+        // An examination as a whole begins anew.
+        let anew = topic == Topic::Examination && first(&text.to_lowercase(), &["physical exam"]).is_some();
+        let before = before.filter(|before| !anew && !ALONE.contains(before));
         names.push(before.unwrap_or(whole(topic)).to_owned());
     }
     Shown { topic, concepts: names, text: text.to_owned() }

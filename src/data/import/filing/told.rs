@@ -3,14 +3,18 @@
 use crate::data::case::{Aspect, Finding, Importance, Reveal, Sex, Topic};
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
-use crate::data::import::sentence::{aspect, denied, finding};
+use crate::data::import::scope::finding_of;
+use crate::data::import::sentence::{aspects, denied, finding};
 use crate::data::import::voice::{first_person, i_have_no};
 use crate::data::lexicon::ConceptKind;
 
-use super::first;
+use super::{charted, drugs, first};
 
 /// A fact is filed under so many concepts at most.
 const MOST_CONCEPTS: usize = 5;
+
+/// What a symptom is filed under that has no name in the lexicon, where no complaint came before.
+pub(in crate::data::import) const UNNAMED: &str = "present illness";
 
 /// Circumstances that are told within the story of a complaint: `Fever since he returned from a cruise.`
 const EXPOSURES: [&str; 2] = ["travel", "sick contacts"];
@@ -111,11 +115,13 @@ pub(in crate::data::import) fn topic_by_words(lower: &str, text: &str, concepts:
         "contracepti",
         "antibiotic",
     ];
-    const TAKES: &[&str] = &["takes ", "taking ", "is on ", "uses "];
+    const TAKES: &[&str] =
+        &["takes ", "taking ", "is on ", "uses ", "placed on ", "started on ", "maintained on "];
     let measured = first(lower, &["level", "serum", "test", "examination", "culture"]).is_some();
     let drug = || {
         !concepts.within(text, &[ConceptKind::Substance]).is_empty()
             || first(lower, &["daily", "mg"]).is_some()
+            || drugs::is_named(lower)
     };
     if !measured && (first(lower, DRUGS).is_some() || (first(lower, TAKES).is_some() && drug())) {
         return Some(Topic::Medication);
@@ -188,6 +194,7 @@ pub(in crate::data::import) fn topic_by_concept(
         "vaginal delivery",
         "cesarean",
     ];
+    let text = &charted(text);
     let symptom = !concepts.within(text, &[ConceptKind::Symptom]).is_empty();
     // `A 2-week history of fever` is the present.
     let present = has(&["day history", "week history", "month history", "year history", "hour history"])
@@ -195,7 +202,7 @@ pub(in crate::data::import) fn topic_by_concept(
             .iter()
             .any(|cue| lower.contains(cue));
     let of_symptom = symptom && has(&["history of"]) && !has(&["medical history", "past history"]);
-    if has(PAST) && !present && !of_symptom {
+    if (has(PAST) || counts_births(lower)) && !present && !of_symptom {
         return Some(Topic::History);
     }
     const LIFE: &[&str] = &[
@@ -203,6 +210,8 @@ pub(in crate::data::import) fn topic_by_concept(
         "drinking",
         "exercises",
         "diet",
+        "vegetarian",
+        "vegan",
         "retired",
         "student",
         "hiking",
@@ -227,6 +236,19 @@ pub(in crate::data::import) fn topic_by_concept(
     }
     let ill = !concepts.within(text, &[ConceptKind::Condition]).is_empty();
     (ill && !symptom && !present).then_some(Topic::History)
+}
+
+/// Whether a word counts pregnancies and births: `G2P1`, `gravida 2`.
+fn counts_births(lower: &str) -> bool {
+    let counts = |word: &str| {
+        let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+        word.strip_prefix('g')
+            .filter(|rest| digit(rest))
+            .and_then(|rest| rest.split_once('p'))
+            .is_some_and(|(before, after)| before.chars().all(|c| c.is_ascii_digit()) && digit(after))
+    };
+    first(lower, &["gravida ", "primigravid", "multigravid", "nulligravid"]).is_some()
+        || lower.split(|c: char| !c.is_alphanumeric()).any(counts)
 }
 
 /// What a fact of `topic` is filed under that names nothing.
@@ -258,12 +280,11 @@ pub(in crate::data::import) fn background(
     };
     let whole = whole(topic);
     let named: Vec<&str> = concepts
-        .within(text, kinds)
+        .within(&charted(text), kinds)
         .into_iter()
         .filter(|name| *name != whole && !(topic == Topic::Allergy && *name == "medication"))
         .take(MOST_CONCEPTS)
         .collect();
-    let finding = finding(text);
     let importance = match topic {
         Topic::Allergy => Importance::Essential,
         Topic::Social => Importance::Routine,
@@ -273,16 +294,17 @@ pub(in crate::data::import) fn background(
     let draft = |name: &str| {
         let mut draft = Draft::new(topic, name, text)
             .said(first_person(text, sex))
-            .finding(finding)
+            .finding(finding_of(text, name, kinds, concepts))
             .importance(importance);
         draft.private = PRIVATE.contains(&name);
         draft
     };
     let mut drafts: Vec<Draft> = names.into_iter().map(draft).collect();
     // `Has hypertension treated with ..` is an answer to both.
-    if topic == Topic::Medication && finding == Finding::Present {
-        for illness in concepts.within(text, &[Condition]).into_iter().take(MOST_CONCEPTS) {
-            drafts.push(Draft { topic: Topic::History, concept: illness.to_owned(), ..draft(illness) });
+    if topic == Topic::Medication && drafts.iter().any(|draft| draft.finding == Finding::Present) {
+        for illness in concepts.within(&charted(text), &[Condition]).into_iter().take(MOST_CONCEPTS) {
+            let finding = finding_of(text, illness, &[Condition], concepts);
+            drafts.push(Draft { topic: Topic::History, ..draft(illness) }.finding(finding));
         }
     }
     drafts
@@ -298,7 +320,7 @@ pub(in crate::data::import) fn symptoms(
 ) -> Vec<Draft> {
     let named = |text: &str| -> Vec<String> {
         let kinds = [ConceptKind::Symptom];
-        concepts.within(text, &kinds).into_iter().take(MOST_CONCEPTS).map(str::to_owned).collect()
+        concepts.within(&charted(text), &kinds).into_iter().take(MOST_CONCEPTS).map(str::to_owned).collect()
     };
     let denials = denied(text);
     // Each on its own, where all are known; else as one sentence, which a name of no lexicon would not be found by.
@@ -312,7 +334,8 @@ pub(in crate::data::import) fn symptoms(
             })
             .collect();
     }
-    let (finding, tells) = (finding(text), aspect(text));
+    let (finding, tells) = (finding(text), aspects(text));
+    let details = || tells.iter().copied().filter(|aspect| *aspect != Aspect::Presence);
     let draft = |name: &str| {
         let draft = Draft::new(Topic::Symptom, name, text).said(first_person(text, sex));
         let mut draft = draft.finding(finding).importance(Importance::Useful);
@@ -322,21 +345,25 @@ pub(in crate::data::import) fn symptoms(
     let mut drafts = Vec::new();
     let names = named(text);
     for name in &names {
-        drafts.push(draft(name));
-        if tells != Aspect::Presence && finding == Finding::Present {
-            drafts.push(draft(name).aspect(tells));
+        let finding = finding_of(text, name, &[ConceptKind::Symptom], concepts);
+        drafts.push(draft(name).finding(finding));
+        if finding == Finding::Present {
+            drafts.extend(details().map(|aspect| draft(name).finding(finding).aspect(aspect)));
         }
     }
     // A journey that a complaint came after is an answer to a question for journeys, too.
-    let circumstances = concepts.within(text, &[ConceptKind::Circumstance]);
-    if finding == Finding::Present {
-        let exposures = circumstances.into_iter().filter(|name| EXPOSURES.contains(name));
-        drafts.extend(exposures.map(|name| Draft { topic: Topic::Social, ..draft(name) }));
-    }
+    let circumstance = [ConceptKind::Circumstance];
+    let there = |name: &&str| {
+        EXPOSURES.contains(name) && finding_of(text, name, &circumstance, concepts) == Finding::Present
+    };
+    let exposures = concepts.within(text, &circumstance).into_iter().filter(there);
+    drafts.extend(
+        exposures.map(|name| Draft { topic: Topic::Social, ..draft(name) }.finding(Finding::Present)),
+    );
     if names.is_empty() {
-        match complaint.filter(|_| tells != Aspect::Presence) {
-            Some(complaint) => drafts.push(draft(complaint).aspect(tells)),
-            None => drafts.push(draft(complaint.unwrap_or("present illness")).reveal(Reveal::Opening)),
+        match complaint.filter(|_| details().next().is_some()) {
+            Some(complaint) => drafts.extend(details().map(|aspect| draft(complaint).aspect(aspect))),
+            None => drafts.push(draft(complaint.unwrap_or(UNNAMED)).reveal(Reveal::Opening)),
         }
     }
     drafts

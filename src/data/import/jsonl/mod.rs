@@ -3,6 +3,7 @@
 //! A line with `truth` is a whole case, all other lines are the simpler form ([`simple`]). Either may carry `identity`,
 //! which the gate uses to look for the patient's names and numbers in the texts and then drops.
 
+mod brief;
 pub mod simple;
 
 use serde::de::DeserializeOwned;
@@ -17,6 +18,9 @@ use crate::data::phi::{Deidentified, Place, RawPart, RawRecord, Schema};
 /// What the record of a line is called in the account.
 const KIND: &str = "case";
 
+/// Nobody is older, in years.
+const OLDEST: f64 = 130.0;
+
 /// Makes a raw record of a line.
 pub(super) fn record(place: Place, value: Value, file_number: u64) -> Result<RawRecord, ImportError> {
     if !value.is_object() {
@@ -26,6 +30,22 @@ pub(super) fn record(place: Place, value: Value, file_number: u64) -> Result<Raw
             legal: "an object".to_owned(),
             place,
         });
+    }
+    let shape = |field: &str, found: String, legal: &str| ImportError::Shape {
+        place: place.clone(),
+        field: field.to_owned(),
+        found,
+        legal: legal.to_owned(),
+    };
+    // Before the gate, which pools all ages from 90 on.
+    for field in ["age", "stratum.age"] {
+        let age = field.split('.').try_fold(&value, |value, key| value.get(key)).and_then(Value::as_f64);
+        if let Some(age) = age.filter(|age| *age > OLDEST) {
+            return Err(shape(field, age.to_string(), "whole years from 0 to 130"));
+        }
+    }
+    if value.get("opening").and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) {
+        return Err(shape("opening", "empty".to_owned(), "the patient's first sentence"));
     }
     let key = value.get("identity").and_then(|identity| identity.get("key")).and_then(Value::as_str);
     let patient = key.map_or_else(|| place.to_string(), str::to_owned);
@@ -79,8 +99,15 @@ fn read<T: DeserializeOwned>(value: Value, place: &Place, legal: &str) -> Result
         // Of a line that lacks a field, the path is empty, and what was found names the field.
         let path = error.path().to_string();
         let field = if path == "." { "the line".to_owned() } else { format!("`{path}`") };
-        let found = format!("not as it should be ({})", error.into_inner());
-        ImportError::Shape { place: place.clone(), field, found, legal: legal.to_owned() }
+        let inner = error.into_inner().to_string();
+        // What is read before this stands in no list of fields.
+        let beside = if !path.contains(['.', '[']) && inner.starts_with("unknown field") {
+            ", with `identity` beside the fields listed, an object of what identifies the patient and a `key`"
+        } else {
+            ""
+        };
+        let found = format!("not as it should be ({inner})");
+        ImportError::Shape { place: place.clone(), field, found, legal: format!("{legal}{beside}") }
     })
 }
 

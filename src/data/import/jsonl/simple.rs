@@ -80,8 +80,7 @@ pub struct SimpleCase {
 }
 
 /// A fact: `concept: text`, or a text alone, or an object.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "it is neither a text nor an object with `text` and other fields of a fact")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SimpleFact {
     /// `chest pain: crushing, since this morning`, or `crushing chest pain`.
     Text(String),
@@ -113,8 +112,7 @@ pub struct WholeFact {
 }
 
 /// A step of the plan: a text, or an object.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "it is neither a text nor an object with the fields of a step of the plan")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SimpleStep {
     /// Advice, unless it names a drug, a test or a measure.
     Text(String),

@@ -1,10 +1,12 @@
 //! One atomic fact: whether it is about the person, the visit, the history, a finding, or what was done afterwards.
 
-use crate::data::case::{Sex, Topic};
+use super::person::{about_patient, is_ancestry, is_sex};
+use crate::data::case::{Aspect, Sex, Topic};
 use crate::data::import::concept::Concepts;
 use crate::data::import::draft::Draft;
 use crate::data::import::filing::shown::{self, Shown};
-use crate::data::import::filing::{first, told};
+use crate::data::import::filing::{charted, first, told};
+use crate::data::import::sentence::aspect;
 use crate::data::lexicon::ConceptKind;
 
 /// What an atomic fact is.
@@ -50,8 +52,11 @@ impl Reader {
         if is_pointer(&lower) {
             return Atom::Pointer;
         }
-        let Some(text) = about_patient(text) else { return Atom::Person };
+        let Some(text) = about_patient(text).filter(|text| !is_sex(text)) else { return Atom::Person };
         let lower = text.to_lowercase();
+        if is_ancestry(&text) {
+            return Atom::Told(told::background(Topic::Social, &text, self.sex, concepts));
+        }
         if is_aftermath(&lower) {
             return Atom::Aftermath(text);
         }
@@ -79,22 +84,43 @@ impl Reader {
     fn finding_topic(&self, lower: &str, concepts: &Concepts, text: &str) -> Option<Topic> {
         let (exam, test) = (first(lower, shown::EXAMINATIONS), first(lower, shown::TESTS));
         let voice = first(lower, VOICES).unwrap_or(usize::MAX);
+        // An operation is a story, whatever it was matched by, unless it tells what was found.
+        if first(lower, &["underwent", "had undergone"]).is_some() && first(lower, RESULTS).is_none() {
+            return None;
+        }
         let (topic, at) = match (exam, test) {
             (Some(exam), Some(test)) if test < exam => (Topic::Test, test),
             (Some(exam), _) => (Topic::Examination, exam),
             (None, Some(test)) => (Topic::Test, test),
             (None, None) => {
-                let has = ["patient has ", "he has ", "she has ", "patient had ", "he had ", "she had "];
-                let tells = voice != usize::MAX
-                    || has.iter().any(|has| lower.starts_with(has))
-                        && !concepts.within(text, &[ConceptKind::Symptom]).is_empty()
-                    || told::topic_by_concept(lower, text, concepts).is_some();
-                return self.finding.as_ref().filter(|_| !tells).map(|(topic, _)| *topic);
+                let tells = voice != usize::MAX || told::topic_by_concept(lower, text, concepts).is_some();
+                let before = self.finding.as_ref().map(|(topic, _)| *topic);
+                return before.filter(|topic| !tells && goes_on(*topic, lower, text, concepts));
             }
         };
         (at < voice).then_some(topic)
     }
 }
+
+/// Whether a fact without a sign of its own goes on with a finding of `topic` before it, and does not take the story up
+/// again. What the patient does or feels is no finding; what the patient has may be, if it is on a part of the body.
+fn goes_on(topic: Topic, lower: &str, text: &str, concepts: &Concepts) -> bool {
+    let symptom = !concepts.within(&charted(text), &[ConceptKind::Symptom]).is_empty();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let subject = words.iter().take(6).position(|word| matches!(*word, "he" | "she" | "they" | "patient"));
+    if let Some(at) = subject {
+        let has = words.get(at + 1).is_some_and(|verb| matches!(*verb, "has" | "had" | "have"));
+        return has && !symptom && !shown::names(topic, text, concepts).is_empty();
+    }
+    // A scan shows no pain, and an examination not what it was like at home.
+    let at_home = !matches!(aspect(text), Aspect::Presence | Aspect::Location | Aspect::Character);
+    !(symptom && (topic == Topic::Test || at_home))
+}
+
+/// Words that tell what was found.
+const RESULTS: &[&str] =
+    &["show", "reveal", "demonstrat", "found", "finding", "normal", "negative", "positive", "consistent"];
 
 /// Signs that somebody tells it.
 const VOICES: &[&str] = &[
@@ -165,7 +191,11 @@ fn is_aftermath(lower: &str) -> bool {
         "taking",
         "childhood",
     ];
-    const DOERS: [&str; 8] = [
+    const DOERS: [&str; 12] = [
+        "obstetrician ",
+        "the obstetrician",
+        "anesthesiologist ",
+        "the anesthesiologist",
         "physician ",
         "the physician",
         "the doctor",
@@ -188,6 +218,9 @@ fn is_aftermath(lower: &str) -> bool {
         "are prescribed",
         "is administered",
         "are administered",
+        "was administered",
+        "were administered",
+        "the anesthesiologist",
         "is given",
         "are given",
         "is performed",
@@ -224,128 +257,4 @@ fn is_aftermath(lower: &str) -> bool {
         return true;
     }
     first(lower, DONE).is_some() && first(lower, EARLIER).is_none()
-}
-
-/// The words of a fact with the patient as its subject: `A 34-year-old woman presents with pain.` is `Patient presents with
-/// pain.` `None` where only age, sex or the visit are left.
-fn about_patient(text: &str) -> Option<String> {
-    const PERSONS: [&str; 22] = [
-        "man",
-        "woman",
-        "boy",
-        "girl",
-        "male",
-        "female",
-        "infant",
-        "newborn",
-        "child",
-        "patient",
-        "student",
-        "toddler",
-        "primigravida",
-        "nulligravida",
-        "multigravida",
-        "gravida",
-        "adolescent",
-        "athlete",
-        "neonate",
-        "baby",
-        "lady",
-        "gentleman",
-    ];
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let aged = words.iter().take(8).position(|word| {
-        let lower = bare(word);
-        lower.ends_with("-old") || lower == "old" || lower == "newborn"
-    });
-    // `His 6-year-old son` is somebody else.
-    let other = |word: &&str| matches!(bare(word).as_str(), "his" | "her" | "their");
-    let aged = aged.filter(|at| !words.iter().take(*at).any(other));
-    let Some(aged) = aged else {
-        return (!is_visit(&text.to_lowercase())).then(|| text.trim().to_owned());
-    };
-    let person = words.iter().skip(aged).take(7).position(|word| PERSONS.contains(&bare(word).as_str()));
-    let rest = words.get(person.map_or(aged, |at| aged + at) + 1..).unwrap_or_default();
-    let rest = match rest {
-        ["who", rest @ ..] => rest.join(" "),
-        ["with", rest @ ..] => format!("has {}", rest.join(" ")),
-        rest => rest.join(" "),
-    };
-    if !rest.chars().any(char::is_alphanumeric) || is_visit(&rest.to_lowercase()) {
-        return None;
-    }
-    Some(format!("Patient {}", rest.trim_start_matches([',', ' '])))
-}
-
-/// Whether it says that somebody came for an appointment, and no complaint.
-pub(super) fn is_appointment(lower: &str) -> bool {
-    const FOR: &[&str] = &[
-        "for a routine",
-        "for routine",
-        "for a follow",
-        "for follow",
-        "for a check",
-        "for an annual",
-        "for her annual",
-        "for his annual",
-        "for a physical",
-        "for a well",
-        "for a health",
-        "for evaluation",
-        "for an evaluation",
-        "for further evaluation",
-        "for an appointment",
-        "for an examination",
-        "for a prenatal",
-        "for counsel",
-        "for advice",
-    ];
-    first(lower, COMES).is_some() && first(lower, FOR).is_some() && first(lower, COMPLAINTS).is_none()
-}
-
-/// Words after which a complaint stands.
-const COMPLAINTS: &[&str] =
-    &["because", "with ", "due", "complain", "after", "since", "worr", "concern", "evaluation of"];
-
-const COMES: &[&str] = &[
-    "comes to",
-    "comes in",
-    "presents to",
-    "presented to",
-    "presents for",
-    "is brought",
-    "brought to",
-    "brought in",
-    "is admitted",
-    "visits",
-    "is seen",
-    "is evaluated",
-    "is hospitalized",
-    "is being evaluated",
-    "makes an appointment",
-    "arrives",
-    "presents.",
-];
-
-/// Whether it says that somebody came or was brought, and not why.
-fn is_visit(lower: &str) -> bool {
-    const WHY: &[&str] = &[
-        "because",
-        "for",
-        "with",
-        "due",
-        "complain",
-        "after",
-        "following",
-        "since",
-        "has",
-        "had",
-        "concern",
-        "worr",
-        "seeking",
-        "unable",
-        "report",
-    ];
-    first(lower, COMES).is_some() && first(lower, WHY).is_none()
 }

@@ -9,13 +9,14 @@
 //! same, since it is what the facts must not give away.
 
 mod atom;
+mod person;
 
 use serde_json::{Map, Value, json};
 
 use self::atom::Atom;
 use super::draft::{Draft, finish, names_of};
 use super::error::found;
-use super::filing::shown;
+use super::filing::{shown, told};
 use super::{Context, ImportAccount, ImportError, osce, specialty};
 use crate::data::case::{
     Age, Case, Finding, Importance, Prevalence, Reveal, Severity, Sex, Specialty, Stratum, Topic, Truth,
@@ -133,7 +134,7 @@ pub(super) fn case(
             Atom::Pointer => account.field_skipped("facts", "points to a picture or table"),
             Atom::Aftermath(text) => {
                 account.field_mapped("facts");
-                drafts.push(Draft::new(Topic::History, "care given", text).reveal(Reveal::Never));
+                drafts.push(aftermath(text));
             }
             Atom::Finding(finding) => {
                 account.field_mapped("facts");
@@ -181,15 +182,23 @@ pub(super) fn case(
     Some(case)
 }
 
+/// What was done in the end. It is kept, since a patient who tells it would give away what is to be found out, and answers no
+/// question: history is asked for as a whole, a test only by a name of the lexicon, and this has none.
+fn aftermath(text: String) -> Draft {
+    Draft::new(Topic::Test, "care given", text).reveal(Reveal::Never)
+}
+
 /// Makes the first symptom that is there the complaint: told unasked, essential, and the first sentence. Gives the
 /// sentence.
 fn open(drafts: &mut [Draft]) -> Option<String> {
     let there = |draft: &Draft| {
         draft.topic == Topic::Symptom && draft.finding == Finding::Present && draft.reveal != Reveal::Never
     };
-    // `Comes for an examination` is no complaint where another fact is one.
-    let complains = |draft: &&Draft| there(draft) && !atom::is_appointment(&draft.text.to_lowercase());
-    let text = drafts.iter().find(complains).or(drafts.iter().find(|draft| there(draft)))?.text.clone();
+    // What somebody is, is no complaint; `comes for an examination` is none where another fact is one.
+    let ails =
+        |draft: &&Draft| there(draft) && !(draft.concept == told::UNNAMED && person::is_state(&draft.text));
+    let complains = |draft: &&Draft| ails(draft) && !person::is_appointment(&draft.text.to_lowercase());
+    let text = drafts.iter().find(complains).or(drafts.iter().find(ails))?.text.clone();
     let mut said = None;
     for draft in drafts.iter_mut().filter(|draft| draft.text == text && there(draft)) {
         draft.reveal = Reveal::Opening;

@@ -205,3 +205,122 @@ fn stories_and_wishes_are_told_not_shown() {
         assert!(matches!(Reader::new(Sex::Male).read(text, &concepts), Atom::Told(_)), "{text}");
     }
 }
+
+#[test]
+fn the_story_taken_up_again_after_a_finding_is_no_finding() {
+    let told = [
+        "He received a blood group–matched heart transplant 9 years ago.",
+        "He underwent a leukocyte-matched kidney transplant in his youth.",
+        "He is not having any chest pain.",
+        "Pain is 6/10 and keeps him awake.",
+        "On the third day he becomes drowsy.",
+        "He develops chest pain and a cough.",
+        "Initially he has a quiet week at home.",
+    ];
+    for text in told {
+        let case = one(&["Patient has a cough.", "A CT scan of the chest shows a nodule.", text]);
+        let fact = fact(&case, text);
+        assert!(!matches!(fact.topic, Topic::Test | Topic::Examination), "{fact:?}");
+    }
+    let case = one(&[
+        "Patient has a cough.",
+        "Temperature is 37.0 C.",
+        "He has reduced sensation in both feet.",
+        "Physical examination is normal.",
+        "No murmurs.",
+    ]);
+    for (text, concept) in [
+        ("He has reduced sensation in both feet.", "neurological examination"),
+        ("Physical examination is normal.", "physical examination"),
+    ] {
+        let fact = fact(&case, text);
+        assert_eq!((fact.topic, fact.concept.as_str()), (Topic::Examination, concept), "{text}");
+    }
+}
+
+#[test]
+fn a_denial_beside_something_told_keeps_to_its_own() {
+    let case = one(&[
+        "Patient also complains of nausea but has not vomited today.",
+        "There is no history of hematuria or reduced urine flow.",
+        "Patient does not smoke and drinks beer on Fridays.",
+        "Patient has a 9-pack-year smoking history, but no cocaine.",
+        "Patient takes no medications.",
+    ]);
+    for (text, concept, finding) in [
+        ("Patient also complains of nausea but has not vomited today.", "nausea", Finding::Present),
+        ("Patient also complains of nausea but has not vomited today.", "vomiting", Finding::Absent),
+        ("There is no history of hematuria or reduced urine flow.", "blood in the urine", Finding::Absent),
+        ("Patient does not smoke and drinks beer on Fridays.", "smoking", Finding::Absent),
+        ("Patient does not smoke and drinks beer on Fridays.", "alcohol", Finding::Present),
+        ("Patient has a 9-pack-year smoking history, but no cocaine.", "smoking", Finding::Present),
+        (
+            "Patient has a 9-pack-year smoking history, but no cocaine.",
+            "recreational drug use",
+            Finding::Absent,
+        ),
+        ("Patient takes no medications.", "medication", Finding::Absent),
+    ] {
+        let of = |fact: &&Fact| fact.text == text && fact.concept == concept;
+        let found: Vec<Finding> = case.facts.iter().filter(of).map(|fact| fact.finding).collect();
+        assert!(!found.is_empty() && found.iter().all(|it| *it == finding), "{concept}: {text}: {case:#?}");
+    }
+}
+
+/// What was done in the end once answered a question for operations, with a refusal that gave away that there was something.
+#[test]
+fn no_question_reaches_what_was_done_in_the_end() {
+    use crate::data::utterance::{Understanding, asked};
+    let case = one(&["Patient has a cough.", "Warmed saline is given."]);
+    let index = case.facts.iter().position(|fact| fact.text == "Warmed saline is given.").unwrap();
+    assert_eq!(case.facts[index].reveal, Reveal::Never);
+    for question in [
+        "Have you had any operations?",
+        "What illnesses have you had?",
+        "What medicines do you take?",
+        "What care were you given?",
+        "Have you had any tests?",
+        "I would like to examine you.",
+        "I will order blood tests.",
+    ] {
+        let acts = Understanding::bundled().read(question);
+        let asked = asked(&acts, &case.facts, &[], Lexicon::bundled());
+        assert!(asked.iter().all(|it| !it.facts.contains(&index)), "{question}");
+    }
+    assert_eq!(check(std::slice::from_ref(&case), Lexicon::bundled()), []);
+}
+
+#[test]
+fn words_beside_a_name_may_make_it_another() {
+    let case = one(&[
+        "Patient has had a cough for a week.",
+        "Patient received a bipolar prosthesis after a fall.",
+        "Patient reports pain with urination.",
+        "Patient regularly takes carbidopa.",
+    ]);
+    assert_eq!(case.facts_about("bipolar disorder").count(), 0);
+    assert_eq!(fact(&case, "Patient reports pain with urination.").concept, "pain on passing urine");
+    assert_eq!(case.facts_about("pain").count(), 0);
+    let drug = fact(&case, "Patient regularly takes carbidopa.");
+    assert_eq!((drug.topic, drug.said.as_deref()), (Topic::Medication, Some("I regularly take carbidopa.")));
+}
+
+#[test]
+fn what_somebody_is_is_no_complaint() {
+    let cough = "Patient has had a cough for the past 3 days.";
+    for (text, topic) in [
+        ("Patient is male.", None),
+        ("Patient is Hispanic.", Some(Topic::Social)),
+        ("Patient is a vegan.", Some(Topic::Social)),
+        ("Patient is G3P2.", Some(Topic::History)),
+        ("The patient is unconscious.", Some(Topic::Examination)),
+        ("Patient is accompanied by a neighbor.", Some(Topic::Symptom)),
+    ] {
+        let case = one(&[text, cough]);
+        assert_eq!(case.opening, "I have had a cough for the past 3 days.", "{text}");
+        let found = case.facts.iter().find(|fact| fact.text == text).map(|fact| fact.topic);
+        assert_eq!(found, topic, "{text}");
+    }
+    let case = one(&["Patient is Hispanic.", "Patient smokes."]);
+    assert_eq!(case.opening, "I've come because I haven't been feeling right.");
+}

@@ -32,9 +32,10 @@ fn all(topic: Topic, name: &str, value: &Value, concepts: &Concepts, drafts: &mu
 
 /// What brings a finding out: what its own name tells, else that of the section around it, else its text.
 fn named(topic: Topic, path: &[&str], text: &str, concepts: &Concepts) -> Vec<String> {
-    let labels = path.iter().rev().map(|label| label.replace('_', " "));
-    let names = labels.chain([text.to_owned()]).map(|text| shown::names(topic, &text, concepts));
-    names.into_iter().find(|names| !names.is_empty()).unwrap_or_else(|| vec![shown::whole(topic).to_owned()])
+    let labels: Vec<String> = path.iter().rev().map(|label| label.replace('_', " ")).collect();
+    let names = labels.iter().map(String::as_str).chain([text]);
+    let mut names = names.map(|text| shown::names(topic, text, concepts));
+    names.find(|names| !names.is_empty()).unwrap_or_else(|| vec![shown::unnamed(topic, &labels, text)])
 }
 
 /// Gives one finding for each group of texts: an object whose fields are texts is one examination, an object in it
@@ -180,6 +181,19 @@ mod tests {
         ] {
             assert!(filed.contains(&wanted), "{filed:?}");
         }
+        let value = serde_json::json!({
+            "Barium_Meal": {"Result": "A narrow outlet."}, "Mammography": {"Result": "A round shadow."},
+            "Skin_Prick": {"Result": "A weal."}, "Clotting": {"Serum_Fibrinogen": "Low"},
+            "Bone_Marrow": {"Findings": "Few cells."}
+        });
+        let mut drafts = Vec::new();
+        tests(&value, &Concepts::new(Lexicon::bundled()), &mut drafts);
+        let mut names: Vec<&str> = drafts.iter().map(|draft| draft.concept.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["barium study", "blood test", "bone marrow examination", "mammogram", "skin prick"]
+        );
         // The whole is asked for first, or its parts would leave no room.
         assert_eq!(filed[0], ("physical examination", "Other: Within Normal Limits: yes"));
     }
