@@ -7,8 +7,10 @@
 #[cfg(test)]
 mod bank_tests;
 pub mod check;
+pub mod circumstances;
 mod costly;
 pub mod dialogue;
+pub mod disguise;
 pub mod doctor;
 pub mod draft;
 pub mod encounter;
@@ -30,6 +32,7 @@ pub mod reveal;
 mod sample;
 pub mod scores;
 pub mod script;
+pub mod sides;
 pub mod tone;
 #[cfg(test)]
 mod trait_tests;
