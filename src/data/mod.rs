@@ -13,6 +13,7 @@ pub mod import;
 pub mod lexicon;
 pub mod phi;
 pub(crate) mod shuffle;
+pub mod speech;
 pub mod spelled;
 pub mod stop;
 pub mod stream;

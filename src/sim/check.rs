@@ -3,6 +3,8 @@
 use crate::data::case::{FactId, Finding, Reveal, Topic};
 use crate::data::lexicon::ConceptKind;
 use crate::data::utterance::Intent;
+use crate::sim::circumstances;
+use crate::sim::disguise::gives_away;
 use crate::sim::draft::{Draft, Piece, Source};
 use crate::sim::forbidden::{blank, names_any};
 use crate::sim::heard::Scene;
@@ -33,8 +35,8 @@ pub struct Checked {
 /// - a finding must come from an examination or test of this message; names of the diagnosis in it are blanked;
 /// - a denial must not contradict a fact: else `not sure`;
 /// - talk and free text are read by the lexicon: each symptom, illness or drug they name must be one of the facts that
-///   may be told now and agree with it; else `not sure`;
-/// - whatever names the hidden diagnosis becomes `not sure`.
+///   may be told now and agree with it; else `not sure`. So with what free text says of its speaker's own life;
+/// - whatever names the hidden diagnosis becomes `not sure`; of free text also what names it in disguise.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RuleCheck;
 
@@ -148,8 +150,22 @@ fn rule(scene: &Scene<'_>, open: &[usize], piece: &Piece) -> Ruling {
         // `[Test: nothing on record for ...]` names what the doctor named.
         Source::Manner if piece.text.starts_with('[') => Ruling::Keep,
         Source::Manner | Source::Free if contradicts(scene, open, &piece.text) => unsure(),
+        Source::Free if gives_away(scene, &piece.text) || tells_of_a_life(scene, open, &piece.text) => {
+            unsure()
+        }
         Source::Manner | Source::Free => Ruling::Keep,
     }
+}
+
+/// Whether `text` says something of its speaker's life that is none of the `open` facts.
+fn tells_of_a_life(scene: &Scene<'_>, open: &[usize], text: &str) -> bool {
+    let facts = &scene.script.facts;
+    circumstances::told(scene, text).into_iter().any(|told| {
+        !open.iter().filter_map(|&index| facts.get(index)).any(|fact| {
+            let related = told.concept.as_ref().is_some_and(|it| scene.lexicon.is_a(&fact.concept, it));
+            related && (fact.finding == Finding::Absent) == told.negated
+        })
+    })
 }
 
 /// Whether `text` names a symptom, illness or drug that is none of the `open` facts, or the contrary of one.

@@ -245,6 +245,10 @@ fn the_check_lets_nothing_pass_that_must_not_be_said() {
             "[Test: ___]",
             &["ecg"],
         ),
+        ("What do you think?", ("It may be a myocardial infraction.", Source::Free), not_sure, &[]),
+        // A life that nobody asked about.
+        ("Any fever?", ("I smoke.", Source::Free), not_sure, &[]),
+        ("Do you smoke?", ("I smoke.", Source::Free), "I smoke.", &[]),
         // A denial of what is there.
         ("Do you have pain?", ("No.", Source::Denial("pain".into())), not_sure, &[]),
         ("Do you have a rash?", ("No.", Source::Denial("rash".into())), "No.", &[]),

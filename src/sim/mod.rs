@@ -7,8 +7,10 @@
 #[cfg(test)]
 mod bank_tests;
 pub mod check;
+pub mod circumstances;
 mod costly;
 pub mod dialogue;
+pub mod disguise;
 pub mod doctor;
 pub mod draft;
 pub mod encounter;
@@ -31,6 +33,7 @@ mod sample;
 mod saying;
 pub mod scores;
 pub mod script;
+pub mod sides;
 pub mod tone;
 #[cfg(test)]
 mod trait_tests;

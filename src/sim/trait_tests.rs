@@ -120,6 +120,31 @@ fn each_emotion_has_its_words() {
     );
 }
 
+/// What else is said to news goes before it; `docs/patient.md` has the order.
+#[test]
+fn the_afraid_look_for_reassurance_where_nothing_else_is_said() {
+    let afraid = || Persona { emotion: Emotion::Afraid, ..plain() };
+    for (other, phrases) in [
+        (Persona { education: Level::High, ..afraid() }, say::WHY),
+        (Persona { extravert: true, ..afraid() }, say::PLAN),
+    ] {
+        let replies = replies(&other, &[VERDICT]);
+        let counted = (count(&replies, phrases), count(&replies, say::REASSURE));
+        assert_eq!(counted, (PATIENTS as usize, 0), "{other:?}");
+    }
+    for (other, phrases) in [
+        (Persona { education: Level::Low, ..afraid() }, say::PLAIN_WORDS),
+        (Persona { culture: Culture::Family, ..afraid() }, say::ASK_AT_HOME),
+    ] {
+        let replies = replies(&other, &[VERDICT]);
+        let (said, reassured) = (count(&replies, phrases), count(&replies, say::REASSURE));
+        assert!(
+            HALF.contains(&said) && said + reassured == PATIENTS as usize,
+            "{said} {reassured} {other:?}"
+        );
+    }
+}
+
 #[test]
 fn verbosity_says_how_often_a_mood_is_voiced() {
     let voiced = |verbosity| {

@@ -25,14 +25,20 @@ fn models(folder: &Path, farm: &Farm, roles: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Plays the patient with these words, ends with goodbye, believes what it checks and finds everything as it should be.
+/// Plays the patient with these words and with what the prompt has of onsets and allergies, ends with goodbye, believes what it checks and finds everything as it should be.
 fn actor(words: &str) -> Farm {
     let words = words.to_owned();
     Farm::playing(move |schema, said| {
         let said = match schema {
             "gate" if said.contains("Doctor: Goodbye.\n\nGive") => json!({"ending": "goodbye"}),
             "gate" => json!({"ending": "goes_on"}),
-            "patient" => json!({"reply": words}),
+            "patient" => {
+                let known = said.lines().filter(|line| line.starts_with("- ("));
+                let asked = known.filter(|line| line.contains(", onset) ") || line.contains("(allergy: "));
+                let told = asked.filter_map(|line| line.split_once(") ")).map(|(_, words)| words);
+                let reply = [words.as_str()].into_iter().chain(told).collect::<Vec<_>>().join(" ");
+                json!({"reply": reply})
+            }
             "claims" => json!({"claims": []}),
             "positive_item" => json!({"explanation": "It is so.", "evidence": "", "acceptable": true}),
             "negative_item" => json!({"explanation": "No.", "evidence": "", "unacceptable": false}),
@@ -68,7 +74,8 @@ fn one_model_plays_the_patient_the_gate_the_check_and_the_judge() {
     let report = consult(&more, DOCTOR);
     let turns = report["consultation"]["turns"].as_array().unwrap();
     let said: Vec<&Value> = turns.iter().map(|turn| &turn["patient"]).collect();
-    assert_eq!(said, [&json!(NOTHING), &json!(NOTHING), &Value::Null]);
+    let begins = |said: &Value| said.as_str().is_some_and(|said| said.starts_with(NOTHING));
+    assert!(begins(said[0]) && begins(said[1]) && said[2].is_null() && said.len() == 3, "{said:?}");
     assert_eq!(report["consultation"]["ending"], "goodbye");
     let tiny = json!({"model": "tiny"});
     let patient = &report["patient"];
@@ -91,10 +98,8 @@ fn one_model_plays_the_patient_the_gate_the_check_and_the_judge() {
         assert_eq!(line["patient"], turn["patient"]);
         assert_eq!(line["gate"]["by"], tiny);
     }
-    assert_eq!(
-        (&logged[0]["drafts"][0]["draft"], &logged[2]["ending"]),
-        (&json!(NOTHING), &json!("goodbye"))
-    );
+    assert!(begins(&logged[0]["drafts"][0]["draft"]), "{}", logged[0]);
+    assert_eq!(logged[2]["ending"], "goodbye");
     consult(&more, DOCTOR);
     assert_eq!(lines(&log).len(), 6);
     let output = run(&["consult", "--models", &file, "--dry-run", "--json"], "");
@@ -137,7 +142,8 @@ fn models_and_rules_mix() {
         (&both["doctor"]["model"], &both["consultation"]["ending"]),
         (&json!("tiny"), &json!("turn_limit"))
     );
-    assert_eq!(both["consultation"]["turns"][0]["patient"], NOTHING);
+    let said = both["consultation"]["turns"][0]["patient"].as_str().unwrap();
+    assert!(said.starts_with(NOTHING), "{said}");
 }
 
 #[test]
@@ -221,6 +227,7 @@ fn prompts_of_a_folder_are_asked_and_others_refused() {
     let roles = format!("patient = \"m\"\n[roles.options]\nprompts = {:?}", prompts.to_str().unwrap());
     let file = models(folder.path(), &farm, &roles);
     consult(&["--models", &file], DOCTOR);
+    // What is asked for again is asked with another prompt, after it.
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     fs::write(prompts.join("voice.jinja"), "x").unwrap();
     let output = run(&[&["consult", "--models", &file], &CASE[..]].concat(), DOCTOR);
@@ -250,8 +257,9 @@ fn a_patient_of_models_is_scored_by_the_same_labels() {
         (&all["sessions"], &all["failures"], &all["diagnosis_named"]),
         (&json!(4), &json!(0), &json!(0))
     );
-    // Who claims nothing says nothing wrong.
+    // Who claims nothing says nothing wrong, nor do the rules, who answer where that is no answer.
     assert_eq!(all["fact"]["mean"], 100.0);
+    assert!(played["patient"]["counts"]["safe_replies"].as_u64() > Some(0), "{}", played["patient"]);
     let patient = &played["patient"];
     assert!(patient["counts"]["turns"].as_u64() >= all["turns"].as_u64(), "{played}");
     assert_eq!((&patient["counts"]["lost"], &patient["share_lost"]), (&json!(0), &json!(0.0)));

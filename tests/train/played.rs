@@ -105,10 +105,7 @@ fn a_server_plays_every_patient_of_a_run_and_a_run_that_goes_on_asks_nothing_aga
     // In reinforcement: one turn for each reply that came to its end, in the order of the rollouts.
     let groups = lines(&at("whole/rollouts.jsonl"));
     assert_eq!(groups.len() as u64, RL_STEPS * 2 * 3);
-    for group in &groups {
-        let heard = group["heard"].as_str().unwrap();
-        assert!(group["turn"] == 0 || heard.starts_with(NOTHING), "{group}");
-    }
+    assert!(groups.iter().all(|group| !group["heard"].as_str().unwrap().is_empty()));
     let spoken: Vec<(&Value, &Value)> = groups
         .iter()
         .flat_map(|group| group["replies"].as_array().unwrap())
@@ -125,8 +122,12 @@ fn a_server_plays_every_patient_of_a_run_and_a_run_that_goes_on_asks_nothing_aga
     let counted = turns(&at("whole"));
     assert_eq!(counted.len() as u64, RL_STEPS);
     for (number, counted) in (SFT_STEPS + 1..).zip(counted) {
-        let of_step = log.iter().filter(|turn| turn["step"] == number).count() as u64;
-        assert_eq!(counted, PlayedTurns { turns: of_step, ..PlayedTurns::default() });
+        // Who claims nothing leaves a question that has an answer to the rules, once other words were asked for twice.
+        let of_step: Vec<&Value> = log.iter().filter(|turn| turn["step"] == number).collect();
+        let safe_replies = of_step.iter().filter(|turn| turn["safe_reply"] == true).count() as u64;
+        let turns = of_step.len() as u64;
+        let regenerations = 2 * safe_replies;
+        assert_eq!(counted, PlayedTurns { turns, stepped_in: 0, regenerations, safe_replies });
     }
 
     // In held-out consultations, before and after.
@@ -137,10 +138,12 @@ fn a_server_plays_every_patient_of_a_run_and_a_run_that_goes_on_asks_nothing_aga
         let turns: Vec<&Value> =
             consultations.iter().flat_map(|it| it["turns"].as_array().unwrap()).collect();
         assert_eq!(patient["counts"]["turns"], turns.len());
-        assert_eq!(patient["counts"]["fell_back"], 0);
-        let said = turns.iter().filter_map(|turn| turn["patient"].as_str());
-        assert!(said.clone().count() > 0 && said.clone().all(|said| said.starts_with(NOTHING)));
-        assert_eq!(lines(&at("whole").join(format!("{name}.patients.jsonl"))).len(), turns.len());
+        let log = lines(&at("whole").join(format!("{name}.patients.jsonl")));
+        assert_eq!(log.len(), turns.len());
+        let (safe, own): (Vec<&Value>, Vec<&Value>) = log.iter().partition(|turn| turn["safe_reply"] == true);
+        assert_eq!(patient["counts"]["fell_back"], safe.len());
+        let mut said = own.iter().filter_map(|turn| turn["patient"].as_str());
+        assert!(said.all(|said| said.starts_with(NOTHING)));
     }
 
     // What was said is recorded: a run that goes on asks for the rest only.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::data::speech::look_alikes::{is_invisible, latin};
 use crate::rubric::marker::marker_phrase;
 use crate::rubric::text::words;
 
@@ -26,36 +27,6 @@ fn talk(shown: &str) -> Option<Range<usize>> {
     }
     let object = || OBJECTS.iter().find_map(|begin| shown.find(begin).map(|at| at..at + begin.len()));
     marker_phrase(&words).or_else(object)
-}
-
-/// Signs that take no room: soft hyphen, joiners, marks of direction, the mark of byte order.
-fn is_invisible(sign: char) -> bool {
-    matches!(sign, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
-}
-
-/// The Latin letter that a Cyrillic or Greek one looks like; the letter itself where it looks like none.
-fn latin(letter: char) -> char {
-    match letter {
-        '\u{430}' | '\u{3b1}' => 'a',
-        '\u{441}' => 'c',
-        '\u{501}' => 'd',
-        '\u{435}' => 'e',
-        '\u{4bb}' => 'h',
-        '\u{456}' | '\u{3b9}' => 'i',
-        '\u{458}' => 'j',
-        '\u{43a}' | '\u{3ba}' => 'k',
-        '\u{43c}' => 'm',
-        '\u{43e}' | '\u{3bf}' => 'o',
-        '\u{440}' | '\u{3c1}' => 'p',
-        '\u{455}' => 's',
-        '\u{442}' | '\u{3c4}' => 't',
-        '\u{3c5}' => 'u',
-        '\u{3bd}' => 'v',
-        '\u{51d}' => 'w',
-        '\u{445}' | '\u{3c7}' => 'x',
-        '\u{443}' | '\u{3b3}' => 'y',
-        _ => letter,
-    }
 }
 
 #[cfg(test)]

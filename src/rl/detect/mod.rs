@@ -10,5 +10,4 @@ pub mod over_long;
 mod properties;
 pub mod repetition;
 pub mod role_inversion;
-pub mod script;
 pub mod template_leakage;

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use crate::chat::{Message, ReplySchema, Role};
 use crate::data::case::Finding;
-use crate::sim::forbidden::names_any;
+use crate::sim::disguise::gives_away;
 use crate::sim::heard::Scene;
 use crate::sim::played::claims::{Label, Support, asked_for, may_ask_for};
 use crate::sim::played::prompts::{PromptError, PromptName, Prompts};
 use crate::sim::played::reading;
 use crate::sim::played::veiled::{Veiled, about, heard, one_line, own_words};
 use crate::sim::played::voice::said;
+use crate::sim::sides::sides;
 
 /// A model's answer.
 #[derive(Debug, Deserialize)]
@@ -98,7 +99,8 @@ pub(super) fn messages(
 ///   something in particular, or names it ([`may_ask_for`]);
 /// - what is private on the record is private;
 /// - what rests on a number that is not on the record is unsupported, and what rests on none is, unless the rules find nothing
-///   wrong with it.
+///   wrong with it;
+/// - a side of the body other than the record's is contradicted.
 pub(super) fn labels(scene: &Scene<'_>, sentences: &[String], answer: Answer) -> Vec<Label> {
     let facts = &scene.script.facts;
     let mut labels: Vec<Label> = Vec::new();
@@ -116,6 +118,9 @@ pub(super) fn labels(scene: &Scene<'_>, sentences: &[String], answer: Answer) ->
             || reading::labels(scene, sentence, &it.claim).iter().all(|it| it.support == Support::Supported);
         let support = match it.support {
             Support::Supported if fact.is_none() && (number != 0 || !harmless()) => Support::Unsupported,
+            Support::Supported if fact.is_some_and(|index| is_other_side(scene, index, &it.claim)) => {
+                Support::Contradicted
+            }
             support => support,
         };
         let asked = hears || (it.asked && may_ask_for(scene, fact));
@@ -124,11 +129,20 @@ pub(super) fn labels(scene: &Scene<'_>, sentences: &[String], answer: Answer) ->
     }
     for (number, sentence) in sentences.iter().enumerate() {
         let silent = labels.iter().all(|label| label.sentence != number);
-        if silent && !names_any(sentence, &scene.script.forbidden) {
+        if silent && !gives_away(scene, sentence) {
             labels.extend(reading::labels(scene, number, sentence));
         }
     }
     labels
+}
+
+/// Whether `claim` puts the fact of this index on the one side where the record puts it on the other.
+fn is_other_side(scene: &Scene<'_>, index: usize, claim: &str) -> bool {
+    let own = own_words(&scene.script.facts[index]).map(|own| sides(&own)).unwrap_or_default();
+    match (sides(claim).as_slice(), own.as_slice()) {
+        ([said], [is]) => said != is,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::case::{Aspect, Fact, FactId, Reveal};
+use crate::data::case::{Aspect, Fact, FactId, Finding, Importance, Reveal, Topic};
 use crate::data::utterance::Intent;
+use crate::sim::disguise::gives_away;
 use crate::sim::forbidden::names_any;
 use crate::sim::heard::Scene;
+use crate::sim::persona::Level;
 use crate::sim::phrases::{RATHER_NOT, SAFE};
 use crate::sim::played::veiled::{on_question, own_words};
-use crate::sim::reveal::{Permission, told_before};
+use crate::sim::reveal::{Permission, asked_before, told_before};
 use crate::sim::voice::MOST_ANSWERS;
 
 /// How a claim stands to the script.
@@ -101,14 +103,14 @@ pub struct Corrected {
 /// | contradicted | as the script has it | dropped |
 /// | unsupported | not known | dropped |
 ///
-/// Whatever the labels say, a sentence that names the hidden diagnosis is struck, what the script holds back is held back, a
+/// Whatever the labels say, a sentence that names the hidden diagnosis, in whatever [`disguise`](crate::sim::disguise), is struck, what the script holds back is held back, a
 /// finding is left to the record, and no more than [`MOST_ANSWERS`] facts are told. What was told before may be said again,
 /// asked for or not, unless it is private.
 pub fn correct(scene: &Scene<'_>, sentences: &[String], labels: &[Label]) -> Corrected {
     let mut out = Corrected::default();
     let mut parts: Vec<String> = Vec::new();
     for (number, sentence) in sentences.iter().enumerate() {
-        if names_any(sentence, &scene.script.forbidden) {
+        if gives_away(scene, sentence) {
             out.corrected += 1;
             out.claims.push(struck(number, sentence));
             continue;
@@ -149,21 +151,46 @@ pub fn correct(scene: &Scene<'_>, sentences: &[String], labels: &[Label]) -> Cor
 }
 
 /// Whether what is left of a draft can be said: there is something, it does not name the diagnosis (as two harmless sentences
-/// may do together), and correction has not taken out every answer to a question that has one.
-pub(super) fn stands(scene: &Scene<'_>, corrected: &Corrected, text: &str) -> bool {
-    if text.is_empty() || names_any(text, &scene.script.forbidden) {
+/// may do together), and a question that has an answer gets one. `text` is what is left with the findings of the turn.
+///
+/// Rules that write (`by_rules`) answer out of the script, so that only what correction took away can be missing there; and who may
+/// have forgotten what was asked for can say so.
+pub(super) fn stands(scene: &Scene<'_>, corrected: &Corrected, text: &str, by_rules: bool) -> bool {
+    if text.is_empty() || names_any(text, &scene.script.forbidden) || gives_away(scene, &corrected.text) {
         return false;
     }
+    let unnamed = |words: &str| !names_any(words, &scene.script.forbidden);
     let tellable = |index: &usize| {
         scene.script.facts.get(*index).is_some_and(|fact| {
             on_question(scene, fact) == Permission::Now
-                && own_words(fact).is_some_and(|words| !names_any(&words, &scene.script.forbidden))
+                && unnamed(&fact.concept)
+                && own_words(fact).is_some_and(|words| unnamed(&words))
         })
     };
-    let mut answers = scene.wanted().into_iter().filter(tellable).peekable();
-    corrected.corrected == 0
-        || answers.peek().is_none()
-        || answers.any(|index| corrected.told.contains(&index))
+    let answers: Vec<usize> = scene.wanted().into_iter().filter(tellable).collect();
+    answers.is_empty()
+        || answers.iter().any(|index| corrected.told.contains(index))
+        || (by_rules && corrected.corrected == 0)
+        || (says_forgotten(&corrected.text) && answers.iter().all(|&index| may_have_forgotten(scene, index)))
+}
+
+/// Whether `text` says that something does not come to mind.
+fn says_forgotten(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["remember", "recall", "forgot", "slipped my mind"].iter().any(|said| text.contains(said))
+}
+
+/// Whether the fact of this index is one that slips a mind with this persona's recall: the same that the voice by rules forgets.
+fn may_have_forgotten(scene: &Scene<'_>, index: usize) -> bool {
+    let Some(fact) = scene.script.facts.get(index) else { return false };
+    let amount = fact.topic == Topic::Medication
+        && fact.said.as_ref().is_some_and(|said| said.bytes().any(|byte| byte.is_ascii_digit()));
+    scene.script.persona.recall != Level::High
+        && (matches!(fact.aspect, Aspect::Onset | Aspect::Detail) || amount)
+        && fact.topic != Topic::Concern
+        && fact.importance != Importance::Essential
+        && fact.finding == Finding::Present
+        && !asked_before(scene, fact)
 }
 
 /// What is done about a claim, after the facts `told` of the same reply.

@@ -231,7 +231,7 @@ mod tests {
     use crate::sim::sample::script;
     use crate::sim::{Patient, Persona};
 
-    const WORDS: &str = "Let me think about that.";
+    const WORDS: &str = "It began this morning at 8.";
     const WHEN: &str = "When did it start?";
 
     /// Plays the voice with [`WORDS`] once `meet` lets it, and remembers the seeds it was asked with.

@@ -9,6 +9,7 @@ use crate::data::consultation::Ending;
 use crate::sim::played::claims::Claim;
 use crate::sim::played::error::UnitName;
 use crate::sim::played::gate::Verdict;
+use crate::sim::played::noise::Noise;
 
 /// Who did a unit's work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +75,9 @@ pub struct DraftLog {
     pub check: By,
     /// What was written. It may name the diagnosis.
     pub draft: String,
+    /// What of it is no patient's speech. Such a draft is not read any further.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise: Vec<Noise>,
     /// Its claims, with labels and what was done. Empty where rules wrote and checked: they know where each statement is from.
     pub claims: Vec<Claim>,
     /// How many claims were not kept as they were.

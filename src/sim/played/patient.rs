@@ -19,8 +19,8 @@ use crate::sim::played::mode::Mode;
 use crate::sim::played::prompts::Prompts;
 use crate::sim::played::sentences::sentences;
 use crate::sim::played::units::{OnFailure, Settings, Unit, Units};
-use crate::sim::played::voice::{Refused, faults};
-use crate::sim::played::{check, gate, reading, voice};
+use crate::sim::played::voice::{Refused, faults, noise_faults};
+use crate::sim::played::{check, gate, noise, reading, voice};
 use crate::sim::script::PatientScript;
 use crate::sim::voice::{Affective, RuleVoice};
 
@@ -236,6 +236,27 @@ impl<'a> PlayedPatient<'a> {
                 None => spoken.iter().map(|piece| piece.text.clone()).collect(),
             };
             let voice = written.as_ref().map_or(By::Rules, |(by, _)| by.clone());
+            let noise = written.as_ref().map(|(_, draft)| noise::find(scene, draft)).unwrap_or_default();
+            if let Some((_, draft)) = written.as_ref().filter(|_| !noise.is_empty()) {
+                let faults = noise_faults(&noise, self.prompts)?;
+                let draft = draft.clone();
+                log.drafts.push(DraftLog {
+                    voice,
+                    check: By::Rules,
+                    draft: draft.clone(),
+                    noise,
+                    claims: Vec::new(),
+                    corrected: 0,
+                    left: String::new(),
+                    stands: false,
+                });
+                if refused.len() >= REGENERATIONS {
+                    return Ok(safe_reply(scene, ruled, corrections, Vec::new(), log));
+                }
+                refused.push(Refused { draft, faults });
+                log.regenerations += 1;
+                continue;
+            }
             let (check, labels) = match self.label(scene, &pieces, refused.len(), log, listener)? {
                 Some((by, labels)) => (by, labels),
                 None if written.is_none() => return Ok(by_rules(scene, ruled, log)),
@@ -246,12 +267,13 @@ impl<'a> PlayedPatient<'a> {
             let shown = findings.as_ref().map(|it| it.text.as_str()).unwrap_or_default();
             let parts = [corrected.text.as_str(), shown];
             let text = parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
-            let stands = stands(scene, &corrected, &text);
+            let stands = stands(scene, &corrected, &text, voice == By::Rules);
             let draft = written.map_or_else(|| pieces.join(" "), |(_, draft)| draft);
             log.drafts.push(DraftLog {
                 voice: voice.clone(),
                 check,
                 draft: draft.clone(),
+                noise,
                 claims: corrected.claims.clone(),
                 corrected: corrected.corrected,
                 left: text.clone(),
@@ -268,10 +290,7 @@ impl<'a> PlayedPatient<'a> {
             }
             // The rules would write the same again.
             if voice == By::Rules || refused.len() >= REGENERATIONS {
-                log.safe_reply = true;
-                let mut checked = RuleCheck.check(scene, ruled);
-                checked.corrected += corrections;
-                return Ok(Said { checked, asked: corrected.asked });
+                return Ok(safe_reply(scene, ruled, corrections, corrected.asked, log));
             }
             refused.push(Refused { draft, faults: faults(&corrected.claims, self.prompts)? });
             log.regenerations += 1;
@@ -361,6 +380,20 @@ fn named(model: &dyn ChatModel) -> By {
     By::Model(model.name().to_owned())
 }
 
+/// The rules' reply where no draft stood, after so many corrections of drafts; `asked` is what the last one's labels say was asked for.
+fn safe_reply(
+    scene: &Scene<'_>,
+    ruled: Draft,
+    corrections: usize,
+    asked: Vec<usize>,
+    log: &mut TurnLog,
+) -> Said {
+    log.safe_reply = true;
+    let mut checked = RuleCheck.check(scene, ruled);
+    checked.corrected += corrections;
+    Said { checked, asked }
+}
+
 /// The rules' own reply to the scene, which knows where each of its statements is from.
 fn by_rules(scene: &Scene<'_>, ruled: Draft, log: &mut TurnLog) -> Said {
     let draft = ruled.pieces.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>().join(" ");
@@ -369,6 +402,7 @@ fn by_rules(scene: &Scene<'_>, ruled: Draft, log: &mut TurnLog) -> Said {
         voice: By::Rules,
         check: By::Rules,
         draft,
+        noise: Vec::new(),
         claims: Vec::new(),
         corrected: checked.corrected,
         left: checked.text.clone(),

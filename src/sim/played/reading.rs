@@ -1,13 +1,15 @@
 //! A draft's claims by rules: what stands in for the model that labels them.
 
-use crate::data::case::{Aspect, Fact, Finding, Reveal};
+use crate::data::case::{Aspect, Fact, Finding, Reveal, Topic};
 use crate::data::lexicon::ConceptKind;
-use crate::data::utterance::Mention;
-use crate::sim::forbidden::names_any;
+use crate::data::utterance::Intent;
+use crate::sim::circumstances;
+use crate::sim::disguise::gives_away;
 use crate::sim::heard::Scene;
 use crate::sim::played::claims::{Label, Support, asked_for};
 use crate::sim::played::veiled::own_words;
 use crate::sim::reveal::told_before;
+use crate::sim::sides::sides;
 
 /// Words of amounts and times that a patient can only have from somewhere.
 const SPECIFIC: [&str; 41] = [
@@ -54,6 +56,11 @@ const SPECIFIC: [&str; 41] = [
     "christmas",
 ];
 
+/// What agrees, what denies, and what may stand before either.
+const YES: [&str; 5] = ["yes", "yeah", "yep", "yup", "aye"];
+const NO: [&str; 4] = ["no", "nope", "nah", "never"];
+const BEFORE_AN_ANSWER: [&str; 8] = ["well", "oh", "um", "uh", "er", "hm", "hmm", "doctor"];
+
 /// Words too common to tell one fact from another.
 const COMMON: [&str; 29] = [
     "that",
@@ -92,23 +99,31 @@ const COMMON: [&str; 29] = [
 /// - it makes each claim whose own words it holds, and each fact that shares most of its words with it;
 /// - each symptom, illness, drug (and private habit) that it names is supported, contradicted or unsupported by the script's
 ///   facts about that; a denial of what the doctor asked for and the script is silent on is supported;
-/// - a number, date or time that neither the script nor anybody in the consultation has said is unsupported.
+/// - so is what it says of its speaker's own life: smoking, work, marriage ([`circumstances::told`]);
+/// - a side of the body that is not the script's is contradicted;
+/// - a number, date or time that neither the script nor anybody in the consultation has said is unsupported;
+/// - `yes` or `no` that nothing else was read from answers whether the one thing is there that was asked for.
 ///
-/// What it does not see: a wrong detail in common words (`on the right` for `in the middle`).
+/// What it does not see: a wrong detail in common words (`at the back` for `in the middle`).
 pub fn labels(scene: &Scene<'_>, sentence: usize, text: &str) -> Vec<Label> {
     let mut reader = Reader { scene, sentence, text, rest: text.to_lowercase(), labels: Vec::new() };
     reader.quotations();
+    reader.places();
+    reader.life();
     reader.mentions();
     reader.likenesses();
     reader.amounts();
+    reader.yes_or_no();
     reader.labels
 }
 
 /// The [`labels`] of all sentences of a draft. What names the diagnosis is struck without.
 pub(super) fn draft_labels(scene: &Scene<'_>, pieces: &[String]) -> Vec<Label> {
-    let fair = |piece: &&String| !names_any(piece, &scene.script.forbidden);
     let pieces = pieces.iter().enumerate();
-    pieces.filter(|(_, piece)| fair(piece)).flat_map(|(number, piece)| labels(scene, number, piece)).collect()
+    pieces
+        .filter(|(_, piece)| !gives_away(scene, piece))
+        .flat_map(|(number, piece)| labels(scene, number, piece))
+        .collect()
 }
 
 struct Reader<'a> {
@@ -146,29 +161,77 @@ impl Reader<'_> {
         }
     }
 
+    /// A side that the script does not have: of what was asked for, where that has a place; else of anything that has a side.
+    fn places(&mut self) {
+        let scene = self.scene;
+        let facts = &scene.script.facts;
+        let [side] = sides(&self.rest)[..] else { return };
+        let own = |index: &usize| own_words(&facts[*index]).map(|own| sides(&own)).unwrap_or_default();
+        let has_place = |index: &usize| {
+            matches!(facts[*index].aspect, Aspect::Location | Aspect::Radiation) || !own(index).is_empty()
+        };
+        let told =
+            |index: &usize| facts[*index].finding == Finding::Present && own_words(&facts[*index]).is_some();
+        let mut about: Vec<usize> = scene.wanted().into_iter().filter(told).filter(has_place).collect();
+        if about.is_empty() {
+            about = (0..facts.len()).filter(told).filter(|index| !own(index).is_empty()).collect();
+        }
+        if let Some(&index) = about.first()
+            && !about.iter().any(|index| own(index).contains(&side))
+        {
+            self.add(Some(index), Support::Contradicted, asked_for(scene, index));
+        }
+    }
+
+    /// What the rest of the sentence says of its speaker's life.
+    fn life(&mut self) {
+        let scene = self.scene;
+        let facts = &scene.script.facts;
+        for told in circumstances::told(scene, &self.rest) {
+            let related = |index: &usize| match &told.concept {
+                Some(concept) => is_about(scene, &facts[*index], concept),
+                None => own_words(&facts[*index])
+                    .is_some_and(|own| words(&own.to_lowercase()).any(|word| word == told.word)),
+            };
+            let mut related: Vec<usize> = (0..facts.len()).filter(related).collect();
+            related.sort_by_key(|&index| (!asked_for(scene, index), facts[index].aspect != Aspect::Presence));
+            let agrees = |&index: &usize| (facts[index].finding == Finding::Absent) == told.negated;
+            let agreeing = related.iter().copied().find(agrees);
+            let asked = match &told.concept {
+                Some(concept) => is_named(scene, concept),
+                None => scene.does(|act| act.intent == Intent::Question(Topic::Social)),
+            };
+            match agreeing.or(related.first().copied()) {
+                Some(index) => {
+                    let support = if agreeing.is_some() { Support::Supported } else { Support::Contradicted };
+                    self.add(Some(index), support, asked_for(scene, index));
+                }
+                None if told.negated && asked => self.add(None, Support::Supported, true),
+                None => self.add(None, Support::Unsupported, asked),
+            }
+        }
+    }
+
     /// What the rest of the sentence names.
     fn mentions(&mut self) {
         let scene = self.scene;
         let facts = &scene.script.facts;
-        let named = scene.understanding.mentions(scene.message);
-        let by_doctor = |concept: &str| {
-            let same = |other: &str| scene.lexicon.is_a(concept, other) || scene.lexicon.is_a(other, concept);
-            named.iter().any(|other| same(&other.concept))
-        };
         let question = self.text.trim_end().ends_with('?');
         for mention in scene.understanding.mentions(&self.rest) {
             // That something is there is said by naming it; what it is like is not.
             let mut related: Vec<usize> =
-                (0..facts.len()).filter(|&index| is_about(scene, &facts[index], &mention)).collect();
+                (0..facts.len()).filter(|&index| is_about(scene, &facts[index], &mention.concept)).collect();
             related.sort_by_key(|&index| (facts[index].aspect != Aspect::Presence, !asked_for(scene, index)));
             let clinical = matches!(
                 mention.kind,
                 ConceptKind::Symptom | ConceptKind::Condition | ConceptKind::Substance
             );
             let personal = mention.kind == ConceptKind::Circumstance
-                && related.iter().any(|&index| is_personal(&facts[index]));
-            let doctors = by_doctor(&mention.concept);
-            // A question about what the doctor has named, and a habit that nobody hides, tell nothing.
+                && related.iter().any(|&index| is_personal(&facts[index]) || asked_for(scene, index))
+                // Read already.
+                && (question || !circumstances::is_of_a_life(&mention.concept));
+            let doctors = is_named(scene, &mention.concept);
+            // A question about what the doctor has named, and circumstances that are named in passing, tell nothing.
             if (question && doctors) || !(clinical || personal) {
                 continue;
             }
@@ -219,6 +282,32 @@ impl Reader<'_> {
             _ => self.add(None, Support::Unsupported, scene.inquires()),
         }
     }
+
+    /// `Yes` or `no` to a question that names one thing.
+    fn yes_or_no(&mut self) {
+        let scene = self.scene;
+        if !self.labels.is_empty() {
+            return;
+        }
+        let text = self.rest.clone();
+        let said = words(&text).find(|word| !BEFORE_AN_ANSWER.contains(word)).unwrap_or_default();
+        let yes = YES.contains(&said);
+        let [index] = scene.wanted()[..] else { return };
+        let fact = &scene.script.facts[index];
+        let named = scene.asked.iter().any(|it| it.concept.is_some() && it.facts.contains(&index));
+        let clear = fact.aspect == Aspect::Presence && fact.finding != Finding::Unknown;
+        if (yes || NO.contains(&said)) && named && clear && own_words(fact).is_some() {
+            let agrees = (fact.finding == Finding::Present) == yes;
+            let support = if agrees { Support::Supported } else { Support::Contradicted };
+            self.add(Some(index), support, true);
+        }
+    }
+}
+
+/// Whether the doctor's message names `concept`, something wider or something narrower.
+fn is_named(scene: &Scene<'_>, concept: &str) -> bool {
+    let same = |other: &str| scene.lexicon.is_a(concept, other) || scene.lexicon.is_a(other, concept);
+    scene.understanding.mentions(scene.message).iter().any(|other| same(&other.concept))
 }
 
 /// Whether a word (lower case) is an amount or a time.
@@ -239,11 +328,11 @@ fn was_said(scene: &Scene<'_>, word: &str) -> bool {
         })
 }
 
-/// Whether `fact` can bear on what is mentioned: about the same, or something narrower, or a wider thing that is absent.
-fn is_about(scene: &Scene<'_>, fact: &Fact, mention: &Mention) -> bool {
+/// Whether `fact` can bear on `concept`: about the same, or something narrower, or a wider thing that is absent.
+fn is_about(scene: &Scene<'_>, fact: &Fact, concept: &str) -> bool {
     own_words(fact).is_some()
-        && (scene.lexicon.is_a(&fact.concept, &mention.concept)
-            || (fact.finding == Finding::Absent && scene.lexicon.is_a(&mention.concept, &fact.concept)))
+        && (scene.lexicon.is_a(&fact.concept, concept)
+            || (fact.finding == Finding::Absent && scene.lexicon.is_a(concept, &fact.concept)))
 }
 
 /// Whether a fact is nobody's business unless it is asked for.

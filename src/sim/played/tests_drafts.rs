@@ -212,3 +212,125 @@ fn the_doctors_words_for_the_diagnosis_do_not_reach_the_voice() {
         assert!(voice.prompts()[0].contains("Doctor: Do you have that illness?"), "{:?}", voice.prompts());
     }
 }
+
+#[test]
+fn a_draft_that_answers_nothing_is_asked_for_again() {
+    let script = script(plain(), 1);
+    let idle = "The weather was fine and nobody came. If you answer it.";
+    for (message, draft) in [
+        (WHEN, idle),
+        (WHEN, "Thank you, doctor."),
+        (WHEN, "I don't remember."),
+        (WHEN, "Me duele."),
+        ("Do you smoke?", "That is a long story."),
+    ] {
+        let voice = Actor::voice(&[draft; 3]);
+        let patient = played(&script, voiced(&voice));
+        let reply = first(&patient, message);
+        assert_eq!((reply.log.regenerations, reply.log.safe_reply), (2, true), "{draft}: {reply:?}");
+        assert_eq!(said(&reply), by_rules(&script, message), "{draft}");
+        assert!(voice.asked.borrow()[1].0[2].content.contains("It does not answer the doctor."), "{draft}");
+    }
+    // What has no answer on the record, or none that may be told now, needs none.
+    for message in ["Do you have a headache?", "Do you drink alcohol?", "Hm!"] {
+        let voice = Actor::voice(&["I'd rather wait and see."]);
+        assert_eq!(first(&played(&script, voiced(&voice)), message).log.regenerations, 0, "{message}");
+    }
+    // Nor does one whose answer may have slipped this patient's mind.
+    let forgetful = PatientScript {
+        persona: crate::sim::Persona { recall: crate::sim::Level::Low, ..plain() },
+        ..script.clone()
+    };
+    let voice = Actor::voice(&["I don't remember exactly."]);
+    assert_eq!(said(&first(&played(&forgetful, voiced(&voice)), WHEN)), "I don't remember exactly.");
+}
+
+#[test]
+fn yes_and_no_are_answers() {
+    let script = script(plain(), 1);
+    for (message, draft, left, ids) in [
+        ("Do you smoke?", "Yes, I do.", "Yes, I do.", vec!["smoke"]),
+        ("Do you smoke?", "Yes, I smoke.", "Yes, I smoke.", vec!["smoke"]),
+        ("Do you smoke?", "Well, no.", "I smoke a pack a day.", vec!["smoke"]),
+        ("Do you have a fever?", "No.", "No.", vec!["fever"]),
+        ("Do you drink alcohol?", "No.", "I'd rather not go into that.", vec![]),
+    ] {
+        let voice = Actor::voice(&[draft]);
+        let reply = first(&played(&script, voiced(&voice)), message);
+        assert_eq!((said(&reply), told(&reply)), (left, ids), "{message} {draft}");
+    }
+}
+
+#[test]
+fn noise_is_named_and_other_words_are_asked_for() {
+    let script = script(plain(), 1);
+    let noisy = "As an AI language model, I cannot do that. Doctor: what else? Patient: I smoke.";
+    let voice = Actor::voice(&[noisy, "Me duele el pecho y estoy muy cansado.", ONSET]);
+    let reply = first(&played(&script, voiced(&voice)), WHEN);
+    assert_eq!((said(&reply), reply.log.regenerations, reply.log.safe_reply), (ONSET, 2, false));
+    let found: Vec<_> = reply.log.drafts.iter().map(|draft| draft.noise.clone()).collect();
+    assert_eq!(
+        found,
+        [vec![Noise::RoleInversion, Noise::AddressesJudge], vec![Noise::LanguageSwitch], vec![]]
+    );
+    assert!(serde_json::to_string(&reply.log).unwrap().contains("[\"role_inversion\",\"addresses_judge\"]"));
+    let asked = voice.asked.borrow();
+    assert!(asked[1].0[2].content.contains("It takes the doctor's part"), "{:?}", asked[1].0);
+    assert!(asked[1].0[2].content.contains("It speaks as a machine"), "{:?}", asked[1].0);
+
+    // Beside an answer it is noise too, and no check is asked about it.
+    let voice = Actor::voice(&["It began this morning at 8.<|im_end|>"; 3]);
+    let check = Actor::check(&[]);
+    let patient = played(&script, Units { check: Unit::Model(&check), ..voiced(&voice) });
+    let reply = first(&patient, WHEN);
+    assert!(reply.log.safe_reply && check.asked.borrow().is_empty());
+    assert_eq!(said(&reply), by_rules(&script, WHEN));
+}
+
+#[test]
+fn disguises_lives_and_sides_are_seen() {
+    let mut script = script(plain(), 1);
+    script.forbidden = vec!["appendicitis".into()];
+    let at = script.facts.iter().position(|fact| fact.id.as_str() == "cp.location").unwrap();
+    script.facts[at].said = Some("It is on the right.".into());
+    for (message, more, action) in [
+        (WHEN, "It is append-icitis.", Action::Strike),
+        (WHEN, "I have appendicits.", Action::Strike),
+        (WHEN, "My appendix is inflamed.", Action::Strike),
+        (WHEN, "It's the inflammation of the appendix.", Action::Strike),
+        (WHEN, "I smoke.", Action::Drop),
+        (WHEN, "I am divorced.", Action::Drop),
+        (WHEN, "It is on the left.", Action::Keep),
+    ] {
+        let voice = Actor::voice(&[format!("{ONSET} {more}").as_str()]);
+        let reply = first(&played(&script, voiced(&voice)), message);
+        let claims = &reply.log.drafts[0].claims;
+        if action == Action::Keep {
+            // The left arm is on the record, and nobody asked where it is.
+            assert!(claims.iter().all(|claim| claim.support != Some(Support::Contradicted)), "{claims:?}");
+            continue;
+        }
+        assert_eq!(said(&reply), ONSET, "{more}");
+        assert!(claims.iter().any(|claim| claim.sentence == 1 && claim.action == action), "{claims:?}");
+    }
+    // A letter of another script is noise already.
+    let voice = Actor::voice(&["It is \u{430}ppendicitis.", ONSET]);
+    assert_eq!(said(&first(&played(&script, voiced(&voice)), WHEN)), ONSET);
+    // The other side, whoever checks.
+    let place = "Where is the pain?";
+    let supported = json!([claim_in(&script, "cp.location", "It is on the left.")]);
+    for check in [None, Some(Actor::check(&[supported]))] {
+        let voice = Actor::voice(&["It is on the left."]);
+        let units =
+            Units { check: check.as_ref().map_or(Unit::Rules, |it| Unit::Model(it)), ..voiced(&voice) };
+        let reply = first(&played(&script, units), place);
+        assert_eq!((said(&reply), told(&reply)), ("It is on the right.", vec!["cp.location"]), "{reply:?}");
+    }
+}
+
+/// The first sentence as a claim about the fact called `id` that a check's model supports, in its own words.
+fn claim_in(script: &PatientScript, id: &str, text: &str) -> serde_json::Value {
+    let mut claim = claim(script, 1, id, "supported", true);
+    claim["claim"] = json!(text);
+    claim
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::chat::{Message, ReplySchema, Role};
 use crate::sim::heard::Scene;
 use crate::sim::played::claims::{Action, Claim, Support};
+use crate::sim::played::noise::Noise;
 use crate::sim::played::portrait::portrait;
 use crate::sim::played::prompts::{PromptError, PromptName, Prompts};
 use crate::sim::played::veiled::{Knowledge, Veiled, heard, one_line};
@@ -82,6 +83,15 @@ pub(super) fn messages(
         messages.push(Veiled::new(&again, forbidden).message(Role::User));
     }
     Ok(messages)
+}
+
+/// What is wrong with a draft that is noise, in words for the model that wrote it.
+pub(super) fn noise_faults(noise: &[Noise], prompts: &Prompts) -> Result<Vec<String>, PromptError> {
+    let said = |it: &Noise| {
+        let filled = prompts.fill(PromptName::Fault, json!({"kind": it.name(), "words": ""}))?;
+        Ok(one_line(&filled))
+    };
+    noise.iter().map(said).collect()
 }
 
 /// Why a draft did not stand, in words for the model that wrote it.
