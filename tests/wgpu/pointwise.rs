@@ -63,13 +63,21 @@ fn over_rows<B: KernelBackend>(device: &B::Device, dtype: DType, grain: Grain) -
         let weight = tensor::<B, 1>(&noise.values(d, 2.0, grain), [d], device, dtype);
         let mut add = |name: &str, y: Vec<f32>| results.push((format!("{name}, {n} rows of {d}"), d, y));
         add("rms_norm", host(B::rms_norm(x.clone(), &weight, EPS)));
-        let (dx, dw) = B::rms_norm_backward(x, &weight, EPS, dy.clone());
+        let (dx, dw) = B::rms_norm_backward(x.clone(), &weight, EPS, dy.clone());
         add("dx of the norm", host(dx));
         add("dw of the norm", host(dw));
         add("swiglu", host(B::swiglu(gate.clone(), up.clone())));
-        let (dgate, dup) = B::swiglu_backward(gate, up, dy);
+        let (dgate, dup) = B::swiglu_backward(gate.clone(), up.clone(), dy.clone());
         add("dgate", host(dgate));
         add("dup", host(dup));
+        // As in training: gradients and the norm's weight are in f32 where the rest is not.
+        let dy = dy.cast(DType::F32);
+        let (dx, dw) = B::rms_norm_backward(x, &weight.cast(DType::F32), EPS, dy.clone());
+        let (dgate, dup) = B::swiglu_backward(gate, up, dy);
+        add("dx of the norm, its gradient in f32", host(dx));
+        add("dw of the norm, its gradient in f32", host(dw));
+        add("dgate, its gradient in f32", host(dgate));
+        add("dup, its gradient in f32", host(dup));
     }
     for (n, heads, head_dim) in [(5, 2, 6), (20, 3, 64)] {
         let mut noise = Noise(head_dim as u64);
@@ -80,8 +88,13 @@ fn over_rows<B: KernelBackend>(device: &B::Device, dtype: DType, grain: Grain) -
             tensor::<B, 2>(&values, [n, head_dim / 2], device, DType::F32)
         };
         let x = tensor::<B, 3>(&x, [n, heads, head_dim], device, dtype);
-        let y = host(B::rotary(x, &table(f32::cos), &table(f32::sin)));
-        results.push((format!("rotary, {n} rows of {heads} heads of {head_dim}"), heads * head_dim, y));
+        let (cos, sin) = (table(f32::cos), table(f32::sin));
+        let case = format!("{n} rows of {heads} heads of {head_dim}");
+        // Held elsewhere as well it must not change; by nobody else, it may be turned in place.
+        let beside = host(B::rotary(x.clone(), &cos, &sin));
+        results.push((format!("rotary beside its input, {case}"), heads * head_dim, beside));
+        results.push((format!("input of rotary, {case}"), heads * head_dim, host(x.clone())));
+        results.push((format!("rotary, {case}"), heads * head_dim, host(B::rotary(x, &cos, &sin))));
     }
     results
 }

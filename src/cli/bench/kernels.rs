@@ -46,7 +46,7 @@ JSON: {\"device\", \"threads\", \"instruction_set\", \"interrupted\", \"ceilings
                     \"share_of_bound\", \"problem\", \"reference\": {\"seconds\", \"ratio\", \"problem\"}}, ..]}
       With --memory: {\"threads\", \"interrupted\", \"figures\": [{\"subject\", \"case\", \"taken\": {\"inputs_bytes\",
        \"gradients_bytes\", \"above_bytes\"}, \"problem\"}, ..], \"bounds\": [{\"name\", \"bytes\", \"at_most\",
-       \"materialised_bytes\", \"extrapolated_from\", \"held\"}, ..]}")]
+       \"materialised_bytes\", \"materialised_heads\", \"held\"}, ..]}")]
 pub struct Arguments {
     /// Types of the inputs, each measured [default: f32 on the CPU, on GPUs bf16 if they have it]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TYPE,..")]

@@ -23,17 +23,18 @@ fn gated<F: Float, N: Size>(
 }
 
 #[cube(launch_unchecked)]
-fn gradients<N: Size>(
-    gate: &Array<Vector<f32, N>>,
-    up: &Array<Vector<f32, N>>,
-    dy: &Array<Vector<f32, N>>,
+fn gradients<G: Float, U: Float, D: Float, N: Size>(
+    gate: &Array<Vector<G, N>>,
+    up: &Array<Vector<U, N>>,
+    dy: &Array<Vector<D, N>>,
     dgate: &mut Array<Vector<f32, N>>,
     dup: &mut Array<Vector<f32, N>>,
+    #[define(G, U, D)] _dtypes: [StorageType; 3],
 ) {
     if ABSOLUTE_POS < dup.len() {
-        let g = gate[ABSOLUTE_POS];
-        let u = up[ABSOLUTE_POS];
-        let d = dy[ABSOLUTE_POS];
+        let g = Vector::<f32, N>::cast_from(gate[ABSOLUTE_POS]);
+        let u = Vector::<f32, N>::cast_from(up[ABSOLUTE_POS]);
+        let d = Vector::<f32, N>::cast_from(dy[ABSOLUTE_POS]);
         let one = Vector::<f32, N>::new(1.0f32);
         let s = one / (one + (Vector::<f32, N>::new(0.0f32) - g).exp());
         dgate[ABSOLUTE_POS] = d * u * s * (one + g * (one - s));
@@ -67,12 +68,14 @@ pub(in crate::kernels) fn swiglu<R: Runtime>(
     y
 }
 
-/// `(dgate, dup)`, all of `len` elements in f32.
+/// `(dgate, dup)` in f32, all of `len` elements; `dtypes` are those of `gate`, `up` and `dy`.
 pub(in crate::kernels) fn swiglu_backward<R: Runtime>(
     client: &ComputeClient<R>,
     [gate, up, dy]: [&Handle; 3],
+    dtypes: [StorageType; 3],
     len: usize,
 ) -> (Handle, Handle) {
+    // A load has as many elements as one of the widest type that is read or written.
     let float = ElemType::Float(FloatKind::F32).into();
     let [dgate, dup] = [(); 2].map(|()| client.empty(len * size_of::<f32>()));
     if let Some(Elementwise { count, units, load }) = elementwise(client, float, len) {
@@ -88,6 +91,7 @@ pub(in crate::kernels) fn swiglu_backward<R: Runtime>(
                 array(dy, len),
                 array(&dgate, len),
                 array(&dup, len),
+                dtypes,
             );
         }
     }

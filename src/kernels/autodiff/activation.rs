@@ -9,10 +9,10 @@ use burn::backend::autodiff::checkpoint::retro_forward::RetroForward;
 use burn::backend::autodiff::checkpoint::state::BackwardStates;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::Tensor;
 
-use super::{input, kept, primitive, wrap};
+use super::{input, kept, of_two, primitive, wrap};
 use crate::kernels::KernelBackend;
 
 #[derive(Debug)]
@@ -64,17 +64,6 @@ pub(super) fn swiglu<B: KernelBackend, C: CheckpointStrategy>(
     let (gate, up) = (primitive(gate), primitive(up));
     let y: Tensor<B, 2> = B::swiglu(wrap(gate.primitive.clone()), wrap(up.primitive.clone()));
     let inputs = Inputs { gate: gate.node.id, up: up.node.id };
-    let prepared = <SwiGlu as Backward<B, 2>>::prepare::<C>(SwiGlu, [gate.node.clone(), up.node.clone()])
-        .memory_bound()
-        .retro_forward(Again::<B> { inputs, backend: PhantomData })
-        .parents([&gate, &up])
-        .stateful();
-    wrap(match prepared {
-        OpsKind::Tracked(mut prep) => {
-            prep.checkpoint(&gate);
-            prep.checkpoint(&up);
-            prep.finish(inputs, primitive(y))
-        }
-        OpsKind::UnTracked(prep) => prep.finish(primitive(y)),
-    })
+    let again = Again::<B> { inputs, backend: PhantomData };
+    wrap(of_two::<B, C, _>(SwiGlu, [&gate, &up], primitive(y), inputs, again))
 }

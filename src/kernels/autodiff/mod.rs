@@ -39,8 +39,10 @@
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::retro_forward::RetroForward;
 use burn::backend::autodiff::checkpoint::state::BackwardStates;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::ops::{Backward, OpsKind};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive, backend::Backend};
 
@@ -99,4 +101,34 @@ fn kept<B: Backend, const D: usize>(checkpointer: &mut Checkpointer, node: NodeI
 /// The values of a node that an operation's forward needs to be made again.
 fn input<B: Backend, const D: usize>(states: &mut BackwardStates, node: NodeId) -> Tensor<B, D> {
     wrap(states.get_state::<FloatTensor<B>>(&node))
+}
+
+/// The node of an operation of two inputs, whose values `y` are made: the graph keeps the inputs, or makes them and `y` `again`, and
+/// gives `state` to the backward.
+fn of_two<B, C, O>(
+    operation: O,
+    [a, b]: [&FloatTensor<Autodiff<B, C>>; 2],
+    y: FloatTensor<B>,
+    state: O::State,
+    again: impl RetroForward,
+) -> FloatTensor<Autodiff<B, C>>
+where
+    B: Backend,
+    C: CheckpointStrategy,
+    O: Backward<B, 2>,
+{
+    let prepared = operation
+        .prepare::<C>([a.node.clone(), b.node.clone()])
+        .memory_bound()
+        .retro_forward(again)
+        .parents([a, b])
+        .stateful();
+    match prepared {
+        OpsKind::Tracked(mut prep) => {
+            prep.checkpoint(a);
+            prep.checkpoint(b);
+            prep.finish(state, y)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(y),
+    }
 }

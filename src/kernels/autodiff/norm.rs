@@ -9,10 +9,10 @@ use burn::backend::autodiff::checkpoint::retro_forward::RetroForward;
 use burn::backend::autodiff::checkpoint::state::BackwardStates;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::Tensor;
 
-use super::{input, kept, primitive, wrap};
+use super::{input, kept, of_two, primitive, wrap};
 use crate::kernels::KernelBackend;
 
 #[derive(Debug)]
@@ -69,18 +69,6 @@ pub(super) fn rms_norm<B: KernelBackend, C: CheckpointStrategy>(
     let (x, weight) = (primitive(x), primitive(weight.clone()));
     let y: Tensor<B, 2> = B::rms_norm(wrap(x.primitive.clone()), &wrap(weight.primitive.clone()), eps);
     let inputs = Inputs { x: x.node.id, weight: weight.node.id, eps };
-    let nodes = [x.node.clone(), weight.node.clone()];
-    let prepared = <RmsNorm as Backward<B, 2>>::prepare::<C>(RmsNorm, nodes)
-        .memory_bound()
-        .retro_forward(Again::<B> { inputs, backend: PhantomData })
-        .parents([&x, &weight])
-        .stateful();
-    wrap(match prepared {
-        OpsKind::Tracked(mut prep) => {
-            prep.checkpoint(&x);
-            prep.checkpoint(&weight);
-            prep.finish(inputs, primitive(y))
-        }
-        OpsKind::UnTracked(prep) => prep.finish(primitive(y)),
-    })
+    let again = Again::<B> { inputs, backend: PhantomData };
+    wrap(of_two::<B, C, _>(RmsNorm, [&x, &weight], primitive(y), inputs, again))
 }

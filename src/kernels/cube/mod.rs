@@ -16,7 +16,7 @@ use super::sampling::{Draw, Sampled};
 use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, norm, rotary, selection, softmax};
-use storage::{dense, like, owned, primitive, wrap};
+use storage::{dense, floats, like, owned, primitive, wrap};
 
 mod blocks;
 pub(in crate::kernels) mod launch;
@@ -84,9 +84,13 @@ where
         let dims = x.dims();
         let x = into_contiguous(primitive(x));
         let (cos, sin) = (dense(cos.clone()), dense(sin.clone()));
+        let fresh = (!x.can_mut()).then(|| x.client.empty(x.meta.num_elements() * x.dtype.size()));
         let inputs = [&x.handle, &cos.handle, &sin.handle];
-        let y = rotary::cube::rotary(&x.client, inputs, x.dtype.into(), dims);
-        wrap(like(&x, y, dims))
+        rotary::cube::rotary(&x.client, inputs, fresh.as_ref(), x.dtype.into(), dims);
+        match fresh {
+            Some(y) => wrap(like(&x, y, dims)),
+            None => wrap(x),
+        }
     }
 
     fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
@@ -111,11 +115,12 @@ where
             return norm::backward::reference(x, weight, eps, dy);
         }
         let dims = x.dims();
-        let (x, weight, dy) = (dense(x), dense(weight.clone()), dense(dy));
+        let [x, weight, dy] = [primitive(x), primitive(weight.clone()), primitive(dy)].map(into_contiguous);
         let inputs = [&x.handle, &weight.handle, &dy.handle];
-        let (dx, parts, count) = norm::cube::rms_norm_backward(&x.client, inputs, dims, eps);
-        let parts: Tensor<Self, 2> = wrap(like(&x, parts, [count, dims[1]]));
-        (wrap(like(&x, dx, dims)), parts.sum_dim(0).squeeze_dim(0))
+        let types = [x.dtype.into(), weight.dtype.into(), dy.dtype.into()];
+        let (dx, parts, count) = norm::cube::rms_norm_backward(&x.client, inputs, types, dims, eps);
+        let parts: Tensor<Self, 2> = wrap(floats(&x, parts, [count, dims[1]]));
+        (wrap(floats(&x, dx, dims)), parts.sum_dim(0).squeeze_dim(0))
     }
 
     fn swiglu_backward(
@@ -127,10 +132,12 @@ where
             return activation::backward::reference(gate, up, dy);
         }
         let dims = gate.dims();
-        let (gate, up, dy) = (dense(gate), dense(up), dense(dy));
+        let [gate, up, dy] = [gate, up, dy].map(|x| into_contiguous(primitive(x)));
         let inputs = [&gate.handle, &up.handle, &dy.handle];
-        let (dgate, dup) = activation::cube::swiglu_backward(&gate.client, inputs, dims[0] * dims[1]);
-        (wrap(like(&gate, dgate, dims)), wrap(like(&gate, dup, dims)))
+        let types = [gate.dtype.into(), up.dtype.into(), dy.dtype.into()];
+        let len = dims[0] * dims[1];
+        let (dgate, dup) = activation::cube::swiglu_backward(&gate.client, inputs, types, len);
+        (wrap(floats(&gate, dgate, dims)), wrap(floats(&gate, dup, dims)))
     }
 
     fn adamw(

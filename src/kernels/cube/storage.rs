@@ -40,6 +40,15 @@ pub(super) fn like<R: CubeRuntime, const D: usize>(
     CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), Shape::from(dims), handle, x.dtype)
 }
 
+/// As [`like`], in f32.
+pub(super) fn floats<R: CubeRuntime, const D: usize>(
+    x: &CubeTensor<R>,
+    handle: Handle,
+    dims: [usize; D],
+) -> CubeTensor<R> {
+    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), Shape::from(dims), handle, DType::F32)
+}
+
 /// The tensor in a buffer that nobody else holds, so that it may be overwritten.
 pub(super) fn owned<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
     if x.can_mut() { x } else { x.copy() }

@@ -3,10 +3,14 @@
 //! A first walk over the vocabulary keeps a running peak and sum of each row (Milakov and Gimelshein 2018, "Online normalizer
 //! calculation for softmax") and each target's logit; the second one makes the logits again and turns them into gradients
 //! in place. Rows that count for nothing are left out of the second one.
+//!
+//! Rows beyond [`ROWS`] are walked in blocks, so that a part stays a part of both; `dW` of a part's columns is the sum over the blocks.
+
+use std::ops::Range;
 
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::low_rank::Narrow;
+use super::low_rank::{Gathered, Narrow};
 use super::rows::floats;
 use super::unfused::{self, Operations};
 use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, PART, cap};
@@ -17,9 +21,12 @@ use crate::kernels::softmax::{LogSum, kl};
 /// Columns of a part are a multiple of this, so that products fill their tiles.
 const GRAIN: usize = 256;
 
-/// Columns of a part of `rows` rows: as many as [`PART`] holds, but a grain at least, which beyond 65,536 rows is more than that.
+/// Rows of a block at most: with a grain of columns they fill [`PART`].
+pub const ROWS: usize = PART / GRAIN;
+
+/// Columns of a part of `rows` rows, or of [`ROWS`] where there are more: as many grains as [`PART`] holds.
 pub fn part_columns(rows: usize) -> usize {
-    (PART / rows.max(1) / GRAIN).max(1) * GRAIN
+    PART / rows.clamp(1, ROWS) / GRAIN * GRAIN
 }
 
 /// A log-softmax's state on the device, row by row: what the columns so far give.
@@ -88,6 +95,154 @@ impl<'a, B: KernelBackend> Walk<'a, B> {
     }
 }
 
+/// Columns of a part: the first one and the end.
+type Part = (usize, usize);
+
+/// Rows that are walked together.
+struct Block<'a, B: KernelBackend> {
+    range: Range<usize>,
+    own: Walk<'a, B>,
+    /// Those of the reference.
+    beside: Option<Walk<'a, B>>,
+}
+
+impl<B: KernelBackend> Block<'_, B> {
+    /// The rows `range` of `hidden`, or all of it.
+    fn of(hidden: &Tensor<B, 2>, range: &Range<usize>) -> Tensor<B, 2> {
+        let [n, _] = hidden.dims();
+        if range.len() == n { hidden.clone() } else { hidden.clone().slice([range.clone()]) }
+    }
+
+    /// What the first walk finds, over all columns in `parts`; `targets` are those of the block.
+    fn found(&self, parts: impl Iterator<Item = Part>, targets: &[u32]) -> kl::Found {
+        let own = &self.own;
+        match &self.beside {
+            Some(beside) => {
+                let next = |before, part: Part| {
+                    Some(B::kl_sums(&own.logits(part), &beside.logits(part), targets, part.0, before))
+                };
+                parts.fold(None, next).unwrap_or_else(|| unreachable!("a vocabulary has columns")).finish()
+            }
+            None => {
+                let next = |before, part: Part| Some(B::log_sums(own.logits(part), targets, part.0, before));
+                let state: Running<B> =
+                    parts.fold(None, next).unwrap_or_else(|| unreachable!("a vocabulary has columns"));
+                let (log_probs, sums) = state.finish();
+                kl::Found { log_probs, sums, reference_sums: Vec::new(), kls: Vec::new() }
+            }
+        }
+    }
+}
+
+/// Those rows of a block that count, in the second walk.
+struct Learning<'a, B: KernelBackend> {
+    own: Walk<'a, B>,
+    beside: Option<Walk<'a, B>>,
+    /// Where in the block they are, if not everywhere.
+    places: Option<Tensor<B, 1, Int>>,
+    targets: Vec<u32>,
+    found: kl::Found,
+    slopes: Vec<f32>,
+    coefficients: Option<Vec<f32>>,
+    entropies: Option<Vec<f32>>,
+    dhidden: Option<Tensor<B, 2>>,
+    dadapter: Option<Gathered<B>>,
+}
+
+impl<'a, B: KernelBackend> Learning<'a, B> {
+    /// The rows `kept` of `block`, counted from its first one, of all `targets`, `slopes` and `coefficients`; the block found `found`.
+    fn new(
+        block: Block<'a, B>,
+        kept: &[usize],
+        found: &kl::Found,
+        targets: &[u32],
+        slopes: &[f32],
+        coefficients: Option<&[f32]>,
+        entropies: bool,
+    ) -> Self {
+        let Block { range, own, beside } = block;
+        let places = (kept.len() < range.len()).then(|| {
+            let places: Vec<i32> = kept.iter().map(|&row| row as i32).collect();
+            Tensor::<B, 1, Int>::from_data(TensorData::new(places, [kept.len()]), &own.hidden.device())
+        });
+        let (own, beside) = match &places {
+            Some(places) => (own.rows(places), beside.map(|beside| beside.rows(places))),
+            None => (own, beside),
+        };
+        let found = kl::Found {
+            log_probs: at(&found.log_probs, kept),
+            sums: at(&found.sums, kept),
+            reference_sums: at(&found.reference_sums, kept),
+            kls: at(&found.kls, kept),
+        };
+        Self {
+            dadapter: own.adapter.as_ref().map(Narrow::gathered),
+            own,
+            beside,
+            places,
+            targets: at(&targets[range.clone()], kept),
+            found,
+            slopes: at(&slopes[range.clone()], kept),
+            coefficients: coefficients.map(|all| at(&all[range], kept)),
+            entropies: entropies.then(|| vec![0.0; kept.len()]),
+            dhidden: None,
+        }
+    }
+
+    /// The gradients of the logits of a part, in f32; adds up the entropies.
+    fn dlogits(&mut self, part: Part, soft_cap: Option<f32>, temperature: f32) -> Tensor<B, 2> {
+        let logits = self.own.logits(part);
+        if let Some(entropies) = &mut self.entropies {
+            // The sum of all columns is at hand by now, so each part's share only has to be added.
+            let shares = B::entropies(&logits, &self.found.sums);
+            entropies.iter_mut().zip(shares).for_each(|(all, part)| *all += part);
+        }
+        let bends = cap::slopes(&logits, soft_cap, temperature);
+        let Self { targets, found, slopes, .. } = &*self;
+        let dlogits = match (&self.beside, &self.coefficients) {
+            (Some(beside), Some(coefficients)) => {
+                let rows = kl::Rows {
+                    sums: &found.sums,
+                    reference_sums: &found.reference_sums,
+                    slopes,
+                    coefficients,
+                    kls: &found.kls,
+                };
+                B::kl_backward(logits, &beside.logits(part), targets, part.0, &rows)
+            }
+            _ => B::log_sums_backward(logits, targets, part.0, &found.sums, slopes),
+        };
+        cap::through(dlogits, bends)
+    }
+
+    /// Joins the gradients of a part's logits, in the type of the hidden rows, to those of hidden rows and adapter.
+    fn join(&mut self, part: Part, dlogits: &Tensor<B, 2>) {
+        let weight = self.own.weights(part).cast(self.own.hidden.dtype());
+        self.dhidden = plus(self.dhidden.take(), B::wide_product(dlogits.clone(), weight));
+        if let (Some(adapter), Some(before)) = (&self.own.adapter, self.dadapter.take()) {
+            self.dadapter = Some(adapter.gather(before, part.0..part.1, dlogits.clone()));
+        }
+    }
+
+    /// Once all columns were joined: the gradients of the block's `count` hidden rows, and of the adapter.
+    fn finish(self, count: usize) -> (Tensor<B, 2>, Option<LowRankGradients<B>>) {
+        let Self { own, places, dhidden, dadapter, .. } = self;
+        let mut dhidden = dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
+        let mut adapter = None;
+        if let (Some(narrow), Some(gathered)) = (&own.adapter, dadapter) {
+            let (found, more) = narrow.finish(gathered, own.hidden.clone());
+            dhidden = dhidden + more;
+            adapter = Some(found);
+        }
+        if let Some(places) = places {
+            let [_, width] = dhidden.dims();
+            let none = Tensor::<B, 2>::zeros([count, width], (&dhidden.device(), DType::F32));
+            dhidden = none.select_assign(0, places, dhidden, IndexingUpdateOp::Add);
+        }
+        (dhidden, adapter)
+    }
+}
+
 /// The loss's gradients, in parts of `columns`; see [`part_columns`].
 ///
 /// # Panics
@@ -97,120 +252,118 @@ pub fn loss<B: KernelBackend>(
     columns: usize,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
+    in_blocks(input, [ROWS, columns], derivative)
+}
+
+/// [`loss`] in blocks of `rows`.
+pub(super) fn in_blocks<B: KernelBackend>(
+    input: HeadInput<'_, B>,
+    [rows, columns]: [usize; 2],
+    derivative: &mut Derivative<'_>,
+) -> HeadGradients<B> {
     let [vocab, width] = input.head.weight.dims();
-    if columns >= vocab {
+    if columns >= vocab && rows >= input.targets.len() {
         // Logits that fit in one part are kept in between.
         return unfused::by(&Operations::OWN, input, derivative);
     }
     let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
         input;
-    let device = hidden.device();
-    let walk = Walk::new(hidden, &head, soft_cap, temperature);
+    let (device, dtype, n) = (hidden.device(), hidden.dtype(), targets.len());
+    let float = (&device, DType::F32);
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
-    let beside =
-        reference.map(|reference| Walk::new(reference.hidden, &reference.head, soft_cap, temperature));
     let parts = || (0..vocab).step_by(columns).map(move |first| (first, vocab.min(first + columns)));
-    let kl::Found { log_probs, sums, reference_sums, kls } = match &beside {
-        Some(beside) => {
-            let next = |before, part: (usize, usize)| {
-                Some(B::kl_sums(&walk.logits(part), &beside.logits(part), targets, part.0, before))
-            };
-            parts().fold(None, next).unwrap_or_else(|| unreachable!("a vocabulary has columns")).finish()
-        }
-        None => {
-            let next =
-                |before, part: (usize, usize)| Some(B::log_sums(walk.logits(part), targets, part.0, before));
-            let state: Running<B> =
-                parts().fold(None, next).unwrap_or_else(|| unreachable!("a vocabulary has columns"));
-            let (log_probs, sums) = state.finish();
-            kl::Found { log_probs, sums, reference_sums: Vec::new(), kls: Vec::new() }
-        }
-    };
+    let blocks: Vec<Block<'_, B>> = (0..n)
+        .step_by(rows)
+        .map(|first| {
+            let range = first..n.min(first + rows);
+            let own = Walk::new(Block::of(&hidden, &range), &head, soft_cap, temperature);
+            let beside = reference
+                .as_ref()
+                .map(|it| Walk::new(Block::of(&it.hidden, &range), &it.head, soft_cap, temperature));
+            Block { range, own, beside }
+        })
+        .collect();
+    // Blocks hold what they need of them.
+    drop((hidden, reference));
+    let found: Vec<kl::Found> =
+        blocks.iter().map(|block| block.found(parts(), &targets[block.range.clone()])).collect();
+    let log_probs = found.iter().flat_map(|it| it.log_probs.iter().copied()).collect::<Vec<f32>>();
+    let kls = found.iter().flat_map(|it| it.kls.iter().copied()).collect();
     let slopes = derivative.divided(0, &log_probs, temperature);
     let counts = |row: usize| slopes[row] != 0.0 || coefficients.iter().any(|it| it[row] != 0.0);
-    // The second walk may be asked for the entropies of all rows.
-    let kept: Vec<usize> = (0..targets.len()).filter(|&row| wanted || counts(row)).collect();
-    let float = (&device, DType::F32);
-    if kept.is_empty() {
+    let mut learning: Vec<(usize, Option<Learning<'_, B>>)> = blocks
+        .into_iter()
+        .zip(&found)
+        .map(|(block, found)| {
+            let (first, count) = (block.range.start, block.range.len());
+            // The second walk may be asked for the entropies of all rows.
+            let kept: Vec<usize> = (0..count).filter(|&row| wanted || counts(first + row)).collect();
+            let coefficients = coefficients.as_deref();
+            let learning = (!kept.is_empty())
+                .then(|| Learning::new(block, &kept, found, targets, &slopes, coefficients, wanted));
+            (count, learning)
+        })
+        .collect();
+
+    let bias = head.bias.filter(|_| trained);
+    if learning.iter().all(|(_, it)| it.is_none()) {
         return HeadGradients {
-            hidden: Tensor::zeros([targets.len(), width], float),
+            hidden: Tensor::zeros([n, width], float),
             weight: trained.then(|| Tensor::zeros([vocab, width], float)),
-            bias: head.bias.filter(|_| trained).map(|_| Tensor::zeros([vocab], float)),
+            bias: bias.map(|_| Tensor::zeros([vocab], float)),
             adapter: head.adapter.as_ref().map(LowRankGradients::zeros),
             entropies: Vec::new(),
             log_probs,
             kls,
         };
     }
-    let count = targets.len();
-    let places = (kept.len() < count).then(|| {
-        let places: Vec<i32> = kept.iter().map(|&row| row as i32).collect();
-        Tensor::<B, 1, Int>::from_data(TensorData::new(places, [kept.len()]), &device)
-    });
-    let (walk, beside) = match &places {
-        Some(places) => (walk.rows(places), beside.map(|beside| beside.rows(places))),
-        None => (walk, beside),
-    };
-    let (targets, sums, slopes) = (&at(targets, &kept)[..], at(&sums, &kept), at(&slopes, &kept));
-    let reference_sums = at(&reference_sums, &kept);
-    let coefficients = coefficients.map(|it| at(&it, &kept));
-    let kept_kls = at(&kls, &kept);
-
-    let mut entropies = if wanted { vec![0.0; targets.len()] } else { Vec::new() };
     let mut dweight = trained.then(|| Tensor::<B, 2>::empty([vocab, width], float));
-    let mut dbias = head.bias.filter(|_| trained).map(|_| Tensor::<B, 1>::empty([vocab], float));
-    let mut dadapter = walk.adapter.as_ref().map(Narrow::gathered);
-    let mut dhidden: Option<Tensor<B, 2>> = None;
+    let mut dbias = bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
     for part in parts() {
         let (first, end) = part;
-        let logits = walk.logits(part);
-        if wanted {
-            // The sum of all columns is at hand by now, so each part's share only has to be added.
-            entropies.iter_mut().zip(B::entropies(&logits, &sums)).for_each(|(all, part)| *all += part);
-        }
-        let bends = cap::slopes(&logits, soft_cap, temperature);
-        let dlogits = match (&beside, &coefficients) {
-            (Some(beside), Some(coefficients)) => {
-                let rows = kl::Rows {
-                    sums: &sums,
-                    reference_sums: &reference_sums,
-                    slopes: &slopes,
-                    coefficients,
-                    kls: &kept_kls,
-                };
-                B::kl_backward(logits, &beside.logits(part), targets, first, &rows)
+        let (mut weight, mut bias) = (None, None);
+        for block in learning.iter_mut().filter_map(|(_, it)| it.as_mut()) {
+            let dlogits = block.dlogits(part, soft_cap, temperature);
+            if dbias.is_some() {
+                bias = plus::<B, 1>(bias, dlogits.clone().sum_dim(0).squeeze_dim(0));
             }
-            _ => B::log_sums_backward(logits, targets, first, &sums, &slopes),
-        };
-        let dlogits = cap::through(dlogits, bends);
-        dbias = dbias.map(|all| all.slice_assign([first..end], dlogits.clone().sum_dim(0).squeeze_dim(0)));
-        // In the type of the hidden rows, so that tensor cores take them.
-        let dlogits = dlogits.cast(walk.hidden.dtype());
-        let product = B::wide_product(dlogits.clone(), walk.weights(part).cast(walk.hidden.dtype()));
-        dhidden = Some(match dhidden {
-            Some(before) => before + product,
-            None => product,
-        });
-        if let (Some(adapter), Some(before)) = (&walk.adapter, dadapter.take()) {
-            dadapter = Some(adapter.gather(before, first..end, dlogits.clone()));
+            // In the type of the hidden rows, so that tensor cores take them.
+            let dlogits = dlogits.cast(dtype);
+            block.join(part, &dlogits);
+            if trained {
+                weight = plus(weight, B::wide_product(dlogits.transpose(), block.own.hidden.clone()));
+            }
         }
-        dweight = dweight.map(|all| {
-            let part = B::wide_product(dlogits.transpose(), walk.hidden.clone());
-            all.slice_assign([first..end, 0..width], part)
-        });
+        dbias = dbias.zip(bias).map(|(all, part)| all.slice_assign([first..end], part));
+        dweight = dweight.zip(weight).map(|(all, part)| all.slice_assign([first..end, 0..width], part));
     }
-    let mut dhidden = dhidden.unwrap_or_else(|| unreachable!("a vocabulary has columns"));
-    let mut adapter = None;
-    if let (Some(narrow), Some(gathered)) = (&walk.adapter, dadapter) {
-        let (found, more) = narrow.finish(gathered, walk.hidden.clone());
-        dhidden = dhidden + more;
-        adapter = Some(found);
+    let (mut entropies, mut adapter, mut dhidden) = (Vec::new(), None, Vec::new());
+    for (count, block) in learning {
+        let Some(mut block) = block else {
+            dhidden.push(Tensor::zeros([count, width], float));
+            continue;
+        };
+        entropies.extend(block.entropies.take().unwrap_or_default());
+        let (rows, found) = block.finish(count);
+        dhidden.push(rows);
+        adapter = match (adapter, found) {
+            (Some(before), Some(found)) => Some(LowRankGradients::plus(before, found)),
+            (before, found) => before.or(found),
+        };
     }
-    if let Some(places) = places {
-        let none = Tensor::<B, 2>::zeros([count, width], float);
-        dhidden = none.select_assign(0, places, dhidden, IndexingUpdateOp::Add);
-    }
-    HeadGradients { log_probs, entropies, kls, hidden: dhidden, weight: dweight, bias: dbias, adapter }
+    let hidden = if dhidden.len() == 1 { dhidden.swap_remove(0) } else { Tensor::cat(dhidden, 0) };
+    HeadGradients { log_probs, entropies, kls, hidden, weight: dweight, bias: dbias, adapter }
+}
+
+/// `before + more`.
+fn plus<B: KernelBackend, const D: usize>(
+    before: Option<Tensor<B, D>>,
+    more: Tensor<B, D>,
+) -> Option<Tensor<B, D>> {
+    Some(match before {
+        Some(before) => before + more,
+        None => more,
+    })
 }
 
 /// What belongs to the rows `kept`; nothing where there is nothing.

@@ -29,6 +29,11 @@ impl<B: KernelBackend> LowRankGradients<B> {
         Self { a: zeros(a), b: zeros(b) }
     }
 
+    /// The sum of those of two blocks of rows.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { a: self.a + other.a, b: self.b + other.b }
+    }
+
     /// Adds those of a part of rows, `hidden` `[rows, hidden]` and `dlogits` `[rows, vocab]` in f32, in place; gives what the
     /// gradient of `hidden` has more, in f32.
     pub(super) fn add_rows(

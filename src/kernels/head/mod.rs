@@ -6,7 +6,7 @@
 //! With a soft cap `c` the logits are `y = c tanh(x / c)` instead, and gradients are multiplied by `dy/dx = 1 - (y / c)^2`.
 //!
 //! Logits are made a part at a time: rows of all tokens where adding up `dW` is cheap next to making logits ([`rows`], the
-//! CPU), columns of all rows where it is not ([`columns`], GPUs), at the price of making them twice. A loss on whole sequences
+//! CPU), columns of all rows, up to 65,536 of them, where it is not ([`columns`], GPUs), at the price of making them twice. A loss on whole sequences
 //! ([`Derivative::All`]) needs every log-prob first, so rows are then walked twice as well.
 //!
 //! With a reference, a head of the same vocabulary with hidden rows of its own that nothing is learned by, the loss is joined by

@@ -14,6 +14,8 @@ enum Way {
     Rows(usize),
     /// In parts of so many columns.
     Columns(usize),
+    /// In blocks of so many rows, each in parts of so many columns.
+    Blocks([usize; 2]),
     /// All logits at once.
     Unfused,
 }
@@ -111,6 +113,7 @@ impl Case {
         match way {
             Way::Rows(part) => rows::loss(input, part, &mut derivative),
             Way::Columns(part) => columns::loss(input, part, &mut derivative),
+            Way::Blocks(part) => columns::in_blocks(input, part, &mut derivative),
             Way::Unfused => unfused::loss(input, &mut derivative),
         }
     }
@@ -119,6 +122,11 @@ impl Case {
 /// An adapter's matrices and scale as kernels take them.
 fn borrowed(matrices: &Option<(Matrix<Flex>, Matrix<Flex>, f32)>) -> Option<LowRankWeights<'_, Flex>> {
     matrices.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale })
+}
+
+/// Blocks of 1 to 5 rows, in parts of `part` columns.
+fn blocks(part: usize) -> Way {
+    Way::Blocks([1 + part % 5, part])
 }
 
 fn values(count: usize, size: f32) -> impl Strategy<Value = Vec<f32>> {
@@ -221,7 +229,7 @@ proptest! {
     #[test]
     fn parts_of_rows_or_columns_and_all_at_once_give_the_exact_gradients(case in case(), part in 1usize..=40) {
         let exact = case.exact();
-        let ways = [Way::Rows(part), Way::Columns(part), Way::Unfused];
+        let ways = [Way::Rows(part), Way::Columns(part), blocks(part), Way::Unfused];
         for (way, at_once) in ways.into_iter().flat_map(|way| [(way, false), (way, true)]) {
             let found = case.found(way, at_once);
             let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
@@ -253,7 +261,7 @@ proptest! {
 
     #[test]
     fn asking_for_all_derivatives_at_once_changes_no_bit(case in case(), part in 1usize..=40) {
-        for way in [Way::Rows(part), Way::Columns(part), Way::Unfused] {
+        for way in [Way::Rows(part), Way::Columns(part), blocks(part), Way::Unfused] {
             let (one, all) = (case.asked(way, false, true, false), case.asked(way, true, true, false));
             let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
             let host = |x: Tensor<Flex, 2>| bits(&x.into_data().to_vec::<f32>().unwrap());
@@ -265,7 +273,7 @@ proptest! {
 
     #[test]
     fn a_frozen_head_has_no_gradient_and_changes_no_bit_of_the_rest(case in case(), part in 1usize..=40) {
-        for way in [Way::Rows(part), Way::Columns(part), Way::Unfused] {
+        for way in [Way::Rows(part), Way::Columns(part), blocks(part), Way::Unfused] {
             let (trained, frozen) = (case.found(way, false), case.asked(way, false, false, false));
             prop_assert!(frozen.weight.is_none() && frozen.bias.is_none());
             let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
@@ -294,7 +302,7 @@ proptest! {
         leave(&mut case.slopes);
         case.reference.iter_mut().for_each(|it| leave(&mut it.coefficients));
         let exact = case.exact();
-        for way in [Way::Rows(part), Way::Columns(part), Way::Unfused] {
+        for way in [Way::Rows(part), Way::Columns(part), blocks(part), Way::Unfused] {
             let found = case.found(way, false);
             close("log-probs", &found.log_probs, &exact.log_probs)?;
             close("divergences", &found.kls, &exact.kls)?;

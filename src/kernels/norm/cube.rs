@@ -65,15 +65,17 @@ fn normalise<F: Float, W: Float>(
 
 /// `dx`, and `1 / sqrt(mean(x^2) + eps)` of each row.
 #[cube(launch_unchecked)]
-fn input_gradient(
-    x: &Array<f32>,
-    weight: &Array<f32>,
-    dy: &Array<f32>,
+#[allow(clippy::too_many_arguments)]
+fn input_gradient<F: Float, W: Float, D: Float>(
+    x: &Array<F>,
+    weight: &Array<W>,
+    dy: &Array<D>,
     dx: &mut Array<f32>,
     scales: &mut Array<f32>,
     eps: f32,
     #[comptime] width: usize,
     #[comptime] units: usize,
+    #[define(F, W, D)] _dtypes: [StorageType; 3],
 ) {
     let row = CUBE_POS;
     if row >= scales.len() {
@@ -85,9 +87,9 @@ fn input_gradient(
     let mut product = 0.0f32;
     let mut at = UNIT_POS as usize;
     while at < width {
-        let value = x[first + at];
+        let value = f32::cast_from(x[first + at]);
         square += value * value;
-        product += dy[first + at] * weight[at] * value;
+        product += f32::cast_from(dy[first + at]) * f32::cast_from(weight[at]) * value;
         at += units;
     }
     let square = total(square, &mut parts, units);
@@ -96,7 +98,8 @@ fn input_gradient(
     let mean = product * r / width as f32;
     let mut at = UNIT_POS as usize;
     while at < width {
-        dx[first + at] = r * (dy[first + at] * weight[at] - x[first + at] * r * mean);
+        let dh = f32::cast_from(dy[first + at]) * f32::cast_from(weight[at]);
+        dx[first + at] = r * (dh - f32::cast_from(x[first + at]) * r * mean);
         at += units;
     }
     if UNIT_POS == 0 {
@@ -106,22 +109,26 @@ fn input_gradient(
 
 /// Sums of `dy x r` over [`ROWS`] rows and [`COLUMNS`] columns a cube: `dw` `[ceil(n / ROWS), width]`.
 #[cube(launch_unchecked)]
-fn weight_gradient(
-    x: &Array<f32>,
-    dy: &Array<f32>,
+fn weight_gradient<F: Float, D: Float>(
+    x: &Array<F>,
+    dy: &Array<D>,
     scales: &Array<f32>,
     dw: &mut Array<f32>,
-    rows: u32,
     #[comptime] width: usize,
+    #[define(F, D)] _dtypes: [StorageType; 2],
 ) {
-    let column = CUBE_POS_X as usize * COLUMNS + UNIT_POS as usize;
-    let first = CUBE_POS_Y as usize * ROWS;
-    if column < width {
+    let blocks = comptime!(width.div_ceil(COLUMNS));
+    let column = CUBE_POS % blocks * COLUMNS + UNIT_POS as usize;
+    let part = CUBE_POS / blocks;
+    let first = part * ROWS;
+    let rows = scales.len();
+    if column < width && first < rows {
         let mut sum = 0.0f32;
-        for row in first..min(first + ROWS, rows as usize) {
-            sum += dy[row * width + column] * x[row * width + column] * scales[row];
+        for row in first..min(first + ROWS, rows) {
+            let at = row * width + column;
+            sum += f32::cast_from(dy[at]) * f32::cast_from(x[at]) * scales[row];
         }
-        dw[CUBE_POS_Y as usize * width + column] = sum;
+        dw[part * width + column] = sum;
     }
 }
 
@@ -160,10 +167,12 @@ pub(in crate::kernels) fn rms_norm<R: Runtime>(
     y
 }
 
-/// `dx` `[n, width]`, and sums of `dw` to be added up `[parts, width]` with the number of parts; everything in f32.
+/// `dx` `[n, width]`, and sums of `dw` to be added up `[parts, width]` with the number of parts, in f32; `dtypes` are those of `x`,
+/// `weight` and `dy`.
 pub(in crate::kernels) fn rms_norm_backward<R: Runtime>(
     client: &ComputeClient<R>,
     [x, weight, dy]: [&Handle; 3],
+    dtypes: [StorageType; 3],
     [n, width]: [usize; 2],
     eps: f32,
 ) -> (Handle, Handle, usize) {
@@ -171,6 +180,7 @@ pub(in crate::kernels) fn rms_norm_backward<R: Runtime>(
     let [dx, scales, dw] = [n * width, n, parts * width].map(|len| client.empty(len * size_of::<f32>()));
     let units = units(width);
     if n * width > 0 {
+        let [of_x, _, of_dy] = dtypes;
         // SAFETY: a cube a row, and a cube a block of rows and columns that looks at both borders.
         unsafe {
             input_gradient::launch_unchecked::<R>(
@@ -185,17 +195,18 @@ pub(in crate::kernels) fn rms_norm_backward<R: Runtime>(
                 eps,
                 width,
                 units,
+                dtypes,
             );
             weight_gradient::launch_unchecked::<R>(
                 client,
-                CubeCount::Static(width.div_ceil(COLUMNS) as u32, parts as u32, 1),
+                cubes(client, width.div_ceil(COLUMNS) * parts),
                 CubeDim::new_1d(COLUMNS as u32),
                 array(x, n * width),
                 array(dy, n * width),
                 array(&scales, n),
                 array(&dw, parts * width),
-                n as u32,
                 width,
+                [of_x, of_dy],
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Rotary embedding on a GPU: one pass over memory.
+//! Rotary embedding on a GPU: one pass over memory, in place where that is allowed.
 
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
@@ -9,7 +9,8 @@ use crate::kernels::cube::launch::{array, cubes};
 /// Units of a cube.
 const UNITS: u32 = 256;
 
-/// A unit turns one pair: elements `i` and `i + half` of a head.
+/// A unit turns one pair: elements `i` and `i + half` of a head. It has read both before it writes, and no other unit does either, so
+/// `y` may be `x`.
 #[cube(launch_unchecked)]
 fn turn<F: Float>(
     x: &Array<F>,
@@ -36,15 +37,18 @@ fn turn<F: Float>(
     }
 }
 
-/// `x` `[n, heads, head_dim]` of `dtype` turned by the angles of `cos` and `sin` `[n, head_dim / 2]` in f32.
+/// Writes `x` `[n, heads, head_dim]` of `dtype`, turned by the angles of `cos` and `sin` `[n, head_dim / 2]` in f32, to `y`; without one
+/// to `x` itself.
 pub(in crate::kernels) fn rotary<R: Runtime>(
     client: &ComputeClient<R>,
     [x, cos, sin]: [&Handle; 3],
+    y: Option<&Handle>,
     dtype: StorageType,
     [n, heads, head_dim]: [usize; 3],
-) -> Handle {
+) {
     let len = n * heads * head_dim;
-    let y = client.empty(len * dtype.size());
+    // The first buffer, which is that of `x`, once more: bound twice it would be refused.
+    let y = y.map_or(ArrayArg::Alias { input_pos: 0, length: [len] }, |y| array(y, len));
     let half = head_dim / 2;
     if len > 0 {
         // SAFETY: units beyond the last pair do nothing.
@@ -56,7 +60,7 @@ pub(in crate::kernels) fn rotary<R: Runtime>(
                 array(x, len),
                 array(cos, n * half),
                 array(sin, n * half),
-                array(&y, len),
+                y,
                 (len / 2) as u32,
                 heads,
                 half,
@@ -64,5 +68,4 @@ pub(in crate::kernels) fn rotary<R: Runtime>(
             );
         }
     }
-    y
 }

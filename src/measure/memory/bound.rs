@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::subject::HEADS;
 use super::{Subject, Taken};
 
 /// Share of the materialised version's memory that attention may take.
@@ -18,55 +19,43 @@ pub struct Bound {
     pub bytes: u64,
     /// The most that it may be, in bytes.
     pub at_most: f64,
-    /// Bytes of the materialised version, where the bound is a share of them.
-    pub materialised_bytes: Option<f64>,
-    /// The sizes in tokens that those were extrapolated from; empty where they were measured.
-    pub extrapolated_from: Vec<usize>,
-    /// Whether it is.
-    pub held: bool,
-}
-
-impl Bound {
-    fn new(name: &'static str, bytes: u64, at_most: f64) -> Self {
-        let held = (bytes as f64) < at_most;
-        Self { name, bytes, at_most, materialised_bytes: None, extrapolated_from: Vec::new(), held }
-    }
+    /// Bytes of the materialised version, as measured, where the bound is a share of them.
+    pub materialised_bytes: Option<u64>,
+    /// The heads that those are of: where not all fitted, all would take more, and the bound would be higher.
+    pub materialised_heads: Option<usize>,
+    /// Whether it is; `None` where that is not known, because what is beyond the share of fewer heads may be within that of all.
+    pub held: Option<bool>,
 }
 
 /// The bounds whose subjects were measured.
 pub fn bounds(measured: &[(Subject, Taken)]) -> Vec<Bound> {
     let above = |subject| measured.iter().find(|(it, _)| *it == subject).map(|(_, taken)| taken.above_bytes);
-    let mut plain: Vec<(usize, u64)> = measured
-        .iter()
-        .filter_map(|(subject, taken)| match subject {
-            Subject::PlainAttention(tokens) => Some((*tokens, taken.above_bytes)),
-            _ => None,
-        })
-        .collect();
-    plain.sort_unstable();
-    let attention = above(Subject::Attention(Subject::TOKENS)).zip(at(Subject::TOKENS, &plain));
-    let attention = attention.map(|(bytes, (materialised, from))| Bound {
-        materialised_bytes: Some(materialised),
-        extrapolated_from: from,
-        ..Bound::new("attention", bytes, ATTENTION_SHARE * materialised)
+    let materialised = measured.iter().find_map(|(subject, taken)| match subject {
+        Subject::PlainAttention(Subject::TOKENS, heads) => Some((*heads, taken.above_bytes)),
+        _ => None,
     });
-    let grpo = above(Subject::GrpoLoss).map(|bytes| Bound::new("grpo-loss", bytes, GRPO_BYTES));
+    let attention = above(Subject::Attention(Subject::TOKENS)).zip(materialised);
+    let attention = attention.map(|(bytes, (heads, materialised))| {
+        let at_most = ATTENTION_SHARE * materialised as f64;
+        let within = (bytes as f64) < at_most;
+        Bound {
+            name: "attention",
+            bytes,
+            at_most,
+            materialised_bytes: Some(materialised),
+            materialised_heads: Some(heads),
+            held: (within || heads == HEADS).then_some(within),
+        }
+    });
+    let grpo = above(Subject::GrpoLoss).map(|bytes| Bound {
+        name: "grpo-loss",
+        bytes,
+        at_most: GRPO_BYTES,
+        materialised_bytes: None,
+        materialised_heads: None,
+        held: Some((bytes as f64) < GRPO_BYTES),
+    });
     attention.into_iter().chain(grpo).collect()
-}
-
-/// Bytes at `tokens`, of what was `measured` at sizes in rising order; and the sizes they were extrapolated from.
-///
-/// Where `tokens` were not measured it is `a tokens^2 + b tokens` through the two largest sizes: matrices of scores, and rows.
-fn at(tokens: usize, measured: &[(usize, u64)]) -> Option<(f64, Vec<usize>)> {
-    if let Some((_, bytes)) = measured.iter().find(|(size, _)| *size == tokens) {
-        return Some((*bytes as f64, Vec::new()));
-    }
-    let &[.., (n1, bytes1), (n2, bytes2)] = measured else { return None };
-    let [x1, x2, x] = [n1, n2, tokens].map(|n| n as f64);
-    let [y1, y2] = [bytes1 as f64 / x1, bytes2 as f64 / x2];
-    let a = (y2 - y1) / (x2 - x1);
-    let b = y1 - a * x1;
-    Some(((a * x + b) * x, vec![n1, n2]))
 }
 
 #[cfg(test)]
@@ -77,34 +66,34 @@ mod tests {
         Taken { inputs_bytes: 1, gradients_bytes: 1, above_bytes }
     }
 
-    /// `3 n^2 + 5 n`.
-    fn curve(n: u64) -> u64 {
-        3 * n * n + 5 * n
-    }
-
-    #[test]
-    fn what_was_not_measured_is_extrapolated_and_says_so() {
-        let plain = |n: usize| (Subject::PlainAttention(n), taken(curve(n as u64)));
-        let own = (Subject::Attention(Subject::TOKENS), taken(1000));
-        let found = bounds(&[plain(4096), own, plain(2048)]);
-        assert_eq!(found.len(), 1);
-        let exact = curve(Subject::TOKENS as u64) as f64;
-        assert!((found[0].materialised_bytes.unwrap() / exact - 1.0).abs() < 1e-9, "{found:?}");
-        assert_eq!((found[0].extrapolated_from.as_slice(), found[0].held), (&[2048, 4096][..], true));
-
-        let found = bounds(&[plain(2048), own, plain(Subject::TOKENS)]);
-        assert_eq!((found[0].materialised_bytes, found[0].extrapolated_from.len()), (Some(exact), 0));
-        assert!(bounds(&[plain(2048), own]).is_empty(), "one size says nothing of another");
+    /// What attention's bound is where it takes `own` bytes, and `heads` with their scores `plain`.
+    fn attention(own: u64, heads: usize, plain: u64) -> Bound {
+        let own = (Subject::Attention(Subject::TOKENS), taken(own));
+        let plain = (Subject::PlainAttention(Subject::TOKENS, heads), taken(plain));
+        // Those of other sizes say nothing of this one.
+        let other = (Subject::PlainAttention(4096, HEADS), taken(7));
+        bounds(&[other, own, plain]).remove(0)
     }
 
     #[test]
     fn a_bound_is_held_below_it_only() {
         let grpo = |bytes| bounds(&[(Subject::GrpoLoss, taken(bytes))])[0].held;
-        assert!(grpo(199_999_999) && !grpo(200_000_000));
-        let share = |own, plain| {
-            let plain = (Subject::PlainAttention(Subject::TOKENS), taken(plain));
-            bounds(&[(Subject::Attention(Subject::TOKENS), taken(own)), plain])[0].held
-        };
-        assert!(share(49, 1000) && !share(51, 1000));
+        assert_eq!([grpo(199_999_999), grpo(200_000_000)], [Some(true), Some(false)]);
+        assert_eq!([attention(49, 8, 1000).held, attention(51, 8, 1000).held], [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn fewer_heads_can_show_that_it_is_held_and_not_that_it_is_broken() {
+        let held = attention(49, 2, 1000);
+        assert_eq!((held.materialised_bytes, held.materialised_heads), (Some(1000), Some(2)));
+        assert_eq!((held.at_most, held.held), (50.0, Some(true)));
+        assert_eq!(attention(51, 2, 1000).held, None);
+    }
+
+    #[test]
+    fn without_both_sides_there_is_no_bound() {
+        let own = (Subject::Attention(Subject::TOKENS), taken(1000));
+        assert!(bounds(&[own]).is_empty());
+        assert!(bounds(&[own, (Subject::PlainAttention(4096, HEADS), taken(7))]).is_empty());
     }
 }

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::engine::Device;
 use crate::train::run::resident;
 pub use bound::{Bound, bounds};
-pub use subject::{Subject, UnknownSubject};
+pub use subject::{HEADS, Subject, UnknownSubject};
 pub use work::{Sizes, attention, grpo_loss};
 
 /// Why memory cannot be measured.

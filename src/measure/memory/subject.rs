@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::work::{self, Sizes};
 
-/// Heads of attention.
-const HEADS: usize = 8;
+/// Heads of attention. Scores are materialised of fewer where not all fit.
+pub const HEADS: usize = 8;
 /// Elements a head.
 const HEAD_DIM: usize = 64;
 /// Tokens, hidden size and vocabulary of the GRPO loss: those of Qwen2.5-0.5B.
@@ -24,8 +24,8 @@ const KERNEL_BYTES: u64 = 512 << 20;
 pub enum Subject {
     /// Causal attention forward and backward with the kernels.
     Attention(usize),
-    /// The same with materialised scores, in plain tensor operations.
-    PlainAttention(usize),
+    /// The same with materialised scores, in plain tensor operations, of so many tokens and heads.
+    PlainAttention(usize, usize),
     /// The GRPO loss under an output head, forward and backward.
     GrpoLoss,
     /// The same with the divergence from a reference over the vocabulary.
@@ -35,7 +35,9 @@ pub enum Subject {
 /// Not a subject's name.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, grpo-loss, grpo-kl-loss"
+    "unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, plain-attention:TOKENS:HEADS (1 to {most}), \
+     grpo-loss, grpo-kl-loss",
+    most = HEADS
 )]
 pub struct UnknownSubject(pub String);
 
@@ -43,26 +45,38 @@ impl Subject {
     /// Tokens at which attention is held to its bound.
     pub const TOKENS: usize = 16_384;
 
-    /// All that is measured.
-    pub const ALL: [Self; 8] = [
-        Self::GrpoLoss,
-        Self::GrpoKlLoss,
-        Self::Attention(2048),
-        Self::Attention(4096),
-        Self::Attention(Self::TOKENS),
-        Self::PlainAttention(2048),
-        Self::PlainAttention(4096),
-        Self::PlainAttention(Self::TOKENS),
-    ];
+    /// All that is measured where `available` bytes are free.
+    ///
+    /// Heads are independent of each other, and each has scores of its own. So where those of all heads do not fit, they are
+    /// materialised of as many as do: all would take more.
+    pub fn all(available: u64) -> [Self; 8] {
+        let fits = |heads: &usize| Self::PlainAttention(Self::TOKENS, *heads).needs() <= available;
+        let heads = (1..=HEADS).rev().find(fits).unwrap_or(1);
+        [
+            Self::GrpoLoss,
+            Self::GrpoKlLoss,
+            Self::Attention(2048),
+            Self::Attention(4096),
+            Self::Attention(Self::TOKENS),
+            Self::PlainAttention(2048, HEADS),
+            Self::PlainAttention(4096, HEADS),
+            Self::PlainAttention(Self::TOKENS, heads),
+        ]
+    }
 
     /// What it is, in words.
     pub fn describe(self) -> String {
-        let attention = |tokens: usize, how: &str| {
-            format!("attention forward and backward, {tokens} tokens, {HEADS} heads of {HEAD_DIM}, {how}")
+        let attention = |tokens: usize, heads: &str, how: &str| {
+            format!("attention forward and backward, {tokens} tokens, {heads} of {HEAD_DIM}, {how}")
         };
         match self {
-            Self::Attention(tokens) => attention(tokens, "kernels"),
-            Self::PlainAttention(tokens) => attention(tokens, "scores materialised"),
+            Self::Attention(tokens) => attention(tokens, &format!("{HEADS} heads"), "kernels"),
+            Self::PlainAttention(tokens, HEADS) => {
+                attention(tokens, &format!("{HEADS} heads"), "scores materialised")
+            }
+            Self::PlainAttention(tokens, heads) => {
+                attention(tokens, &format!("{heads} of {HEADS} heads"), "scores materialised")
+            }
             Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
                 let with = if self == Self::GrpoKlLoss { " with KL to a reference" } else { "" };
@@ -75,11 +89,11 @@ impl Subject {
     pub fn needs(self) -> u64 {
         let float = size_of::<f32>() as u64;
         // Four inputs and three gradients.
-        let tensors = |tokens: usize| 7 * (tokens * HEADS * HEAD_DIM) as u64 * float;
+        let tensors = |tokens: usize, heads: usize| 7 * (tokens * heads * HEAD_DIM) as u64 * float;
         match self {
-            Self::Attention(tokens) => tensors(tokens) + KERNEL_BYTES,
-            Self::PlainAttention(tokens) => {
-                tensors(tokens) + PLAIN_MATRICES * HEADS as u64 * (tokens as u64).pow(2) * float
+            Self::Attention(tokens) => tensors(tokens, HEADS) + KERNEL_BYTES,
+            Self::PlainAttention(tokens, heads) => {
+                tensors(tokens, heads) + PLAIN_MATRICES * heads as u64 * (tokens as u64).pow(2) * float
             }
             Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
@@ -93,7 +107,7 @@ impl Subject {
     pub(super) fn run(self) -> Sizes {
         match self {
             Self::Attention(tokens) => work::attention(tokens, HEADS, HEAD_DIM, false),
-            Self::PlainAttention(tokens) => work::attention(tokens, HEADS, HEAD_DIM, true),
+            Self::PlainAttention(tokens, heads) => work::attention(tokens, heads, HEAD_DIM, true),
             Self::GrpoLoss | Self::GrpoKlLoss => {
                 let [rows, width, vocab] = GRPO;
                 work::grpo_loss(rows, width, vocab, self == Self::GrpoKlLoss, None, DType::F32)
@@ -106,7 +120,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Attention(tokens) => write!(f, "attention:{tokens}"),
-            Self::PlainAttention(tokens) => write!(f, "plain-attention:{tokens}"),
+            Self::PlainAttention(tokens, HEADS) => write!(f, "plain-attention:{tokens}"),
+            Self::PlainAttention(tokens, heads) => write!(f, "plain-attention:{tokens}:{heads}"),
             Self::GrpoLoss => f.write_str("grpo-loss"),
             Self::GrpoKlLoss => f.write_str("grpo-kl-loss"),
         }
@@ -119,11 +134,15 @@ impl FromStr for Subject {
     fn from_str(name: &str) -> Result<Self, UnknownSubject> {
         let unknown = || UnknownSubject(name.to_owned());
         let tokens = |text: &str| text.parse().ok().filter(|&tokens| tokens > 0).ok_or_else(unknown);
-        match name.split_once(':') {
-            None if name == "grpo-loss" => Ok(Self::GrpoLoss),
-            None if name == "grpo-kl-loss" => Ok(Self::GrpoKlLoss),
-            Some(("attention", text)) => tokens(text).map(Self::Attention),
-            Some(("plain-attention", text)) => tokens(text).map(Self::PlainAttention),
+        let heads = |text: &str| {
+            text.parse::<usize>().ok().filter(|heads| (1..=HEADS).contains(heads)).ok_or_else(unknown)
+        };
+        match name.split(':').collect::<Vec<_>>()[..] {
+            ["grpo-loss"] => Ok(Self::GrpoLoss),
+            ["grpo-kl-loss"] => Ok(Self::GrpoKlLoss),
+            ["attention", text] => tokens(text).map(Self::Attention),
+            ["plain-attention", text] => Ok(Self::PlainAttention(tokens(text)?, HEADS)),
+            ["plain-attention", text, few] => Ok(Self::PlainAttention(tokens(text)?, heads(few)?)),
             _ => Err(unknown()),
         }
     }
@@ -135,10 +154,13 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_others_are_refused() {
-        for subject in Subject::ALL {
+        for subject in Subject::all(0).into_iter().chain(Subject::all(u64::MAX)) {
             assert_eq!(subject.to_string().parse(), Ok(subject));
         }
-        for name in ["", "attention", "attention:", "attention:0", "attention:-1", "grpo-loss:1", "plain:4"] {
+        assert_eq!("plain-attention:4:8".parse(), Ok(Subject::PlainAttention(4, 8)));
+        let tokens = ["attention", "attention:", "attention:0", "attention:-1", "attention:4:2"];
+        let heads = ["plain-attention:4:0", "plain-attention:4:9", "plain-attention:4:2:1"];
+        for name in ["", "grpo-loss:1", "plain:4"].into_iter().chain(tokens).chain(heads) {
             assert_eq!(name.parse::<Subject>(), Err(UnknownSubject(name.to_owned())));
         }
     }
@@ -147,6 +169,18 @@ mod tests {
     fn materialised_scores_need_what_their_matrices_take() {
         // 8 heads of 16384 x 16384 scores are 8 GiB a matrix.
         let tensors = 7 * 16_384 * 8 * 64 * 4;
-        assert_eq!(Subject::PlainAttention(16_384).needs(), tensors + 5 * (8 << 30));
+        assert_eq!(Subject::PlainAttention(16_384, 8).needs(), tensors + 5 * (8 << 30));
+        assert_eq!(Subject::PlainAttention(16_384, 2).needs(), tensors / 4 + 5 * (2 << 30));
+    }
+
+    #[test]
+    fn scores_are_materialised_of_as_many_heads_as_fit() {
+        let heads = |available| match Subject::all(available)[7] {
+            Subject::PlainAttention(Subject::TOKENS, heads) => heads,
+            other => panic!("{other}"),
+        };
+        let needs = |heads| Subject::PlainAttention(Subject::TOKENS, heads).needs();
+        assert_eq!([heads(needs(8)), heads(needs(8) - 1), heads(needs(3) + 1)], [8, 7, 3]);
+        assert_eq!(heads(needs(1) - 1), 1, "what does not fit is refused by name");
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::options::{Runtime, available_memory};
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output};
-use crate::measure::memory::{Bound, MemoryFigure, Subject, Taken, bounds, check, measure};
+use crate::measure::memory::{Bound, HEADS, MemoryFigure, Subject, Taken, bounds, check, measure};
 
 #[derive(Serialize)]
 struct Report {
@@ -27,11 +27,12 @@ pub fn measure_one(subject: Subject) -> CommandResult {
 pub fn run(runtime: &Runtime) -> CommandResult {
     check(runtime.device)?;
     let interrupt = Interrupt::watch()?;
-    let progress = Progress::measurements(Subject::ALL.len());
+    let subjects = Subject::all(available_memory(runtime.device).unwrap_or(0));
+    let progress = Progress::measurements(subjects.len());
     let threads = rayon::current_num_threads();
     let (mut figures, mut measured) = (Vec::new(), Vec::new());
-    for (subject, done) in Subject::ALL.into_iter().zip(0..) {
-        progress.set(done, Subject::ALL.len() as u64);
+    for (subject, done) in subjects.into_iter().zip(0..) {
+        progress.set(done, subjects.len() as u64);
         progress.say(&subject.describe());
         let taken = in_a_child(subject, threads, runtime);
         // Ctrl-C ends the child as well: what it did not say is no failure.
@@ -54,7 +55,7 @@ pub fn run(runtime: &Runtime) -> CommandResult {
     } else {
         output::text(&output::shown(&describe(&report)))?;
     }
-    match report.bounds.iter().find(|bound| !bound.held) {
+    match report.bounds.iter().find(|bound| bound.held == Some(false)) {
         Some(bound) => Err(format!("`{}` takes more memory than its bound", bound.name).into()),
         None if report.bounds.is_empty() && !interrupted => Err("no bound could be measured".into()),
         None => Ok(()),
@@ -97,18 +98,22 @@ fn describe(report: &Report) -> String {
     }
     text.push('\n');
     for bound in &report.bounds {
-        let verdict = if bound.held { "ok" } else { "FAIL" };
+        let verdict = match bound.held {
+            Some(true) => "ok",
+            Some(false) => "FAIL",
+            None => "?",
+        };
         let (bytes, most) = (bound.bytes as f64 / 1e6, bound.at_most / 1e6);
         text.push_str(&format!("{verdict:<4} {}: {bytes:.1} MB of at most {most:.1} MB", bound.name));
-        if let Some(materialised) = bound.materialised_bytes {
-            let share = 100.0 * bound.bytes as f64 / materialised;
-            let sizes: Vec<String> = bound.extrapolated_from.iter().map(usize::to_string).collect();
-            let how = if sizes.is_empty() {
-                "measured".into()
-            } else {
-                format!("a n^2 + b n through {} tokens, not measured", sizes.join(" and "))
-            };
-            text.push_str(&format!("; {share:.2}% of {:.2} GB materialised ({how})", materialised / 1e9));
+        if let Some((materialised, heads)) = bound.materialised_bytes.zip(bound.materialised_heads) {
+            let materialised = materialised as f64;
+            let (share, size) = (100.0 * bound.bytes as f64 / materialised, materialised / 1e9);
+            text.push_str(&match heads {
+                HEADS => format!("; {share:.2}% of {size:.2} GB materialised"),
+                _ => format!(
+                    "; at most {share:.2}%: {size:.2} GB materialised by {heads} of {HEADS} heads, all of which do not fit"
+                ),
+            });
         }
         text.push('\n');
     }

@@ -94,6 +94,34 @@ pub(super) fn zeros(#[comptime] count: usize) -> Sequence<Array<Vector<f32, Pair
     all
 }
 
+/// Adds the products of a left operand with a tile of 16 x 16 in `right` to accumulators `2 n` and `2 n + 1`, which are 8 columns each.
+/// `at` is where this unit's row of the tile begins; `transposed` says that the tile's rows, not its columns, are summed over.
+#[cube]
+fn multiply<F: Float>(
+    left: &Array<Vector<F, Pair>>,
+    right: &SharedMemory<Vector<F, Eight>>,
+    at: usize,
+    out: &mut Sequence<Array<Vector<f32, Pair>>>,
+    #[comptime] n: usize,
+    #[comptime] transposed: bool,
+) {
+    let mma = MmaDefinition::<F, F, f32>::new(16usize, 8usize, 16usize);
+    let four = mma.load_matrix::<Vector<F, Eight>, Pair>(
+        &right.slice(at, at + 1),
+        MatrixIdent::B,
+        4usize,
+        transposed,
+    );
+    let mut first = Array::<Vector<F, Pair>>::new(2usize);
+    first[0] = four[0];
+    first[1] = four[1];
+    let mut second = Array::<Vector<F, Pair>>::new(2usize);
+    second[0] = four[2];
+    second[1] = four[3];
+    mma.execute_inplace(left, &first, out.index_mut(2 * n));
+    mma.execute_inplace(left, &second, out.index_mut(2 * n + 1));
+}
+
 /// `out += left right^T`: `left` are rows `row .. row + 16` of a tile, `right` the first `columns` rows of another one.
 #[cube]
 pub(super) fn products<F: Float>(
@@ -117,20 +145,7 @@ pub(super) fn products<F: Float>(
         #[unroll]
         for n in 0..comptime!(columns / 16) {
             let at = right_at + n * 16 * pitch + 2 * k;
-            let four = mma.load_matrix::<Vector<F, Eight>, Pair>(
-                &right.slice(at, at + 1),
-                MatrixIdent::B,
-                4usize,
-                false,
-            );
-            let mut first = Array::<Vector<F, Pair>>::new(2usize);
-            first[0] = four[0];
-            first[1] = four[1];
-            let mut second = Array::<Vector<F, Pair>>::new(2usize);
-            second[0] = four[2];
-            second[1] = four[3];
-            mma.execute_inplace(&a, &first, out.index_mut(2 * n));
-            mma.execute_inplace(&a, &second, out.index_mut(2 * n + 1));
+            multiply::<F>(&a, right, at, out, n, false);
         }
     }
 }
@@ -144,7 +159,6 @@ pub(super) fn accumulate<F: Float>(
     #[comptime] depth: usize,
     #[comptime] b: Block,
 ) {
-    let mma = MmaDefinition::<F, F, f32>::new(16usize, 8usize, 16usize);
     let pitch = comptime!(b.pitch());
     let lane = UNIT_POS_PLANE as usize;
     let right_at = (lane % 16) * pitch + lane / 16;
@@ -158,20 +172,7 @@ pub(super) fn accumulate<F: Float>(
         #[unroll]
         for n in 0..comptime!(b.dim / 16) {
             let at = right_at + k * 16 * pitch + 2 * n;
-            let four = mma.load_matrix::<Vector<F, Eight>, Pair>(
-                &right.slice(at, at + 1),
-                MatrixIdent::B,
-                4usize,
-                true,
-            );
-            let mut first = Array::<Vector<F, Pair>>::new(2usize);
-            first[0] = four[0];
-            first[1] = four[1];
-            let mut second = Array::<Vector<F, Pair>>::new(2usize);
-            second[0] = four[2];
-            second[1] = four[3];
-            mma.execute_inplace(&a, &first, out.index_mut(2 * n));
-            mma.execute_inplace(&a, &second, out.index_mut(2 * n + 1));
+            multiply::<F>(&a, right, at, out, n, true);
         }
     }
 }
