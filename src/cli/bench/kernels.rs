@@ -43,7 +43,7 @@ const WGPU_REFERENCE_BYTES: u64 = 1 << 30;
 
 JSON: {\"device\", \"threads\", \"instruction_set\", \"interrupted\", \"ceilings\": [{\"name\", \"rate\", \"unit\", \"problem\"}, ..],
        \"kernels\": [{\"op\", \"case\", \"dtype\", \"seconds\", \"fastest\", \"slowest\", \"achieved\", \"bound\", \"unit\",
-                    \"share_of_bound\", \"problem\", \"reference\": {\"seconds\", \"ratio\", \"problem\"}}, ..]}
+                    \"share_of_bound\", \"beyond_bound\", \"problem\", \"reference\": {\"seconds\", \"ratio\", \"problem\"}}, ..]}
       With --memory: {\"threads\", \"interrupted\", \"figures\": [{\"subject\", \"case\", \"taken\": {\"inputs_bytes\",
        \"gradients_bytes\", \"above_bytes\"}, \"problem\"}, ..], \"bounds\": [{\"name\", \"bytes\", \"at_most\",
        \"materialised_bytes\", \"materialised_heads\", \"held\"}, ..]}")]
@@ -147,7 +147,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     };
     let everything = Everything {
         device,
-        kernels: if only.is_empty() { Kernel::ALL.to_vec() } else { only },
+        kernels: if only.is_empty() { Kernel::ALL.to_vec() } else { once(only) },
         dtypes: dtype.into_iter().map(DType::from).collect(),
         timer: Timer::exactly(repeats.into()),
         reference_bytes: (!no_reference).then_some(most),
@@ -173,6 +173,17 @@ pub fn run(arguments: Arguments) -> CommandResult {
         0 => Ok(()),
         failed => Err(format!("{failed} measurements failed").into()),
     }
+}
+
+/// Each kernel once, where it is named first.
+fn once(named: Vec<Kernel>) -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for kernel in named {
+        if !kernels.contains(&kernel) {
+            kernels.push(kernel);
+        }
+    }
+    kernels
 }
 
 /// What is told, as it comes.
