@@ -218,3 +218,23 @@ fn the_heads_loss_in_f16_is_that_in_f64() {
         extreme.at_least(1, "logits of 1e4");
     }
 }
+
+/// A mean over thousands of tokens has such derivatives, and f16 no numbers for what the softmax makes of them.
+#[test]
+fn small_derivatives_in_f16_are_not_lost() {
+    if !has_f16() {
+        return;
+    }
+    let limits = head::Limits { rows: vec![7], widths: vec![33], vocabs: vec![300], ..head_limits(false) };
+    run(12, head::cases(&limits), |case| {
+        let mut inputs = case.inputs(DType::F16);
+        inputs.slopes.iter_mut().for_each(|slope| *slope *= 1e-5);
+        let exact = head::exact::head(&inputs);
+        let found = head::found::<Wgpu>(&inputs, &device(), [DType::F16; 2], Wgpu::head_loss);
+        head::check("kernel", &inputs, &exact, found, Held::new(DType::F16))?;
+        let found = head::found::<Wgpu>(&inputs, &device(), [DType::F16; 2], |input, derivative| {
+            kernel::columns::loss(input, 256, derivative)
+        });
+        head::check("parts of columns", &inputs, &exact, found, Held::new(DType::F16))
+    });
+}
