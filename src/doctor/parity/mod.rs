@@ -45,16 +45,20 @@ impl Expected {
     /// Rows of `width` elements.
     fn rows(output: &'static str, values: Vec<f64>, width: usize) -> Self {
         let parts = (0..values.len()).step_by(width.max(1)).map(|at| at..at + width).collect();
+        Self::parts(output, values, parts)
+    }
+
+    fn parts(output: &'static str, values: Vec<f64>, parts: Vec<Range<usize>>) -> Self {
         Self { output, values, parts, logarithms: false }
     }
 
     fn whole(output: &'static str, values: Vec<f64>) -> Self {
-        Self { output, values, parts: Vec::new(), logarithms: false }
+        Self::parts(output, values, Vec::new())
     }
 
     /// Log-probs and the like, one a row.
     fn logarithms(output: &'static str, values: Vec<f64>) -> Self {
-        Self { output, values, parts: Vec::new(), logarithms: true }
+        Self { logarithms: true, ..Self::whole(output, values) }
     }
 
     fn error(&self, found: &[f32]) -> f64 {
