@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use burn::tensor::DType;
-use osler::measure::memory::{Sizes, attention, grpo_loss};
+use burn_flex::{Flex, FlexDevice};
+use osler::measure::memory::{self, GrpoLoss, Sizes};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// The system's allocator, which counts.
@@ -47,6 +48,24 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: as above.
         unsafe { System.realloc(at, layout, size) }
     }
+}
+
+/// On the CPU in f32.
+fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> Sizes {
+    memory::attention::<Flex>([tokens, heads, head_dim], plain, &FlexDevice)
+}
+
+/// With the head in `dtype`.
+fn grpo_loss(
+    rows: usize,
+    width: usize,
+    vocab: usize,
+    compared: bool,
+    rank: Option<usize>,
+    dtype: DType,
+) -> Sizes {
+    let (dims, dtypes) = ([rows, width, vocab], [DType::F32, dtype]);
+    memory::grpo_loss::<Flex>(&GrpoLoss { dims, dtypes, compared, rank, plain: false }, &FlexDevice)
 }
 
 #[global_allocator]

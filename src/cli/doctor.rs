@@ -1,13 +1,18 @@
 //! `osler doctor`
 
+mod following;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::Steps;
 use crate::cli::{CommandResult, figures, output};
 use crate::doctor::report::{AttentionPath, Check, DeviceReport, Hardware, MatrixShape, Problem, Report};
 use crate::doctor::{devices, examine};
 use crate::engine::Device;
+use following::Following;
 
 /// Check that devices compute what they should, and how fast
 ///
@@ -15,21 +20,22 @@ use crate::engine::Device;
 /// host; then each is timed against what the device does at best, as measured: the rate of copying and that of
 /// multiplying matrices. The exit status is 0 if every check held, 1 if one did not, if a device that was asked for cannot be used,
 /// if the driver of one is there and fails, or if one takes too long for a step: a kernel that does not compile can keep a GPU's
-/// runtime waiting for ever. What was found is printed in any case.
+/// runtime waiting for ever. Ctrl-C and SIGTERM end it at once, with status 1. What was found is printed in any case; the file of
+/// --out has it also while the examination goes on, so that what is killed leaves it behind.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   osler doctor
   osler doctor --device cuda --out doctor.json
   osler doctor --device cpu --no-bench --json
 
-JSON: {\"version\", \"held\", \"devices\": [{\"device\", \"problem\": {\"kind\", ..},
+JSON: {\"version\", \"held\", \"interrupted\", \"devices\": [{\"device\", \"problem\": {\"kind\", ..},
        \"driver\"?: {\"name\", \"version\", \"adapter\"}, \"backend\", \"features\": {\"dtypes\", \"products_in_tf32\"},
        \"hardware\"?: {\"plane_units\", \"plane_operations\", \"shared_memory_bytes\", \"max_cube_count\", \"multiprocessors\",
                     \"cmma\", \"mma\", \"attention\": [{\"dtype\", \"head_dim\", \"kernels\"}, ..]},
        \"checks\": [{\"op\", \"output\", \"case\", \"dtype\", \"error\", \"bound\", \"held\", \"problem\"}, ..],
        \"speed\": {\"ceilings\": [{\"name\", \"rate\", \"unit\", \"problem\"}, ..],
                  \"figures\": [{\"op\", \"case\", \"dtype\", \"seconds\", \"fastest\", \"slowest\", \"achieved\", \"bound\", \"unit\",
-                              \"share_of_bound\", \"problem\"}, ..]}}, ..]}")]
+                              \"share_of_bound\", \"beyond_bound\", \"problem\"}, ..]}}, ..]}")]
 pub struct Arguments {
     /// Only this device: cpu, wgpu, cuda or cuda:N [default: all that are there]
     #[arg(long, value_name = "DEVICE")]
@@ -59,30 +65,35 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> CommandResult {
     let Arguments { device, no_bench, step_timeout, out, threads, json } = arguments;
-    let unwritten = |path: &Path, error: std::io::Error| format!("--out {}: {error}", path.display());
     if let Some(path) = &out {
         // An examination takes minutes: too long to lose it for a folder that is not there.
-        output::check_writable(path).map_err(|error| unwritten(path, error))?;
+        output::check_writable(path).map_err(|error| unwritten(path, &error))?;
     }
     rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     let patience = Duration::from_secs(step_timeout);
+    let interrupt = Interrupt::watch()?;
     let steps = Steps::new();
-    let say = &mut |step: &str| steps.say(step);
     let named = match device {
         Some(device) => vec![device],
         None => {
-            say("counting devices");
-            devices(patience)
+            steps.say("counting devices");
+            devices(patience, || interrupt.is_pressed())
         }
     };
-    let found: Vec<DeviceReport> =
-        named.into_iter().map(|it| examine(it, !no_bench, patience, say)).collect();
+    let mut following = Following::new(&steps, &interrupt, out.as_deref(), device.is_some());
+    let mut left_out = false;
+    for it in named {
+        left_out = interrupt.is_pressed();
+        if left_out {
+            break;
+        }
+        let found = examine(it, !no_bench, patience, &mut following);
+        following.done.push(found);
+    }
     steps.finish();
-    let report = report(found, device.is_some());
+    let report = report(following.done, device.is_some(), left_out);
     if let Some(path) = &out {
-        let mut text = serde_json::to_string_pretty(&report)?;
-        text.push('\n');
-        output::write_atomically(path, text.as_bytes()).map_err(|error| unwritten(path, error))?;
+        write(path, &report).map_err(|error| unwritten(path, &error))?;
     }
     if json {
         output::json(&report)?;
@@ -92,11 +103,25 @@ pub fn run(arguments: Arguments) -> CommandResult {
     ending(&report)
 }
 
-/// The report of `devices`; a device that was `named` has to be there.
-fn report(devices: Vec<DeviceReport>, named: bool) -> Report {
+fn unwritten(path: &Path, error: &io::Error) -> String {
+    format!("--out {}: {error}", path.display())
+}
+
+/// Writes the report in the place of what is in the file.
+fn write(path: &Path, report: &Report) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(report)?;
+    text.push('\n');
+    output::write_atomically(path, text.as_bytes())
+}
+
+/// The report of `devices`; a device that was `named` has to be there. Where others were `left_out`, or the last was interrupted, it
+/// has not been shown that all holds.
+fn report(devices: Vec<DeviceReport>, named: bool, left_out: bool) -> Report {
+    let cut = |it: &DeviceReport| matches!(it.problem, Some(Problem::Interrupted { .. }));
+    let interrupted = left_out || devices.iter().any(cut);
     let missing = named && devices.iter().any(|it| it.problem.is_some());
-    let held = !missing && devices.iter().all(DeviceReport::held);
-    Report { version: env!("CARGO_PKG_VERSION"), held, devices }
+    let held = !missing && !interrupted && devices.iter().all(DeviceReport::held);
+    Report { version: env!("CARGO_PKG_VERSION"), held, interrupted, devices }
 }
 
 /// How the command ends: an error is its exit status 1.
@@ -118,6 +143,10 @@ fn failure(report: &Report) -> String {
     if failed > 0 {
         failures.push(format!("{failed} checks failed"));
     }
+    if failures.is_empty() && report.interrupted {
+        // Between two devices.
+        return "interrupted: not every device was examined".into();
+    }
     if failures.is_empty() { "not everything could be timed".into() } else { failures.join("; ") }
 }
 
@@ -130,8 +159,10 @@ fn describe(report: &Report) -> String {
             continue;
         }
         describe_device(device, &mut text);
-        if let Some(problem) = &device.problem {
-            text.push_str(&format!("FAIL {problem}\n"));
+        match &device.problem {
+            Some(problem @ Problem::Interrupted { .. }) => text.push_str(&format!("{problem}\n")),
+            Some(problem) => text.push_str(&format!("FAIL {problem}\n")),
+            None => (),
         }
     }
     text
@@ -248,7 +279,7 @@ mod tests {
 
     /// What the command ends with, and what it prints before.
     fn ended(devices: Vec<DeviceReport>, named: bool) -> (Option<String>, String) {
-        let report = report(devices, named);
+        let report = report(devices, named, false);
         (ending(&report).err().map(|error| error.to_string()), describe(&report))
     }
 
@@ -286,6 +317,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_interrupted_is_a_failure_with_what_was_found() {
+        let problem = Problem::Interrupted { step: "norm, f16".into() };
+        let interrupted = DeviceReport { problem: Some(problem), ..device("cpu", vec![check(true)]) };
+        let report = report(vec![interrupted], false, false);
+        assert!(!report.held && report.interrupted);
+        let message = "cpu: interrupted in step `norm, f16`: the rest was not examined";
+        assert_eq!(failure(&report), message);
+        let text = describe(&report);
+        assert!(text.contains("1 checks, 0 failed\n") && !text.contains("FAIL"), "{text}");
+        let between = self::report(vec![device("cpu", vec![check(true)])], false, true);
+        assert_eq!(failure(&between), "interrupted: not every device was examined");
+    }
+
+    #[test]
     fn what_could_not_be_timed_is_a_failure() {
         let figure = Figure {
             op: "rms_norm",
@@ -298,6 +343,7 @@ mod tests {
             bound: None,
             unit: "GB/s",
             share_of_bound: None,
+            beyond_bound: false,
             problem: Some("out of memory".into()),
         };
         let speed = Some(Speed { ceilings: Vec::new(), figures: vec![figure] });

@@ -86,6 +86,12 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Whether [`write_atomically`] puts a new file in the place of an old one, so that it may be called again with more: what is written
+/// to a terminal or a pipe cannot be taken back.
+pub fn is_replaced(path: &Path) -> bool {
+    matches!(Target::of(path), Ok(Target::File(_)))
+}
+
 /// Whether [`write_atomically`] can write a file, as far as that shows before: for what takes long to find out.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     let Target::File(file) = Target::of(path)? else { return Ok(()) };

@@ -31,6 +31,19 @@ pub fn relative_error(found: &[f32], expected: &[f64], parts: &[Range<usize>], l
         .fold(of(0..found.len()), |worst, error| if error > worst || error.is_nan() { error } else { worst })
 }
 
+/// The worst distance of a logarithm in `found` from the one in `expected`, each by itself: relative to its size, of which it has at
+/// least 1, because what is made of it is its exponential.
+///
+/// Not a number where a value is none, or where the lengths differ or are 0.
+pub fn logarithm_error(found: &[f32], expected: &[f64]) -> f64 {
+    if found.len() != expected.len() || found.is_empty() {
+        return f64::NAN;
+    }
+    let errors = found.iter().zip(expected).map(|(&f, e)| (f64::from(f) - e).abs() / e.abs().max(1.0));
+    // `f64::max` would pass over what is not a number.
+    errors.fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
+}
+
 fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|x| x * x).sum::<f64>().sqrt()
 }
@@ -57,6 +70,17 @@ mod tests {
         // What is large by itself is not.
         assert_eq!(relative_error(&[3.0, 4.5], &[3.0, 4.0], &[], 1.0), 0.1);
         assert!(relative_error(&[f32::NAN], &[0.0], &[], 10.0).is_nan());
+    }
+
+    #[test]
+    fn logarithms_are_measured_one_by_one() {
+        // Beside ten thousand, 0.6 instead of 0.5 would be nothing.
+        assert!((logarithm_error(&[-1e4, -0.6], &[-1e4, -0.5]) - 0.1).abs() < 1e-7);
+        assert_eq!(logarithm_error(&[-1e4 + 100.0, -0.5], &[-1e4, -0.5]), 0.01);
+        assert_eq!(logarithm_error(&[0.0], &[0.0]), 0.0);
+        for found in [vec![f32::NAN, 1.0], vec![1.0, f32::NAN], vec![1.0], vec![]] {
+            assert!(logarithm_error(&found, &[1.0, 1.0]).is_nan(), "{found:?}");
+        }
     }
 
     #[test]

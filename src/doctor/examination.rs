@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::findings::{Finding, Findings};
+use super::follow::{Follow, LOOK};
 use super::report::{DeviceReport, Driver, Problem};
 use crate::engine::backend::{caught, overheard};
 use crate::engine::{Device, DeviceError};
@@ -46,16 +47,20 @@ impl Examination {
         Self { device, findings }
     }
 
-    /// Waits for its end, as long as a step begins at least every `patience`; `say` is told of each. The thread of one that
-    /// is given up is left behind.
-    pub fn report(self, patience: Duration, say: &mut dyn FnMut(&str)) -> DeviceReport {
+    /// Waits for its end, as long as a step begins at least every `patience` and `follow` wants more; it is told of each. The thread
+    /// of one that is given up is left behind.
+    pub fn report(self, patience: Duration, follow: &mut dyn Follow) -> DeviceReport {
         let mut report = DeviceReport::new(self.device);
         let (mut step, mut begun) = (FIRST.to_owned(), Instant::now());
-        say(&step);
+        follow.step(self.device, &step);
         report.problem = loop {
-            match self.findings.recv_timeout(patience.saturating_sub(begun.elapsed())) {
+            if follow.stopped() {
+                break Some(Problem::Interrupted { step });
+            }
+            let left = patience.saturating_sub(begun.elapsed());
+            match self.findings.recv_timeout(left.min(LOOK)) {
                 Ok(Finding::Step(next)) => {
-                    say(&next);
+                    follow.step(self.device, &next);
                     (step, begun) = (next, Instant::now());
                 }
                 Ok(Finding::Driver(driver)) => report.driver = Some(driver),
@@ -68,6 +73,7 @@ impl Examination {
                 Ok(Finding::Done) => break None,
                 Ok(Finding::Absent(error)) => break Some(unusable(&error, report.driver.as_ref())),
                 Ok(Finding::Failed(message)) => break Some(Problem::Failed { step, message }),
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() < patience => (),
                 Err(RecvTimeoutError::Timeout) => {
                     let seconds = patience.as_secs_f64();
                     break Some(Problem::Unfinished { step, seconds, runtime: overheard() });
@@ -76,6 +82,7 @@ impl Examination {
                     break Some(Problem::Failed { step, message: "it ended without a result".into() });
                 }
             }
+            follow.found(&report, &step);
         };
         report
     }
@@ -96,6 +103,28 @@ fn unusable(error: &DeviceError, driver: Option<&Driver>) -> Problem {
 mod tests {
     use super::*;
     use crate::doctor::report::{Ceiling, Check};
+
+    /// Notes steps, and wants no more once so many checks were found.
+    #[derive(Default)]
+    struct Noting {
+        steps: Vec<String>,
+        found: usize,
+        enough: Option<usize>,
+    }
+
+    impl Follow for Noting {
+        fn step(&mut self, _: Device, what: &str) {
+            self.steps.push(what.to_owned());
+        }
+
+        fn found(&mut self, report: &DeviceReport, _: &str) {
+            self.found = report.checks.len();
+        }
+
+        fn stopped(&self) -> bool {
+            self.enough.is_some_and(|enough| self.found >= enough)
+        }
+    }
 
     fn check(op: &'static str) -> Check {
         Check {
@@ -134,10 +163,10 @@ mod tests {
         });
         // It has told all that it will, so no time has to pass.
         reached.recv().unwrap();
-        let mut said = Vec::new();
-        let report = examination.report(Duration::ZERO, &mut |step| said.push(step.to_owned()));
+        let mut noting = Noting::default();
+        let report = examination.report(Duration::ZERO, &mut noting);
         drop(release);
-        assert_eq!(said, [FIRST, "norm, f16", "attention, f16"]);
+        assert_eq!(noting.steps, [FIRST, "norm, f16", "attention, f16"]);
         assert_eq!(report.device, "cuda:1");
         assert_eq!(report.checks.iter().map(|check| check.op).collect::<Vec<_>>(), ["norm"]);
         assert_eq!(report.speed.as_ref().unwrap().ceilings.len(), 1);
@@ -152,6 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_before_an_interruption_stands() {
+        let (release, held_up) = mpsc::channel::<()>();
+        let examination = Examination::begin(Device::Cpu, move |findings| {
+            findings.tell(Finding::Check(check("norm")));
+            findings.tell(Finding::Check(check("rotary")));
+            let _ = held_up.recv();
+            Ok(())
+        });
+        let mut noting = Noting { enough: Some(2), ..Noting::default() };
+        let report = examination.report(Duration::MAX, &mut noting);
+        drop(release);
+        assert_eq!(report.checks.iter().map(|check| check.op).collect::<Vec<_>>(), ["norm", "rotary"]);
+        assert!(!report.held(), "not all was examined");
+        assert_eq!(report.problem, Some(Problem::Interrupted { step: FIRST.into() }));
+    }
+
+    #[test]
     fn a_device_whose_driver_is_there_and_fails_is_not_well() {
         const NO_CONTEXT: &str = "no context";
         let driver = Driver { name: "NVIDIA".into(), version: "535.104.05".into(), adapter: None };
@@ -160,7 +206,7 @@ mod tests {
                 driver.into_iter().for_each(|driver| findings.tell(Finding::Driver(driver)));
                 Err(error)
             };
-            Examination::begin(Device::Cuda(0), work).report(Duration::MAX, &mut |_| ())
+            Examination::begin(Device::Cuda(0), work).report(Duration::MAX, &mut Noting::default())
         };
         let unavailable = || DeviceError::Unavailable { device: Device::Cuda(0), message: NO_CONTEXT.into() };
         let broken = fail(unavailable(), Some(driver.clone()));
@@ -182,7 +228,7 @@ mod tests {
     #[test]
     fn one_that_ends_is_not_waited_for() {
         let report = |work: fn(&Findings) -> Result<(), DeviceError>| {
-            Examination::begin(Device::Cpu, work).report(Duration::MAX, &mut |_| ())
+            Examination::begin(Device::Cpu, work).report(Duration::MAX, &mut Noting::default())
         };
         let done = report(|findings| {
             findings.tell(Finding::Check(check("norm")));

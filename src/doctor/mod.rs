@@ -7,14 +7,15 @@ pub mod exact;
 mod examination;
 mod features;
 mod findings;
+mod follow;
 mod hardware;
 pub mod inputs;
 mod parity;
 pub mod report;
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burn::tensor::DType;
 
@@ -27,6 +28,8 @@ use driver::driver;
 use examination::Examination;
 use features::features;
 use findings::{Finding, Findings};
+pub use follow::Follow;
+use follow::LOOK;
 use hardware::hardware;
 use parity::Parity;
 use report::DeviceReport;
@@ -34,15 +37,22 @@ use report::DeviceReport;
 /// Every device that could be here: those whose backend is not built in are among them, so that a report can say so.
 ///
 /// CUDA's are counted by its driver. If that takes longer than `patience` or does not work the first is taken, whose examination
-/// will then say what is wrong.
-pub fn devices(patience: Duration) -> Vec<Device> {
+/// will then say what is wrong. So it is where `stopped` wants no more.
+pub fn devices(patience: Duration, stopped: impl Fn() -> bool) -> Vec<Device> {
     let (sender, counted) = mpsc::channel();
     // A thread that cannot be had leaves the channel without a sender.
     let _ = thread::Builder::new().name("count-devices".into()).spawn(move || {
         // Whoever gave up does not want to know.
         let _ = sender.send(on_device(Device::Cuda(0), Count));
     });
-    let cuda = counted.recv_timeout(patience).ok().and_then(Result::ok).unwrap_or(1).max(1);
+    let begun = Instant::now();
+    let count = loop {
+        match counted.recv_timeout(patience.saturating_sub(begun.elapsed()).min(LOOK)) {
+            Err(RecvTimeoutError::Timeout) if begun.elapsed() < patience && !stopped() => (),
+            counted => break counted.ok(),
+        }
+    };
+    let cuda = count.and_then(Result::ok).unwrap_or(1).max(1);
     [Device::Cpu, Device::Wgpu].into_iter().chain((0..cuda).map(Device::Cuda)).collect()
 }
 
@@ -58,17 +68,17 @@ impl OnBackend for Count {
     }
 }
 
-/// Examines `device`; `bench` says whether it is timed as well, `say` is told what is being done. A device that takes longer than
-/// `patience` for one step is given up: the report has what was found so far, and the step.
-pub fn examine(device: Device, bench: bool, patience: Duration, say: &mut dyn FnMut(&str)) -> DeviceReport {
-    let named = &mut |step: &str| say(&format!("{device}: {step}"));
+/// Examines `device`; `bench` says whether it is timed as well, `follow` is told what is being done. A device that takes longer than
+/// `patience` for one step is given up, and so is one of which `follow` wants no more: the report has what was found so far, and the
+/// step.
+pub fn examine(device: Device, bench: bool, patience: Duration, follow: &mut dyn Follow) -> DeviceReport {
     let work = move |findings: &Findings| {
         if let Some(driver) = driver(device) {
             findings.tell(Finding::Driver(driver));
         }
         on_device(device, Everything { device, bench, findings })
     };
-    Examination::begin(device, work).report(patience, named)
+    Examination::begin(device, work).report(patience, follow)
 }
 
 /// What an examination does.

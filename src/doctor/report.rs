@@ -15,7 +15,9 @@ pub struct Report {
     pub version: &'static str,
     /// Whether every check of every device held, and every device that was asked for is there.
     pub held: bool,
-    /// Each device that was looked for.
+    /// Whether it was ended before all was examined.
+    pub interrupted: bool,
+    /// Each device that was looked for; after an interruption those that it came to.
     pub devices: Vec<DeviceReport>,
 }
 
@@ -69,6 +71,12 @@ pub enum Problem {
         seconds: f64,
         /// What a thread of the device's runtime panicked with in that step.
         runtime: Option<String>,
+    },
+    /// Whoever asked for it wanted no more.
+    #[error("interrupted in step `{step}`: the rest was not examined")]
+    Interrupted {
+        /// During which step.
+        step: String,
     },
     /// Something failed that is no check and no measurement.
     #[error("step `{step}` failed: {message}")]

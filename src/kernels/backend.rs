@@ -11,6 +11,18 @@ use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
 use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
+/// Bytes of a device's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// What tensors take, with what they are padded by.
+    pub in_use: u64,
+    /// What the runtime has taken from the device for them and for later ones.
+    pub reserved: u64,
+}
+
+/// Asks a device's runtime; `None` where it does not answer.
+pub type MemoryMeter = Box<dyn Fn() -> Option<MemoryUse> + Send>;
+
 /// A burn backend with the operations of this crate. Defaults are the plain references, right on every
 /// backend; a backend overrides what it has a kernel for, and answers with the reference where
 /// [`selection`](super::selection) asks for it.
@@ -83,6 +95,12 @@ pub trait KernelBackend: Backend {
     /// none where there is nothing to choose among.
     fn attention_kernels(_device: &Self::Device, _dtype: DType, _head_dim: usize) -> Vec<AttentionKernel> {
         Vec::new()
+    }
+
+    /// What counts the device's memory that work of this thread holds, from whichever thread it is asked; `None` where the backend has
+    /// no count.
+    fn memory_meter(_device: &Self::Device) -> Option<MemoryMeter> {
+        None
     }
 
     /// Elements of a block of keys and of a block of values; what they mean is the backend's own.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::kernels::simd;
 
-/// Bytes the read test walks: far beyond any cache.
+/// Bytes the read test walks, and those that the copy test reads and writes: far beyond any cache.
 const READ_BYTES: usize = 768 << 20;
 const ROUNDS: usize = 5;
 
@@ -39,6 +39,24 @@ pub fn read_bandwidth() -> f64 {
             let start = Instant::now();
             let sum: f32 = data.par_chunks(part).map(|chunk| simd::dispatch(Sum(chunk))).sum();
             black_box(sum);
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    READ_BYTES as f64 / best
+}
+
+/// Bytes a second that all threads together read from memory and write to it, each counted, best of five.
+pub fn copy_bandwidth() -> f64 {
+    let from = vec![1.0f32; READ_BYTES / 8];
+    let mut to = vec![0.0f32; from.len()];
+    let part = (from.len() / rayon::current_num_threads().max(1) / 4).max(1);
+    let best = (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            to.par_chunks_mut(part)
+                .zip(from.par_chunks(part))
+                .for_each(|(to, from)| to.copy_from_slice(from));
+            black_box(&mut to);
             start.elapsed().as_secs_f64()
         })
         .fold(f64::INFINITY, f64::min);

@@ -23,5 +23,5 @@ pub mod softmax;
 
 pub use adamw::AdamWStep;
 pub use attention::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
-pub use backend::KernelBackend;
+pub use backend::{KernelBackend, MemoryMeter, MemoryUse};
 pub use linear::{AdaptedWeights, LinearWeights, LowRankWeights, Matrix};

@@ -1,5 +1,5 @@
-//! Times of operations beside what the device does at best: the rate at which it copies memory, and that at which it multiplies
-//! matrices.
+//! Times of operations beside what the device does at best: the rates at which it reads and copies memory, and that at which it
+//! multiplies matrices.
 
 use std::cell::Cell;
 
@@ -52,6 +52,31 @@ pub(super) struct Work {
     pub flops: f64,
     /// Bytes read and written.
     pub bytes: f64,
+    /// Those of them that are written.
+    pub written: f64,
+}
+
+/// Shares of a bound above this are no inaccuracy of the measurement.
+const BEYOND: f64 = 1.05;
+
+/// Bytes a second.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// Of a read; `None` where it is not measured apart from a copy.
+    read: Option<f64>,
+    /// Of a copy, those read and those written.
+    copy: Option<f64>,
+}
+
+impl Memory {
+    /// The rate at which an operation's bytes cross memory at best: what is written with as much that is read at the rate of a copy,
+    /// the rest at that of a read. `None` where neither was measured.
+    fn rate(self, Work { bytes, written, .. }: Work) -> Option<f64> {
+        let (copy, read) = (self.copy.or(self.read)?, self.read.or(self.copy)?);
+        let paired = (2.0 * written).min(bytes);
+        let seconds = paired / copy + (bytes - paired) / read.max(copy);
+        (seconds > 0.0).then(|| bytes / seconds)
+    }
 }
 
 /// An operation on inputs of one shape and type.
@@ -71,8 +96,7 @@ pub(super) struct Bench<'a, B: KernelBackend> {
     pub device: &'a B::Device,
     pub plan: &'a Plan,
     watch: &'a dyn Watch,
-    /// Bytes a second.
-    bandwidth: Option<f64>,
+    memory: Memory,
     /// Operations a second of products in each type.
     rates: Vec<(DType, f64)>,
     /// Groups that are done, of how many.
@@ -82,8 +106,8 @@ pub(super) struct Bench<'a, B: KernelBackend> {
 
 /// Measures what `plan` says on `device`.
 pub fn measure<B: KernelBackend>(plan: &Plan, device: &B::Device, watch: &dyn Watch) {
-    let (bandwidth, rates, done) = (None, Vec::new(), Cell::new(0));
-    let mut bench = Bench::<B> { device, plan, watch, bandwidth, rates, done, all: plan.groups() };
+    let (memory, rates, done) = (Memory { read: None, copy: None }, Vec::new(), Cell::new(0));
+    let mut bench = Bench::<B> { device, plan, watch, memory, rates, done, all: plan.groups() };
     bench.ceilings();
     for &kernel in &plan.kernels {
         bench.kernel(kernel);
@@ -125,7 +149,7 @@ impl<B: KernelBackend> Bench<'_, B> {
                     return;
                 }
                 if let Err(problem) = caught(|| work(self, shape, dtype)) {
-                    let work = Work { flops: 0.0, bytes: 0.0 };
+                    let work = Work { flops: 0.0, bytes: 0.0, written: 0.0 };
                     let case = Case { op: kernel.name(), case: "inputs".into(), dtype, work };
                     self.watch.figure(self.figure(case, Err(problem)), None);
                 }
@@ -137,16 +161,18 @@ impl<B: KernelBackend> Bench<'_, B> {
     /// Measures the rates that operations are held against.
     fn ceilings(&mut self) {
         if self.plan.device == Device::Cpu {
-            self.bandwidth = self.ceiling("memory read", |_| Ok(ceiling::read_bandwidth()), 1e9, "GB/s");
+            self.memory.read = self.ceiling("memory read", |_| Ok(ceiling::read_bandwidth()), 1e9, "GB/s");
+            self.memory.copy = self.ceiling("memory copy", |_| Ok(ceiling::copy_bandwidth()), 1e9, "GB/s");
             self.arithmetic("f32 multiply-adds", DType::F32, |_| Ok(ceiling::arithmetic_rate()));
             return;
         }
-        self.bandwidth = self.ceiling("copy", Self::copy_bandwidth, 1e9, "GB/s");
+        self.memory.copy = self.ceiling("copy", Self::copy_bandwidth, 1e9, "GB/s");
         for &dtype in &self.plan.dtypes {
+            // No vendor's library is asked, so the card may do more.
             let name = match dtype {
-                DType::F16 => "f16 products",
-                DType::BF16 => "bf16 products",
-                _ => "f32 products",
+                DType::F16 => "f16 products (osler's own)",
+                DType::BF16 => "bf16 products (osler's own)",
+                _ => "f32 products (osler's own)",
             };
             self.arithmetic(name, dtype, |it| it.product_rate(dtype));
         }
@@ -236,6 +262,13 @@ impl<B: KernelBackend> Bench<'_, B> {
         self.watch.figure(figure, reference);
     }
 
+    /// Times `run` where no plain version is another one.
+    pub fn alone<I, O>(&self, case: Case, make: impl Fn() -> I, run: impl Fn(I) -> O) {
+        if let Some(figure) = self.timed(case, make, run) {
+            self.watch.figure(figure, None);
+        }
+    }
+
     fn timed<I, O>(&self, case: Case, make: impl Fn() -> I, run: impl Fn(I) -> O) -> Option<Figure> {
         if self.watch.stopped() {
             return None;
@@ -248,14 +281,17 @@ impl<B: KernelBackend> Bench<'_, B> {
     /// A time beside the ceiling that holds it up longest.
     fn figure(&self, case: Case, measured: Result<Times, String>) -> Figure {
         let Case { op, case, dtype, work } = case;
-        let rate = self.rates.iter().find(|(it, _)| *it == dtype).map(|(_, rate)| *rate);
+        // The CPU computes in f32 whatever it is given.
+        let computed = if self.plan.device == Device::Cpu { DType::F32 } else { dtype };
+        let rate = self.rates.iter().find(|(it, _)| *it == computed).map(|(_, rate)| *rate);
+        let bandwidth = self.memory.rate(work);
         let taken = measured.as_ref().ok().copied();
         let least = |amount: f64, rate: Option<f64>| rate.map(|rate| amount / rate).unwrap_or_default();
-        let (arithmetic, memory) = (least(work.flops, rate), least(work.bytes, self.bandwidth));
+        let (arithmetic, memory) = (least(work.flops, rate), least(work.bytes, bandwidth));
         let (amount, bound, scale, unit) = if arithmetic > memory {
             (work.flops, rate, 1e12, "TFLOP/s")
         } else {
-            (work.bytes, self.bandwidth, 1e9, "GB/s")
+            (work.bytes, bandwidth, 1e9, "GB/s")
         };
         let achieved = taken.map(|times| amount / times.median);
         let share = achieved.zip(bound).map(|(achieved, bound)| achieved / bound);
@@ -270,7 +306,27 @@ impl<B: KernelBackend> Bench<'_, B> {
             bound: bound.map(|it| it / scale),
             unit,
             share_of_bound: share,
+            beyond_bound: share.is_some_and(|share| share > BEYOND),
             problem: measured.err(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_crosses_memory_at_the_rate_of_a_copy() {
+        let memory = Memory { read: Some(30.0), copy: Some(20.0) };
+        let work = |bytes, written| Work { flops: 0.0, bytes, written };
+        assert_eq!(memory.rate(work(60.0, 0.0)), Some(30.0));
+        assert_eq!(memory.rate(work(40.0, 20.0)), Some(20.0));
+        // 40 bytes of a copy in 2 seconds and 60 of a read in 2.
+        assert_eq!(memory.rate(work(100.0, 20.0)), Some(25.0));
+        assert_eq!(memory.rate(work(40.0, 40.0)), Some(20.0));
+        assert_eq!(memory.rate(work(0.0, 0.0)), None);
+        assert_eq!(Memory { read: None, ..memory }.rate(work(100.0, 20.0)), Some(20.0));
+        assert_eq!(Memory { read: None, copy: None }.rate(work(100.0, 20.0)), None);
     }
 }

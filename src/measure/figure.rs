@@ -38,6 +38,8 @@ pub struct Figure {
     pub unit: &'static str,
     /// The time at the ceilings over the time taken.
     pub share_of_bound: Option<f64>,
+    /// Whether that is so much above 1 that what it works on was not in memory but in a cache, or that the ceiling is not one.
+    pub beyond_bound: bool,
     /// Why there is no time.
     pub problem: Option<String>,
 }

@@ -88,20 +88,21 @@ impl Shapes {
     /// Few that keep a device of a kind busy, and no longer than is needed.
     pub fn few(device: Device) -> Self {
         match device {
+            // What memory holds up is large enough that no cache holds it.
             Device::Cpu => Self {
                 copy: 0,
                 product: 512,
-                linear: &[[512, 512, 512]],
-                quantised: &[[1, 1024, 1024]],
+                linear: &[[512, 512, 512], [1, 8192, 8192]],
+                quantised: &[[1, 16_384, 16_384]],
                 attention: const { &[attention(1024, 8, 8, 64)] },
-                cached: const { &[cached(8, 1024, 8, 8, 64)] },
-                rows: &[[4096, 1024]],
-                rotary: &[[4096, 16, 64]],
+                cached: const { &[cached(32, 1024, 8, 8, 64)] },
+                rows: &[[32_768, 1024]],
+                rotary: &[[32_768, 16, 64]],
                 head: const { &[head(64, 576, 49_152)] },
                 products: &[[4096, 1024, 1024]],
-                logits: &[[64, 49_152]],
+                logits: &[[512, 49_152]],
                 draws: &[[16, 49_152]],
-                weights: &[1 << 20],
+                weights: &[16 << 20],
             },
             // Small enough for an adapter in software, and for the 128 MiB that WebGPU promises for a binding.
             Device::Wgpu => Self {
@@ -156,6 +157,7 @@ impl Shapes {
                     [1, 896, 4864],
                     [512, 896, 4864],
                     [512, 4864, 896],
+                    [1, 8192, 8192],
                 ],
                 quantised: &[
                     [1, 576, 1536],
@@ -163,6 +165,7 @@ impl Shapes {
                     [1, 896, 4864],
                     [1, 4864, 896],
                     [512, 896, 4864],
+                    [1, 16_384, 8192],
                 ],
                 attention: const {
                     &[
@@ -178,13 +181,14 @@ impl Shapes {
                         cached(16, 1024, 9, 3, 64),
                         cached(1, 4096, 14, 2, 64),
                         cached(16, 1024, 14, 2, 64),
+                        cached(32, 1024, 8, 8, 64),
                     ]
                 },
-                rows: &[[64, 896], [4096, 576], [4096, 896], [4096, 4864]],
-                rotary: &[[4096, 9, 64], [4096, 14, 64]],
+                rows: &[[64, 896], [4096, 576], [4096, 896], [4096, 4864], [32_768, 896]],
+                rotary: &[[4096, 9, 64], [4096, 14, 64], [32_768, 14, 64]],
                 head: const { &[head(1024, 576, 49_152), head(256, 896, 151_936)] },
                 products: &[[4096, 896, 896], [4096, 4864, 896]],
-                logits: &[[64, 49_152], [64, 151_936]],
+                logits: &[[64, 49_152], [64, 151_936], [256, 151_936]],
                 draws: &[[1, 49_152], [16, 49_152], [16, 151_936]],
                 weights: &[1 << 20, 16 << 20],
                 ..few

@@ -113,14 +113,15 @@ fn affinity_is_measured_with_and_without_sharing() {
 
 #[test]
 fn kernels_are_measured_beside_their_references() {
-    let only = "cached,rotary,sampling";
+    // What is named twice is measured once.
+    let only = "cached,rotary,sampling,rotary";
     let base = ["bench", "kernels", "--only", only, "--repeats", "1", "--threads", "2", "--json"];
     let report = json_of(&base, "");
     let top = ["device", "threads", "instruction_set", "interrupted", "ceilings", "kernels"];
     assert_eq!(keys(&report), top);
     assert_eq!((&report["device"], &report["interrupted"]), (&json!("cpu"), &json!(false)));
     let ceilings = report["ceilings"].as_array().unwrap();
-    assert_eq!(ceilings.iter().map(|it| &it["unit"]).collect::<Vec<_>>(), ["GB/s", "TFLOP/s"]);
+    assert_eq!(ceilings.iter().map(|it| &it["unit"]).collect::<Vec<_>>(), ["GB/s", "GB/s", "TFLOP/s"]);
     let kernels = report["kernels"].as_array().unwrap();
     let ops: Vec<&str> = kernels.iter().map(|it| it["op"].as_str().unwrap()).collect();
     assert!(ops.starts_with(&["attention_cached"]) && ops.ends_with(&["sample"]), "{ops:?}");
@@ -128,11 +129,17 @@ fn kernels_are_measured_beside_their_references() {
     assert!(ops.iter().all(|op| ["attention_cached", "rotary", "sample"].contains(op)), "{ops:?}");
     let fields = ["op", "case", "dtype", "seconds", "fastest", "slowest", "achieved", "bound", "unit"];
     for kernel in kernels {
-        let rest = ["share_of_bound", "problem", "reference"];
+        let rest = ["share_of_bound", "beyond_bound", "problem", "reference"];
         assert_eq!(keys(kernel), [&fields[..], &rest].concat());
         assert_eq!((&kernel["dtype"], &kernel["problem"]), (&json!("f32"), &json!(null)), "{kernel}");
-        assert_eq!(keys(&kernel["reference"]), ["seconds", "ratio", "problem"]);
-        assert!(kernel["reference"]["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{kernel}");
+        let share = kernel["share_of_bound"].as_f64().unwrap();
+        assert_eq!(kernel["beyond_bound"], share > 1.05, "{kernel}");
+        if kernel["op"] == "sample" {
+            assert_eq!(kernel["reference"], json!(null), "the CPU's sampler is the plain one");
+        } else {
+            assert_eq!(keys(&kernel["reference"]), ["seconds", "ratio", "problem"]);
+            assert!(kernel["reference"]["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{kernel}");
+        }
         let [fastest, median, slowest] =
             ["fastest", "seconds", "slowest"].map(|field| kernel[field].as_f64().unwrap());
         assert!(0.0 < fastest && fastest <= median && median <= slowest, "{kernel}");
@@ -151,7 +158,8 @@ fn kernels_refuse_what_they_cannot_measure() {
     assert!(refuse(2, &["--memory", "--only", "head"]).contains("--only"));
     assert!(refuse(2, &["--memory-of", "head"]).contains("unknown subject `head`"));
     assert!(refuse(1, &["--kernels", "reference"]).contains("compared with"));
-    assert!(refuse(1, &["--memory", "--device", "cuda"]).contains("memory is measured on the CPU only"));
+    #[cfg(not(feature = "cuda"))]
+    assert!(refuse(1, &["--memory", "--device", "cuda"]).contains("--features cuda"));
     #[cfg(not(feature = "wgpu"))]
     assert!(refuse(1, &["--device", "wgpu"]).contains("--features wgpu"));
 }

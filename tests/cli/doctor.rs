@@ -19,8 +19,9 @@ fn the_processor_is_well_and_its_report_has_what_is_documented() {
     let report: Value = serde_json::from_str(printed).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&fs::read(&out).unwrap()).unwrap(), report);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but the report is left");
-    assert_eq!(keys(&report), ["version", "held", "devices"]);
+    assert_eq!(keys(&report), ["version", "held", "interrupted", "devices"]);
     assert_eq!((&report["version"], &report["held"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(true)));
+    assert_eq!(report["interrupted"], false);
     let devices = report["devices"].as_array().unwrap();
     assert_eq!(devices.len(), 1);
     let device = &devices[0];
@@ -51,6 +52,37 @@ fn the_processor_is_well_and_its_report_has_what_is_documented() {
     for case in ["67 rows of 96 to 1031, capped", "67 rows of 96 to 1031, logits to 1e4, 256 columns at once"]
     {
         assert!(checks.iter().any(|check| check["case"] == case), "{case}");
+    }
+}
+
+/// Its results so far are printed, and are in the file.
+#[test]
+#[cfg(unix)]
+fn an_interrupted_examination_has_what_was_found() {
+    use std::io::{BufRead, BufReader};
+
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("doctor.json");
+    let base = ["doctor", "--device", "cpu", "--no-bench", "--json", "--out", out.to_str().unwrap()];
+    for signal in ["-INT", "-TERM"] {
+        let mut child = osler(&base).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut steps = BufReader::new(child.stderr.take().unwrap()).lines();
+        // What comes before the head's loss has been found, and the longest is yet to come.
+        assert!(steps.any(|line| line.unwrap().starts_with("cpu: head_loss, ")));
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        let last = steps.map(Result::unwrap).last().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{last}");
+        assert!(last.starts_with("error: cpu: interrupted in step `"), "{last}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&report["held"], &report["interrupted"]), (&json!(false), &json!(true)));
+        let device = &report["devices"][0];
+        assert_eq!(device["problem"]["kind"], "interrupted");
+        let checks = device["checks"].as_array().unwrap();
+        assert!(checks.iter().any(|check| check["op"] == "rms_norm"), "{device}");
+        assert!(checks.iter().all(|check| check["op"] != "attention_cached"), "{device}");
+        assert_eq!(serde_json::from_slice::<Value>(&fs::read(&out).unwrap()).unwrap(), report);
     }
 }
 

@@ -242,7 +242,8 @@ fn a_head_of_bf16_is_exact_for_its_weights_and_near_for_those_it_was_rounded_fro
         // Rounding changes each term by up to 2^-9 of its own, however much of them cancels afterwards.
         let whole = |name, values, terms| Wanted { least: terms, ..Wanted::new(name, values, Vec::new()) };
         let half = bound(DType::BF16);
-        Wanted::logarithms("log p", &exact.log_probs).check("rounding", &found.log_probs, half)?;
+        let log_probs = Wanted::logarithms_together("log p", &exact.log_probs);
+        log_probs.check("rounding", &found.log_probs, half)?;
         whole("dhidden", &exact.hidden, exact.terms.hidden).check("rounding", &host(found.hidden), half)?;
         whole("dweight", &exact.weight, exact.terms.weight).check(
             "rounding",

@@ -1,5 +1,6 @@
 //! Single operations at sizes that fill no tile, beside the CPU's.
 
+use burn::tensor::backend::Backend;
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use burn_wgpu::Wgpu;
@@ -207,4 +208,17 @@ fn attention_by_planes_is_that_of_the_cpu() {
         same(&attention::<Wgpu>(&super::device()), &attention::<Flex>(&FlexDevice));
         same(&cached::<Wgpu>(&super::device()), &cached::<Flex>(&FlexDevice));
     });
+}
+
+/// Asked from another thread, as a measurement does while this one works.
+#[test]
+fn the_runtime_tells_what_memory_a_threads_tensors_take() {
+    let meter = Wgpu::memory_meter(&device()).expect("a GPU's runtime has a count");
+    let (bytes, before) = (64 << 20, meter().unwrap());
+    let x = Tensor::<Wgpu, 1>::ones([bytes as usize / size_of::<f32>()], &device());
+    Wgpu::sync(&device()).unwrap();
+    let after = std::thread::scope(|scope| scope.spawn(move || meter().unwrap()).join().unwrap());
+    assert!(after.in_use >= before.in_use + bytes, "{before:?}, then {after:?}");
+    assert!(after.reserved >= after.in_use, "{after:?}");
+    drop(x);
 }

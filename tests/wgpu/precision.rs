@@ -108,6 +108,35 @@ fn attention_in_f16_is_that_in_f64() {
     });
 }
 
+/// A cache whose keys are split, into two parts and into three, with one new token and with four.
+fn check_split(groups: &[usize], head_dim: usize, dtype: DType) {
+    let bounds = |newest: [usize; 3]| {
+        let ends = [300, 900, 1200];
+        ends.into_iter().zip(newest).map(|(end, newest)| end - newest..end).collect()
+    };
+    for (&group, newest) in groups.iter().flat_map(|group| [(group, [1, 1, 4]), (group, [4, 3, 1])]) {
+        let shape = AttentionShape { heads: 2 * group, kv_heads: 2, head_dim, scale: 0.125 };
+        let segments = [300, 600, 300].map(Segment::alone).to_vec();
+        let packed = attention::Case { segments, shape, extreme: false, seed: group as u64 };
+        let case = cached::Cached { packed, queries: bounds(newest) };
+        let inputs = case.packed.inputs(dtype);
+        let exact = case.packed.exact(&inputs);
+        case.check(&case.attend::<Wgpu>(&inputs, &device(), dtype), &exact, bound(dtype)).unwrap();
+    }
+}
+
+#[test]
+fn cached_attention_over_split_keys_is_that_in_f64() {
+    check_split(&[1, 3], 20, DType::F32);
+    if has_f16() {
+        check_split(&[3], 20, DType::F16);
+    }
+    by_planes(|| {
+        check_split(&[3], 20, DType::F32);
+        check_split(&[2], 64, DType::F32);
+    });
+}
+
 /// Caches for kernels that are compiled for the number of heads that share keys, too.
 fn grouped(group: usize, head_dims: &[usize]) -> impl Strategy<Value = cached::Cached> + use<> {
     cached::cached(&attention::Limits { groups: vec![group], ..limits(head_dims) })
@@ -188,4 +217,24 @@ fn the_heads_loss_in_f16_is_that_in_f64() {
         }
         extreme.at_least(1, "logits of 1e4");
     }
+}
+
+/// A mean over thousands of tokens has such derivatives, and f16 no numbers for what the softmax makes of them.
+#[test]
+fn small_derivatives_in_f16_are_not_lost() {
+    if !has_f16() {
+        return;
+    }
+    let limits = head::Limits { rows: vec![7], widths: vec![33], vocabs: vec![300], ..head_limits(false) };
+    run(12, head::cases(&limits), |case| {
+        let mut inputs = case.inputs(DType::F16);
+        inputs.slopes.iter_mut().for_each(|slope| *slope *= 1e-5);
+        let exact = head::exact::head(&inputs);
+        let found = head::found::<Wgpu>(&inputs, &device(), [DType::F16; 2], Wgpu::head_loss);
+        head::check("kernel", &inputs, &exact, found, Held::new(DType::F16))?;
+        let found = head::found::<Wgpu>(&inputs, &device(), [DType::F16; 2], |input, derivative| {
+            kernel::columns::loss(input, 256, derivative)
+        });
+        head::check("parts of columns", &inputs, &exact, found, Held::new(DType::F16))
+    });
 }

@@ -31,7 +31,8 @@ const WGPU_REFERENCE_BYTES: u64 = 1 << 30;
 /// The long version of the times in `osler doctor`: each operation over the shapes of real models, its share of what the device does
 /// at best, as measured (the rate of reading or copying memory, the rate of multiply-adds or of matrix products), and on the same
 /// machine the time of the same in burn's plain tensor operations, where that fits memory: scores and logits materialised. With
-/// --memory: the peak above inputs and gradients on the CPU (Linux), each subject in a process of its own. Ctrl-C ends after the
+/// --memory: the peak above inputs and gradients, each subject in a process of its own: on the CPU (Linux) of the resident set, on GPUs
+/// of what their runtime counts. Ctrl-C ends after the
 /// measurement that runs, and prints what there is. The exit status is 1 if something could not be timed or a bound of
 /// memory is not held.
 #[derive(clap::Args)]
@@ -43,9 +44,9 @@ const WGPU_REFERENCE_BYTES: u64 = 1 << 30;
 
 JSON: {\"device\", \"threads\", \"instruction_set\", \"interrupted\", \"ceilings\": [{\"name\", \"rate\", \"unit\", \"problem\"}, ..],
        \"kernels\": [{\"op\", \"case\", \"dtype\", \"seconds\", \"fastest\", \"slowest\", \"achieved\", \"bound\", \"unit\",
-                    \"share_of_bound\", \"problem\", \"reference\": {\"seconds\", \"ratio\", \"problem\"}}, ..]}
-      With --memory: {\"threads\", \"interrupted\", \"figures\": [{\"subject\", \"case\", \"taken\": {\"inputs_bytes\",
-       \"gradients_bytes\", \"above_bytes\"}, \"problem\"}, ..], \"bounds\": [{\"name\", \"bytes\", \"at_most\",
+                    \"share_of_bound\", \"beyond_bound\", \"problem\", \"reference\": {\"seconds\", \"ratio\", \"problem\"}}, ..]}
+      With --memory: {\"device\", \"threads\", \"interrupted\", \"figures\": [{\"subject\", \"case\", \"taken\": {\"inputs_bytes\",
+       \"gradients_bytes\", \"above_bytes\", \"reserved_above_bytes\"?}, \"problem\"}, ..], \"bounds\": [{\"name\", \"bytes\", \"at_most\",
        \"materialised_bytes\", \"materialised_heads\", \"held\"}, ..]}")]
 pub struct Arguments {
     /// Types of the inputs, each measured [default: f32 on the CPU, on GPUs bf16 if they have it]
@@ -124,7 +125,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         arguments;
     runtime.start()?;
     if let Some(subject) = memory_of {
-        return memory::measure_one(subject);
+        return memory::measure_one(subject, runtime.device);
     }
     if runtime.kernels == Kernels::Reference {
         return Err("--kernels reference is what every kernel is compared with here already".into());
@@ -147,7 +148,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     };
     let everything = Everything {
         device,
-        kernels: if only.is_empty() { Kernel::ALL.to_vec() } else { only },
+        kernels: if only.is_empty() { Kernel::ALL.to_vec() } else { once(only) },
         dtypes: dtype.into_iter().map(DType::from).collect(),
         timer: Timer::exactly(repeats.into()),
         reference_bytes: (!no_reference).then_some(most),
@@ -173,6 +174,17 @@ pub fn run(arguments: Arguments) -> CommandResult {
         0 => Ok(()),
         failed => Err(format!("{failed} measurements failed").into()),
     }
+}
+
+/// Each kernel once, where it is named first.
+fn once(named: Vec<Kernel>) -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for kernel in named {
+        if !kernels.contains(&kernel) {
+            kernels.push(kernel);
+        }
+    }
+    kernels
 }
 
 /// What is told, as it comes.

@@ -161,6 +161,28 @@ pub fn attention(inputs: &Inputs, segments: &[Segment], shape: AttentionShape) -
     all
 }
 
+/// The output `[heads, head_dim]` of one query, that of the last of the tokens at `rows`, all of which it sees.
+pub fn output(inputs: &Inputs, rows: &[usize], shape: AttentionShape) -> Vec<f64> {
+    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let of = |x: &[f32], heads: usize, row: usize, head: usize| -> Vec<f64> {
+        wide(&x[(row * heads + head) * head_dim..][..head_dim])
+    };
+    let mut out = vec![0.0; heads * head_dim];
+    let Some(&own) = rows.last() else { return out };
+    for (head, out) in out.chunks_exact_mut(head_dim).enumerate() {
+        let kv_head = head / (heads / kv_heads);
+        let q = of(&inputs.q, heads, own, head);
+        let score = |&row: &usize| f64::from(scale) * dot(&q, &of(&inputs.k, kv_heads, row, kv_head));
+        let scores: Vec<f64> = rows.iter().map(score).collect();
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = scores.iter().map(|s| (s - most).exp()).sum();
+        for (score, &row) in scores.iter().zip(rows) {
+            add(out, (score - most).exp() / total, &of(&inputs.v, kv_heads, row, kv_head));
+        }
+    }
+    out
+}
+
 /// The last `queries` of the tokens at `rows`.
 fn part(inputs: &Inputs, rows: &[usize], queries: usize, head: usize, shape: AttentionShape) -> Part {
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;

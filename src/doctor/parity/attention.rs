@@ -87,7 +87,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                 let expected = |output, values: Vec<f64>, width: usize| {
                     let part = |rows: Range<usize>| rows.start * width..rows.end * width;
                     let parts = places(segments).into_iter().map(|(own, _)| part(own)).collect();
-                    Expected { output, values, parts }
+                    Expected::parts(output, values, parts)
                 };
                 let forward =
                     [expected("out", exact.out, heads * head_dim), expected("sums", exact.sums, heads)];

@@ -46,10 +46,10 @@ impl<B: KernelBackend> Parity<'_, B> {
         }
         let narrow: Vec<f32> = kls.iter().map(|&kl| kl as f32).collect();
         let forward = [
-            Expected::whole("log p", exact.log_probs),
-            Expected::whole("sums", exact.sums),
-            Expected::whole("sums of the reference", other.sums),
-            Expected::whole("kl", kls),
+            Expected::logarithms("log p", exact.log_probs),
+            Expected::logarithms("sums", exact.sums),
+            Expected::logarithms("sums of the reference", other.sums),
+            Expected::logarithms("kl", kls),
         ];
         let backward = [Expected::rows("dlogits", gradient, vocab)];
         let case = format!("{n} rows of {vocab} in 3 parts");

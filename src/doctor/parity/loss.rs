@@ -31,7 +31,8 @@ impl<B: KernelBackend> Parity<'_, B> {
         let exact = log_probs::log_probs(&logits, &targets, &coefficients);
         let kept = exact.log_sums();
         let case = format!("{n} rows of {vocab}, logits to {largest}");
-        let forward = [Expected::whole("log p", exact.log_probs), Expected::whole("sums", exact.sums)];
+        let forward = [("log p", exact.log_probs), ("sums", exact.sums)];
+        let forward = forward.map(|(output, values)| Expected::logarithms(output, values));
         let backward = [Expected::rows("dlogits", exact.gradient, vocab)];
         let on = |device: &B::Device| tensor::<B, 2>(&logits, [n, vocab], device, DType::F32);
         self.check("log_probs", &case, DType::F32, &forward, |device| {

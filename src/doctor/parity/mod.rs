@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use burn::tensor::DType;
 
-use super::compare::relative_error;
+use super::compare::{logarithm_error, relative_error};
 use super::findings::{Finding, Findings};
 use super::inputs::Grain;
 use super::report::{Check, Features};
@@ -37,17 +37,35 @@ struct Expected {
     values: Vec<f64>,
     /// Parts that are to be right each for itself.
     parts: Vec<Range<usize>>,
+    /// Whether each value is a logarithm, to be right by itself.
+    logarithms: bool,
 }
 
 impl Expected {
     /// Rows of `width` elements.
     fn rows(output: &'static str, values: Vec<f64>, width: usize) -> Self {
         let parts = (0..values.len()).step_by(width.max(1)).map(|at| at..at + width).collect();
-        Self { output, values, parts }
+        Self::parts(output, values, parts)
+    }
+
+    fn parts(output: &'static str, values: Vec<f64>, parts: Vec<Range<usize>>) -> Self {
+        Self { output, values, parts, logarithms: false }
     }
 
     fn whole(output: &'static str, values: Vec<f64>) -> Self {
-        Self { output, values, parts: Vec::new() }
+        Self::parts(output, values, Vec::new())
+    }
+
+    /// Log-probs and the like, one a row.
+    fn logarithms(output: &'static str, values: Vec<f64>) -> Self {
+        Self { logarithms: true, ..Self::whole(output, values) }
+    }
+
+    fn error(&self, found: &[f32]) -> f64 {
+        if self.logarithms {
+            return logarithm_error(found, &self.values);
+        }
+        relative_error(found, &self.values, &self.parts, 0.0)
     }
 }
 
@@ -152,7 +170,7 @@ fn judge(
                 let lengths = (found.len(), expected.values.len());
                 let problem = (lengths.0 != lengths.1)
                     .then(|| format!("gave {} values, {} are right", lengths.0, lengths.1));
-                (relative_error(found, &expected.values, &expected.parts, 0.0), problem)
+                (expected.error(found), problem)
             }
         };
         Check {

@@ -4,10 +4,11 @@ use burn::tensor::{DType, Tensor};
 use burn_cubecl::element::BoolElement;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::{CubeBackend, CubeRuntime, FloatElement, IntElement};
+use cubecl::stream_id::StreamId;
 
 use super::attention::cube::{Operands, paged};
 use super::attention::{self, Attended, AttentionShape, AttentionSpan, Segment};
-use super::backend::KernelBackend;
+use super::backend::{KernelBackend, MemoryMeter, MemoryUse};
 use super::head::{self, Derivative, HeadGradients, HeadInput, Running};
 use super::linear::{LinearWeights, Matrix};
 use super::quantised::cube::Rows;
@@ -194,6 +195,17 @@ where
 
     fn attention_kernels(device: &Self::Device, dtype: DType, head_dim: usize) -> Vec<AttentionKernel> {
         attention::cube::launch::kernels(&R::client(device), dtype.into(), head_dim)
+    }
+
+    fn memory_meter(device: &Self::Device) -> Option<MemoryMeter> {
+        let mut client = R::client(device);
+        // SAFETY: this client is asked for counts alone; it launches nothing and holds no memory of the stream, which is this thread's.
+        unsafe { client.set_stream(StreamId::current()) };
+        Some(Box::new(move || {
+            let usage = client.memory_usage().ok()?;
+            let in_use = usage.bytes_in_use + usage.bytes_padding;
+            Some(MemoryUse { in_use, reserved: usage.bytes_reserved })
+        }))
     }
 
     fn cache_write(

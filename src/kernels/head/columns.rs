@@ -11,6 +11,7 @@ use std::ops::Range;
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::low_rank::{Gathered, Narrow};
+use super::magnitude::Magnitude;
 use super::rows::floats;
 use super::unfused::{self, Operations};
 use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, PART, cap};
@@ -215,7 +216,7 @@ impl<'a, B: KernelBackend> Learning<'a, B> {
         cap::through(dlogits, bends)
     }
 
-    /// Joins the gradients of a part's logits, in the type of the hidden rows, to those of hidden rows and adapter.
+    /// Joins the gradients of a part's logits, in the type of the hidden rows and multiplied by the magnitude, to those of hidden rows and adapter.
     fn join(&mut self, part: Part, dlogits: &Tensor<B, 2>) {
         let weight = self.own.weights(part).cast(self.own.hidden.dtype());
         self.dhidden = plus(self.dhidden.take(), B::wide_product(dlogits.clone(), weight));
@@ -290,6 +291,7 @@ pub(super) fn in_blocks<B: KernelBackend>(
     let log_probs = found.iter().flat_map(|it| it.log_probs.iter().copied()).collect::<Vec<f32>>();
     let kls = found.iter().flat_map(|it| it.kls.iter().copied()).collect();
     let slopes = derivative.divided(0, &log_probs, temperature);
+    let magnitude = Magnitude::of(dtype, &slopes, coefficients.as_deref());
     let counts = |row: usize| slopes[row] != 0.0 || coefficients.iter().any(|it| it[row] != 0.0);
     let mut learning: Vec<(usize, Option<Learning<'_, B>>)> = blocks
         .into_iter()
@@ -328,13 +330,14 @@ pub(super) fn in_blocks<B: KernelBackend>(
                 bias = plus::<B, 1>(bias, dlogits.clone().sum_dim(0).squeeze_dim(0));
             }
             // In the type of the hidden rows, so that tensor cores take them.
-            let dlogits = dlogits.cast(dtype);
+            let dlogits = magnitude.rounded(dlogits, dtype);
             block.join(part, &dlogits);
             if trained {
                 weight = plus(weight, B::wide_product(dlogits.transpose(), block.own.hidden.clone()));
             }
         }
         dbias = dbias.zip(bias).map(|(all, part)| all.slice_assign([first..end], part));
+        let weight = weight.map(|part| magnitude.undone(part));
         dweight = dweight.zip(weight).map(|(all, part)| all.slice_assign([first..end, 0..width], part));
     }
     let (mut entropies, mut adapter, mut dhidden) = (Vec::new(), None, Vec::new());
@@ -345,7 +348,8 @@ pub(super) fn in_blocks<B: KernelBackend>(
         };
         entropies.extend(block.entropies.take().unwrap_or_default());
         let (rows, found) = block.finish(count);
-        dhidden.push(rows);
+        dhidden.push(magnitude.undone(rows));
+        let found = found.map(|found| found.undone(magnitude));
         adapter = match (adapter, found) {
             (Some(before), Some(found)) => Some(LowRankGradients::plus(before, found)),
             (before, found) => before.or(found),

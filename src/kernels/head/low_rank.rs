@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
+use super::magnitude::Magnitude;
 use super::rows::floats;
 use crate::kernels::KernelBackend;
 use crate::kernels::linear::LowRankWeights;
@@ -27,6 +28,11 @@ impl<B: KernelBackend> LowRankGradients<B> {
         let (a, b) = (floats(adapter.a), floats(adapter.b));
         let zeros = |like: &Tensor<B, 2>| Tensor::zeros(like.dims(), (&like.device(), DType::F32));
         Self { a: zeros(a), b: zeros(b) }
+    }
+
+    /// Of gradients of logits that were multiplied before.
+    pub(super) fn undone(self, magnitude: Magnitude) -> Self {
+        Self { a: magnitude.undone(self.a), b: magnitude.undone(self.b) }
     }
 
     /// The sum of those of two blocks of rows.

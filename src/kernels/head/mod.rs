@@ -26,6 +26,7 @@ use super::linear::AdaptedWeights;
 mod cap;
 pub mod columns;
 pub mod low_rank;
+mod magnitude;
 pub mod rows;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::low_rank::{Narrow, Product};
+use super::magnitude::Magnitude;
 use super::rows::floats;
 use super::{Derivative, HeadGradients, HeadInput, cap};
 use crate::kernels::KernelBackend;
@@ -98,9 +99,10 @@ pub(super) fn by<B: KernelBackend>(
     let slopes = derivative.divided(0, &found, temperature);
     let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
     let bends = cap::slopes(&logits, soft_cap, temperature);
-    let (dlogits, kls) = match reference {
-        Some(reference) => {
-            let coefficients = reference.divided(temperature);
+    let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
+    let magnitude = Magnitude::of(dtype, &slopes, coefficients.as_deref());
+    let (dlogits, kls) = match reference.zip(coefficients) {
+        Some((reference, coefficients)) => {
             let beside = operations.logits(&reference.hidden, &reference.head, soft_cap, temperature);
             let (_, reference_sums) = log_probs(&beside, targets);
             let found = kls(&logits, &beside, &sums, &reference_sums);
@@ -119,7 +121,7 @@ pub(super) fn by<B: KernelBackend>(
     let bias: Option<Tensor<B, 1>> =
         head.bias.filter(|_| trained).map(|_| dlogits.clone().sum_dim(0).squeeze_dim(0));
     // In the type of the hidden rows, so that tensor cores take them.
-    let dlogits = dlogits.cast(dtype);
+    let dlogits = magnitude.rounded(dlogits, dtype);
     let weight = floats(head.weight).clone().cast(dtype);
     let mut dhidden = product(dlogits.clone(), weight);
     let mut dadapter = None;
@@ -129,14 +131,15 @@ pub(super) fn by<B: KernelBackend>(
         let gathered = narrow.gather(narrow.gathered(), 0..vocab, dlogits.clone());
         let (found, more) = narrow.finish(gathered, hidden.clone());
         dhidden = dhidden + more;
-        dadapter = Some(found);
+        dadapter = Some(found.undone(magnitude));
     }
+    let dweight = trained.then(|| magnitude.undone(product(dlogits.transpose(), hidden)));
     HeadGradients {
         log_probs: found,
         entropies,
         kls,
-        hidden: dhidden,
-        weight: trained.then(|| product(dlogits.transpose(), hidden)),
+        hidden: magnitude.undone(dhidden),
+        weight: dweight,
         bias,
         adapter: dadapter,
     }

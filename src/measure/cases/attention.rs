@@ -25,16 +25,16 @@ impl<B: KernelBackend> Bench<'_, B> {
         let flops = 4.0 * (heads * head_dim) as f64 * n * (n + 1.0) / 2.0;
         let (wide, narrow) =
             (tokens * heads * head_dim * dtype.size(), tokens * kv_heads * head_dim * dtype.size());
-        let case = |op, flops: f64, bytes: usize| Case {
+        let case = |op, flops: f64, bytes: usize, written: usize| Case {
             op,
             case: format!("{tokens} tokens, {heads} heads on {kv_heads} of {head_dim}"),
             dtype,
-            work: Work { flops, bytes: bytes as f64 },
+            work: Work { flops, bytes: bytes as f64, written: written as f64 },
         };
         let scores = |matrices: usize| (matrices * heads * tokens * tokens * size_of::<f32>()) as u64;
         let inputs = || (q.clone(), k.clone(), v.clone());
         self.compare(
-            case("attention_packed", flops, 2 * wide + 2 * narrow),
+            case("attention_packed", flops, 2 * wide + 2 * narrow, wide),
             inputs,
             |(q, k, v)| B::attention_packed(q, k, v, &segments, shape),
             scores(PLAIN_FORWARD),
@@ -43,7 +43,7 @@ impl<B: KernelBackend> Bench<'_, B> {
         let attended = B::attention_packed(q.clone(), k.clone(), v.clone(), &segments, shape);
         // q, k, v, out and dout read; three gradients written.
         self.compare(
-            case("attention_packed_backward", 2.5 * flops, 4 * wide + 4 * narrow),
+            case("attention_packed_backward", 2.5 * flops, 4 * wide + 4 * narrow, wide + 2 * narrow),
             inputs,
             |(q, k, v)| B::attention_packed_backward(q, k, v, &segments, shape, &attended, dout.clone()),
             scores(PLAIN_BACKWARD),
@@ -52,7 +52,7 @@ impl<B: KernelBackend> Bench<'_, B> {
         drop(attended);
         // As both, and the output written.
         self.compare(
-            case("attention_packed and backward", 3.5 * flops, 6 * wide + 6 * narrow),
+            case("attention_packed and backward", 3.5 * flops, 6 * wide + 6 * narrow, 2 * wide + 2 * narrow),
             inputs,
             |(q, k, v)| {
                 let attended = B::attention_packed(q.clone(), k.clone(), v.clone(), &segments, shape);
@@ -80,7 +80,8 @@ impl<B: KernelBackend> Bench<'_, B> {
         let spans: Vec<_> = (0..sequences).map(span).collect();
         let q: Tensor<B, 3> = self.noise([sequences, heads, head_dim], dtype);
         let cache = 2 * sequences * keys * kv_heads * head_dim * cached.size();
-        let work = Work { flops: 4.0 * (sequences * keys * heads * head_dim) as f64, bytes: cache as f64 };
+        let flops = 4.0 * (sequences * keys * heads * head_dim) as f64;
+        let work = Work { flops, bytes: cache as f64, written: 0.0 };
         let case = format!("{sequences} sequences of {keys} keys, {heads} heads on {kv_heads} of {head_dim}");
         // The plain layout has no padding. Which values lie where takes no time.
         let plain = 0..kv_heads * head_dim * BLOCK_TOKENS;

@@ -27,8 +27,9 @@ impl<B: KernelBackend> Bench<'_, B> {
         let targets = targets(n, vocab);
         let flops = 6.0 * (n * vocab * width) as f64;
         // Weight and hidden rows are read, their gradients written in f32.
-        let bytes = ((vocab + n) * width * (dtype.size() + size_of::<f32>())) as f64;
-        let work = Work { flops, bytes };
+        let bytes = |size: usize| ((vocab + n) * width * size) as f64;
+        let (read, written) = (bytes(dtype.size()), bytes(size_of::<f32>()));
+        let work = Work { flops, bytes: read + written, written };
         let input = |hidden| {
             let head = AdaptedWeights { weight: &weight, bias: None, adapter: None };
             HeadInput {
@@ -57,42 +58,43 @@ impl<B: KernelBackend> Bench<'_, B> {
         let targets = targets(n, vocab);
         let (coefficients, sums) = (vec![1.0; n], vec![LogSum { peak: 0.0, rest: (vocab as f32).ln() }; n]);
         // Logits are read by a forward; a backward writes as many as well.
-        let case = |op, tensors: usize| Case {
+        let bytes = |tensors: usize| (tensors * n * vocab * size_of::<f32>()) as f64;
+        let case = |op, read: usize, written: usize| Case {
             op,
             case: format!("{n} rows of {vocab}"),
             dtype,
-            work: Work { flops: 0.0, bytes: (tensors * n * vocab * size_of::<f32>()) as f64 },
+            work: Work { flops: 0.0, bytes: bytes(read + written), written: bytes(written) },
         };
         self.compare(
-            case("log_probs", 1),
+            case("log_probs", 1, 0),
             || (),
             |()| B::log_probs(&logits, &targets),
             0,
             |()| log_prob::reference(&logits, &targets),
         );
         self.compare(
-            case("log_probs_backward", 2),
+            case("log_probs_backward", 1, 1),
             || copy(&logits),
             |logits| B::log_probs_backward(logits, &targets, &sums, &coefficients),
             0,
             |logits| log_prob::reference_backward(logits, &targets, &sums, &coefficients),
         );
         self.compare(
-            case("log_sums", 1),
+            case("log_sums", 1, 0),
             || copy(&logits),
             |logits| B::log_sums(logits, &targets, 0, None),
             0,
             |logits| log_prob::reference_sums(&logits, &targets, 0, None),
         );
         self.compare(
-            case("log_sums_backward", 2),
+            case("log_sums_backward", 1, 1),
             || copy(&logits),
             |logits| B::log_sums_backward(logits, &targets, 0, &sums, &coefficients),
             0,
             |logits| log_prob::reference_sums_backward(logits, &targets, 0, &sums, &coefficients),
         );
         self.compare(
-            case("entropies", 1),
+            case("entropies", 1, 0),
             || (),
             |()| B::entropies(&logits, &sums),
             0,
@@ -107,15 +109,16 @@ impl<B: KernelBackend> Bench<'_, B> {
         let others: Tensor<B, 2> = self.noise([n, vocab], DType::F32);
         let (ones, kls) = (vec![1.0; n], vec![0.1; n]);
         // Both matrices are read; a backward writes as much as one of them.
-        let case = |op, tensors: usize| Case {
+        let bytes = |tensors: usize| (tensors * n * vocab * size_of::<f32>()) as f64;
+        let case = |op, read: usize, written: usize| Case {
             op,
             case: format!("{n} rows of {vocab}"),
             dtype: DType::F32,
-            work: Work { flops: 0.0, bytes: (tensors * n * vocab * size_of::<f32>()) as f64 },
+            work: Work { flops: 0.0, bytes: bytes(read + written), written: bytes(written) },
         };
         if self.plan.device == Device::Cpu {
             self.compare(
-                case("kls", 2),
+                case("kls", 2, 0),
                 || (),
                 |()| B::kls(&logits, &others, sums, sums),
                 0,
@@ -123,7 +126,7 @@ impl<B: KernelBackend> Bench<'_, B> {
             );
         } else {
             self.compare(
-                case("kl_sums", 2),
+                case("kl_sums", 2, 0),
                 || (),
                 |()| B::kl_sums(&logits, &others, targets, 0, None),
                 0,
@@ -132,7 +135,7 @@ impl<B: KernelBackend> Bench<'_, B> {
         }
         let rows = kl::Rows { sums, reference_sums: sums, slopes: &ones, coefficients: &ones, kls: &kls };
         self.compare(
-            case("kl_backward", 3),
+            case("kl_backward", 2, 1),
             || copy(&logits),
             |logits| B::kl_backward(logits, &others, targets, 0, &rows),
             0,

@@ -44,7 +44,8 @@ impl<B: KernelBackend> Bench<'_, B> {
         let step =
             AdamWStep { lr: 1e-3, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.1, step: 10, scale: 1.0 };
         // Weights and both moments are read and written, the gradient is read.
-        let work = Work { flops: 0.0, bytes: (7 * n * size_of::<f32>()) as f64 };
+        let tensors = |count: usize| (count * n * size_of::<f32>()) as f64;
+        let work = Work { flops: 0.0, bytes: tensors(7), written: tensors(3) };
         self.compare(
             Case { op: "adamw", case: format!("{n} weights"), dtype, work },
             || (copy(&weights), gradient.clone(), [copy(&m), copy(&v)]),

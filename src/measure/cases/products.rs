@@ -21,7 +21,8 @@ impl<B: KernelBackend> Bench<'_, B> {
         let plain: Tensor<B, 2> = self.noise([out, width], dtype);
         let weight = Matrix::Float(plain.clone());
         let bytes = ((n * width + width * out + n * out) * dtype.size()) as f64;
-        let work = Work { flops: 2.0 * (n * width * out) as f64, bytes };
+        let work =
+            Work { flops: 2.0 * (n * width * out) as f64, bytes, written: (n * out * dtype.size()) as f64 };
         self.compare(
             Case { op: "linear_group", case: format!("{n} rows of {width} to {out}"), dtype, work },
             || x.clone(),
@@ -41,7 +42,8 @@ impl<B: KernelBackend> Bench<'_, B> {
             let plain = Matrix::Blocks(blocks.clone());
             let weight = B::blocks(blocks, self.device);
             let bytes = (size + (n * width + n * out) * dtype.size()) as f64;
-            let work = Work { flops: 2.0 * (n * width * out) as f64, bytes };
+            let written = (n * out * dtype.size()) as f64;
+            let work = Work { flops: 2.0 * (n * width * out) as f64, bytes, written };
             let case = format!("{n} rows of {width} to {out}, {block}");
             self.compare(
                 Case { op: "linear_group, quantised", case, dtype, work },
@@ -59,7 +61,8 @@ impl<B: KernelBackend> Bench<'_, B> {
         let to: Tensor<B, 2> = self.noise([out, width], dtype);
         // The sum is read and written.
         let bytes = ((n * (out + width) + 2 * out * width) * dtype.size()) as f64;
-        let work = Work { flops: 2.0 * (n * out * width) as f64, bytes };
+        let written = (out * width * dtype.size()) as f64;
+        let work = Work { flops: 2.0 * (n * out * width) as f64, bytes, written };
         let case = format!("{n} rows of {out} and {width}");
         self.compare(
             Case { op: "add_products", case, dtype, work },

@@ -8,10 +8,12 @@ use crate::kernels::{KernelBackend, activation, norm, rotary};
 
 const EPS: f32 = 1e-6;
 
-/// An operation that reads and writes so many tensors `[n, d]` of `dtype`, and writes some in f32.
-fn over_rows(op: &'static str, [n, d]: [usize; 2], dtype: DType, tensors: usize, floats: usize) -> Case {
-    let bytes = (n * d * (tensors * dtype.size() + floats * size_of::<f32>())) as f64;
-    let work = Work { flops: 0.0, bytes };
+/// An operation that reads so many tensors `[n, d]` of `dtype`, and writes so many of it and in f32.
+fn over_rows(op: &'static str, [n, d]: [usize; 2], dtype: DType, read: usize, written: [usize; 2]) -> Case {
+    let [same, floats] = written;
+    let bytes =
+        |same: usize, floats: usize| (n * d * (same * dtype.size() + floats * size_of::<f32>())) as f64;
+    let work = Work { flops: 0.0, bytes: bytes(read + same, floats), written: bytes(same, floats) };
     Case { op, case: format!("{n} rows of {d}"), dtype, work }
 }
 
@@ -20,14 +22,14 @@ impl<B: KernelBackend> Bench<'_, B> {
         let [x, dy]: [Tensor<B, 2>; 2] = [(); 2].map(|()| self.noise(rows, dtype));
         let weight: Tensor<B, 1> = self.noise([rows[1]], dtype);
         self.compare(
-            over_rows("rms_norm", rows, dtype, 2, 0),
+            over_rows("rms_norm", rows, dtype, 1, [1, 0]),
             || x.clone(),
             |x| B::rms_norm(x, &weight, EPS),
             0,
             |x| norm::reference::rms_norm(x, &weight, EPS),
         );
         self.compare(
-            over_rows("rms_norm_backward", rows, dtype, 2, 1),
+            over_rows("rms_norm_backward", rows, dtype, 2, [0, 1]),
             || (x.clone(), dy.clone()),
             |(x, dy)| B::rms_norm_backward(x, &weight, EPS, dy),
             0,
@@ -38,14 +40,14 @@ impl<B: KernelBackend> Bench<'_, B> {
     pub(super) fn swiglu(&self, rows: [usize; 2], dtype: DType) {
         let [gate, up, dy]: [Tensor<B, 2>; 3] = [(); 3].map(|()| self.noise(rows, dtype));
         self.compare(
-            over_rows("swiglu", rows, dtype, 3, 0),
+            over_rows("swiglu", rows, dtype, 2, [1, 0]),
             || (copy(&gate), up.clone()),
             |(gate, up)| B::swiglu(gate, up),
             0,
             |(gate, up)| activation::reference::swiglu(gate, up),
         );
         self.compare(
-            over_rows("swiglu_backward", rows, dtype, 3, 2),
+            over_rows("swiglu_backward", rows, dtype, 3, [0, 2]),
             || (copy(&gate), copy(&up), dy.clone()),
             |(gate, up, dy)| B::swiglu_backward(gate, up, dy),
             0,
@@ -57,10 +59,11 @@ impl<B: KernelBackend> Bench<'_, B> {
         let x: Tensor<B, 3> = self.noise([n, heads, head_dim], dtype);
         let [cos, sin]: [Tensor<B, 2>; 2] = [(); 2].map(|()| self.noise([n, head_dim / 2], DType::F32));
         let table = 2 * n * (head_dim / 2) * size_of::<f32>();
-        let bytes = (2 * n * heads * head_dim * dtype.size() + table) as f64;
+        let written = n * heads * head_dim * dtype.size();
+        let work = Work { flops: 0.0, bytes: (2 * written + table) as f64, written: written as f64 };
         let case = format!("{n} rows of {heads} heads of {head_dim}");
         self.compare(
-            Case { op: "rotary", case, dtype, work: Work { flops: 0.0, bytes } },
+            Case { op: "rotary", case, dtype, work },
             || copy(&x),
             |x| B::rotary(x, &cos, &sin),
             0,

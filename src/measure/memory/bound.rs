@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn taken(above_bytes: u64) -> Taken {
-        Taken { inputs_bytes: 1, gradients_bytes: 1, above_bytes }
+        Taken { inputs_bytes: 1, gradients_bytes: 1, above_bytes, reserved_above_bytes: None }
     }
 
     /// What attention's bound is where it takes `own` bytes, and `heads` with their scores `plain`.

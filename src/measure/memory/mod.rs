@@ -1,32 +1,47 @@
-//! The memory that training takes above its inputs and gradients, on the CPU.
+//! The memory that training takes above its inputs and gradients.
 //!
-//! Each subject is measured in a process of its own, so that nothing freed by another one is used again: `above` is the largest
-//! resident set (`VmHWM`) less what the process had before it began, less the bytes of inputs and gradients. Outputs, scratch,
+//! Each subject is measured in a process of its own, so that nothing freed by another one is used again. On the CPU `above` is the
+//! largest resident set (`VmHWM`) less what the process had before it began, less the bytes of inputs and gradients. Outputs, scratch,
 //! what the allocator keeps, and pages of code that were read count as above. Linux alone tells; it counts in pages, for
-//! each processor apart, so a figure is good to about a megabyte.
+//! each processor apart, so a figure is good to about a megabyte. On GPUs the runtime is asked ([`gpu`]).
 
 mod bound;
+mod gpu;
 mod subject;
 mod work;
 
+use burn_flex::{Flex, FlexDevice};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::engine::Device;
+use crate::engine::backend::{OnBackend, on_device};
+use crate::engine::{Device, DeviceError};
+use crate::kernels::KernelBackend;
 use crate::train::run::resident;
 pub use bound::{Bound, bounds};
 pub use subject::{HEADS, Subject, UnknownSubject};
-pub use work::{Sizes, attention, grpo_loss};
+pub use work::{GrpoLoss, Sizes, attention, grpo_loss};
 
 /// Why memory cannot be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, PartialEq, Eq, Error)]
 pub enum MemoryError {
     /// The system keeps no count of the largest resident set.
     #[error("the peak of memory is not measurable on this system: /proc/self/status with VmHWM is Linux's")]
     NotMeasurable,
-    /// The device is not the CPU.
-    #[error("memory is measured on the CPU only, not on `{0}`")]
-    Device(Device),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The device's runtime does not tell.
+    #[error("the runtime of `{0}` does not tell how much of its memory is in use")]
+    NotTold(Device),
+    /// What was measured did not come to its end.
+    #[error("on `{device}`: {message}")]
+    Failed {
+        /// Where.
+        device: Device,
+        /// What it said.
+        message: String,
+    },
 }
 
 /// What one subject took.
@@ -38,6 +53,10 @@ pub struct Taken {
     pub gradients_bytes: u64,
     /// The peak above both, in bytes.
     pub above_bytes: u64,
+    /// What the runtime of a GPU had taken from the device at the end, above both: for tensors and for later ones, in whole pages. It
+    /// gives nothing back meanwhile, so no peak was higher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_above_bytes: Option<u64>,
 }
 
 /// One subject's place in a report.
@@ -56,16 +75,30 @@ pub struct MemoryFigure {
 /// Checks that memory can be measured on `device`.
 pub fn check(device: Device) -> Result<(), MemoryError> {
     if device != Device::Cpu {
-        return Err(MemoryError::Device(device));
+        return if on_device(device, Told)? { Ok(()) } else { Err(MemoryError::NotTold(device)) };
     }
     resident().map(|_| ()).ok_or(MemoryError::NotMeasurable)
 }
 
-/// Does what `subject` says and returns what it took. Right only in a process that has done nothing large before.
-pub fn measure(subject: Subject) -> Result<Taken, MemoryError> {
+/// Whether a backend's runtime tells.
+struct Told;
+
+impl OnBackend for Told {
+    type Output = bool;
+
+    fn on<B: KernelBackend>(self, device: B::Device) -> bool {
+        B::memory_meter(&device).is_some()
+    }
+}
+
+/// Does what `subject` says on `device` and returns what it took. Right only in a process that has done nothing large before.
+pub fn measure(subject: Subject, device: Device) -> Result<Taken, MemoryError> {
+    if device != Device::Cpu {
+        return on_device(device, gpu::Measured { subject, device })?;
+    }
     let before = resident().ok_or(MemoryError::NotMeasurable)?.now;
-    let Sizes { inputs_bytes, gradients_bytes } = subject.run();
+    let Sizes { inputs_bytes, gradients_bytes } = subject.run::<Flex>(&FlexDevice);
     let peak = resident().ok_or(MemoryError::NotMeasurable)?.peak;
     let above_bytes = peak.saturating_sub(before + inputs_bytes + gradients_bytes);
-    Ok(Taken { inputs_bytes, gradients_bytes, above_bytes })
+    Ok(Taken { inputs_bytes, gradients_bytes, above_bytes, reserved_above_bytes: None })
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use burn::tensor::DType;
 use thiserror::Error;
 
-use super::work::{self, Sizes};
+use super::work::{self, GrpoLoss, Sizes};
+use crate::engine::Device;
+use crate::kernels::KernelBackend;
 
 /// Heads of attention. Scores are materialised of fewer where not all fit.
 pub const HEADS: usize = 8;
@@ -14,6 +16,8 @@ pub const HEADS: usize = 8;
 const HEAD_DIM: usize = 64;
 /// Tokens, hidden size and vocabulary of the GRPO loss: those of Qwen2.5-0.5B.
 const GRPO: [usize; 3] = [4096, 896, 151_936];
+/// The same of a model of 14 billion parameters (Qwen2.5-14B).
+const WIDE: [usize; 3] = [4096, 5120, 152_064];
 /// Matrices of scores that a materialised forward and backward hold at once, at most: to judge what fits.
 const PLAIN_MATRICES: u64 = 5;
 /// Bytes above inputs and gradients that the kernels take, at most: to judge what fits.
@@ -30,13 +34,19 @@ pub enum Subject {
     GrpoLoss,
     /// The same with the divergence from a reference over the vocabulary.
     GrpoKlLoss,
+    /// The GRPO loss with all logits at once, in plain tensor operations.
+    PlainGrpoLoss,
+    /// The GRPO loss under a head of a larger model, in bf16.
+    WideGrpoLoss,
+    /// That with all logits at once.
+    PlainWideGrpoLoss,
 }
 
 /// Not a subject's name.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "unknown subject `{0}`, legal are: attention:TOKENS, plain-attention:TOKENS, plain-attention:TOKENS:HEADS (1 to {most}), \
-     grpo-loss, grpo-kl-loss",
+     grpo-loss, grpo-kl-loss, plain-grpo-loss, wide-grpo-loss, plain-wide-grpo-loss",
     most = HEADS
 )]
 pub struct UnknownSubject(pub String);
@@ -45,7 +55,7 @@ impl Subject {
     /// Tokens at which attention is held to its bound.
     pub const TOKENS: usize = 16_384;
 
-    /// All that is measured where `available` bytes are free.
+    /// All that is measured on the CPU where `available` bytes are free.
     ///
     /// Heads are independent of each other, and each has scores of its own. So where those of all heads do not fit, they are
     /// materialised of as many as do: all would take more.
@@ -64,23 +74,56 @@ impl Subject {
         ]
     }
 
+    /// All that is measured on a GPU, beside what materialises scores or logits. Models of the larger kind, and all scores of the
+    /// longest sequence, are for CUDA devices only.
+    pub fn of_gpu(device: Device) -> Vec<Self> {
+        let any = [
+            Self::GrpoLoss,
+            Self::PlainGrpoLoss,
+            Self::GrpoKlLoss,
+            Self::Attention(4096),
+            Self::Attention(Self::TOKENS),
+            Self::PlainAttention(4096, HEADS),
+        ];
+        let large = [Self::WideGrpoLoss, Self::PlainWideGrpoLoss, Self::PlainAttention(Self::TOKENS, HEADS)];
+        let large = large.into_iter().filter(|_| matches!(device, Device::Cuda(_)));
+        any.into_iter().chain(large).collect()
+    }
+
+    fn work(self) -> Work {
+        let loss =
+            |dims, dtype| GrpoLoss { dims, dtypes: [dtype; 2], compared: false, rank: None, plain: false };
+        let (own, wide) = (loss(GRPO, DType::F32), loss(WIDE, DType::BF16));
+        match self {
+            Self::Attention(tokens) => Work::Attention { tokens, heads: HEADS, plain: false },
+            Self::PlainAttention(tokens, heads) => Work::Attention { tokens, heads, plain: true },
+            Self::GrpoLoss => Work::Loss(own),
+            Self::GrpoKlLoss => Work::Loss(GrpoLoss { compared: true, ..own }),
+            Self::PlainGrpoLoss => Work::Loss(GrpoLoss { plain: true, ..own }),
+            Self::WideGrpoLoss => Work::Loss(wide),
+            Self::PlainWideGrpoLoss => Work::Loss(GrpoLoss { plain: true, ..wide }),
+        }
+    }
+
     /// What it is, in words.
     pub fn describe(self) -> String {
-        let attention = |tokens: usize, heads: &str, how: &str| {
-            format!("attention forward and backward, {tokens} tokens, {heads} of {HEAD_DIM}, {how}")
-        };
-        match self {
-            Self::Attention(tokens) => attention(tokens, &format!("{HEADS} heads"), "kernels"),
-            Self::PlainAttention(tokens, HEADS) => {
-                attention(tokens, &format!("{HEADS} heads"), "scores materialised")
+        match self.work() {
+            Work::Attention { tokens, heads, plain } => {
+                let of = if heads == HEADS {
+                    format!("{HEADS} heads")
+                } else {
+                    format!("{heads} of {HEADS} heads")
+                };
+                let how = if plain { "scores materialised" } else { "kernels" };
+                format!("attention forward and backward, {tokens} tokens, {of} of {HEAD_DIM}, {how}")
             }
-            Self::PlainAttention(tokens, heads) => {
-                attention(tokens, &format!("{heads} of {HEADS} heads"), "scores materialised")
-            }
-            Self::GrpoLoss | Self::GrpoKlLoss => {
-                let [rows, width, vocab] = GRPO;
-                let with = if self == Self::GrpoKlLoss { " with KL to a reference" } else { "" };
-                format!("GRPO loss{with} forward and backward, {rows} tokens, {width} to {vocab}")
+            Work::Loss(GrpoLoss {
+                dims: [rows, width, vocab], dtypes: [dtype, _], compared, plain, ..
+            }) => {
+                let with = if compared { " with KL to a reference" } else { "" };
+                let dtype = if dtype == DType::F32 { "" } else { ", bf16" };
+                let how = if plain { ", logits materialised" } else { "" };
+                format!("GRPO loss{with} forward and backward, {rows} tokens, {width} to {vocab}{dtype}{how}")
             }
         }
     }
@@ -88,32 +131,37 @@ impl Subject {
     /// Bytes that it needs at most, roughly: inputs, gradients and all above.
     pub fn needs(self) -> u64 {
         let float = size_of::<f32>() as u64;
-        // Four inputs and three gradients.
-        let tensors = |tokens: usize, heads: usize| 7 * (tokens * heads * HEAD_DIM) as u64 * float;
-        match self {
-            Self::Attention(tokens) => tensors(tokens, HEADS) + KERNEL_BYTES,
-            Self::PlainAttention(tokens, heads) => {
-                tensors(tokens, heads) + PLAIN_MATRICES * heads as u64 * (tokens as u64).pow(2) * float
+        match self.work() {
+            Work::Attention { tokens, heads, plain } => {
+                // Four inputs and three gradients.
+                let tensors = 7 * (tokens * heads * HEAD_DIM) as u64 * float;
+                let scores = PLAIN_MATRICES * heads as u64 * (tokens as u64).pow(2) * float;
+                tensors + if plain { scores } else { KERNEL_BYTES }
             }
-            Self::GrpoLoss | Self::GrpoKlLoss => {
-                let [rows, width, vocab] = GRPO;
-                let matrices = if self == Self::GrpoKlLoss { 3 } else { 2 };
-                matrices * ((rows + vocab) * width) as u64 * float + KERNEL_BYTES
+            Work::Loss(GrpoLoss { dims: [rows, width, vocab], compared, plain, .. }) => {
+                let matrices = if compared { 3 } else { 2 };
+                let logits = PLAIN_MATRICES * (rows * vocab) as u64 * float;
+                let above = if plain { logits } else { KERNEL_BYTES };
+                matrices * ((rows + vocab) * width) as u64 * float + above
             }
         }
     }
 
     /// Does it, and says what was there whatever computes.
-    pub(super) fn run(self) -> Sizes {
-        match self {
-            Self::Attention(tokens) => work::attention(tokens, HEADS, HEAD_DIM, false),
-            Self::PlainAttention(tokens, heads) => work::attention(tokens, heads, HEAD_DIM, true),
-            Self::GrpoLoss | Self::GrpoKlLoss => {
-                let [rows, width, vocab] = GRPO;
-                work::grpo_loss(rows, width, vocab, self == Self::GrpoKlLoss, None, DType::F32)
+    pub(super) fn run<B: KernelBackend>(self, device: &B::Device) -> Sizes {
+        match self.work() {
+            Work::Attention { tokens, heads, plain } => {
+                work::attention::<B>([tokens, heads, HEAD_DIM], plain, device)
             }
+            Work::Loss(loss) => work::grpo_loss::<B>(&loss, device),
         }
     }
+}
+
+/// What a subject does.
+enum Work {
+    Attention { tokens: usize, heads: usize, plain: bool },
+    Loss(GrpoLoss),
 }
 
 impl fmt::Display for Subject {
@@ -124,6 +172,9 @@ impl fmt::Display for Subject {
             Self::PlainAttention(tokens, heads) => write!(f, "plain-attention:{tokens}:{heads}"),
             Self::GrpoLoss => f.write_str("grpo-loss"),
             Self::GrpoKlLoss => f.write_str("grpo-kl-loss"),
+            Self::PlainGrpoLoss => f.write_str("plain-grpo-loss"),
+            Self::WideGrpoLoss => f.write_str("wide-grpo-loss"),
+            Self::PlainWideGrpoLoss => f.write_str("plain-wide-grpo-loss"),
         }
     }
 }
@@ -140,6 +191,9 @@ impl FromStr for Subject {
         match name.split(':').collect::<Vec<_>>()[..] {
             ["grpo-loss"] => Ok(Self::GrpoLoss),
             ["grpo-kl-loss"] => Ok(Self::GrpoKlLoss),
+            ["plain-grpo-loss"] => Ok(Self::PlainGrpoLoss),
+            ["wide-grpo-loss"] => Ok(Self::WideGrpoLoss),
+            ["plain-wide-grpo-loss"] => Ok(Self::PlainWideGrpoLoss),
             ["attention", text] => tokens(text).map(Self::Attention),
             ["plain-attention", text] => Ok(Self::PlainAttention(tokens(text)?, HEADS)),
             ["plain-attention", text, few] => Ok(Self::PlainAttention(tokens(text)?, heads(few)?)),
@@ -154,7 +208,8 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_others_are_refused() {
-        for subject in Subject::all(0).into_iter().chain(Subject::all(u64::MAX)) {
+        let of_gpus = [Device::Wgpu, Device::Cuda(0)].into_iter().flat_map(Subject::of_gpu);
+        for subject in Subject::all(0).into_iter().chain(Subject::all(u64::MAX)).chain(of_gpus) {
             assert_eq!(subject.to_string().parse(), Ok(subject));
         }
         assert_eq!("plain-attention:4:8".parse(), Ok(Subject::PlainAttention(4, 8)));

@@ -1,11 +1,10 @@
-//! What is measured: attention and the GRPO loss, forward and backward, on the CPU in f32.
+//! What is measured: attention and the GRPO loss, forward and backward.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use burn_flex::{Flex, FlexDevice};
 use half::bf16;
 
 use crate::kernels::attention::reference;
-use crate::kernels::head::{Derivative, HeadInput, Reference};
+use crate::kernels::head::{Derivative, HeadInput, Reference, unfused};
 use crate::kernels::{AdaptedWeights, AttentionShape, KernelBackend, LowRankWeights, Matrix, Segment};
 use crate::rl::objective::{Clip, PolicyLoss, StepSize, token_ratio};
 use crate::train::config::PolicyObjective;
@@ -19,31 +18,34 @@ pub struct Sizes {
     pub gradients_bytes: u64,
 }
 
-/// Values without a pattern between -0.5 and 0.5, and nothing allocated beside them.
-fn filled<const D: usize>(dims: [usize; D]) -> Tensor<Flex, D> {
-    filled_as(dims, DType::F32)
-}
-
-/// The same in f32 or bf16.
-fn filled_as<const D: usize>(dims: [usize; D], dtype: DType) -> Tensor<Flex, D> {
+/// Values without a pattern between -0.5 and 0.5 in f32 or bf16, and nothing allocated beside them.
+fn filled<B: KernelBackend, const D: usize>(
+    dims: [usize; D],
+    dtype: DType,
+    device: &B::Device,
+) -> Tensor<B, D> {
     let values = (0..dims.iter().product::<usize>()).map(|i| (i * 7919 % 10_007) as f32 / 10_007.0 - 0.5);
     let data = match dtype {
         DType::BF16 => TensorData::new(values.map(bf16::from_f32).collect::<Vec<bf16>>(), dims),
         _ => TensorData::new(values.collect::<Vec<f32>>(), dims),
     };
-    Tensor::from_data(data, (&FlexDevice, dtype))
+    Tensor::from_data(data, (device, dtype))
 }
 
-fn bytes<const D: usize>(x: &Tensor<Flex, D>) -> u64 {
+fn bytes<B: KernelBackend, const D: usize>(x: &Tensor<B, D>) -> u64 {
     (x.dims().iter().product::<usize>() * x.dtype().size()) as u64
 }
 
 /// Causal attention of one sequence of `tokens` with as many key heads as query heads; `plain` materialises the scores, and
 /// keeps the probabilities for the backward. Inputs: queries, keys, values, the output's gradient, each
 /// `[tokens, heads, head_dim]`.
-pub fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> Sizes {
-    let [q, k, v] = [(); 3].map(|()| filled([tokens, heads, head_dim]));
-    let dout = filled([tokens, heads * head_dim]);
+pub fn attention<B: KernelBackend>(
+    [tokens, heads, head_dim]: [usize; 3],
+    plain: bool,
+    device: &B::Device,
+) -> Sizes {
+    let [q, k, v] = [(); 3].map(|()| filled::<B, 3>([tokens, heads, head_dim], DType::F32, device));
+    let dout = filled::<B, 2>([tokens, heads * head_dim], DType::F32, device);
     let shape = AttentionShape { heads, kv_heads: heads, head_dim, scale: (head_dim as f32).sqrt().recip() };
     let own = || (q.clone(), k.clone(), v.clone());
     let (_out, (dq, dk, dv)) = if plain {
@@ -52,9 +54,9 @@ pub fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> S
     } else {
         let segments = [Segment::alone(tokens)];
         let (q, k, v) = own();
-        let attended = Flex::attention_packed(q, k, v, &segments, shape);
+        let attended = B::attention_packed(q, k, v, &segments, shape);
         let (q, k, v) = own();
-        let gradients = Flex::attention_packed_backward(q, k, v, &segments, shape, &attended, dout.clone());
+        let gradients = B::attention_packed_backward(q, k, v, &segments, shape, &attended, dout.clone());
         (attended.out, gradients)
     };
     Sizes {
@@ -63,26 +65,34 @@ pub fn attention(tokens: usize, heads: usize, head_dim: usize, plain: bool) -> S
     }
 }
 
-/// The GRPO loss of `rows` sampled tokens under an output head `[vocab, width]`: advantages of both signs, and log-probs from when
-/// they were sampled on both sides of those now. Inputs: hidden rows `[rows, width]` and the head; where it is `compared`, the same
-/// of a reference that the loss holds it to by the divergence over the vocabulary. With a `rank` the head is frozen and has an adapter
-/// of it, which is an input as well. The head is held in `dtype`, f32 or bf16.
-pub fn grpo_loss(
-    rows: usize,
-    width: usize,
-    vocab: usize,
-    compared: bool,
-    rank: Option<usize>,
-    dtype: DType,
-) -> Sizes {
-    let hidden = filled([rows, width]);
-    let head = filled_as([vocab, width], dtype);
+/// The GRPO loss of sampled tokens under an output head.
+#[derive(Debug, Clone, Copy)]
+pub struct GrpoLoss {
+    /// Tokens, hidden size and vocabulary.
+    pub dims: [usize; 3],
+    /// Types of the hidden rows and of the head, f32 or bf16.
+    pub dtypes: [DType; 2],
+    /// Whether the loss holds it to a reference by the divergence over the vocabulary.
+    pub compared: bool,
+    /// The head is frozen and has an adapter of this rank.
+    pub rank: Option<usize>,
+    /// Whether all logits are held, in plain tensor operations.
+    pub plain: bool,
+}
+
+/// `loss` with advantages of both signs, and log-probs from when tokens were sampled on both sides of those now. Inputs: hidden rows
+/// `[rows, width]` and the head `[vocab, width]`, the same of a reference in f32, and an adapter, where there are such.
+pub fn grpo_loss<B: KernelBackend>(loss: &GrpoLoss, device: &B::Device) -> Sizes {
+    let GrpoLoss { dims: [rows, width, vocab], dtypes: [dtype, head], compared, rank, plain } = *loss;
+    let float = |dims: [usize; 2]| filled::<B, 2>(dims, DType::F32, device);
+    let hidden = filled::<B, 2>([rows, width], dtype, device);
+    let head = filled::<B, 2>([vocab, width], head, device);
     let mut inputs_bytes = bytes(&hidden) + bytes(&head);
     let weight = Matrix::Float(head);
-    let adapter = rank.map(|rank| (filled([rank, width]), filled([vocab, rank])));
+    let adapter = rank.map(|rank| (float([rank, width]), float([vocab, rank])));
     inputs_bytes += adapter.as_ref().map_or(0, |(a, b)| bytes(a) + bytes(b));
     let adapter = adapter.map(|(a, b)| (Matrix::Float(a), Matrix::Float(b)));
-    let other = compared.then(|| (filled([rows, width]) * 0.5, filled([vocab, width]), vec![1e-3; rows]));
+    let other = compared.then(|| (float([rows, width]) * 0.5, float([vocab, width]), vec![1e-3; rows]));
     inputs_bytes += other.as_ref().map_or(0, |(hidden, head, _)| bytes(hidden) + bytes(head));
     let other = other.map(|(hidden, head, coefficients)| (hidden, Matrix::Float(head), coefficients));
     let reference = other.as_ref().map(|(hidden, weight, coefficients)| Reference {
@@ -114,7 +124,10 @@ pub fn grpo_loss(
         reference,
         trained: rank.is_none(),
     };
-    let gradients = Flex::head_loss(input, &mut derivative);
+    let gradients = match plain {
+        true => unfused::loss(input, &mut derivative),
+        false => B::head_loss(input, &mut derivative),
+    };
     let of_head = gradients.weight.as_ref().map_or(0, bytes);
     let of_adapter = gradients.adapter.as_ref().map_or(0, |it| bytes(&it.a) + bytes(&it.b));
     Sizes { inputs_bytes, gradients_bytes: bytes(&gradients.hidden) + of_head + of_adapter }

@@ -128,7 +128,7 @@ impl Case {
         let (queries, keys) = (heads * head_dim, kv_heads * head_dim);
         [
             Wanted::new("out", &exact.out, parts(queries)),
-            Wanted::logarithms("sums", &exact.sums),
+            Wanted::logarithms_together("sums", &exact.sums),
             Wanted::gradient("dq", &exact.dq, parts(queries), exact.terms.dq),
             Wanted::gradient("dk", &exact.dk, parts(keys), exact.terms.dk),
             Wanted::new("dv", &exact.dv, parts(keys)),

@@ -96,6 +96,10 @@ impl Case {
                 *slope = 0.0;
             }
         }
+        if self.seed % 16 == 7 {
+            // All of them, but for what a reference adds.
+            slopes.fill(0.0);
+        }
         let targets = self.targets(&hidden, &weight, &mut noise);
         let bias = self.bias.then_some(bias);
         let reference = self.compared.map(|kind| self.reference(kind, (&hidden, &weight), dtype, &mut noise));
@@ -213,6 +217,11 @@ fn borrowed<B: KernelBackend>(
     matrices.as_ref().map(|(a, b, scale)| LowRankWeights { a, b, scale: *scale })
 }
 
+/// Whether the entropies are asked for: of each second batch. Where they are not, GPUs leave rows out that count for nothing.
+fn wants_entropies(inputs: &Inputs) -> bool {
+    inputs.targets.iter().sum::<u32>().is_multiple_of(2)
+}
+
 /// `inputs` through a head that is held in `dtype`, from hidden rows in `rows`: `loss` is given what a kernel takes.
 pub fn found<B: KernelBackend>(
     inputs: &Inputs,
@@ -244,7 +253,7 @@ pub fn found<B: KernelBackend>(
         targets: &inputs.targets,
         soft_cap: inputs.soft_cap,
         temperature: inputs.temperature,
-        entropies: true,
+        entropies: wants_entropies(inputs),
         reference,
         trained: true,
     };
@@ -261,7 +270,11 @@ pub fn check<B: KernelBackend>(
 ) -> Result<(), TestCaseError> {
     let (n, width, vocab) = inputs.dims();
     Wanted::logarithms("log p", &exact.log_probs).check(by, &found.log_probs, held.bound)?;
-    Wanted::logarithms("entropy", &exact.entropies).check(by, &found.entropies, held.bound)?;
+    if wants_entropies(inputs) {
+        Wanted::logarithms("entropy", &exact.entropies).check(by, &found.entropies, held.bound)?;
+    } else {
+        prop_assert!(found.entropies.is_empty(), "{by}: entropies that nobody asked for");
+    }
     let bound = held.bound;
     let (hidden, weight) = (host(found.hidden), found.weight.map(host).unwrap_or_default());
     let coefficient = |row: usize| inputs.reference.as_ref().map_or(0.0, |it| it.coefficients[row]);

@@ -8,10 +8,12 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::options::{Runtime, available_memory};
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output};
+use crate::engine::Device;
 use crate::measure::memory::{Bound, HEADS, MemoryFigure, Subject, Taken, bounds, check, measure};
 
 #[derive(Serialize)]
 struct Report {
+    device: String,
     threads: usize,
     interrupted: bool,
     figures: Vec<MemoryFigure>,
@@ -19,19 +21,22 @@ struct Report {
 }
 
 /// Measures one subject in this process and prints what it took as JSON.
-pub fn measure_one(subject: Subject) -> CommandResult {
-    Ok(output::json(&measure(subject)?)?)
+pub fn measure_one(subject: Subject, device: Device) -> CommandResult {
+    Ok(output::json(&measure(subject, device)?)?)
 }
 
 /// Measures every subject that memory is there for, each in a process of its own.
 pub fn run(runtime: &Runtime) -> CommandResult {
     check(runtime.device)?;
     let interrupt = Interrupt::watch()?;
-    let subjects = Subject::all(available_memory(runtime.device).unwrap_or(0));
+    let subjects = match runtime.device {
+        Device::Cpu => Subject::all(available_memory(Device::Cpu).unwrap_or(0)).to_vec(),
+        device => Subject::of_gpu(device),
+    };
     let progress = Progress::measurements(subjects.len());
     let threads = rayon::current_num_threads();
     let (mut figures, mut measured) = (Vec::new(), Vec::new());
-    for (subject, done) in subjects.into_iter().zip(0..) {
+    for (&subject, done) in subjects.iter().zip(0..) {
         progress.set(done, subjects.len() as u64);
         progress.say(&subject.describe());
         let taken = in_a_child(subject, threads, runtime);
@@ -49,7 +54,8 @@ pub fn run(runtime: &Runtime) -> CommandResult {
     }
     progress.finish();
     let interrupted = interrupt.is_pressed();
-    let report = Report { threads, interrupted, figures, bounds: bounds(&measured) };
+    let device = runtime.device.to_string();
+    let report = Report { device, threads, interrupted, figures, bounds: bounds(&measured) };
     if runtime.json {
         output::json(&report)?;
     } else {
@@ -64,18 +70,20 @@ pub fn run(runtime: &Runtime) -> CommandResult {
 
 /// What `subject` takes in a process that does nothing else; or why that is not known.
 fn in_a_child(subject: Subject, threads: usize, runtime: &Runtime) -> Result<Taken, String> {
+    // A GPU's free memory is not known: what does not fit there fails by itself.
+    let cpu = runtime.device == Device::Cpu;
     let (needs, has) = (subject.needs(), available_memory(runtime.device).unwrap_or(0));
-    if needs > has {
+    if cpu && needs > has {
         return Err(format!(
             "not measured: it needs about {}, {} are free",
             output::bytes(needs),
             output::bytes(has)
         ));
     }
-    let (subject, threads) = (subject.to_string(), threads.to_string());
+    let (subject, threads, device) = (subject.to_string(), threads.to_string(), runtime.device.to_string());
     let program = std::env::current_exe().map_err(|error| format!("this program's file: {error}"))?;
     let child = Command::new(program)
-        .args(["bench", "kernels", "--memory-of", &subject, "--threads", &threads])
+        .args(["bench", "kernels", "--memory-of", &subject, "--threads", &threads, "--device", &device])
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("a process of its own: {error}"))?;
@@ -86,15 +94,18 @@ fn in_a_child(subject: Subject, threads: usize, runtime: &Runtime) -> Result<Tak
 }
 
 fn describe(report: &Report) -> String {
-    let mut text = format!("peak above inputs and gradients, {} threads\n\n", report.threads);
+    let mut text =
+        format!("peak above inputs and gradients, {}, {} threads\n\n", report.device, report.threads);
     for MemoryFigure { case, taken, problem, .. } in &report.figures {
         let said = taken.map(|taken| {
             let [inputs, gradients] = [taken.inputs_bytes, taken.gradients_bytes].map(output::bytes);
             let above = output::bytes(taken.above_bytes);
-            format!("{above:>12} (inputs {inputs}, gradients {gradients})")
+            let reserved = taken.reserved_above_bytes.map(output::bytes);
+            let reserved = reserved.map(|it| format!("; reserved {it}")).unwrap_or_default();
+            format!("{above:>12} (inputs {inputs}, gradients {gradients}{reserved})")
         });
         let said = said.or_else(|| problem.clone()).unwrap_or_default();
-        text.push_str(&format!("{case:<80} {said}\n"));
+        text.push_str(&format!("{case:<95} {said}\n"));
     }
     text.push('\n');
     for bound in &report.bounds {
