@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::script::{Script, script};
+use crate::data::speech::script::{Script, script};
 use crate::rubric::text::words;
 
 /// What stands beyond the first `most` words. A letter of a script that writes no spaces between words counts as a word.
