@@ -133,7 +133,7 @@ pub fn find(scene: &Scene<'_>, draft: &str) -> Vec<Noise> {
 /// Whether a line or sentence of `text`, in lower case, begins with a speaker and a colon.
 fn plays_both_parts(text: &str) -> bool {
     text.match_indices(':').any(|(at, _)| {
-        let before = text[..at].trim_end_matches(|c: char| c == '*' || c == ' ');
+        let before = text[..at].trim_end_matches(['*', ' ']);
         LABELS.iter().any(|label| {
             before.strip_suffix(label).is_some_and(|rest| {
                 let rest = rest.trim_end_matches(['*', ' ', '\t']);
