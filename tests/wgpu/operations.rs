@@ -213,10 +213,10 @@ fn attention_by_planes_is_that_of_the_cpu() {
 /// Asked from another thread, as a measurement does while this one works.
 #[test]
 fn the_runtime_tells_what_memory_a_threads_tensors_take() {
-    let meter = Wgpu::memory_meter(&super::device()).expect("a GPU's runtime has a count");
+    let meter = <Wgpu as KernelBackend>::memory_meter(&super::device()).expect("a GPU's runtime has a count");
     let (bytes, before) = (64 << 20, meter().unwrap());
     let x = Tensor::<Wgpu, 1>::ones([bytes as usize / size_of::<f32>()], &super::device());
-    Wgpu::sync(&super::device()).unwrap();
+    <Wgpu as Backend>::sync(&super::device()).unwrap();
     let after = std::thread::scope(|scope| scope.spawn(move || meter().unwrap()).join().unwrap());
     assert!(after.in_use >= before.in_use + bytes, "{before:?}, then {after:?}");
     assert!(after.reserved >= after.in_use, "{after:?}");
