@@ -9,9 +9,17 @@ use crate::data::lexicon::ConceptKind;
 /// What a sentence says of the concept `name`, which it may tell in one part and deny others beside it. A name that it tells
 /// anywhere is there; one that stands in no part of its own goes by the sentence as a whole.
 pub(super) fn finding_of(sentence: &str, name: &str, kinds: &[ConceptKind], concepts: &Concepts) -> Finding {
-    let whole = finding(sentence);
-    if whole == Finding::Unknown {
+    const OF_ALL: [&str; 5] =
+        ["unremarkable", "not significant", "not remarkable", "noncontributory", "non-contributory"];
+    // `Never had such a pain before`: it is there now.
+    const EARLIER: [&str; 5] = [" before", " previously", "like this", "in the past", "similar"];
+    let anew = |lower: &str| lower.contains("never ") && EARLIER.iter().any(|cue| lower.contains(cue));
+    let (whole, lower) = (finding(sentence), sentence.to_lowercase());
+    if whole == Finding::Unknown || OF_ALL.iter().any(|cue| lower.contains(cue)) {
         return whole;
+    }
+    if kinds == [ConceptKind::Symptom] && anew(&lower) {
+        return Finding::Present;
     }
     let mut denied = false;
     for part in parts(&charted(sentence)) {
@@ -39,9 +47,23 @@ const DENIES: [&str; 12] = [
 ];
 
 /// Words after which nothing is denied any longer.
-const TURNS: [&str; 14] = [
-    "but", "however", "although", "though", "except", "besides", "because", "despite", "until", "since",
-    "due", "which", "apart", "aside",
+const TURNS: [&str; 16] = [
+    "but",
+    "however",
+    "although",
+    "though",
+    "except",
+    "besides",
+    "because",
+    "despite",
+    "until",
+    "since",
+    "due",
+    "which",
+    "apart",
+    "aside",
+    "presents",
+    "presented",
 ];
 
 /// Verbs that tell, where they open a part of their own: a denied verb stands in its bare form.
@@ -83,7 +105,7 @@ const TELLS: [&str; 34] = [
 ];
 
 /// Words between the beginning of a part and its verb.
-const BEFORE_VERB: [&str; 14] = [
+const BEFORE_VERB: [&str; 15] = [
     "he",
     "she",
     "they",
@@ -98,10 +120,11 @@ const BEFORE_VERB: [&str; 14] = [
     "sometimes",
     "rarely",
     "who",
+    "that",
 ];
 
 /// What does not happen: `not relieved by ibuprofen` denies the relief, and no drug.
-const RESPONSES: [&str; 18] = [
+const RESPONSES: [&str; 21] = [
     "relieved",
     "relieve",
     "relief",
@@ -120,6 +143,9 @@ const RESPONSES: [&str; 18] = [
     "alleviated",
     "adherent",
     "only",
+    "always",
+    "adhering",
+    "consistently",
 ];
 
 /// The parts of a sentence in small letters.
@@ -131,6 +157,8 @@ fn parts(sentence: &str) -> Vec<Part> {
     };
     let mut all: Vec<Part> = Vec::new();
     let mut now = Part::default();
+    // `Without` denies less than other words: up to `, and`.
+    let mut weak = false;
     // At the beginning of a part, where a verb may tell.
     let mut fresh = true;
     let turn = |now: &mut Part, all: &mut Vec<Part>, denied: bool| {
@@ -154,12 +182,20 @@ fn parts(sentence: &str) -> Vec<Part> {
             // `has not been relieved`.
             let next =
                 at + 1 + usize::from(matches!(bare(at + 1), "been" | "much" | "significant" | "fully"));
-            let response = RESPONSES.contains(&bare(next));
-            let turns = TURNS.contains(&plain) || (plain == "than" && at > 0 && bare(at - 1) == "other");
+            let well = bare(next) == "feeling" && bare(next + 1) == "well";
+            let response = well || RESPONSES.contains(&bare(next));
+            let before = at.checked_sub(1).and_then(|at| words.get(at)).copied().unwrap_or_default();
+            let ends = weak && plain == "and" && before.ends_with(',');
+            // What has an article is there already: `no drainage from the wound`.
+            let known = matches!(plain, "from" | "to" | "before" | "after" | "during" | "by")
+                && matches!(bare(at + 1), "the" | "this" | "these" | "his" | "her");
+            let other = plain == "than" && before == "other";
+            let turns = TURNS.contains(&plain) || other || known || ends;
             if turns || (fresh && now.denied && TELLS.contains(&plain)) {
                 turn(&mut now, &mut all, false);
             }
             if denies && !response {
+                weak = plain == "without";
                 turn(&mut now, &mut all, true);
             }
             if !now.text.is_empty() {
@@ -212,6 +248,16 @@ mod tests {
             ("Cough without fever.", [("cough", Present), ("fever", Absent)]),
             ("Denies cough except for a fever at night.", [("cough", Absent), ("fever", Present)]),
             ("Cough not relieved by codeine.", [("cough", Present), ("codeine", Present)]),
+            ("Nausea without vomiting, and a dull headache.", [("vomiting", Absent), ("headache", Present)]),
+            (
+                "He couldn't sleep and that he feels dizzy, with cough.",
+                [("dizziness", Present), ("cough", Present)],
+            ),
+            ("No fever comes from the rash.", [("fever", Absent), ("rash", Present)]),
+            (
+                "He has never had a cough like this before, with fever.",
+                [("cough", Present), ("fever", Present)],
+            ),
         ] {
             for (name, finding) in told {
                 assert_eq!(of(sentence, name), finding, "{name} in {sentence}");

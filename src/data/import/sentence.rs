@@ -139,9 +139,23 @@ pub fn finding(sentence: &str) -> Finding {
         " has not ",
     ];
     let near: String = lower.chars().take(28).collect();
-    const UNKNOWN: [&str; 6] =
-        ["unknown", "not provided", "not known", "information not", "not available", "not applicable"];
-    if UNKNOWN.iter().any(|cue| lower.contains(cue)) {
+    const UNKNOWN: [&str; 10] = [
+        "unknown",
+        "not provided",
+        "not known",
+        "information not",
+        "not available",
+        "not applicable",
+        "does not specify",
+        "does not provide",
+        "does not know his",
+        "does not know her",
+    ];
+    // A fever of unknown origin is there.
+    let causes = [" etiology", " origin", " cause", " reason"]
+        .iter()
+        .any(|of| lower.contains(&format!("unknown{of}")));
+    if UNKNOWN.iter().any(|cue| lower.contains(cue) && !(causes && *cue == "unknown")) {
         Finding::Unknown
     } else if DENIALS.iter().any(|cue| lower.starts_with(cue)) || WITHIN.iter().any(|cue| near.contains(cue))
     {
@@ -316,6 +330,8 @@ mod tests {
         assert_eq!(denied("On review, there is no history of falls or rash."), ["falls", "rash"]);
         assert_eq!(finding("Non-smoker."), Finding::Absent);
         assert_eq!(finding("Information not provided."), Finding::Unknown);
+        assert_eq!(finding("Does not specify any habits."), Finding::Unknown);
+        assert_eq!(finding("A cough of unknown cause."), Finding::Present);
         assert_eq!(finding("Smokes ten a day."), Finding::Present);
         assert_eq!(denied("Denies fever, cough, or chest pain."), ["fever", "cough", "chest pain"]);
         assert_eq!(

@@ -18,7 +18,9 @@ pub(super) fn first(lower: &str, cues: &[&str]) -> Option<usize> {
 /// A chart's text in small letters, with what it says in other words than the lexicon put in those, and with words that mean
 /// something else beside another put out of the way: a bipolar prosthesis is no bipolar disorder.
 pub(super) fn charted(text: &str) -> String {
-    const WORDS: [(&str, &str); 14] = [
+    const WORDS: [(&str, &str); 16] = [
+        ("nonsmoker", "non-smoker"),
+        ("nondrinker", "non-drinker"),
         ("pain with urination", "dysuria"),
         ("pain on urination", "dysuria"),
         ("pain upon urination", "dysuria"),

@@ -242,7 +242,7 @@ fn the_story_taken_up_again_after_a_finding_is_no_finding() {
 fn a_denial_beside_something_told_keeps_to_its_own() {
     let case = one(&[
         "Patient also complains of nausea but has not vomited today.",
-        "There is no history of hematuria or reduced urine flow.",
+        "There is no history of hematuria or odd birthmarks.",
         "Patient does not smoke and drinks beer on Fridays.",
         "Patient has a 9-pack-year smoking history, but no cocaine.",
         "Patient takes no medications.",
@@ -250,7 +250,7 @@ fn a_denial_beside_something_told_keeps_to_its_own() {
     for (text, concept, finding) in [
         ("Patient also complains of nausea but has not vomited today.", "nausea", Finding::Present),
         ("Patient also complains of nausea but has not vomited today.", "vomiting", Finding::Absent),
-        ("There is no history of hematuria or reduced urine flow.", "blood in the urine", Finding::Absent),
+        ("There is no history of hematuria or odd birthmarks.", "blood in the urine", Finding::Absent),
         ("Patient does not smoke and drinks beer on Fridays.", "smoking", Finding::Absent),
         ("Patient does not smoke and drinks beer on Fridays.", "alcohol", Finding::Present),
         ("Patient has a 9-pack-year smoking history, but no cocaine.", "smoking", Finding::Present),
