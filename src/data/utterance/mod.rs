@@ -24,6 +24,8 @@ mod reading;
 pub(crate) mod stem;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_everyday;
 pub mod understanding;
 mod vocabulary;
 mod withdrawn;
