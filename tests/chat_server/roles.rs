@@ -27,6 +27,11 @@ fn models(folder: &Path, farm: &Farm, roles: &str) -> String {
 
 /// Plays the patient with these words and with what the prompt has of onsets and allergies, ends with goodbye, believes what it checks and finds everything as it should be.
 fn actor(words: &str) -> Farm {
+    playing(words, true)
+}
+
+/// A server that plays every role: `words` is what its patient says, and with `answers` the record's own lines on what is asked, too.
+fn playing(words: &str, answers: bool) -> Farm {
     let words = words.to_owned();
     Farm::playing(move |schema, said| {
         let said = match schema {
@@ -34,7 +39,8 @@ fn actor(words: &str) -> Farm {
             "gate" => json!({"ending": "goes_on"}),
             "patient" => {
                 let known = said.lines().filter(|line| line.starts_with("- ("));
-                let asked = known.filter(|line| line.contains(", onset) ") || line.contains("(allergy: "));
+                let asked = |line: &&str| line.contains(", onset) ") || line.contains("(allergy: ");
+                let asked = known.filter(|line| answers && asked(line));
                 let told = asked.filter_map(|line| line.split_once(") ")).map(|(_, words)| words);
                 let reply = [words.as_str()].into_iter().chain(told).collect::<Vec<_>>().join(" ");
                 json!({"reply": reply})
@@ -184,7 +190,7 @@ fn what_a_judge_does_not_judge_stays_so() {
 #[test]
 fn a_diagnosis_that_a_model_leaks_is_never_heard() {
     let folder = tempfile::tempdir().unwrap();
-    let farm = actor("The surgeon told me that I have appendicitis. Acute appendicitis!");
+    let farm = playing("The surgeon told me that I have appendicitis. Acute appendicitis!", false);
     let file = models(folder.path(), &farm, "patient = \"m\"\ncheck = \"m\"\ngate = \"m\"");
     let log = folder.path().join("turns.jsonl");
     let report = consult(&["--models", &file, "--log", log.to_str().unwrap()], DOCTOR);

@@ -241,8 +241,8 @@ const TABLE: &[(&str, &str)] = &[
 /// Sentences that were once read as something else; each has to be right.
 const MENDED: &[(&str, &str)] = &[
     ("the pain car banana", "unclear"),
-    ("Cough lamp window aspirin.", "unclear"),
-    ("Pneumonia lamp window.", "unclear"),
+    ("Cough ladder window aspirin.", "unclear"),
+    ("Pneumonia ladder window.", "unclear"),
     ("Headache and fever.", "unclear"),
     ("The cough will pass in a week.", "explanation:cough"),
     ("Pneumonia.", "diagnosis:pneumonia"),
