@@ -164,8 +164,8 @@ impl Arguments {
             }
             return Ok(tell()?);
         }
-        model_is_there(&config)?;
         can_run(&config, &plan)?;
+        model_is_there(&config)?;
         match &self.out {
             Some(dir) => RunDirectory::check_in(dir)?,
             None => RunDirectory::check(Path::new(RUNS), &config.name)?,
@@ -210,8 +210,8 @@ impl Arguments {
         let config = RunConfig::parse(resumed.config(), &resolved, &[])?;
         self.same_config(folder, resumed.config())?;
         checkpoints_are_there(&resumed, &config)?;
-        model_is_there(&config)?;
         can_run(&config, &plan(&config)?)?;
+        model_is_there(&config)?;
         start(&config, self.threads)?;
         let mut bars = Bars::new(Interrupt::watch()?);
         bars.note(&match resumed.checkpoint() {
