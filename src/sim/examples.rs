@@ -78,6 +78,16 @@ fn the_same_words_are_said_once_in_a_reply() {
     assert_eq!(reply.matches(said.trim_end_matches('.')).count(), 1, "{reply}");
 }
 
+/// A `no` to these was once what a patient said who has no such complaint.
+#[test]
+fn who_is_asked_if_all_is_well_does_not_say_no() {
+    for question in ["Is your appetite good?", "Are you sleeping well?"] {
+        let so_far = play(&script(plain(), 1), &[question]);
+        let reply = so_far.turns[0].patient.as_deref().unwrap_or_default();
+        assert!(say::NOTHING_SPECIAL.contains(&reply), "{question} {reply}");
+    }
+}
+
 #[test]
 fn circumstances_nobody_forgets_are_denied_plainly() {
     let so_far = play(&script(plain(), 1), &["Do you keep any pets?"]);

@@ -34,6 +34,14 @@ pub(super) fn qualifies(question: &str) -> bool {
     lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
 }
 
+/// Whether a question asks if something is as it should be, so that `no` would tell of a complaint: `Are you sleeping well?`
+pub(super) fn asks_if_well(question: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["good", "well", "fine", "normal", "normally", "healthy", "regularly", "enjoy", "enough"];
+    let lower = question.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+}
+
 /// What is said after a `Yes,` or `No,` that begins it.
 pub(super) fn without_yes(said: &str) -> &str {
     let rest = said.strip_prefix("Yes, ").or_else(|| said.strip_prefix("No, "));
@@ -60,6 +68,7 @@ mod tests {
     fn a_yes_is_dropped_where_it_would_answer_something_else() {
         assert!(qualifies("Is your appetite good?") && qualifies("Are you sleeping well?"));
         assert!(!qualifies("Do you have a fever?"));
+        assert!(asks_if_well("Are you sleeping well?") && !asks_if_well("Is the pain mild?"));
         assert_eq!(without_yes("Yes, I cannot eat anything."), "I cannot eat anything.");
         assert_eq!(without_yes("No, no fever."), "No, no fever.");
         assert_eq!(sentence(without_yes("Yes, it itches all over")), "It itches all over.");

@@ -12,7 +12,7 @@ use crate::sim::heard::Scene;
 use crate::sim::persona::Level;
 use crate::sim::phrases as say;
 use crate::sim::reveal::{Permission, asked_before, permission, told_before};
-use crate::sim::saying::{qualifies, sentence, without_yes};
+use crate::sim::saying::{asks_if_well, qualifies, sentence, without_yes};
 use crate::sim::tone::is_curt;
 use crate::sim::wording::Wording;
 
@@ -93,6 +93,8 @@ pub(super) struct Speaker<'a> {
     crowded: bool,
     /// The question at hand asks whether something is as it should be, or in one way of several.
     qualifies: bool,
+    /// It asks whether something is as it should be.
+    if_well: bool,
     said: Vec<usize>,
 }
 
@@ -109,6 +111,7 @@ impl<'a> Speaker<'a> {
             answers: 0,
             crowded: false,
             qualifies: false,
+            if_well: false,
             said: Vec::new(),
         }
     }
@@ -166,7 +169,8 @@ impl<'a> Speaker<'a> {
     /// Answers one act.
     fn answer(&mut self, asked: &Asked) {
         let Some(act) = self.scene.acts.get(asked.act) else { return };
-        self.qualifies = self.scene.message.get(act.span.clone()).is_some_and(qualifies);
+        let question = self.scene.message.get(act.span.clone()).unwrap_or_default();
+        (self.qualifies, self.if_well) = (qualifies(question), asks_if_well(question));
         if self.answers >= MOST_ANSWERS {
             self.crowded = true;
             return;
@@ -344,8 +348,8 @@ impl<'a> Speaker<'a> {
                 && fact.finding != Finding::Absent
                 && scene.lexicon.is_a(concept, &fact.concept)
         };
-        if ALWAYS_SOMEHOW.contains(&concept) {
-            // Everybody lives and eats in some way: there is no `no` to it.
+        if ALWAYS_SOMEHOW.contains(&concept) || self.if_well {
+            // Everybody lives and eats in some way: there is no `no` to it. And a `no` to `Is your appetite good?` is a complaint.
             self.blank(say::NOTHING_SPECIAL);
             return;
         }
