@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::chat::{Listener, Part};
+
+/// Signals within this time are one press: `timeout` sends its signal to a program and then to the program's group.
+const ONE_PRESS: Duration = Duration::from_millis(200);
 
 /// Set by Ctrl-C.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +18,11 @@ impl Interrupt {
     pub fn watch() -> Result<Self, ctrlc::Error> {
         let interrupt = Self::default();
         let flag = Arc::clone(&interrupt.0);
+        let mut last: Option<Instant> = None;
         ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::SeqCst) {
+            let now = Instant::now();
+            let twin = last.replace(now).is_some_and(|last| now.duration_since(last) < ONE_PRESS);
+            if flag.swap(true, Ordering::SeqCst) && !twin {
                 // 128 + SIGINT, as shells report it.
                 std::process::exit(130);
             }

@@ -69,7 +69,9 @@ fn an_interrupted_examination_has_what_was_found() {
         let mut steps = BufReader::new(child.stderr.take().unwrap()).lines();
         // What comes before the head's loss has been found, and the longest is yet to come.
         assert!(steps.any(|line| line.unwrap().starts_with("cpu: head_loss, ")));
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        // Twice at once is one press: so `timeout` sends its signal, to the program and to its group.
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id, &id]).status().unwrap();
         assert!(sent.success());
         let output = child.wait_with_output().unwrap();
         let last = steps.map(Result::unwrap).last().unwrap();
