@@ -44,6 +44,19 @@ fn question(fact: &Fact) -> String {
     }
 }
 
+/// The record files it under what is wrong with it.
+#[test]
+fn the_last_period_is_told_to_who_asks_when_it_was() {
+    let all = cases(5, 400);
+    let case = all.iter().find(|case| case.presentation == "pelvic-pain-missed-period").unwrap();
+    let script = script(case, Persona::draw(1), 1);
+    let patient = Patient::new(&script, Limits::default());
+    for question in ["When was your last period?", "When did you last have a period?"] {
+        let turn = patient.reply(&patient.open(), question).turn;
+        assert!(turn.told.iter().any(|id| id.as_str() == "missed-period.presence"), "{question} {turn:?}");
+    }
+}
+
 #[test]
 fn nearly_every_fact_can_be_asked_for_plainly() {
     let (mut told, mut all) = (0, 0);
