@@ -3,7 +3,7 @@
 //! Each subject is measured in a process of its own, so that nothing freed by another one is used again. On the CPU `above` is the
 //! largest resident set (`VmHWM`) less what the process had before it began, less the bytes of inputs and gradients. Outputs, scratch,
 //! what the allocator keeps, and pages of code that were read count as above. Linux alone tells; it counts in pages, for
-//! each processor apart, so a figure is good to about a megabyte. On GPUs the runtime is asked ([`gpu`]).
+//! each processor apart, so a figure is good to about a megabyte. On GPUs the runtime is asked (`gpu.rs`).
 
 mod bound;
 mod gpu;
