@@ -1,45 +1,24 @@
 //! How the words of a fact become an answer.
 
-/// Whether a `yes` or `no` to this question would not be one to the fact that answers it: `Is your appetite good?`
+/// Whether one of `words` stands in `text`, capitals apart.
+pub(super) fn has_word(text: &str, words: &[&str]) -> bool {
+    text.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| words.contains(&word))
+}
+
+/// Whether a `yes` or `no` to this question would not be one to the fact that answers it: `Is the pain mild?`
 pub(super) fn qualifies(question: &str) -> bool {
-    const WORDS: [&str; 26] = [
-        "good",
-        "well",
-        "fine",
-        "okay",
-        "ok",
-        "alright",
-        "normal",
-        "normally",
-        "healthy",
-        "regular",
-        "regularly",
-        "gone",
-        "better",
-        "mild",
-        "bad",
-        "severe",
-        "left",
-        "right",
-        "enjoy",
-        "still",
-        "enough",
-        "what",
-        "how",
-        "which",
-        "when",
-        "where",
+    const WORDS: [&str; 17] = [
+        "okay", "ok", "alright", "regular", "gone", "better", "mild", "bad", "severe", "left", "right",
+        "still", "what", "how", "which", "when", "where",
     ];
-    let lower = question.to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+    asks_if_well(question) || has_word(question, &WORDS)
 }
 
 /// Whether a question asks if something is as it should be, so that `no` would tell of a complaint: `Are you sleeping well?`
 pub(super) fn asks_if_well(question: &str) -> bool {
     const WORDS: [&str; 9] =
         ["good", "well", "fine", "normal", "normally", "healthy", "regularly", "enjoy", "enough"];
-    let lower = question.to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+    has_word(question, &WORDS)
 }
 
 /// What is said after a `Yes,` or `No,` that begins it.

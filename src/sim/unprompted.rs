@@ -5,16 +5,14 @@ use crate::sim::draft::{Piece, Source};
 use crate::sim::persona::Level;
 use crate::sim::phrases as say;
 use crate::sim::reveal::told_before;
+use crate::sim::saying::has_word;
 use crate::sim::voice::{MOST_ANSWERS, Speaker};
 
 impl Speaker<'_> {
     /// Tells the age, which the record has, and no name.
     pub(super) fn identity(&mut self) {
         let scene = self.scene;
-        let asks = |words: &[&str]| {
-            let text = scene.message.to_lowercase();
-            text.split(|c: char| !c.is_alphanumeric()).any(|word| words.contains(&word))
-        };
+        let asks = |words: &[&str]| has_word(scene.message, words);
         let years = scene.script.stratum.age.years();
         if asks(&["old", "age"]) && years > 0 {
             self.draft.push(format!("I'm {years}."), Source::Manner);
@@ -50,8 +48,7 @@ impl Speaker<'_> {
         let mut given = 0;
         for (index, fact) in scene.script.facts.iter().enumerate() {
             let fresh = fact.reveal == Reveal::Opening && !told_before(scene, fact) && !self.has_told(index);
-            let opening = fact.said.as_ref().is_some_and(|said| scene.script.opening.contains(said.trim()));
-            if fresh && !opening && given < most && self.answers < MOST_ANSWERS {
+            if fresh && !self.opens(fact) && given < most && self.answers < MOST_ANSWERS {
                 self.fact(index);
                 given += 1;
             }
@@ -68,14 +65,17 @@ impl Speaker<'_> {
 
     /// Whether a symptom that is there was not told yet: who says that this is all would say what is false.
     fn keeps_symptoms(&self) -> bool {
-        let opening = &self.scene.script.opening;
-        let opens = |fact: &Fact| fact.said.as_ref().is_some_and(|said| opening.contains(said.trim()));
         let untold = |fact: &Fact| {
             (fact.topic, fact.aspect, fact.finding) == (Topic::Symptom, Aspect::Presence, Finding::Present)
                 && !matches!(fact.reveal, Reveal::Opening | Reveal::Never)
                 && !told_before(self.scene, fact)
-                && !opens(fact)
+                && !self.opens(fact)
         };
         self.scene.script.facts.iter().any(untold)
+    }
+
+    /// Whether the first sentence has told it.
+    fn opens(&self, fact: &Fact) -> bool {
+        fact.said.as_ref().is_some_and(|said| self.scene.script.opening.contains(said.trim()))
     }
 }
