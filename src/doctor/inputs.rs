@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use bytes::Bytes;
+use half::{bf16, f16};
 
 use crate::kernels::quantised::{BlockType, QuantisedMatrix};
 
@@ -77,10 +78,19 @@ pub fn quantised(block: BlockType, rows: usize, columns: usize, noise: &mut Nois
         for &at in at {
             let word = noise.word();
             let number = (word % 64 + 1) as f32 / if word >> 62 == 0 { 16_777_216.0 } else { 1024.0 };
-            bytes[at..at + 2].copy_from_slice(&half::f16::from_f32(number).to_le_bytes());
+            bytes[at..at + 2].copy_from_slice(&f16::from_f32(number).to_le_bytes());
         }
     }
     QuantisedMatrix::new(block, rows, columns, Bytes::from(bytes)).expect("whole blocks of every row")
+}
+
+/// `x` as `dtype` holds it.
+pub fn rounded(x: f32, dtype: DType) -> f32 {
+    match dtype {
+        DType::F16 => f16::from_f32(x).to_f32(),
+        DType::BF16 => bf16::from_f32(x).to_f32(),
+        _ => x,
+    }
 }
 
 /// `values` on `device`.

@@ -66,6 +66,17 @@ pub trait KernelBackend: Backend {
         norm::reference::rms_norm(x, weight, eps)
     }
 
+    /// `(x + y, rms_norm(x + y))` in one pass, a residual stream with what joins it and its norm: `x` and `y` `[n, d]`, `weight` `[d]`.
+    fn add_rms_norm(
+        x: Tensor<Self, 2>,
+        y: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        let sum = x + y;
+        (sum.clone(), Self::rms_norm(sum, weight, eps))
+    }
+
     /// Rotary embedding: `x` `[n, heads, head_dim]`, `cos` and `sin` `[n, head_dim / 2]` in f32.
     fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
         rotary::reference::rotary(x, cos, sin)
@@ -80,7 +91,7 @@ pub trait KernelBackend: Backend {
     /// `[n, kv_heads, head_dim]`, `segments` cover the rows, of which there is at least one.
     ///
     /// # Panics
-    /// Where the backend's kernel does not take the scale, see [`AttentionShape::scale`].
+    /// If the scale is not finite.
     fn attention_packed(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
@@ -155,6 +166,19 @@ pub trait KernelBackend: Backend {
         norm::backward::reference(x, weight, eps, dy)
     }
 
+    /// Gradients of [`KernelBackend::add_rms_norm`]: that of either addend, and `dw`. `sum` `[n, d]` is the stream that it gave, `dnormed`
+    /// and `dsum` `[n, d]` the gradients of what it gave.
+    fn add_rms_norm_backward(
+        sum: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+        dnormed: Tensor<Self, 2>,
+        dsum: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        let (dx, dw) = Self::rms_norm_backward(sum, weight, eps, dnormed);
+        (dx + dsum, dw)
+    }
+
     /// Gradients `(dgate, dup)` of [`KernelBackend::swiglu`]: all `[n, d]`.
     fn swiglu_backward(
         gate: Tensor<Self, 2>,
@@ -194,9 +218,9 @@ pub trait KernelBackend: Backend {
         softmax::log_prob::reference_backward(logits, targets, sums, coefficients)
     }
 
-    /// Each row's share of the entropy in `logits` `[n, columns]` in f32, which may be some of the columns; `log_sums` `[n]` are of
-    /// all of them.
-    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Vec<f32> {
+    /// Each row's share of the entropy, `[n]`, in `logits` `[n, columns]` in f32, which may be some of the columns; `log_sums` `[n]` are
+    /// of all of them.
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Tensor<Self, 1> {
         softmax::entropy::reference(logits, log_sums)
     }
 

@@ -11,6 +11,7 @@ use crate::kernels::{KernelBackend, Matrix, Segment};
 use crate::model::cache::{CacheBatch, KvCache, attention_shape};
 use crate::model::config::{ModelConfig, RopeFrequencies};
 use crate::model::layer::{DecoderLayer, Linear, Projected};
+use crate::model::residual::Residual;
 use crate::model::rotary::RotaryTables;
 
 /// A decoder-only transformer with its weights. A clone shares them until one of both is changed.
@@ -112,11 +113,11 @@ impl<B: KernelBackend> Decoder<B> {
         mut attend: impl FnMut(usize, Projected<B>) -> Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let tables = RotaryTables::new(&self.frequencies, positions, &self.device);
-        let mut x = self.embed(tokens);
+        let mut x = Residual::new(self.embed(tokens));
         for (index, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x, &self.config, &tables, |projected| attend(index, projected));
         }
-        x
+        x.sum()
     }
 
     /// Embeddings of `tokens` `[n]`: `[n, hidden]`.

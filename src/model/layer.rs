@@ -6,6 +6,7 @@ use crate::kernels::linear::low_rank;
 use crate::kernels::{AdaptedWeights, KernelBackend, Matrix};
 use crate::model::adapter::LowRank;
 use crate::model::config::ModelConfig;
+use crate::model::residual::Residual;
 use crate::model::rotary::RotaryTables;
 
 /// A projection with its optional bias and adapter.
@@ -105,18 +106,18 @@ impl<B: KernelBackend> DecoderLayer<B> {
     /// into `[n, heads * head_dim]`.
     pub fn forward(
         &self,
-        x: Tensor<B, 2>,
+        x: Residual<B>,
         config: &ModelConfig,
         tables: &RotaryTables<B>,
         attend: impl FnOnce(Projected<B>) -> Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+    ) -> Residual<B> {
         let eps = config.rms_norm_eps as f32;
-        let attended =
-            attend(self.project(B::rms_norm(x.clone(), &self.input_layernorm, eps), config, tables));
-        let x = x + self.o_proj.forward(attended);
-        let normed = B::rms_norm(x.clone(), &self.post_attention_layernorm, eps);
+        let (x, normed) = x.normed(&self.input_layernorm, eps);
+        let attended = attend(self.project(normed, config, tables));
+        let joined = Residual::plus(x, self.o_proj.forward(attended));
+        let (x, normed) = joined.normed(&self.post_attention_layernorm, eps);
         let [gate, up] = products(normed, [&self.gate_proj, &self.up_proj]);
-        x + self.down_proj.forward(B::swiglu(gate, up))
+        Residual::plus(x, self.down_proj.forward(B::swiglu(gate, up)))
     }
 
     fn project(&self, x: Tensor<B, 2>, config: &ModelConfig, tables: &RotaryTables<B>) -> Projected<B> {

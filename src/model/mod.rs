@@ -8,5 +8,6 @@ pub mod decoder;
 pub mod layer;
 pub mod load;
 pub mod parameters;
+pub mod residual;
 pub mod rotary;
 pub mod weights;

@@ -1,4 +1,55 @@
 //! The loss of the replies of one micro-batch, as the executor asks for it.
+//!
+//! It is also what the output head's fused loss takes, for hidden rows of one's own: log-probs, entropies, the clipped loss and its
+//! gradients, of the tokens that a mask keeps, and nothing of `[tokens, vocab]`.
+//!
+//! ```
+//! use burn::tensor::{Distribution, Tensor};
+//! use burn_flex::{Flex, FlexDevice};
+//! use osler::kernels::head::{HeadInput, mask};
+//! use osler::kernels::{AdaptedWeights, Matrix};
+//! use osler::rl::batch_loss::{BatchLoss, Seen};
+//! use osler::rl::objective::{Clip, PolicyLoss, StepSize};
+//! use osler::train::Objective;
+//! use osler::train::config::PolicyObjective;
+//!
+//! // Two replies of three tokens, of which a prompt's last token is masked.
+//! let uniform = Distribution::Uniform(-1.0, 1.0);
+//! let hidden = Tensor::<Flex, 2>::random([6, 8], uniform, &FlexDevice);
+//! let head = Matrix::Float(Tensor::<Flex, 2>::random([100, 8], uniform, &FlexDevice));
+//! let mask = [false, true, true, true, true, true];
+//! let old_log_probs = [0.0, -4.6, -4.7, -4.5, -4.6, -4.8];
+//! let advantages = [1.0, -1.0];
+//!
+//! let loss = PolicyLoss {
+//!     objective: PolicyObjective::Dapo,
+//!     clip: Clip { low: 0.2, high: 0.28 },
+//!     l_max: 3,
+//!     kl: None,
+//! };
+//! let mut seen = Seen { entropies: Some(Vec::new()), ..Seen::default() };
+//! let mut batch = BatchLoss::new(loss, StepSize { replies: 2, tokens: 5 }, &mut seen);
+//! for (reply, advantage) in advantages.into_iter().enumerate() {
+//!     let tokens = reply * 3..reply * 3 + 3;
+//!     batch.push(tokens.filter(|&token| mask[token]).map(|token| old_log_probs[token]), advantage);
+//! }
+//! let input = HeadInput {
+//!     hidden,
+//!     head: AdaptedWeights { weight: &head, bias: None, adapter: None },
+//!     targets: &[3, 1, 4, 1, 5, 9],
+//!     soft_cap: None,
+//!     temperature: 1.0,
+//!     entropies: true,
+//!     reference: None,
+//!     trained: true,
+//! };
+//! let gradients = mask::loss(input, &mask, &mut batch.derivative());
+//! assert_eq!(gradients.log_probs[0], 0.0);
+//! assert_eq!(gradients.hidden.dims(), [6, 8]);
+//! assert_eq!(gradients.weight.unwrap().dims(), [100, 8]);
+//! assert_eq!(seen.pairs.len(), 5);
+//! assert!(seen.loss.is_finite());
+//! ```
 
 use crate::kernels::head::Derivative;
 use crate::rl::objective::{KlPenalty, PolicyLoss, Ratio, StepSize, TokenLoss, k3, reply_ratio, token_ratio};

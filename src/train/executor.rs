@@ -13,8 +13,9 @@ use crate::model::config::ModelConfig;
 use crate::model::decoder::Decoder;
 use crate::model::layer::{DecoderLayer, Linear};
 use crate::model::parameters::HEAD;
+use crate::model::residual::Residual;
 use crate::train::gradients::Gradients;
-use crate::train::layer::{self, LayerContext};
+use crate::train::layer::{self, Forward, LayerContext};
 
 /// Packed sequences and the tokens whose log-probs count.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -103,7 +104,7 @@ impl PackedBatch {
 
 /// What the insides of all layers may take to be kept from the forward for the backward; beyond, each is computed again,
 /// which costs a third more arithmetic and keeps one.
-pub const KEPT_BYTES: u64 = 256 << 20;
+pub const KEPT_BYTES: u64 = 1 << 30;
 
 /// Bytes that the insides of all layers take for `tokens` tokens.
 pub fn inside_bytes(config: &ModelConfig, tokens: usize) -> u64 {
@@ -240,12 +241,13 @@ fn walk<B: KernelBackend>(
         narrow.then(|| places::<B>(&predicting.rows, decoder))
     };
     let mut inputs = Vec::with_capacity(decoder.layers.len());
-    let mut x = decoder.embed(tokens);
+    let mut residual = Residual::new(decoder.embed(tokens));
     for (index, layer) in decoder.layers.iter().enumerate() {
-        let (y, kept) = layer::forward(layer, &context, x.clone(), rows_of(index));
+        let Forward { x, kept, y } = layer::forward(layer, &context, residual, rows_of(index));
         inputs.push((x, keep.then_some(kept)));
-        x = y;
+        residual = y;
     }
+    let x = residual.sum();
 
     let eps = config.rms_norm_eps as f32;
     let (name, head) = head_of(decoder);
@@ -295,7 +297,8 @@ fn walk<B: KernelBackend>(
     let mut dx = dx.select_assign(0, index, dresidual, burn::tensor::IndexingUpdateOp::Add);
 
     for (index, (layer, (input, kept))) in decoder.layers.iter().zip(inputs).enumerate().rev() {
-        let kept = kept.unwrap_or_else(|| layer::forward(layer, &context, input.clone(), rows_of(index)).1);
+        let again = || layer::forward(layer, &context, Residual::new(input.clone()), rows_of(index)).kept;
+        let kept = kept.unwrap_or_else(again);
         dx = layer::backward(index, layer, &context, input, kept, dx, gradients);
     }
     if !adapted {

@@ -10,6 +10,7 @@ use crate::model::adapter::{LowRank, a_name, b_name};
 use crate::model::cache::attention_shape;
 use crate::model::config::ModelConfig;
 use crate::model::layer::{DecoderLayer, Linear, products};
+use crate::model::residual::Residual;
 use crate::model::rotary::RotaryTables;
 use crate::train::gradients::Gradients;
 
@@ -164,34 +165,45 @@ pub fn kept_values(config: &ModelConfig) -> usize {
         + 2 * config.intermediate_size
 }
 
-/// A layer's output `[n, hidden]` for its input `x` `[n, hidden]`, with what its backward needs. The bits are those of
-/// [`DecoderLayer::forward`].
+/// What a layer's forward gives.
+pub struct Forward<B: KernelBackend> {
+    /// Its input as a whole, `[n, hidden]`.
+    pub x: Tensor<B, 2>,
+    /// What its backward needs besides.
+    pub kept: Kept<B>,
+    /// Its output `[n, hidden]`.
+    pub y: Residual<B>,
+}
+
+/// A layer's output for its input `x` `[n, hidden]`, with what its backward needs. The bits are those of [`DecoderLayer::forward`].
 ///
 /// With `rows` `[m]`, each named once, the output is `[m, hidden]`, of these rows alone: behind attention no row sees another, and of
 /// the last layer only those count that predict something.
 pub fn forward<B: KernelBackend>(
     layer: &DecoderLayer<B>,
     context: &LayerContext<'_, B>,
-    x: Tensor<B, 2>,
+    x: Residual<B>,
     rows: Option<Tensor<B, 1, Int>>,
-) -> (Tensor<B, 2>, Kept<B>) {
+) -> Forward<B> {
     let LayerContext { config, tables, segments, adapted } = context;
     let eps = config.rms_norm_eps as f32;
-    let n = x.dims()[0];
     let (heads, kv_heads, d) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
     let norms = HeadNorms::new(layer, eps, *adapted);
-    let normed = B::rms_norm(x.clone(), &layer.input_layernorm, eps);
+    let (x, normed) = x.normed(&layer.input_layernorm, eps);
+    let n = x.dims()[0];
     let [q, k, v] = products(normed.clone(), [&layer.q_proj, &layer.k_proj, &layer.v_proj]);
     let (q, k, v) = (q.reshape([n, heads, d]), k.reshape([n, kv_heads, d]), v.reshape([n, kv_heads, d]));
     let turn = |x: Tensor<B, 3>| B::rotary(x, &tables.cos, &tables.sin);
     let (turned_q, turned_k) = (turn(norms.q.forward(q.clone())), turn(norms.k.forward(k.clone())));
     let shape = attention_shape(config);
     let attended = B::attention_packed(turned_q.clone(), turned_k.clone(), v.clone(), segments, shape);
-    let middle = of_rows(x, &rows) + layer.o_proj.forward(of_rows(attended.out.clone(), &rows));
-    let second = B::rms_norm(middle.clone(), &layer.post_attention_layernorm, eps);
+    let more = layer.o_proj.forward(of_rows(attended.out.clone(), &rows));
+    let joined = Residual::plus(of_rows(x.clone(), &rows), more);
+    let (middle, second) = joined.normed(&layer.post_attention_layernorm, eps);
     let [gate, up] = products(second.clone(), [&layer.gate_proj, &layer.up_proj]);
-    let y = middle.clone() + layer.down_proj.forward(B::swiglu(gate.clone(), up.clone()));
-    (y, Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up, rows })
+    let y = Residual::plus(middle.clone(), layer.down_proj.forward(B::swiglu(gate.clone(), up.clone())));
+    let kept = Kept { normed, q, k, v, turned_q, turned_k, attended, middle, second, gate, up, rows };
+    Forward { x, kept, y }
 }
 
 /// Those `rows` of `x`, or all of it.
@@ -246,11 +258,10 @@ pub fn backward<B: KernelBackend>(
             dgate,
             gradients,
         ) + linear_backward(&name("mlp.up_proj"), (&layer.up_proj, *adapted), second, dup, gradients);
-    let (dmiddle, dw) = B::rms_norm_backward(middle, &layer.post_attention_layernorm, eps, dsecond);
+    let (dmiddle, dw) = B::add_rms_norm_backward(middle, &layer.post_attention_layernorm, eps, dsecond, dy);
     if !adapted {
         gradients.add(name("post_attention_layernorm.weight"), dw);
     }
-    let dmiddle = dmiddle + dy;
 
     // Attention.
     let dattended = linear_backward(
@@ -291,12 +302,15 @@ pub fn backward<B: KernelBackend>(
         flat(dv),
         gradients,
     );
-    let (dx, dw) = B::rms_norm_backward(x, &layer.input_layernorm, eps, dnormed);
+    let (dx, dw) = match rows {
+        Some(rows) => {
+            let (dx, dw) = B::rms_norm_backward(x, &layer.input_layernorm, eps, dnormed);
+            (dx.select_assign(0, rows, dmiddle, IndexingUpdateOp::Add), dw)
+        }
+        None => B::add_rms_norm_backward(x, &layer.input_layernorm, eps, dnormed, dmiddle),
+    };
     if !adapted {
         gradients.add(name("input_layernorm.weight"), dw);
     }
-    match rows {
-        Some(rows) => dx.select_assign(0, rows, dmiddle, IndexingUpdateOp::Add),
-        None => dx + dmiddle,
-    }
+    dx
 }

@@ -1,5 +1,6 @@
 //! The CPU kernels' backward beside the plain references.
 
+use burn::tensor::Tensor;
 use burn_flex::Flex;
 use osler::kernels::{AttentionShape, KernelBackend, Segment, activation, attention, norm, softmax};
 
@@ -15,6 +16,34 @@ fn the_norms_backward_is_the_references() {
         let (expected_dx, expected_dw) = norm::backward::reference(x, &weight, 1e-5, dy);
         close("dx", dx, expected_dx);
         close("dw", dw, expected_dw);
+    }
+}
+
+#[test]
+fn a_joined_streams_norm_and_its_backward_are_the_references_and_the_sum_of_both_to_the_bit() {
+    let bits = |x: Tensor<Flex, 2>| -> Vec<u32> { x.into_data().iter::<f32>().map(f32::to_bits).collect() };
+    for (n, d) in [(1, 1), (3, 7), (65, 64), (200, 333)] {
+        let part = |seed| tensor(noise(seed, n * d), [n, d]);
+        let (x, more, dnormed, dsum) = (part(1), part(2), part(3), part(4));
+        let weight = tensor(noise(5, d), [d]);
+        let (sum, normed) = Flex::add_rms_norm(x.clone(), more.clone(), &weight, 1e-5);
+        let (plain_sum, plain) = norm::reference::add_rms_norm(x.clone(), more.clone(), &weight, 1e-5);
+        assert_eq!(bits(sum.clone()), bits(plain_sum));
+        close("normed", normed.clone(), plain);
+        // What was not joined in the norm's pass has the same bits: a layer's forward that is made again must not differ.
+        assert_eq!(bits(normed), bits(Flex::rms_norm(sum.clone(), &weight, 1e-5)));
+        assert_eq!(bits(x), bits(part(1)), "addends that are held elsewhere stay what they are");
+        assert_eq!(bits(more), bits(part(2)));
+
+        let joined = Flex::add_rms_norm_backward(sum.clone(), &weight, 1e-5, dnormed.clone(), dsum.clone());
+        let (dx, dw) =
+            norm::backward::add_reference(sum.clone(), &weight, 1e-5, dnormed.clone(), dsum.clone());
+        close("dx", joined.0.clone(), dx);
+        close("dw", joined.1.clone(), dw);
+        let (dx, dw) = Flex::rms_norm_backward(sum, &weight, 1e-5, dnormed);
+        assert_eq!(bits(joined.0), bits(dx + dsum.clone()));
+        assert_eq!(bits(joined.1.unsqueeze_dim(0)), bits(dw.unsqueeze_dim(0)));
+        assert_eq!(bits(dsum), bits(part(4)));
     }
 }
 

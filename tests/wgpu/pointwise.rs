@@ -70,6 +70,13 @@ fn over_rows<B: KernelBackend>(device: &B::Device, dtype: DType, grain: Grain) -
         let (dgate, dup) = B::swiglu_backward(gate.clone(), up.clone(), dy.clone());
         add("dgate", host(dgate));
         add("dup", host(dup));
+        let (sum, normed) = B::add_rms_norm(x.clone(), up.clone(), &weight, EPS);
+        add("a joined stream", host(sum.clone()));
+        add("norm of a joined stream", host(normed));
+        let (dx, dw) =
+            B::add_rms_norm_backward(sum.clone(), &weight, EPS, dy.clone(), up.clone().cast(DType::F32));
+        add("dx of a joined stream", host(dx));
+        add("dw of a joined stream", host(dw));
         // As in training: gradients and the norm's weight are in f32 where the rest is not.
         let dy = dy.cast(DType::F32);
         let (dx, dw) = B::rms_norm_backward(x, &weight.cast(DType::F32), EPS, dy.clone());

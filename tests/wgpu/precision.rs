@@ -27,25 +27,26 @@ fn limits(head_dims: &[usize]) -> attention::Limits {
         groups: (1..=7).collect(),
         head_dims: head_dims.to_vec(),
         tiny_scales: true,
-        any_sign: false,
     }
 }
 
 /// Packed sequences, by whichever kernel is asked for around this.
 fn check_packed(count: u32, limits: &attention::Limits, dtype: DType) {
-    let [empty, continued, extreme]: [Seen; 3] = Default::default();
+    let [empty, continued, extreme, turned]: [Seen; 4] = Default::default();
     run(count, attention::cases(limits), |case| {
         let inputs = case.inputs(dtype);
         let exact = case.exact(&inputs);
         empty.add(case.segments.iter().any(|it| it.len == 0));
         continued.add(case.segments.iter().any(|it| it.len > 0 && it.after.is_some()));
         extreme.add(exact.peak >= 1e4);
+        turned.add(case.shape.scale < 1e-20);
         case.check_kernel::<Wgpu>((&inputs, &exact), &device(), Held::new(dtype))
     });
     if count >= 70 {
         empty.at_least(10, "an empty segment");
         continued.at_least(10, "a continuation");
         extreme.at_least(2, "scores of 1e4");
+        turned.at_least(15, "a scale of almost nothing, of 0 or below");
     }
 }
 

@@ -20,13 +20,15 @@ struct Case {
     /// Query heads, key heads, elements a head.
     heads: (usize, usize, usize),
     extreme: bool,
+    /// Times the usual scale.
+    factor: f32,
 }
 
 impl Case {
     fn shape(&self) -> AttentionShape {
         let (heads, kv_heads, head_dim) = self.heads;
         // A power of two keeps extreme scores exact.
-        let scale = if self.extreme { 0.5 } else { (head_dim as f32).sqrt().recip() };
+        let scale = self.factor * if self.extreme { 0.5 } else { (head_dim as f32).sqrt().recip() };
         AttentionShape { heads, kv_heads, head_dim, scale }
     }
 
@@ -42,7 +44,9 @@ fn cases() -> Vec<Case> {
         segments: segments.to_vec(),
         heads,
         extreme,
+        factor: 1.0,
     };
+    let scaled = |name, factor| Case { factor, ..case(name, &[Segment::alone(70)], (4, 2, 64), false) };
     let ragged = Segment::all(&RAGGED);
     // Replies that end before, at and after a tile's end, to prompts of such lengths; the last stands by itself again.
     let after = |len, parent| Segment { len, after: Some(parent) };
@@ -67,6 +71,9 @@ fn cases() -> Vec<Case> {
         case("continued", &continued, (6, 2, 128), false),
         case("scores to 1e4", &continued, (6, 2, 64), true),
         case("scores to 1e4", &ragged, (2, 2, 128), true),
+        Case { factor: -1.0, ..case("scores to 1e4, a scale below 0", &continued, (6, 2, 64), true) },
+        scaled("a scale below 0", -2.0),
+        scaled("a scale of 0", 0.0),
     ]
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::DType;
 
 use super::{Expected, Parity};
-use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
+use crate::doctor::inputs::{Grain, Noise, host, rounded, tensor, wide};
 use crate::kernels::KernelBackend;
 
 /// Rows and their width: widths that no vector and no tile divides, and a model's.
@@ -47,6 +47,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                 vec![host(dx), host(dw)]
             });
         }
+        self.joined_norm(grain, [n, d], seed + 40);
         // A row of nothing is divided by the root of `eps` alone.
         x[..d].fill(0.0);
         let expected = [Expected::rows("y", exact_norm(&x, &weight, &dy).0, d)];
@@ -54,6 +55,36 @@ impl<B: KernelBackend> Parity<'_, B> {
             self.check("rms_norm", &format!("{case}, the first 0"), dtype, &expected, |device| {
                 let weight = tensor::<B, 1>(&weight, [d], device, dtype);
                 vec![host(B::rms_norm(tensor(&x, [n, d], device, dtype), &weight, EPS))]
+            });
+        }
+    }
+
+    /// A residual stream, what joins it, and the norm of both.
+    fn joined_norm(&mut self, grain: Grain, [n, d]: [usize; 2], seed: u64) {
+        let mut noise = Noise(seed);
+        let mut draw = |count| noise.values(count, 2.0, grain);
+        let (x, more, weight, dnormed, dsum) = (draw(n * d), draw(n * d), draw(d), draw(n * d), draw(n * d));
+        let case = format!("{n} rows of {d}");
+        let sum: Vec<f64> = wide(&x).into_iter().zip(wide(&more)).map(|(x, more)| x + more).collect();
+        for dtype in self.of(grain) {
+            // What the backward is given is a stream of the type.
+            let stream: Vec<f32> = sum.iter().map(|&x| rounded(x as f32, dtype)).collect();
+            let (normed, mut dx, dw) = exact_norm(&stream, &weight, &dnormed);
+            dx.iter_mut().zip(wide(&dsum)).for_each(|(dx, beside)| *dx += beside);
+            let forward = [Expected::rows("sum", sum.clone(), d), Expected::rows("y", normed, d)];
+            let backward = [Expected::rows("dx", dx, d), Expected::whole("dw", dw)];
+            let on = |x: &[f32], device: &B::Device| tensor::<B, 2>(x, [n, d], device, dtype);
+            self.check("add_rms_norm", &case, dtype, &forward, |device| {
+                let weight = tensor::<B, 1>(&weight, [d], device, dtype);
+                let (sum, y) = B::add_rms_norm(on(&x, device), on(&more, device), &weight, EPS);
+                vec![host(sum), host(y)]
+            });
+            self.check("add_rms_norm_backward", &case, dtype, &backward, |device| {
+                let weight = tensor::<B, 1>(&weight, [d], device, dtype);
+                let (stream, dnormed) = (on(&stream, device), on(&dnormed, device));
+                let beside = tensor(&dsum, [n, d], device, DType::F32);
+                let (dx, dw) = B::add_rms_norm_backward(stream, &weight, EPS, dnormed, beside);
+                vec![host(dx), host(dw)]
             });
         }
     }

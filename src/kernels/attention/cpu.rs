@@ -16,6 +16,7 @@
 
 use std::ops::Range;
 
+use super::order::Order;
 use super::tiles::Task;
 use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment, decode, place};
 use crate::kernels::parallel::{self, SharedMut};
@@ -89,7 +90,7 @@ pub fn attention(
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let group = heads / kv_heads;
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
-    assert!(scale.is_finite(), "attention's scale is {scale}, legal are finite numbers");
+    let order = Order::of(scale);
     assert_eq!(q.len(), out.len());
     assert!(
         sums.as_ref().is_none_or(|sums| sums.len() * head_dim == 2 * out.len()),
@@ -117,7 +118,7 @@ pub fn attention(
     let task = |&(index, kv_head, first): &(usize, usize, usize)| {
         let span: &AttentionSpan = &spans[index];
         let end = (first + TASK_ROWS).min(span.queries.len() * group);
-        Task { q, keys, values, span, shape, kv_head, first, end, out, sums }
+        Task { q, keys, values, span, shape, order, kv_head, first, end, out, sums }
     };
     if sums.is_none() && decode::splits(spans, tasks.len()) {
         return decode::attend(&tasks.iter().map(task).collect::<Vec<_>>());

@@ -12,7 +12,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::AttentionSpan;
-use super::tiles::{MAX_ROWS, Order, Running, TILE_KEYS, Task, by_rows};
+use super::tiles::{MAX_ROWS, Running, TILE_KEYS, Task, by_rows};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
 
@@ -180,7 +180,7 @@ impl WithSimd for Softmax<'_, '_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { task, held, row } = self;
         let (_, visible) = task.row(task.first + row);
-        let order = Order::of(task.shape.scale);
+        let order = task.order;
         let mut running = Running::START;
         for tile in 0..held.tiles {
             let seen = visible.saturating_sub(tile * TILE_KEYS).min(TILE_KEYS);

@@ -5,7 +5,6 @@
 use std::ops::Range;
 
 use burn::tensor::{Tensor, backend::Backend};
-use thiserror::Error;
 
 #[cfg(any(feature = "wgpu", feature = "cuda", test))]
 mod able;
@@ -16,6 +15,7 @@ pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
 mod decode;
+mod order;
 mod product;
 pub mod reference;
 mod tiles;
@@ -44,29 +44,8 @@ pub struct AttentionShape {
     pub kv_heads: usize,
     /// Elements a head.
     pub head_dim: usize,
-    /// Factor on `q . k`, commonly `head_dim^-1/2`: any finite number on the CPU and in the plain reference, at least
-    /// [`LEAST_DEVICE_SCALE`] on GPUs.
+    /// Factor on `q . k`, commonly `head_dim^-1/2`; any finite number.
     pub scale: f32,
-}
-
-/// The smallest scale of attention on GPUs. Its kernels hide a key by a score of -1e30, which must still be far below all others once
-/// it is scaled, and compare scores before that.
-pub const LEAST_DEVICE_SCALE: f32 = 1e-20;
-
-/// A scale that attention on GPUs does not take.
-#[derive(Debug, Clone, Copy, PartialEq, Error)]
-#[error("attention's scale is {0}, legal on GPUs are finite numbers from {least:e} on", least = LEAST_DEVICE_SCALE)]
-pub struct ScaleError(pub f32);
-
-impl AttentionShape {
-    /// Checks that kernels on GPUs take the scale.
-    ///
-    /// # Errors
-    /// [`ScaleError`] names one that they do not.
-    pub fn check_device_scale(&self) -> Result<(), ScaleError> {
-        let legal = self.scale.is_finite() && self.scale >= LEAST_DEVICE_SCALE;
-        if legal { Ok(()) } else { Err(ScaleError(self.scale)) }
-    }
 }
 
 /// What attention of packed sequences gives, and its backward needs.
@@ -145,22 +124,4 @@ pub(crate) fn place(segments: &[Segment]) -> Vec<Placed> {
 pub fn positions(segments: &[Segment]) -> Vec<u32> {
     let placed = place(segments);
     placed.iter().flat_map(|it| (0..it.rows.len()).map(|i| (it.before.len() + i) as u32)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scale_that_gpus_do_not_take_is_named() {
-        let check =
-            |scale| AttentionShape { heads: 1, kv_heads: 1, head_dim: 16, scale }.check_device_scale();
-        assert_eq!([check(0.125), check(1e-20), check(3e4)], [Ok(()); 3]);
-        for scale in [0.0, -0.125, 1e-21, f32::INFINITY] {
-            assert_eq!(check(scale), Err(ScaleError(scale)));
-        }
-        let message = check(-0.125).unwrap_err().to_string();
-        assert_eq!(message, "attention's scale is -0.125, legal on GPUs are finite numbers from 1e-20 on");
-        assert!(check(f32::NAN).is_err());
-    }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::cpu::block_elements;
+use super::order::Order;
 use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
 use crate::kernels::parallel::SharedMut;
 use crate::kernels::simd;
@@ -42,32 +43,13 @@ macro_rules! by_rows {
 }
 pub(super) use by_rows;
 
-/// How scores are compared and weighed, so that the one that `scale` makes the largest comes first whatever its sign.
-#[derive(Clone, Copy)]
-pub(super) struct Order {
-    /// What scores are multiplied by before they are compared: 1, below 0 -1, and 0 where they do not count.
-    sign: f32,
-    /// What differences of those are multiplied by, above 0.
-    scale: f32,
-}
-
 impl Order {
-    pub fn of(scale: f32) -> Self {
-        let sign = if scale == 0.0 { 0.0 } else { scale.signum() };
-        Self { sign, scale: if scale == 0.0 { 1.0 } else { scale.abs() } }
-    }
-
-    /// The score that was compared as `peak`.
-    fn score(self, peak: f32) -> f32 {
-        self.sign * peak
-    }
-
     #[inline(always)]
     fn turn(self, scores: &mut [f32; TILE_KEYS]) {
-        if self.sign == 0.0 {
+        if self.factor == 0.0 {
             scores.fill(0.0);
-        } else if self.sign < 0.0 {
-            scores.iter_mut().for_each(|score| *score = -*score);
+        } else if self.turns() {
+            scores.iter_mut().for_each(|score| *score *= self.factor);
         }
     }
 }
@@ -117,6 +99,7 @@ pub(super) struct Task<'a> {
     pub values: &'a [f32],
     pub span: &'a AttentionSpan,
     pub shape: AttentionShape,
+    pub order: Order,
     pub kv_head: usize,
     pub first: usize,
     pub end: usize,
@@ -170,10 +153,9 @@ impl Task<'_> {
         sums: &mut [f32],
         width: usize,
     ) {
-        let AttentionShape { head_dim, scale, .. } = self.shape;
+        let (head_dim, order) = (self.shape.head_dim, self.order);
         let (at, visible) = self.group::<R>(first);
         sums[..R * width].fill(0.0);
-        let order = Order::of(scale);
         let mut running = [Running::START; R];
         // Rows are in query order, so the last one sees the most keys.
         let keys = visible[R - 1];

@@ -78,6 +78,24 @@ where
         wrap(like(&x, y, dims))
     }
 
+    fn add_rms_norm(
+        x: Tensor<Self, 2>,
+        y: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        if selection::plain() {
+            return norm::reference::add_rms_norm(x, y, weight, eps);
+        }
+        let dims = x.dims();
+        let y = y.cast(x.dtype());
+        let [x, y, weight] = [primitive(x), primitive(y), primitive(weight.clone())].map(into_contiguous);
+        let types = [x.dtype.into(), weight.dtype.into()];
+        let inputs = [&x.handle, &y.handle, &weight.handle];
+        let (sum, normed) = norm::cube::add_rms_norm(&x.client, inputs, types, dims, eps);
+        (wrap(like(&x, sum, dims)), wrap(like(&x, normed, dims)))
+    }
+
     fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
         if selection::plain() {
             return rotary::reference::rotary(x, cos, sin);
@@ -115,13 +133,20 @@ where
         if selection::plain() {
             return norm::backward::reference(x, weight, eps, dy);
         }
-        let dims = x.dims();
-        let [x, weight, dy] = [primitive(x), primitive(weight.clone()), primitive(dy)].map(into_contiguous);
-        let inputs = [&x.handle, &weight.handle, &dy.handle];
-        let types = [x.dtype.into(), weight.dtype.into(), dy.dtype.into()];
-        let (dx, parts, count) = norm::cube::rms_norm_backward(&x.client, inputs, types, dims, eps);
-        let parts: Tensor<Self, 2> = wrap(floats(&x, parts, [count, dims[1]]));
-        (wrap(floats(&x, dx, dims)), parts.sum_dim(0).squeeze_dim(0))
+        norm_gradients(x, weight, eps, dy, None)
+    }
+
+    fn add_rms_norm_backward(
+        sum: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+        dnormed: Tensor<Self, 2>,
+        dsum: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        if selection::plain() {
+            return norm::backward::add_reference(sum, weight, eps, dnormed, dsum);
+        }
+        norm_gradients(sum, weight, eps, dnormed, Some(dsum))
     }
 
     fn swiglu_backward(
@@ -287,6 +312,16 @@ where
         Running { peaks, sums, hits }
     }
 
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Tensor<Self, 1> {
+        if selection::plain() {
+            return softmax::entropy::reference(logits, log_sums);
+        }
+        let [n, width] = logits.dims();
+        let logits = dense(logits.clone());
+        let shares = softmax::cube::entropies(&logits.client, &logits.handle, width, log_sums);
+        wrap(like(&logits, shares, [n]))
+    }
+
     fn log_sums_backward(
         logits: Tensor<Self, 2>,
         targets: &[u32],
@@ -363,4 +398,28 @@ where
         let columns = head::columns::part_columns(input.targets.len());
         head::columns::loss(input, columns, derivative)
     }
+}
+
+/// Gradients `(dx, dw)` of RMSNorm of `x` `[n, d]`; `dx` joins what stands `beside` it.
+fn norm_gradients<R, F, I, BT>(
+    x: Tensor<Gpu<R, F, I, BT>, 2>,
+    weight: &Tensor<Gpu<R, F, I, BT>, 1>,
+    eps: f32,
+    dy: Tensor<Gpu<R, F, I, BT>, 2>,
+    beside: Option<Tensor<Gpu<R, F, I, BT>, 2>>,
+) -> (Tensor<Gpu<R, F, I, BT>, 2>, Tensor<Gpu<R, F, I, BT>, 1>)
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+{
+    let dims = x.dims();
+    let [x, weight, dy] = [primitive(x), primitive(weight.clone()), primitive(dy)].map(into_contiguous);
+    let inputs = [&x.handle, &weight.handle, &dy.handle];
+    let types = [x.dtype.into(), weight.dtype.into(), dy.dtype.into()];
+    let beside = beside.map(|beside| owned(dense(beside)).handle);
+    let (dx, parts, count) = norm::cube::rms_norm_backward(&x.client, inputs, types, dims, eps, beside);
+    let parts: Tensor<Gpu<R, F, I, BT>, 2> = wrap(floats(&x, parts, [count, dims[1]]));
+    (wrap(floats(&x, dx, dims)), parts.sum_dim(0).squeeze_dim(0))
 }

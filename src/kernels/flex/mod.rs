@@ -78,6 +78,23 @@ impl KernelBackend for Flex {
         tensor(out, dims)
     }
 
+    fn add_rms_norm(
+        x: Tensor<Self, 2>,
+        y: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        if selection::plain() {
+            return norm::reference::add_rms_norm(x, y, weight, eps);
+        }
+        let dims = x.dims();
+        // What joins the stream was just made for it, so nobody else holds it.
+        let (x, mut sum, weight) = (dense(x), owned(y), dense(weight.clone()));
+        let mut out = vec![0.0; dims[0] * dims[1]];
+        norm::cpu::add_rms_norm(sum.storage_mut(), x.storage(), weight.storage(), eps, &mut out);
+        (wrap(sum), tensor(out, dims))
+    }
+
     fn rotary(x: Tensor<Self, 3>, cos: &Tensor<Self, 2>, sin: &Tensor<Self, 2>) -> Tensor<Self, 3> {
         if selection::plain() {
             return rotary::reference::rotary(x, cos, sin);
@@ -211,8 +228,26 @@ impl KernelBackend for Flex {
         let [n, d] = x.dims();
         let (x, weight, dy) = (dense(x), dense(weight.clone()), dense(dy));
         let (mut dx, mut dw) = (vec![0.0; n * d], vec![0.0; d]);
-        norm::backward::cpu(x.storage(), weight.storage(), eps, dy.storage(), &mut dx, &mut dw);
+        norm::backward::cpu(x.storage(), weight.storage(), eps, dy.storage(), (&mut dx, false), &mut dw);
         (tensor(dx, [n, d]), tensor(dw, [d]))
+    }
+
+    fn add_rms_norm_backward(
+        sum: Tensor<Self, 2>,
+        weight: &Tensor<Self, 1>,
+        eps: f32,
+        dnormed: Tensor<Self, 2>,
+        dsum: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        if selection::plain() {
+            return norm::backward::add_reference(sum, weight, eps, dnormed, dsum);
+        }
+        let d = sum.dims()[1];
+        let (sum, weight, dy) = (dense(sum), dense(weight.clone()), dense(dnormed));
+        let (mut dx, mut dw) = (owned(dsum), vec![0.0; d]);
+        let to = (dx.storage_mut(), true);
+        norm::backward::cpu(sum.storage(), weight.storage(), eps, dy.storage(), to, &mut dw);
+        (wrap(dx), tensor(dw, [d]))
     }
 
     fn swiglu_backward(
@@ -268,11 +303,11 @@ impl KernelBackend for Flex {
         softmax::log_prob::cpu(dense(logits.clone()).storage(), targets)
     }
 
-    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Vec<f32> {
+    fn entropies(logits: &Tensor<Self, 2>, log_sums: &[LogSum]) -> Tensor<Self, 1> {
         if selection::plain() {
             return softmax::entropy::reference(logits, log_sums);
         }
-        softmax::entropy::cpu(dense(logits.clone()).storage(), log_sums)
+        tensor(softmax::entropy::cpu(dense(logits.clone()).storage(), log_sums), [log_sums.len()])
     }
 
     fn log_probs_backward(

@@ -12,7 +12,7 @@ use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::low_rank::{Gathered, Narrow};
 use super::magnitude::Magnitude;
-use super::rows::floats;
+use super::rows::{floats, host};
 use super::unfused::{self, Operations};
 use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, PART, cap};
 use crate::kernels::KernelBackend;
@@ -145,7 +145,7 @@ struct Learning<'a, B: KernelBackend> {
     found: kl::Found,
     slopes: Vec<f32>,
     coefficients: Option<Vec<f32>>,
-    entropies: Option<Vec<f32>>,
+    entropies: Option<Tensor<B, 1>>,
     dhidden: Option<Tensor<B, 2>>,
     dadapter: Option<Gathered<B>>,
 }
@@ -170,6 +170,8 @@ impl<'a, B: KernelBackend> Learning<'a, B> {
             Some(places) => (own.rows(places), beside.map(|beside| beside.rows(places))),
             None => (own, beside),
         };
+        let float = (&own.hidden.device(), DType::F32);
+        let entropies = entropies.then(|| Tensor::zeros([kept.len()], float));
         let found = kl::Found {
             log_probs: at(&found.log_probs, kept),
             sums: at(&found.sums, kept),
@@ -185,7 +187,7 @@ impl<'a, B: KernelBackend> Learning<'a, B> {
             found,
             slopes: at(&slopes[range.clone()], kept),
             coefficients: coefficients.map(|all| at(&all[range], kept)),
-            entropies: entropies.then(|| vec![0.0; kept.len()]),
+            entropies,
             dhidden: None,
         }
     }
@@ -195,8 +197,7 @@ impl<'a, B: KernelBackend> Learning<'a, B> {
         let logits = self.own.logits(part);
         if let Some(entropies) = &mut self.entropies {
             // The sum of all columns is at hand by now, so each part's share only has to be added.
-            let shares = B::entropies(&logits, &self.found.sums);
-            entropies.iter_mut().zip(shares).for_each(|(all, part)| *all += part);
+            *entropies = entropies.clone() + B::entropies(&logits, &self.found.sums);
         }
         let bends = cap::slopes(&logits, soft_cap, temperature);
         let Self { targets, found, slopes, .. } = &*self;
@@ -346,7 +347,7 @@ pub(super) fn in_blocks<B: KernelBackend>(
             dhidden.push(Tensor::zeros([count, width], float));
             continue;
         };
-        entropies.extend(block.entropies.take().unwrap_or_default());
+        entropies.extend(block.entropies.take().map(host).unwrap_or_default());
         let (rows, found) = block.finish(count);
         dhidden.push(magnitude.undone(rows));
         let found = found.map(|found| found.undone(magnitude));
@@ -373,8 +374,4 @@ fn plus<B: KernelBackend, const D: usize>(
 /// What belongs to the rows `kept`; nothing where there is nothing.
 fn at<T: Copy>(all: &[T], kept: &[usize]) -> Vec<T> {
     if all.is_empty() { Vec::new() } else { kept.iter().map(|&row| all[row]).collect() }
-}
-
-fn host<B: KernelBackend>(x: Tensor<B, 1>) -> Vec<f32> {
-    x.into_data().iter::<f32>().collect()
 }

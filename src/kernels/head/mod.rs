@@ -17,6 +17,8 @@
 //! A head may have a low-rank adapter ([`low_rank`]): `x_i = (h_i W^T + b + s (h_i A^T) B^T) / temperature`. Its gradients are those of `A`
 //! and `B`, made part by part as those of `W` are, whether `W` is trained or not.
 //!
+//! Rows that do not count are left out with a [`mask`], and cost nothing then.
+//!
 //! The entropy of a row, where it is wanted, is `H_i = -sum_v p_iv log p_iv` with `log p_iv = x_iv - log sum exp x_i`.
 
 use burn::tensor::{Tensor, backend::Backend};
@@ -27,6 +29,7 @@ mod cap;
 pub mod columns;
 pub mod low_rank;
 mod magnitude;
+pub mod mask;
 pub mod rows;
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,7 @@ pub fn loss<B: KernelBackend>(
         };
         log_probs.extend(found);
         if wanted {
-            entropies.extend(B::entropies(&logits, &sums));
+            entropies.extend(host(B::entropies(&logits, &sums)));
         }
         let counts = slopes.iter().any(|&slope| slope != 0.0)
             || coefficients.iter().flat_map(|it| &it[all.clone()]).any(|&coefficient| coefficient != 0.0);
@@ -132,6 +132,11 @@ pub fn loss<B: KernelBackend>(
         }),
         adapter: dadapter,
     }
+}
+
+/// `x` `[n]` on the host.
+pub(super) fn host<B: KernelBackend>(x: Tensor<B, 1>) -> Vec<f32> {
+    x.into_data().iter::<f32>().collect()
 }
 
 /// The head's weights.

@@ -18,6 +18,8 @@ enum Way {
     Blocks([usize; 2]),
     /// All logits at once.
     Unfused,
+    /// Of the rows that are kept.
+    Masked([bool; 9]),
 }
 
 struct Case {
@@ -96,15 +98,18 @@ impl Case {
             trained,
         };
         let mut next = 0;
+        let kept = |row: usize| if let Way::Masked(mask) = way { mask[row] } else { true };
+        let slopes: Vec<f32> = (0..n).filter(|&row| kept(row)).map(|row| self.slopes[row]).collect();
         let mut one = |index: usize, log_prob: f32| {
             assert_eq!(index, next, "asked for in order");
             assert!(log_prob <= 1e-4 && log_prob.is_finite(), "{log_prob} is no log-prob");
             next += 1;
-            self.slopes[index]
+            slopes[index]
         };
         let mut derivative = if at_once {
+            let count = slopes.len();
             Derivative::all(move |log_probs| {
-                assert_eq!(log_probs.len(), n, "all at once");
+                assert_eq!(log_probs.len(), count, "all at once");
                 log_probs.iter().enumerate().map(|(index, &log_prob)| one(index, log_prob)).collect()
             })
         } else {
@@ -115,6 +120,7 @@ impl Case {
             Way::Columns(part) => columns::loss(input, part, &mut derivative),
             Way::Blocks(part) => columns::in_blocks(input, part, &mut derivative),
             Way::Unfused => unfused::loss(input, &mut derivative),
+            Way::Masked(mask) => mask::loss(input, &mask[..n], &mut derivative),
         }
     }
 }
@@ -316,6 +322,43 @@ proptest! {
             let bias = found.bias.into_iter().flat_map(|it| it.into_data().to_vec::<f32>().unwrap());
             let nothing = counts[..case.targets.len()].iter().all(|counts| !counts);
             prop_assert!(!nothing || rest.into_iter().chain(bias).all(|x| x == 0.0));
+        }
+    }
+
+    #[test]
+    fn rows_that_a_mask_leaves_out_are_as_if_they_were_not_there(
+        case in case(),
+        at_once in any::<bool>(),
+        mask in prop_oneof![Just([false; 9]), Just([true; 9]), any::<[bool; 9]>()],
+    ) {
+        let found = case.asked(Way::Masked(mask), at_once, true, true);
+        let mut case = case;
+        let rows = case.slopes.len();
+        for (row, _) in mask[..rows].iter().enumerate().filter(|(_, kept)| !**kept) {
+            case.slopes[row] = 0.0;
+            case.reference.iter_mut().for_each(|it| it.coefficients[row] = 0.0);
+        }
+        let mut exact = case.exact();
+        for all in [&mut exact.log_probs, &mut exact.entropies, &mut exact.kls] {
+            all.iter_mut().zip(mask).filter(|(_, kept)| !kept).for_each(|(value, _)| *value = 0.0);
+        }
+        let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
+        close("log-probs", &found.log_probs, &exact.log_probs)?;
+        close("divergences", &found.kls, &exact.kls)?;
+        entropies_are_close(case.reach(), &found.entropies, &exact.entropies)?;
+        let terms = largest(&exact.kls);
+        let close =
+            |what: &str, found: &[f32], exact: &[f64]| within(2e-4 * terms * largest(exact), what, found, exact);
+        close("hidden", &host(found.hidden), &exact.hidden)?;
+        close("weight", &host(found.weight.unwrap()), &exact.weight)?;
+        prop_assert_eq!(found.bias.is_some(), case.bias.is_some());
+        if let Some(bias) = found.bias {
+            close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
+        }
+        prop_assert_eq!(found.adapter.is_some(), case.adapter.is_some());
+        if let Some(LowRankGradients { a, b }) = found.adapter {
+            close("A", &host(a), &exact.a)?;
+            close("B", &host(b), &exact.b)?;
         }
     }
 

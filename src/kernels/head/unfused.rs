@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::low_rank::{Narrow, Product};
 use super::magnitude::Magnitude;
-use super::rows::floats;
+use super::rows::{floats, host};
 use super::{Derivative, HeadGradients, HeadInput, cap};
 use crate::kernels::KernelBackend;
 use crate::kernels::linear::AdaptedWeights;
@@ -97,7 +97,7 @@ pub(super) fn by<B: KernelBackend>(
     let logits = operations.logits(&hidden, &head, soft_cap, temperature);
     let (found, sums) = log_probs(&logits, targets);
     let slopes = derivative.divided(0, &found, temperature);
-    let entropies = if wanted { B::entropies(&logits, &sums) } else { Vec::new() };
+    let entropies = if wanted { host(B::entropies(&logits, &sums)) } else { Vec::new() };
     let bends = cap::slopes(&logits, soft_cap, temperature);
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
     let magnitude = Magnitude::of(dtype, &slopes, coefficients.as_deref());

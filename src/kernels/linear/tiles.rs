@@ -65,8 +65,11 @@ fn shaped<S: Simd, W: Rows>(simd: S, w: &W, rows: usize, to: &Target<'_>) {
         walk::<S, W, 2, 8>(simd, w, rows, to);
     } else if S::REGISTER_COUNT >= 32 {
         walk::<S, W, 3, 8>(simd, w, rows, to);
-    } else {
+    } else if W::STREAMS == 2 {
         walk::<S, W, 2, 4>(simd, w, rows, to);
+    } else {
+        // All 16 registers: 12 sums, three weights and an input.
+        walk::<S, W, 3, 4>(simd, w, rows, to);
     }
 }
 

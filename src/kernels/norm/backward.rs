@@ -27,11 +27,24 @@ pub fn reference<B: Backend>(
     (r * (dh - h * mean), dw)
 }
 
-/// On the CPU: `x`, `dy` and `dx` `[n, d]`, `weight` and `dw` `[d]`; `dx` and `dw` are overwritten.
+/// [`reference`] of a residual stream `sum` that goes on beside the norm, with the gradient `dsum` of what goes on: all `[n, d]`.
+pub fn add_reference<B: Backend>(
+    sum: Tensor<B, 2>,
+    weight: &Tensor<B, 1>,
+    eps: f32,
+    dnormed: Tensor<B, 2>,
+    dsum: Tensor<B, 2>,
+) -> (Tensor<B, 2>, Tensor<B, 1>) {
+    let (dx, dw) = reference(sum, weight, eps, dnormed);
+    (dx + dsum, dw)
+}
+
+/// On the CPU: `x`, `dy` and `dx` `[n, d]`, `weight` and `dw` `[d]`; `dx` and `dw` are overwritten, or `dx` joins what is there if it
+/// `adds`.
 ///
 /// # Panics
 /// If the lengths do not agree.
-pub fn cpu(x: &[f32], weight: &[f32], eps: f32, dy: &[f32], dx: &mut [f32], dw: &mut [f32]) {
+pub fn cpu(x: &[f32], weight: &[f32], eps: f32, dy: &[f32], (dx, adds): (&mut [f32], bool), dw: &mut [f32]) {
     let d = weight.len();
     assert!(
         d > 0 && x.len().is_multiple_of(d) && x.len() == dy.len() && x.len() == dx.len() && dw.len() == d
@@ -43,7 +56,7 @@ pub fn cpu(x: &[f32], weight: &[f32], eps: f32, dy: &[f32], dx: &mut [f32], dw: 
         .map(|((dx, x), dy)| {
             let mut dw = vec![0.0f32; d];
             for ((dx, x), dy) in dx.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(dy.chunks_exact(d)) {
-                row(x, weight, eps, dy, dx, &mut dw);
+                row(x, weight, eps, dy, (dx, adds), &mut dw);
             }
             dw
         })
@@ -54,14 +67,15 @@ pub fn cpu(x: &[f32], weight: &[f32], eps: f32, dy: &[f32], dx: &mut [f32], dw: 
     }
 }
 
-fn row(x: &[f32], weight: &[f32], eps: f32, dy: &[f32], dx: &mut [f32], dw: &mut [f32]) {
+fn row(x: &[f32], weight: &[f32], eps: f32, dy: &[f32], (dx, adds): (&mut [f32], bool), dw: &mut [f32]) {
     let d = x.len() as f32;
     let r = 1.0 / (sum(x.iter().map(|v| v * v)) / d + eps).sqrt();
     let mean = sum(x.iter().zip(dy).zip(weight).map(|((x, dy), w)| dy * w * x)) * r / d;
     for ((((dx, dw), x), dy), w) in dx.iter_mut().zip(dw).zip(x).zip(dy).zip(weight) {
         let h = x * r;
         *dw += dy * h;
-        *dx = r * (dy * w - h * mean);
+        let own = r * (dy * w - h * mean);
+        *dx = if adds { *dx + own } else { own };
     }
 }
 

@@ -63,7 +63,47 @@ fn normalise<F: Float, W: Float>(
     }
 }
 
-/// `dx`, and `1 / sqrt(mean(x^2) + eps)` of each row.
+/// `sum = x + more`, and its norm `y`. The norm is that of the sum as it is rounded to its type.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+fn add_normalise<F: Float, W: Float>(
+    x: &Array<F>,
+    more: &Array<F>,
+    weight: &Array<W>,
+    sum: &mut Array<F>,
+    y: &mut Array<F>,
+    eps: f32,
+    #[comptime] width: usize,
+    #[comptime] units: usize,
+    #[define(F, W)] _dtypes: [StorageType; 2],
+) {
+    let row = CUBE_POS;
+    if row >= y.len() / width {
+        terminate!();
+    }
+    let first = row * width;
+    let mut parts = SharedMemory::<f32>::new(units);
+    let mut square = 0.0f32;
+    let mut at = UNIT_POS as usize;
+    while at < width {
+        let joined = F::cast_from(f32::cast_from(x[first + at]) + f32::cast_from(more[first + at]));
+        sum[first + at] = joined;
+        let value = f32::cast_from(joined);
+        square += value * value;
+        at += units;
+    }
+    let mean = total(square, &mut parts, units) / width as f32;
+    let scale = 1.0f32 / (mean + eps).sqrt();
+    // A unit reads what it wrote itself.
+    let mut at = UNIT_POS as usize;
+    while at < width {
+        let value = f32::cast_from(sum[first + at]) * scale * f32::cast_from(weight[at]);
+        y[first + at] = F::cast_from(value);
+        at += units;
+    }
+}
+
+/// `dx`, which joins what is there if it `adds`, and `1 / sqrt(mean(x^2) + eps)` of each row.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 fn input_gradient<F: Float, W: Float, D: Float>(
@@ -73,6 +113,7 @@ fn input_gradient<F: Float, W: Float, D: Float>(
     dx: &mut Array<f32>,
     scales: &mut Array<f32>,
     eps: f32,
+    #[comptime] adds: bool,
     #[comptime] width: usize,
     #[comptime] units: usize,
     #[define(F, W, D)] _dtypes: [StorageType; 3],
@@ -99,7 +140,13 @@ fn input_gradient<F: Float, W: Float, D: Float>(
     let mut at = UNIT_POS as usize;
     while at < width {
         let dh = f32::cast_from(dy[first + at]) * f32::cast_from(weight[at]);
-        dx[first + at] = r * (dh - f32::cast_from(x[first + at]) * r * mean);
+        let own = r * (dh - f32::cast_from(x[first + at]) * r * mean);
+        if adds {
+            let before = dx[first + at];
+            dx[first + at] = before + own;
+        } else {
+            dx[first + at] = own;
+        }
         at += units;
     }
     if UNIT_POS == 0 {
@@ -167,17 +214,54 @@ pub(in crate::kernels) fn rms_norm<R: Runtime>(
     y
 }
 
+/// `(x + more, rms_norm(x + more))` `[n, width]` in the first of `dtypes`, that of `x` and `more`; the second is that of `weight`
+/// `[width]`.
+pub(in crate::kernels) fn add_rms_norm<R: Runtime>(
+    client: &ComputeClient<R>,
+    [x, more, weight]: [&Handle; 3],
+    dtypes: [StorageType; 2],
+    [n, width]: [usize; 2],
+    eps: f32,
+) -> (Handle, Handle) {
+    let [sum, y] = [(); 2].map(|()| client.empty(n * width * dtypes[0].size()));
+    let units = units(width);
+    if n * width > 0 {
+        // SAFETY: a cube a row.
+        unsafe {
+            add_normalise::launch_unchecked::<R>(
+                client,
+                cubes(client, n),
+                CubeDim::new_1d(units as u32),
+                array(x, n * width),
+                array(more, n * width),
+                array(weight, width),
+                array(&sum, n * width),
+                array(&y, n * width),
+                eps,
+                width,
+                units,
+                dtypes,
+            );
+        }
+    }
+    (sum, y)
+}
+
 /// `dx` `[n, width]`, and sums of `dw` to be added up `[parts, width]` with the number of parts, in f32; `dtypes` are those of `x`,
-/// `weight` and `dy`.
+/// `weight` and `dy`. It joins `beside` `[n, width]` in place, where there is such a thing.
 pub(in crate::kernels) fn rms_norm_backward<R: Runtime>(
     client: &ComputeClient<R>,
     [x, weight, dy]: [&Handle; 3],
     dtypes: [StorageType; 3],
     [n, width]: [usize; 2],
     eps: f32,
+    beside: Option<Handle>,
 ) -> (Handle, Handle, usize) {
     let parts = n.div_ceil(ROWS);
-    let [dx, scales, dw] = [n * width, n, parts * width].map(|len| client.empty(len * size_of::<f32>()));
+    let empty = |len: usize| client.empty(len * size_of::<f32>());
+    let (scales, dw) = (empty(n), empty(parts * width));
+    let adds = beside.is_some();
+    let dx = beside.unwrap_or_else(|| empty(n * width));
     let units = units(width);
     if n * width > 0 {
         let [of_x, _, of_dy] = dtypes;
@@ -193,6 +277,7 @@ pub(in crate::kernels) fn rms_norm_backward<R: Runtime>(
                 array(&dx, n * width),
                 array(&scales, n),
                 eps,
+                adds,
                 width,
                 units,
                 dtypes,

@@ -6,6 +6,7 @@ use cubecl::server::Handle;
 
 use super::LogSum;
 use crate::kernels::cube::launch::{array, cubes, upload};
+use crate::kernels::norm::cube::total;
 
 /// Units of a cube; one cube takes a row.
 pub(super) const UNITS: usize = 256;
@@ -106,6 +107,33 @@ fn gradients(logits: &mut Array<f32>, targets: &Array<u32>, rows: &Array<f32>, w
     }
 }
 
+/// Each row's share of the entropy in `logits` `[n, width]`, see [`entropy`](super::entropy). `rows` is `[2, n]`: peaks and rests of the
+/// log-sum-exps.
+#[cube(launch_unchecked)]
+fn shares(logits: &Array<f32>, rows: &Array<f32>, out: &mut Array<f32>, width: u32) {
+    let row = CUBE_POS;
+    let n = out.len();
+    if row >= n {
+        terminate!();
+    }
+    let width = width as usize;
+    let peak = rows[row];
+    let rest = rows[n + row];
+    let mut parts = SharedMemory::<f32>::new(UNITS);
+    let mut sum = 0.0f32;
+    let mut column = UNIT_POS as usize;
+    while column < width {
+        // A token without a chance has an infinite gap, which would make 0 times infinity.
+        let gap = min((peak - logits[row * width + column]) + rest, f32::max_value());
+        sum += gap * (-gap).exp();
+        column += UNITS;
+    }
+    let sum = total(sum, &mut parts, UNITS);
+    if UNIT_POS == 0 {
+        out[row] = sum;
+    }
+}
+
 /// Part of a matrix of logits: its columns, and the place of the first of them.
 #[derive(Clone, Copy)]
 pub(in crate::kernels) struct Columns {
@@ -175,4 +203,33 @@ pub(in crate::kernels) fn log_sums_backward<R: Runtime>(
             first as u32,
         );
     }
+}
+
+/// Each row's share of the entropy, `[n]` in f32, in contiguous `logits` `[n, width]` in f32.
+pub(in crate::kernels) fn entropies<R: Runtime>(
+    client: &ComputeClient<R>,
+    logits: &Handle,
+    width: usize,
+    log_sums: &[LogSum],
+) -> Handle {
+    let n = log_sums.len();
+    let out = client.empty(n * size_of::<f32>());
+    if n == 0 {
+        return out;
+    }
+    let (peaks, rests) = (log_sums.iter().map(|sum| sum.peak), log_sums.iter().map(|sum| sum.rest));
+    let rows: Vec<f32> = peaks.chain(rests).collect();
+    // SAFETY: a cube a row.
+    unsafe {
+        shares::launch_unchecked::<R>(
+            client,
+            cubes(client, n),
+            CubeDim::new_1d(UNITS as u32),
+            array(logits, n * width),
+            array(&client.create_from_slice(f32::as_bytes(&rows)), rows.len()),
+            array(&out, n),
+            width as u32,
+        );
+    }
+    out
 }

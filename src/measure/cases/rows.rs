@@ -35,6 +35,24 @@ impl<B: KernelBackend> Bench<'_, B> {
             0,
             |(x, dy)| norm::backward::reference(x, &weight, EPS, dy),
         );
+        let more: Tensor<B, 2> = self.noise(rows, dtype);
+        self.compare(
+            over_rows("add_rms_norm", rows, dtype, 2, [2, 0]),
+            || (x.clone(), copy(&more)),
+            |(x, more)| B::add_rms_norm(x, more, &weight, EPS),
+            0,
+            |(x, more)| norm::reference::add_rms_norm(x, more, &weight, EPS),
+        );
+        let beside: Tensor<B, 2> = self.noise(rows, DType::F32);
+        let mut case = over_rows("add_rms_norm_backward", rows, dtype, 2, [0, 1]);
+        case.work.bytes += (rows[0] * rows[1] * size_of::<f32>()) as f64;
+        self.compare(
+            case,
+            || (x.clone(), dy.clone(), copy(&beside)),
+            |(x, dy, beside)| B::add_rms_norm_backward(x, &weight, EPS, dy, beside),
+            0,
+            |(x, dy, beside)| norm::backward::add_reference(x, &weight, EPS, dy, beside),
+        );
     }
 
     pub(super) fn swiglu(&self, rows: [usize; 2], dtype: DType) {

@@ -11,8 +11,9 @@ use osler::kernels::{KernelBackend, Segment};
 use osler::model::cache::attention_shape;
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::model::layer::{Linear, Projected};
+use osler::model::residual::Residual;
 use osler::model::rotary::RotaryTables;
-use osler::train::layer::{self, LayerContext};
+use osler::train::layer::{self, Forward, LayerContext};
 use osler::train::{Gradients, PackedBatch};
 
 use super::{A, constant, leaf, near};
@@ -77,7 +78,7 @@ fn a_layer_has_the_gradients_of_the_trainers_layer() {
         let tables = RotaryTables::<Flex>::new(&config.rope_frequencies(), &positions, &FlexDevice);
         let [x, dy] = [1, 2].map(|seed| tensor(noise(seed, dims[0] * dims[1]), dims));
         let context = LayerContext { config, tables: &tables, segments: &segments, adapted: false };
-        let (y, kept) = layer::forward(layer, &context, x.clone(), None);
+        let Forward { kept, y, .. } = layer::forward(layer, &context, Residual::new(x.clone()), None);
         let mut expected = Gradients::default();
         let dx = layer::backward(0, layer, &context, x.clone(), kept, dy.clone(), &mut expected);
 
@@ -87,10 +88,11 @@ fn a_layer_has_the_gradients_of_the_trainers_layer() {
         let attend = |Projected { q, k, v }: Projected<A>| {
             A::<NoCheckpointing>::attention_packed(q, k, v, &segments, attention_shape(config)).out
         };
-        let output = tracked.decoder.layers[0].forward(input.clone(), config, &tables, attend);
+        let residual = Residual::new(input.clone());
+        let output = tracked.decoder.layers[0].forward(residual, config, &tables, attend).sum();
         let gradients = (output.clone() * constant::<NoCheckpointing, 2>(&dy)).sum().backward();
 
-        near(&format!("{model}, output"), output.inner(), y, 1.0);
+        near(&format!("{model}, output"), output.inner(), y.sum(), 1.0);
         near(&format!("{model}, input"), input.grad(&gradients).unwrap(), dx, 1.0);
         let mut compared = 0;
         for (name, leaf) in &tracked.leaves {

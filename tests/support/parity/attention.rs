@@ -33,8 +33,6 @@ pub struct Limits {
     pub head_dims: Vec<usize>,
     /// Whether scales so small that f16 has no numbers for the gradients occur.
     pub tiny_scales: bool,
-    /// Whether scales of 0 and below occur.
-    pub any_sign: bool,
 }
 
 /// Tokens of a segment: often none, often one, and both sides of a tile of 64 and of two of them.
@@ -80,17 +78,17 @@ pub fn cases(limits: &Limits) -> impl Strategy<Value = Case> + use<> {
     let most = if limits.tiny_scales { 14 } else { 4 };
     let halvings = prop_oneof![Just(1i32), 2i32..=most];
     let numbers = (factor, prop::option::weighted(0.4, halvings), any::<u64>());
-    let any_sign = limits.any_sign;
+    let tiny_scales = limits.tiny_scales;
     (segments(limits), heads, numbers).prop_map(
         move |(segments, (kv_heads, group, head_dim), (factor, halvings, seed))| {
             let usual = factor * (head_dim as f32).sqrt().recip();
             let scale = halvings.map_or(usual, |halvings| (-halvings as f32).exp2());
-            let sign = match seed % 12 {
-                0 if any_sign => 0.0,
-                1..=3 if any_sign => -1.0,
-                _ => 1.0,
+            let scale = match seed % 12 {
+                0 => 0.0,
+                1..=3 => -scale,
+                4 if tiny_scales => 1e-30,
+                _ => scale,
             };
-            let scale = sign * scale;
             let shape = AttentionShape { heads: kv_heads * group, kv_heads, head_dim, scale };
             Case { segments, shape, extreme: halvings.is_some(), seed }
         },

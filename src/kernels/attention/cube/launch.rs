@@ -7,6 +7,7 @@ use cubecl::server::Handle;
 
 use super::super::choice::Limits;
 use super::super::choice::packed::Path;
+use super::super::order::Order;
 use super::super::{AttentionShape, Segment, able};
 use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
 use super::{dot, plane, tensor, unit};
@@ -88,7 +89,7 @@ pub(super) fn forward<R: Runtime>(
 /// Writes output and sums of the queries of `tiles`, as [`super::plan`] makes them.
 ///
 /// # Panics
-/// If the kernels do not take the scale.
+/// If the scale is not finite.
 pub(super) fn walk<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -97,8 +98,8 @@ pub(super) fn walk<R: Runtime>(
     shape: AttentionShape,
     [out, sums]: [&Handle; 2],
 ) {
-    shape.check_device_scale().unwrap_or_else(|error| panic!("{error}"));
-    let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
+    let order = Order::of(shape.scale);
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
     let Inputs { q, k, v, dtype, rows, key_rows } = inputs;
     let (queries, sums_len, keys) =
         (heads * head_dim * rows, 2 * heads * rows, kv_heads * head_dim * key_rows);
@@ -122,7 +123,9 @@ pub(super) fn walk<R: Runtime>(
                 array(sums, sums_len),
                 heads as u32,
                 kv_heads as u32,
-                scale,
+                order.scale,
+                order.factor,
+                order.turns(),
                 block,
                 *dtype,
             ),
@@ -138,7 +141,9 @@ pub(super) fn walk<R: Runtime>(
                 array(sums, sums_len),
                 heads as u32,
                 kv_heads as u32,
-                scale,
+                order.scale,
+                order.factor,
+                order.turns(),
                 tile,
                 *dtype,
             ),
@@ -154,7 +159,9 @@ pub(super) fn walk<R: Runtime>(
                 array(sums, sums_len),
                 heads as u32,
                 kv_heads as u32,
-                scale,
+                order.scale,
+                order.factor,
+                order.turns(),
                 tile,
                 *dtype,
             ),
@@ -174,9 +181,6 @@ pub(super) struct Upstream {
 }
 
 /// Gradients of `q`, `k` and `v`, in their shapes and type.
-///
-/// # Panics
-/// If the kernels do not take the scale.
 pub(super) fn backward<R: Runtime>(
     client: &ComputeClient<R>,
     path: Path,
@@ -185,7 +189,6 @@ pub(super) fn backward<R: Runtime>(
     segments: &[Segment],
     shape: AttentionShape,
 ) -> [Handle; 3] {
-    shape.check_device_scale().unwrap_or_else(|error| panic!("{error}"));
     let AttentionShape { heads, kv_heads, head_dim, scale } = shape;
     let Inputs { q, k, v, dtype, rows, .. } = inputs;
     let Upstream { out, sums, dout } = upstream;

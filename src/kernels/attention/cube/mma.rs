@@ -203,11 +203,11 @@ pub(super) fn store<F: Float>(
     }
 }
 
-/// Multiplies accumulators of 16 rows of a head by `factor`.
+/// Multiplies the first `count` accumulators by `factor`.
 #[cube]
-pub(super) fn scaled(values: &mut Sequence<Array<Vector<f32, Pair>>>, factor: f32, #[comptime] b: Block) {
+pub(super) fn scaled(values: &mut Sequence<Array<Vector<f32, Pair>>>, factor: f32, #[comptime] count: usize) {
     #[unroll]
-    for n in 0..comptime!(b.dim / 8) {
+    for n in 0..count {
         #[unroll]
         for half in 0..2usize {
             let old = values.index(n)[half];

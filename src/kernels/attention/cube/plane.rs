@@ -12,7 +12,7 @@ use cubecl::prelude::*;
 
 use super::super::choice::packed::Tile;
 use super::plan::{KEY_TILE, QUERY_TILE};
-use super::tile::{HIDDEN, load, load_seen, products, store};
+use super::tile::{HIDDEN, load, load_seen, products, store, turned, unturned};
 
 /// This unit's place in the cube, with those of a plane next to each other.
 #[cube]
@@ -92,6 +92,8 @@ pub(super) fn forward<F: Float>(
     heads: u32,
     kv_heads: u32,
     scale: f32,
+    factor: f32,
+    #[comptime] turns: bool,
     #[comptime] t: Tile,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -152,7 +154,8 @@ pub(super) fn forward<F: Float>(
             #[unroll]
             for j in 0..share {
                 let key = from + x + j * t.across;
-                let score = select(key <= last && key < seen, scores[i * share + j], HIDDEN);
+                let compared = turned(scores[i * share + j], factor, turns);
+                let score = select(key <= last && key < seen, compared, HIDDEN);
                 scores[i * share + j] = score;
                 highest = max(highest, score);
             }
@@ -181,7 +184,7 @@ pub(super) fn forward<F: Float>(
         let row = y + i * t.down;
         if x == 0 && row < count {
             let at = ((first + row) * heads + head) * 2;
-            sums[at] = peak[i];
+            sums[at] = unturned(peak[i], factor, turns);
             sums[at + 1] = total.ln();
         }
         #[unroll]

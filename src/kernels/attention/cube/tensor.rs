@@ -14,7 +14,7 @@ use super::mma::{
     Eight, Pair, accumulate, copy, copy_seen, products, row_max, row_sum, scaled, store, zeros,
 };
 use super::plan::{KEY_TILE, QUERY_TILE};
-use super::tile::HIDDEN;
+use super::tile::{HIDDEN, unturned};
 
 /// Output `[n, heads, dim]` of one tile of queries and one head a cube, and `[n, heads, 2]` the largest score before scaling with
 /// the rest of the log-sum-exp.
@@ -29,6 +29,8 @@ pub(super) fn forward<F: Float>(
     heads: u32,
     kv_heads: u32,
     scale: f32,
+    factor: f32,
+    #[comptime] turns: bool,
     #[comptime] b: Block,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -79,6 +81,9 @@ pub(super) fn forward<F: Float>(
         if step + 1 < steps {
             copy_seen::<F>(k, &mut keys, from + b.walked, seen, parent, before, own, kv_heads, key_head, b);
             keys_here.commit_copy_async();
+        }
+        if turns {
+            scaled(&mut scores, factor, comptime!(b.walked / 8));
         }
         // Only tiles that reach beyond the first query have anything to hide.
         if from + b.walked > position + row + 1 {
@@ -135,7 +140,7 @@ pub(super) fn forward<F: Float>(
         let query = row + lane / 4 + half * 8;
         if lane % 4 == 0 && query < count {
             let at = ((first + query) * heads + head) * 2;
-            sums[at] = peak[half];
+            sums[at] = unturned(peak[half], factor, turns);
             sums[at + 1] = total.ln();
         }
         #[unroll]
@@ -242,7 +247,7 @@ pub(super) fn backward_queries<F: Float>(
         }
         accumulate::<F>(&scores, &keys, &mut gradient, b.walked, b);
     }
-    scaled(&mut gradient, scale, b);
+    scaled(&mut gradient, scale, comptime!(b.dim / 8));
     store::<F>(&gradient, dq, first, row, count, heads, head, b);
 }
 
@@ -349,7 +354,7 @@ pub(super) fn backward_keys<F: Float>(
             accumulate::<F>(&slopes, &queries, &mut key_gradient, b.walked, b);
         }
     }
-    scaled(&mut key_gradient, scale, b);
+    scaled(&mut key_gradient, scale, comptime!(b.dim / 8));
     store::<F>(&key_gradient, dk, first, row, count, kv_heads, key_head, b);
     store::<F>(&value_gradient, dv, first, row, count, kv_heads, key_head, b);
 }

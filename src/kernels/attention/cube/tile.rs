@@ -8,6 +8,22 @@ use super::super::choice::packed::Tile;
 /// The score of a hidden key. Finite, so that a difference of two is a number.
 pub(super) const HIDDEN: f32 = -1e30;
 
+/// A score as it is compared, see [`Order`](super::super::order::Order); most scales leave it as it is, and compile to nothing here.
+#[cube]
+pub(super) fn turned(score: f32, factor: f32, #[comptime] turns: bool) -> f32 {
+    if turns { score * factor } else { score }
+}
+
+/// The score that was compared as `peak`.
+#[cube]
+pub(super) fn unturned(peak: f32, factor: f32, #[comptime] turns: bool) -> f32 {
+    if turns {
+        select(factor == 0.0f32, 0.0f32, peak / select(factor == 0.0f32, 1.0f32, factor))
+    } else {
+        peak
+    }
+}
+
 /// Copies rows `first .. first + count` of head `head` of `x` `[n, heads, dim]` to `tile`, zeros beyond.
 #[cube]
 pub(super) fn load<F: Float>(

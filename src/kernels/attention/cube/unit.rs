@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::super::choice::packed::{SIDE, Tile};
 use super::plan::{KEY_TILE, QUERY_TILE};
-use super::tile::{HIDDEN, load, load_seen, products, store};
+use super::tile::{HIDDEN, load, load_seen, products, store, turned, unturned};
 
 /// `out[i][j] += sum_r weights[row(i)][r] rows[r][column(j)]`: this unit's rows of a product with a tile.
 #[cube]
@@ -57,6 +57,8 @@ pub(super) fn forward<F: Float>(
     heads: u32,
     kv_heads: u32,
     scale: f32,
+    factor: f32,
+    #[comptime] turns: bool,
     #[comptime] t: Tile,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -116,7 +118,8 @@ pub(super) fn forward<F: Float>(
             for j in 0..per {
                 let key = from + x + j * SIDE;
                 let visible = key <= position + y + i * SIDE && key < seen;
-                scores[(y + i * SIDE) * pitch + x + j * SIDE] = select(visible, product[i * per + j], HIDDEN);
+                let score = turned(product[i * per + j], factor, turns);
+                scores[(y + i * SIDE) * pitch + x + j * SIDE] = select(visible, score, HIDDEN);
             }
         }
         sync_cube();
@@ -168,7 +171,7 @@ pub(super) fn forward<F: Float>(
         shrink[row] = 1.0f32 / total;
         if row < count {
             let at = ((first + row) * heads + head) * 2;
-            sums[at] = peak;
+            sums[at] = unturned(peak, factor, turns);
             sums[at + 1] = total.ln();
         }
     }

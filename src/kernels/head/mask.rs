@@ -1,0 +1,77 @@
+//! The head's loss of the rows that a mask keeps.
+
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
+
+use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, Reference};
+use crate::kernels::KernelBackend;
+
+/// [`KernelBackend::head_loss`] of the rows that `mask` `[n]` keeps. The others cost nothing: no logits of theirs are made, and their
+/// log-probs, entropies, divergences and gradients are 0.
+///
+/// The loss sees the rows that are kept alone: it is asked for their derivatives by their places among them, and not at all where
+/// there are none.
+///
+/// # Panics
+/// If the mask is not as long as the targets, or as [`KernelBackend::head_loss`].
+pub fn loss<B: KernelBackend>(
+    input: HeadInput<'_, B>,
+    mask: &[bool],
+    derivative: &mut Derivative<'_>,
+) -> HeadGradients<B> {
+    let n = input.targets.len();
+    assert_eq!(mask.len(), n, "rows of the mask and targets");
+    let kept: Vec<usize> = (0..n).filter(|&row| mask[row]).collect();
+    if kept.len() == n && n > 0 {
+        return B::head_loss(input, derivative);
+    }
+    let (device, [_, width]) = (input.hidden.device(), input.hidden.dims());
+    let zeros = Tensor::<B, 2>::zeros([n, width], (&device, DType::F32));
+    if kept.is_empty() {
+        return nothing(&input, zeros);
+    }
+    let values: Vec<i32> = kept.iter().map(|&row| row as i32).collect();
+    let places = Tensor::<B, 1, Int>::from_data(TensorData::new(values, [kept.len()]), &device);
+    let targets = of(&kept, input.targets);
+    let coefficients = input.reference.as_ref().map(|it| of(&kept, it.coefficients)).unwrap_or_default();
+    let reference = input.reference.map(|Reference { hidden, head, .. }| Reference {
+        hidden: hidden.select(0, places.clone()),
+        head,
+        coefficients: &coefficients,
+    });
+    let hidden = input.hidden.select(0, places.clone());
+    let found = B::head_loss(HeadInput { hidden, targets: &targets, reference, ..input }, derivative);
+    let all = |values: Vec<f32>| {
+        let mut all = vec![0.0; if values.is_empty() { 0 } else { n }];
+        kept.iter().zip(values).for_each(|(&row, value)| all[row] = value);
+        all
+    };
+    HeadGradients {
+        log_probs: all(found.log_probs),
+        entropies: all(found.entropies),
+        kls: all(found.kls),
+        hidden: zeros.select_assign(0, places, found.hidden, IndexingUpdateOp::Add),
+        ..found
+    }
+}
+
+/// What belongs to the rows `kept`.
+fn of<T: Copy>(kept: &[usize], all: &[T]) -> Vec<T> {
+    kept.iter().map(|&row| all[row]).collect()
+}
+
+/// Of no rows; `hidden` are zeros `[n, hidden]`.
+fn nothing<B: KernelBackend>(input: &HeadInput<'_, B>, hidden: Tensor<B, 2>) -> HeadGradients<B> {
+    let HeadInput { head, targets, entropies, reference, trained, .. } = input;
+    let [vocab, width] = head.weight.dims();
+    let float = (&hidden.device(), DType::F32);
+    let zeros = |wanted: bool| vec![0.0; if wanted { targets.len() } else { 0 }];
+    HeadGradients {
+        log_probs: zeros(true),
+        entropies: zeros(*entropies),
+        kls: zeros(reference.is_some()),
+        weight: trained.then(|| Tensor::zeros([vocab, width], float)),
+        bias: head.bias.filter(|_| *trained).map(|_| Tensor::zeros([vocab], float)),
+        adapter: head.adapter.as_ref().map(LowRankGradients::zeros),
+        hidden,
+    }
+}
