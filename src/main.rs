@@ -10,9 +10,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// `mi_option_purge_delay` of `mimalloc.h`, which the bindings leave out: milliseconds after which what is free goes back to the system.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Steps of training need the same blocks again many times within this, where the allocator's own second loses 7% of their time to
-/// page faults. What is free for good still goes back.
-const PURGE_MILLISECONDS: std::ffi::c_long = 10_000;
+/// Steps of training need the same blocks again many times within this. Whatever is free at the end of a delay goes back, so the allocator's
+/// own second costs them 7% of their time in page faults, and ten seconds up to 10% where a step takes some. What is free for good still goes
+/// back.
+const PURGE_MILLISECONDS: std::ffi::c_long = 60_000;
 
 /// Makes a write beyond the limit on the size of files (`ulimit -f`) fail as any other write does, so that it is reported and what was half written
 /// is taken away. Otherwise the system ends the process there, without a word.

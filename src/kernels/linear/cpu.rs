@@ -9,7 +9,7 @@
 //! odd element; `x` is laid out to match (per block of `2 L`: evens, then odds), so no shuffle is needed.
 //!
 //! **Cost.** `2 n k o` flop over `k o` weight reads: memory-bound below about 8 rows, arithmetic-bound above.
-//! Tiles of 3 weight rows by 8 inputs use 24 of 32 registers for sums; weight chunks sized for L2 are reused by
+//! Tiles of 3 weight rows by 8 inputs use 24 of 32 registers for sums, by 4 inputs 12 of 16; weight chunks sized for L2 are reused by
 //! every input row, and while one is computed with, the next is fetched.
 
 use half::bf16;
