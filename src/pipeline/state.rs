@@ -1,5 +1,7 @@
 //! What a checkpoint holds: what is trained (the weights, or the adapters) and AdamW's moments, the same of the reference where
 //! the stage keeps one, and where the run stands. Frozen weights are not in it.
+//!
+//! All of it is f32: of a trained tensor in a half type the master weights are saved, of which it is the rounding.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +56,8 @@ pub(super) fn save<B: KernelBackend>(
     let mut pushed = Ok(None);
     policy.visit_trained(&mut |name, parameter| {
         if matches!(pushed, Ok(None)) {
-            pushed = push(&mut pending, name, parameter.flat());
+            let master = optimizer.masters().get(name).cloned();
+            pushed = push(&mut pending, name, master.unwrap_or_else(|| parameter.flat()));
         }
     });
     for (name, moment) in moments {
@@ -136,11 +139,14 @@ pub(super) fn restore<B: KernelBackend>(
         let count = values.len();
         Some(Tensor::<B, 1>::from_data(TensorData::new(values, [count]), (&device, DType::F32)))
     };
-    let mut moments = BTreeMap::new();
+    let (mut moments, mut masters) = (BTreeMap::new(), BTreeMap::new());
     policy.visit_trained(&mut |name, mut parameter| {
         // `check` has found it.
         if let Some(values) = read(name) {
-            parameter.update(|_| values);
+            let dtype = put(&mut parameter, values.clone());
+            if dtype != DType::F32 {
+                masters.insert(name.to_owned(), values);
+            }
         }
         if let [Some(first), Some(second)] = MOMENTS.map(|prefix| read(&format!("{prefix}{name}"))) {
             moments.insert(name.to_owned(), [first, second]);
@@ -150,10 +156,20 @@ pub(super) fn restore<B: KernelBackend>(
     if let Some(reference) = &mut reference {
         reference.visit_trained(&mut |name, mut parameter: Parameter<'_, B>| {
             if let Some(values) = read(&format!("{REFERENCE}{name}")) {
-                parameter.update(|_| values);
+                put(&mut parameter, values);
             }
         });
     }
-    let optimizer = AdamW::resume(options, checkpoint.state().progress.optimizer_step, moments);
+    let optimizer = AdamW::resume(options, checkpoint.state().progress.optimizer_step, moments, masters);
     Ok((optimizer, reference))
+}
+
+/// Gives `parameter` the f32 `values` `[n]`, rounded to its own type as the optimizer rounds, and returns that type.
+fn put<B: KernelBackend>(parameter: &mut Parameter<'_, B>, values: Tensor<B, 1>) -> DType {
+    let mut dtype = DType::F32;
+    parameter.update(|before| {
+        dtype = before.dtype();
+        if dtype == DType::F32 { values } else { B::rounded(values, dtype) }
+    });
+    dtype
 }
