@@ -9,7 +9,7 @@ use super::quantised::{DeviceBlocks, QuantisedMatrix};
 use super::sampling::{self, Draw, Sampled};
 use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
-use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, softmax};
+use super::{AdamWStep, MasterStep, activation, adamw, attention, linear, norm, rotary, softmax};
 
 /// Bytes of a device's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,5 +302,21 @@ pub trait KernelBackend: Backend {
         step: &AdamWStep,
     ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
         adamw::reference(weights, gradient, moments, step)
+    }
+
+    /// [`KernelBackend::adamw`] of f32 master weights, with what [`KernelBackend::rounded`] makes of the new ones in `dtype`.
+    fn adamw_master(
+        masters: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+        step: &AdamWStep,
+        dtype: DType,
+    ) -> MasterStep<Self> {
+        adamw::master::in_passes(masters, gradient, moments, step, dtype)
+    }
+
+    /// `x` `[n]` in f32 rounded to `dtype`: to the nearest value, of two as near to the even one.
+    fn rounded(x: Tensor<Self, 1>, dtype: DType) -> Tensor<Self, 1> {
+        x.cast(dtype)
     }
 }

@@ -22,6 +22,7 @@ pub mod simd;
 pub mod softmax;
 
 pub use adamw::AdamWStep;
+pub use adamw::master::MasterStep;
 pub use attention::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment};
 pub use backend::{KernelBackend, MemoryMeter, MemoryUse};
 pub use linear::{AdaptedWeights, LinearWeights, LowRankWeights, Matrix};

@@ -300,7 +300,7 @@ impl<B: KernelBackend> Run<'_, B> {
         if last {
             self.place.stage += 1;
             self.place.stage_step = 0;
-            self.optimizer = AdamW::new(options(&self.prepared.config, self.place.stage));
+            self.optimizer.restart(options(&self.prepared.config, self.place.stage));
             self.reference = None;
         }
         if last || stop || self.place.step.is_multiple_of(self.prepared.config.checkpoint.every) {

@@ -274,6 +274,7 @@ mod tests {
             (FloatType::F32, (Some(4), false)),
             (FloatType::F32, (Some(4), true)),
             (FloatType::BF16, (Some(4), true)),
+            (FloatType::BF16, (None, false)),
         ] {
             said.clear();
             let mut say = |number| said.push(number);

@@ -3,7 +3,7 @@
 //! A forward keeps each layer's input. Whether it keeps the layer's inside too or has it computed again in the backward
 //! (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost") is the executor's choice.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend};
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, backend::Backend};
 
 use crate::kernels::{Attended, KernelBackend, Matrix, Segment};
 use crate::model::adapter::{LowRank, a_name, b_name};
@@ -39,6 +39,9 @@ pub(super) fn floats<B: Backend>(matrix: &Matrix<B>) -> &Tensor<B, 2> {
 
 /// Adds the gradients of a projection's weight `dy^T x` and bias, or of its adapter, and returns that of its input, `dy W`. Where it
 /// is `frozen` and has no adapter nothing is added.
+///
+/// Gradients are f32. Where activations are in a half type, products take their operands in it; where the weight alone is, it is
+/// widened.
 pub(super) fn linear_backward<B: KernelBackend>(
     name: &str,
     (part, frozen): (&Linear<B>, bool),
@@ -54,16 +57,22 @@ pub(super) fn linear_backward<B: KernelBackend>(
         let compute = x.dtype();
         return B::wide_product(dy.cast(compute), weight.clone().cast(compute));
     }
+    if part.bias.is_some() {
+        gradients.add(format!("{name}.bias"), dy.clone().cast(DType::F32).sum_dim(0));
+    }
     let learned = format!("{name}.weight");
+    if x.dtype() != DType::F32 {
+        let compute = x.dtype();
+        let dy = dy.cast(compute);
+        gradients.add(learned, B::wide_product(dy.clone().transpose(), x));
+        return B::wide_product(dy, weight.clone().cast(compute));
+    }
     let sum = match gradients.take(&learned) {
         Some(before) => B::add_products(before.reshape([dy.dims()[1], x.dims()[1]]), dy.clone(), x),
         None => B::product(dy.clone().transpose(), x),
     };
     gradients.add(learned, sum);
-    if part.bias.is_some() {
-        gradients.add(format!("{name}.bias"), dy.clone().sum_dim(0));
-    }
-    B::product(dy, weight.clone())
+    B::mixed_product(dy, weight)
 }
 
 /// With `t = x A^T` and `s = alpha / r`: adds `dB = s dy^T t` and, with `dt = s dy B`, `dA = dt^T x`; returns `dy W + dt A`.

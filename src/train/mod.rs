@@ -13,5 +13,5 @@ pub mod sft;
 
 pub use executor::{Objective, PackedBatch, Target, forward_backward, forward_backward_beside, log_probs};
 pub use gradients::Gradients;
-pub use optimizer::{AdamW, AdamWOptions};
+pub use optimizer::{AdamW, AdamWOptions, Masters, Moments};
 pub use schedule::{Decay, LearningRate, Schedule, ScheduleError};

@@ -35,7 +35,8 @@ fn a_grpo_step_is_measured_by_its_parts() {
     assert_eq!((&head["lora_rank"], &head["lora_head"]), (&json!(3), &json!(true)));
     assert!(refused(2, &[&base[..], &["--lora-head"]].concat()).contains("--lora <RANK>"));
     assert!(refused(1, &[&base[..], &["--lora", "0"]].concat()).contains("--lora is 0"));
-    assert!(refused(1, &[&base[..], &["--dtype", "bf16"]].concat()).contains("--dtype bf16 needs --lora"));
+    let half = json_of(&[&base[..], &sizes, &["--dtype", "bf16"]].concat(), "");
+    assert_eq!((&half["lora_rank"], &half["dtype"]), (&Value::Null, &json!("BF16")));
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn the_processor_is_well_and_its_report_has_what_is_documented() {
         "sample",
         "rms_norm",
         "adamw",
+        "adamw_master",
     ] {
         assert!(checks.iter().any(|check| check["op"] == op), "{op}");
     }

@@ -3,6 +3,7 @@
 
 mod adamw;
 mod autodiff;
+mod bf16;
 mod decoder;
 mod kernels;
 #[path = "../support/mod.rs"]

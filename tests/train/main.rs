@@ -4,6 +4,7 @@
 mod command;
 mod evolving;
 // Servers on loopback, of which other tests use more.
+mod bf16;
 #[allow(dead_code)]
 #[path = "../chat_server/farm.rs"]
 mod farm;

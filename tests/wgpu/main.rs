@@ -12,6 +12,7 @@ mod sampling;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::convert::Infallible;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -21,15 +22,18 @@ use burn_flex::{Flex, FlexDevice};
 use burn_wgpu::graphics::AutoGraphicsApi;
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuRuntime, init_setup};
 use cubecl::Runtime;
+use half::f16;
 use osler::engine::{Engine, EngineOptions, Request};
 use osler::kernels::selection::{AttentionKernel, with_attention};
 use osler::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
+use osler::model::build::WeightSource;
 use osler::model::cache::{CacheBatch, KvCache};
 use osler::model::decoder::{Decoder, DecoderWeights};
 use osler::train::config::RunConfig;
 use osler::train::init::InitialWeights;
 use osler::train::{Gradients, PackedBatch, forward_backward};
-use support::{Formula, adapt, config, expected, max_diff};
+use precision::has_f16;
+use support::{Formula, adapt, config, expected, formula, max_diff};
 
 const MODELS: [&str; 2] = ["qwen2_tiny", "qwen3_tiny"];
 
@@ -153,9 +157,14 @@ fn weighted<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch) -> Foun
 }
 
 /// That log-probs and every tensor's gradient are those of the CPU, relative to the tensor's largest.
-fn same_gradients((log_probs, gradients): &Found, (expected_log_probs, expected): &Found) {
+fn same_gradients(found: &Found, expected: &Found) {
+    near_gradients(found, expected, 1e-4);
+}
+
+/// The same within `bound`.
+fn near_gradients((log_probs, gradients): &Found, (expected_log_probs, expected): &Found, bound: f32) {
     let diff = max_diff(log_probs, expected_log_probs);
-    assert!(diff <= 1e-4, "log-probs: {diff:e}");
+    assert!(diff <= bound, "log-probs: {diff:e}");
     assert_eq!(gradients.len(), expected.len());
     let mut wrong = Vec::new();
     for ((name, gradient), (expected_name, expected)) in gradients.iter().zip(expected) {
@@ -163,7 +172,7 @@ fn same_gradients((log_probs, gradients): &Found, (expected_log_probs, expected)
         let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
         assert!(largest.is_finite(), "{name} on the CPU");
         let diff = max_diff(gradient, expected);
-        if diff > 1e-4 * largest {
+        if diff > bound * largest {
             wrong.push(format!("{name}: {diff:e} of {largest:e}"));
         }
     }
@@ -192,6 +201,38 @@ fn gradients_are_those_of_the_cpu() {
             adapt(&mut cpu);
             same_gradients(&weighted(&own, &batch), &weighted(&cpu, &batch));
         }
+    }
+}
+
+/// Formula weights that f16 holds, in f16 or widened.
+struct Rounded {
+    f16: bool,
+}
+
+impl WeightSource for Rounded {
+    type Error = Infallible;
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<TensorData, Infallible> {
+        let data = TensorData::new(formula(name, shape), shape.to_vec()).convert::<f16>();
+        Ok(if self.f16 { data } else { data.convert::<f32>() })
+    }
+}
+
+/// All weights and activations in a half type, as training in bf16 has them on CUDA: gradients are f32 all the same.
+#[test]
+fn gradients_of_weights_in_f16_are_those_of_their_values() {
+    if !has_f16() {
+        return;
+    }
+    for model in MODELS {
+        let mut batch = PackedBatch::default();
+        let ids = &expected(model)[2].ids;
+        batch.push(ids, 1..ids.len());
+        let Ok(weights) = DecoderWeights::read(&config(model), &mut Rounded { f16: false }, &FlexDevice);
+        let cpu = Decoder::<Flex>::new(config(model), weights, DType::F32, FlexDevice);
+        let Ok(weights) = DecoderWeights::read(&config(model), &mut Rounded { f16: true }, &device());
+        let half = Decoder::<Wgpu>::new(config(model), weights, DType::F16, device());
+        near_gradients(&weighted(&half, &batch), &weighted(&cpu, &batch), 5e-2);
     }
 }
 

@@ -7,7 +7,7 @@ use burn_wgpu::Wgpu;
 use osler::doctor::compare::relative_error;
 use osler::doctor::inputs::{Grain, Noise, host, quantised, tensor};
 use osler::kernels::quantised::BlockType;
-use osler::kernels::{AdamWStep, KernelBackend, LinearWeights, Matrix};
+use osler::kernels::{AdamWStep, KernelBackend, LinearWeights, MasterStep, Matrix};
 
 use super::parity::{bound, rows};
 use super::precision::has_f16;
@@ -208,26 +208,41 @@ fn products_in_f16_are_those_of_the_cpu_and_wide_ones_to_f32() {
     }
 }
 
-/// A number of weights that vectors divide, and one that they do not.
+/// A number of weights that vectors divide, and one that they do not: in f32, and as master weights of others.
 #[test]
 fn adamw_steps_are_those_of_the_cpu() {
-    fn steps<B: KernelBackend>(device: &B::Device) -> Results {
-        let mut results = Results::new();
+    /// What is f32, and the weights rounded to f16.
+    fn steps<B: KernelBackend>(device: &B::Device, half: bool) -> [Results; 2] {
+        let (mut results, mut rounded) = (Results::new(), Results::new());
         for (n, step) in [(1000, 1), (1003, 100)] {
             let mut noise = Noise(n as u64);
             let mut draw = |scale| noise.values(n, scale, Grain::Fine);
-            let (weights, gradient, m) = (draw(1.0), draw(2.0), draw(0.5));
+            let (start, gradient, m) = (draw(1.0), draw(2.0), draw(0.5));
             let v: Vec<f32> = draw(0.5).into_iter().map(f32::abs).collect();
             // A learning rate so high that an error of the update is one of the weight.
             let step =
                 AdamWStep { lr: 0.5, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.1, step, scale: 0.75 };
             let on = |values: &[f32]| tensor::<B, 1>(values, [n], device, DType::F32);
-            let (weights, [m, v]) = B::adamw(on(&weights), on(&gradient), [on(&m), on(&v)], &step);
-            for (name, x) in [("weights", weights), ("m", m), ("v", v)] {
+            let moments = || [on(&m), on(&v)];
+            let (weights, [new_m, new_v]) = B::adamw(on(&start), on(&gradient), moments(), &step);
+            for (name, x) in [("weights", weights), ("m", new_m), ("v", new_v)] {
                 results.push((format!("{name} of {n}"), n, host(x)));
             }
+            if half {
+                let MasterStep { masters, moments: [m, v], weights } =
+                    B::adamw_master(on(&start), on(&gradient), moments(), &step, DType::F16);
+                assert_eq!(weights.dtype(), DType::F16);
+                for (name, x) in [("masters", masters), ("m beside masters", m), ("v beside masters", v)] {
+                    results.push((format!("{name} of {n}"), n, host(x)));
+                }
+                rounded.push((format!("rounded weights of {n}"), n, host(weights)));
+            }
         }
-        results
+        [results, rounded]
     }
-    same(&steps::<Wgpu>(&super::device()), &steps::<Flex>(&FlexDevice), bound(DType::F32));
+    let half = has_f16();
+    let [found, rounded] = steps::<Wgpu>(&super::device(), half);
+    let [expected, expected_rounded] = steps::<Flex>(&FlexDevice, half);
+    same(&found, &expected, bound(DType::F32));
+    same(&rounded, &expected_rounded, bound(DType::F16));
 }

@@ -15,8 +15,8 @@ use crate::rl::measure::{MeasureError, StepModel, StepSeconds, StepShape, measur
 
 /// Measure a GRPO step
 ///
-/// Replies to made-up prompts are sampled, given rewards by lot, and learned from in one AdamW step: of all weights, in f32,
-/// or of low-rank adapters. Without --model, a Qwen2 shape of 7.0M parameters. benches/peers/trl_grpo_bench.py measures the
+/// Replies to made-up prompts are sampled, given rewards by lot, and learned from in one AdamW step: of all weights, or of
+/// low-rank adapters. Without --model, a Qwen2 shape of 7.0M parameters. benches/peers/trl_grpo_bench.py measures the
 /// same with TRL.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, requires = "lora")]
     lora_head: bool,
 
-    /// Type to keep the weights in; bf16 needs --lora, and auto is f32
+    /// Type to keep the weights in; auto is f32. All weights in bf16 are trained by way of f32 master weights
     #[arg(long, value_enum, default_value = "f32", value_name = "TYPE")]
     dtype: Dtype,
 
@@ -100,9 +100,6 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     let Arguments { lora: lora_rank, lora_head, .. } = arguments;
     let matrices = arguments.dtype.float().unwrap_or(FloatType::F32);
-    if matrices != FloatType::F32 && lora_rank.is_none() {
-        return Err("--dtype bf16 needs --lora: all weights are trained in f32 only".into());
-    }
     let precision = precision(runtime.device, Some(matrices), None)?;
     let (model, config) = match &arguments.model {
         Some(path) => {

@@ -1,12 +1,12 @@
-//! Log-probs, their gradients, and the optimizer: in f32 only, as training has them. Their formulas in f64.
+//! Log-probs, their gradients, and the optimizer: in f32, as training has them, and its weights in half types. Their formulas in f64.
 
 use burn::tensor::{DType, Tensor};
 
-use super::{Expected, Parity};
+use super::{Expected, F32, Parity};
 use crate::doctor::exact::log_probs;
 use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
 use crate::kernels::softmax::LogSum;
-use crate::kernels::{AdamWStep, KernelBackend};
+use crate::kernels::{AdamWStep, KernelBackend, MasterStep};
 
 impl<B: KernelBackend> Parity<'_, B> {
     pub(super) fn loss(&mut self) {
@@ -64,11 +64,34 @@ impl<B: KernelBackend> Parity<'_, B> {
             m1.push(m);
             v1.push(v);
         }
-        let expected = [Expected::whole("weights", w1), Expected::whole("m", m1), Expected::whole("v", v1)];
-        self.check("adamw", &format!("{n} weights, step {step}"), DType::F32, &expected, |device| {
-            let on = |values: &[f32]| -> Tensor<B, 1> { tensor(values, [n], device, DType::F32) };
-            let (weights, [m, v]) = B::adamw(on(&weights), on(&gradient), [on(&m), on(&v)], &numbers);
+        let copy = [Expected::whole("weights", w1.clone())];
+        let expected = |weights| {
+            let whole = [(weights, &w1), ("m", &m1), ("v", &v1)];
+            whole.map(|(output, values)| Expected::whole(output, values.clone()))
+        };
+        let case = format!("{n} weights, step {step}");
+        let on =
+            |values: &[f32], device: &B::Device| -> Tensor<B, 1> { tensor(values, [n], device, DType::F32) };
+        let inputs = |device: &B::Device| {
+            let on = |values: &[f32]| on(values, device);
+            (on(&weights), on(&gradient), [on(&m), on(&v)])
+        };
+        self.check("adamw", &case, DType::F32, &expected("weights"), |device| {
+            let (weights, gradient, moments) = inputs(device);
+            let (weights, [m, v]) = B::adamw(weights, gradient, moments, &numbers);
             [weights, m, v].map(host).to_vec()
         });
+        for dtype in self.of(Grain::Coarse) {
+            let stepped = |device: &B::Device| {
+                let (weights, gradient, moments) = inputs(device);
+                B::adamw_master(weights, gradient, moments, &numbers, dtype)
+            };
+            // Whatever the weights are rounded to, the rest is f32.
+            self.check_within(F32, "adamw_master", &case, dtype, &expected("masters"), |device| {
+                let MasterStep { masters, moments: [m, v], .. } = stepped(device);
+                [masters, m, v].map(host).to_vec()
+            });
+            self.check("adamw_master", &case, dtype, &copy, |device| vec![host(stepped(device).weights)]);
+        }
     }
 }

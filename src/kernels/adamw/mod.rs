@@ -11,6 +11,7 @@ use crate::kernels::simd;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
+pub mod master;
 
 /// Numbers of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +76,19 @@ pub fn reference<B: Backend>(
     (weights, [m, v])
 }
 
+/// What a step makes of one weight; its moments are changed in place.
+#[inline(always)]
+fn stepped(weight: f32, gradient: f32, m: &mut f32, v: &mut f32, factors: Factors) -> f32 {
+    let Factors { keep, b1, b2, rest, rate, root, eps, scale } = factors;
+    let g = gradient * scale;
+    *m = b1 * *m + rest[0] * g;
+    *v = b2 * *v + rest[1] * (g * g);
+    keep * weight - *m / (v.sqrt() / root + eps) * rate
+}
+
+/// Weights of a pass that are changed one after another.
+const BLOCK: usize = 1 << 14;
+
 struct Block<'a> {
     weights: &'a mut [f32],
     gradient: &'a [f32],
@@ -88,12 +102,8 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Factors { keep, b1, b2, rest, rate, root, eps, scale } = self.factors;
         for (((w, g), m), v) in self.weights.iter_mut().zip(self.gradient).zip(self.m).zip(self.v) {
-            let g = g * scale;
-            *m = b1 * *m + rest[0] * g;
-            *v = b2 * *v + rest[1] * (g * g);
-            *w = keep * *w - *m / (v.sqrt() / root + eps) * rate;
+            *w = stepped(*w, *g, m, v, self.factors);
         }
     }
 }
@@ -104,7 +114,6 @@ impl WithSimd for Block<'_> {
 /// If the slices differ in length.
 pub fn cpu(weights: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamWStep) {
     assert!(weights.len() == gradient.len() && m.len() == v.len() && m.len() == weights.len());
-    const BLOCK: usize = 1 << 14;
     let factors = step.factors();
     weights
         .par_chunks_mut(BLOCK)

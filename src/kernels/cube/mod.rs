@@ -16,8 +16,8 @@ use super::quantised::{Activations, DeviceBlocks, QuantisedMatrix};
 use super::sampling::{Draw, Sampled};
 use super::selection::AttentionKernel;
 use super::softmax::{LogSum, kl};
-use super::{AdamWStep, activation, adamw, norm, rotary, selection, softmax};
-use storage::{dense, floats, like, owned, primitive, wrap};
+use super::{AdamWStep, MasterStep, activation, adamw, norm, rotary, selection, softmax};
+use storage::{dense, floats, like, owned, primitive, typed, wrap};
 
 mod blocks;
 pub(in crate::kernels) mod launch;
@@ -182,6 +182,26 @@ where
         let buffers = [&weights.handle, &gradient.handle, &m.handle, &v.handle];
         adamw::cube::adamw(&gradient.client, buffers, len, step);
         (wrap(weights), [wrap(m), wrap(v)])
+    }
+
+    fn adamw_master(
+        masters: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+        step: &AdamWStep,
+        dtype: DType,
+    ) -> MasterStep<Self> {
+        if selection::plain() {
+            return adamw::master::in_passes(masters, gradient, moments, step, dtype);
+        }
+        let [len] = masters.dims();
+        let [m, v] = moments;
+        let gradient = dense(gradient);
+        let [masters, m, v] = [masters, m, v].map(|x| owned(dense(x)));
+        let buffers = [&masters.handle, &gradient.handle, &m.handle, &v.handle];
+        let weights = adamw::cube::adamw_master(&gradient.client, buffers, len, step, dtype.into());
+        let weights = wrap(typed(&gradient, weights, [len], dtype));
+        MasterStep { masters: wrap(masters), moments: [wrap(m), wrap(v)], weights }
     }
 
     fn attention_packed(

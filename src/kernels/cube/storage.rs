@@ -31,22 +31,32 @@ where
     Tensor::from_primitive(TensorPrimitive::Float(x))
 }
 
-/// A tensor of the type and on the device of `x`, contiguous in `handle`.
+/// A tensor of `dtype` on the device of `x`, contiguous in `handle`.
+pub(super) fn typed<R: CubeRuntime, const D: usize>(
+    x: &CubeTensor<R>,
+    handle: Handle,
+    dims: [usize; D],
+    dtype: DType,
+) -> CubeTensor<R> {
+    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), Shape::from(dims), handle, dtype)
+}
+
+/// As [`typed`], in the type of `x`.
 pub(super) fn like<R: CubeRuntime, const D: usize>(
     x: &CubeTensor<R>,
     handle: Handle,
     dims: [usize; D],
 ) -> CubeTensor<R> {
-    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), Shape::from(dims), handle, x.dtype)
+    typed(x, handle, dims, x.dtype)
 }
 
-/// As [`like`], in f32.
+/// As [`typed`], in f32.
 pub(super) fn floats<R: CubeRuntime, const D: usize>(
     x: &CubeTensor<R>,
     handle: Handle,
     dims: [usize; D],
 ) -> CubeTensor<R> {
-    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), Shape::from(dims), handle, DType::F32)
+    typed(x, handle, dims, DType::F32)
 }
 
 /// The tensor in a buffer that nobody else holds, so that it may be overwritten.

@@ -3,15 +3,16 @@
 use burn::tensor::{DType, Tensor};
 use burn_flex::Flex;
 use half::{bf16, f16};
+use rayon::prelude::*;
 
 use super::attention::{Attended, AttentionShape, AttentionSpan, Segment};
 use super::backend::KernelBackend;
 use super::head::{self, Derivative, HeadGradients, HeadInput};
 use super::linear::{LinearWeights, cpu::Part};
 use super::softmax::{LogSum, kl};
-use super::{AdamWStep, activation, adamw, attention, linear, norm, rotary, selection, softmax};
+use super::{AdamWStep, MasterStep, activation, adamw, attention, linear, norm, rotary, selection, softmax};
 use held::Held;
-use storage::{dense, forwards, owned, primitive, strided, tensor, wrap};
+use storage::{dense, forwards, halves, owned, primitive, strided, tensor, wrap};
 
 mod held;
 mod storage;
@@ -384,5 +385,35 @@ impl KernelBackend for Flex {
         let (mut weights, gradient, mut m, mut v) = (dense(weights), dense(gradient), dense(m), dense(v));
         adamw::cpu(weights.storage_mut(), gradient.storage(), m.storage_mut(), v.storage_mut(), step);
         (wrap(weights), [wrap(m), wrap(v)])
+    }
+
+    fn adamw_master(
+        masters: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+        step: &AdamWStep,
+        dtype: DType,
+    ) -> MasterStep<Self> {
+        if selection::plain() || dtype != DType::BF16 {
+            return adamw::master::in_passes(masters, gradient, moments, step, dtype);
+        }
+        let [len] = masters.dims();
+        let [m, v] = moments;
+        let (mut masters, gradient, mut m, mut v) = (dense(masters), dense(gradient), dense(m), dense(v));
+        let mut weights = vec![0; len];
+        let state = [masters.storage_mut(), m.storage_mut(), v.storage_mut()];
+        adamw::master::cpu(state, gradient.storage(), &mut weights, step);
+        MasterStep { masters: wrap(masters), moments: [wrap(m), wrap(v)], weights: halves(weights, dtype) }
+    }
+
+    /// burn's cast goes by way of f64, of whose significand it looks at 20 bits: what lies just beyond the middle of two values may come
+    /// out as if it were the middle.
+    fn rounded(x: Tensor<Self, 1>, dtype: DType) -> Tensor<Self, 1> {
+        let round: fn(f32) -> u16 = match dtype {
+            DType::BF16 => adamw::master::bf16_bits,
+            DType::F16 => |x| f16::from_f32(x).to_bits(),
+            _ => return x.cast(dtype),
+        };
+        halves(dense(x).storage::<f32>().par_iter().map(|&x| round(x)).collect(), dtype)
     }
 }

@@ -23,6 +23,12 @@ pub(super) fn tensor<const D: usize>(data: Vec<f32>, dims: [usize; D]) -> Tensor
     wrap(FlexTensor::new(Bytes::from_elems(data), layout, DType::F32))
 }
 
+/// A tensor of the bits of values of a half type.
+pub(super) fn halves(bits: Vec<u16>, dtype: DType) -> Tensor<Flex, 1> {
+    let layout = Layout::contiguous(Shape::from([bits.len()]));
+    wrap(FlexTensor::new(Bytes::from_elems(bits), layout, dtype))
+}
+
 /// The tensor of what burn holds of it.
 pub(super) fn wrap<const D: usize>(x: FlexTensor) -> Tensor<Flex, D> {
     Tensor::from_primitive(TensorPrimitive::Float(x))

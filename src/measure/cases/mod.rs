@@ -53,5 +53,19 @@ impl<B: KernelBackend> Bench<'_, B> {
             0,
             |(weights, gradient, moments)| adamw::reference(weights, gradient, moments, &step),
         );
+        for &half in self.plan.dtypes.iter().filter(|&&half| half != dtype) {
+            // Weights are written in the half type, too.
+            let copies = (n * half.size()) as f64;
+            let work = Work { flops: 0.0, bytes: tensors(7) + copies, written: tensors(3) + copies };
+            self.compare(
+                Case { op: "adamw_master", case: format!("{n} weights"), dtype: half, work },
+                || (copy(&weights), gradient.clone(), [copy(&m), copy(&v)]),
+                |(masters, gradient, moments)| B::adamw_master(masters, gradient, moments, &step, half),
+                0,
+                |(masters, gradient, moments)| {
+                    adamw::master::reference(masters, gradient, moments, &step, half)
+                },
+            );
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::model::Adapter;
 use super::run::RunConfig;
 use super::stage::{Stage, prefixes};
 use crate::engine::Device;
@@ -48,14 +47,12 @@ pub(super) fn not_built(config: &RunConfig) -> Vec<NotBuilt> {
             "set ranks=1 and a model that fits on one",
         ));
     }
-    if config.model.dtype == FloatType::BF16 {
-        let instead = "set model.dtype=f32";
-        if config.model.adapter == Adapter::None {
-            let instead = format!("{instead}, or model.adapter=lora, which leaves the weights as they are");
-            missing.push(NotBuilt::new("model.dtype", "training of bf16 weights", instead));
-        } else if device == Device::Wgpu {
-            missing.push(NotBuilt::new("model.dtype", "bf16 on wgpu, whose language has none", instead));
-        }
+    if config.model.dtype == FloatType::BF16 && device == Device::Wgpu {
+        missing.push(NotBuilt::new(
+            "model.dtype",
+            "bf16 on wgpu, whose language has none",
+            "set model.dtype=f32",
+        ));
     }
     let names = prefixes(config.stage.iter().map(|stage| Some(stage.kind())));
     for (stage, name) in config.stage.iter().zip(names) {

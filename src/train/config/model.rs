@@ -35,9 +35,9 @@ section! {
         path: Option<PathBuf>, Legal::PATH, "", "no default";
         /// The sizes of the model. Must be given where `path` is not.
         shape: Option<Shape>, Legal::Table, "", "no default";
-        /// The float type that weights are kept in while training, and that the trained model is written in. `bf16` is for
-        /// `adapter = "lora"`, which leaves them as they are; adapters and moments are f32 whatever it says. On `cuda`,
-        /// activations are in it, too.
+        /// The float type that weights are kept in while training, and that the trained model is written in. Adapters,
+        /// gradients and moments are f32 whatever it says; where all weights are trained in `bf16`, AdamW steps f32 master
+        /// weights and they are the rounding of these. On `cuda`, activations are in it, too; `wgpu` has no `bf16`.
         dtype: FloatType = FloatType::F32, Legal::Choice(FLOATS), "", "chosen here: f32 repeats bit for bit on the CPU";
         /// Which weights change: all (`none`), or only low-rank matrices added to projections (`lora`). The latter are
         /// written in peft's form beside the trained model, which has them merged in.
