@@ -57,7 +57,12 @@ pub(super) fn save<B: KernelBackend>(
     policy.visit_trained(&mut |name, parameter| {
         if matches!(pushed, Ok(None)) {
             let master = optimizer.masters().get(name).cloned();
-            pushed = push(&mut pending, name, master.unwrap_or_else(|| parameter.flat()));
+            // A master beyond what the weight's type holds is a number, and the weight is none.
+            let weights = if master.is_some() { overflow(name, parameter.flat()) } else { None };
+            pushed = match weights {
+                Some(found) => Ok(Some(found)),
+                None => push(&mut pending, name, master.unwrap_or_else(|| parameter.flat())),
+            };
         }
     });
     for (name, moment) in moments {
@@ -77,6 +82,13 @@ pub(super) fn save<B: KernelBackend>(
         run.finish_save(pending, progress)?;
     }
     Ok(found)
+}
+
+/// A value of a tensor that is no number.
+fn overflow<B: KernelBackend>(name: &str, tensor: Tensor<B, 1>) -> Option<NoNumber> {
+    let data = tensor.into_data().convert::<f32>();
+    let found = data.iter::<f32>().find(|value| !value.is_finite())?;
+    Some(NoNumber { tensor: name.to_owned(), found })
 }
 
 /// Adds a tensor to the checkpoint, unless a value of it is no number.

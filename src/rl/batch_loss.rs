@@ -1,24 +1,25 @@
 //! The loss of the replies of one micro-batch, as the executor asks for it.
 //!
-//! It is also what the output head's fused loss takes, for hidden rows of one's own: log-probs, entropies, the clipped loss and its
-//! gradients, of the tokens that a mask keeps, and nothing of `[tokens, vocab]`.
+//! It is also an objective for hidden rows of one's own, by [`train::head::loss`](crate::train::head::loss): log-probs, entropies, the
+//! clipped loss with its statistics, and its gradients, of the tokens that a mask keeps, and nothing of `[tokens, vocab]`.
 //!
 //! ```
 //! use burn::tensor::{Distribution, Tensor};
 //! use burn_flex::{Flex, FlexDevice};
-//! use osler::kernels::head::{HeadInput, mask};
+//! use osler::kernels::head::HeadInput;
 //! use osler::kernels::{AdaptedWeights, Matrix};
 //! use osler::rl::batch_loss::{BatchLoss, Seen};
 //! use osler::rl::objective::{Clip, PolicyLoss, StepSize};
-//! use osler::train::Objective;
 //! use osler::train::config::PolicyObjective;
+//! use osler::train::head;
 //!
-//! // Two replies of three tokens, of which a prompt's last token is masked.
-//! let uniform = Distribution::Uniform(-1.0, 1.0);
-//! let hidden = Tensor::<Flex, 2>::random([6, 8], uniform, &FlexDevice);
-//! let head = Matrix::Float(Tensor::<Flex, 2>::random([100, 8], uniform, &FlexDevice));
+//! // Two replies of three tokens; the first token of the first is masked. Rows of nothing give every token the same chance.
+//! let hidden = Tensor::<Flex, 2>::zeros([6, 8], &FlexDevice);
+//! let matrix = Tensor::<Flex, 2>::random([100, 8], Distribution::Uniform(-1.0, 1.0), &FlexDevice);
+//! let matrix = Matrix::Float(matrix);
+//! let even = -(100f32.ln());
 //! let mask = [false, true, true, true, true, true];
-//! let old_log_probs = [0.0, -4.6, -4.7, -4.5, -4.6, -4.8];
+//! let old_log_probs = [0.0, even, even, even - 1.0, even, even];
 //! let advantages = [1.0, -1.0];
 //!
 //! let loss = PolicyLoss {
@@ -30,25 +31,30 @@
 //! let mut seen = Seen { entropies: Some(Vec::new()), ..Seen::default() };
 //! let mut batch = BatchLoss::new(loss, StepSize { replies: 2, tokens: 5 }, &mut seen);
 //! for (reply, advantage) in advantages.into_iter().enumerate() {
-//!     let tokens = reply * 3..reply * 3 + 3;
-//!     batch.push(tokens.filter(|&token| mask[token]).map(|token| old_log_probs[token]), advantage);
+//!     let tokens = (3 * reply..3 * reply + 3).filter(|&token| mask[token]);
+//!     batch.push(tokens.map(|token| old_log_probs[token]), advantage);
 //! }
 //! let input = HeadInput {
 //!     hidden,
-//!     head: AdaptedWeights { weight: &head, bias: None, adapter: None },
+//!     head: AdaptedWeights { weight: &matrix, bias: None, adapter: None },
 //!     targets: &[3, 1, 4, 1, 5, 9],
 //!     soft_cap: None,
 //!     temperature: 1.0,
-//!     entropies: true,
+//!     entropies: false,
 //!     reference: None,
 //!     trained: true,
 //! };
-//! let gradients = mask::loss(input, &mask, &mut batch.derivative());
+//! let gradients = head::loss(input, None, Some(&mask), &mut batch);
+//!
+//! // Two tokens of advantage 1 and two of -1 at their old log-probs, and one of -1 that is e times as likely now: (-2 + 2 + e) / 5.
+//! let near = |found: f64, right: f64| assert!((found - right).abs() < 1e-5, "{found} and {right}");
+//! near(seen.loss, 1f64.exp() / 5.0);
 //! assert_eq!(gradients.log_probs[0], 0.0);
-//! assert_eq!(gradients.hidden.dims(), [6, 8]);
-//! assert_eq!(gradients.weight.unwrap().dims(), [100, 8]);
-//! assert_eq!(seen.pairs.len(), 5);
-//! assert!(seen.loss.is_finite());
+//! near(f64::from(gradients.log_probs[5]), f64::from(even));
+//! let entropies = seen.entropies.unwrap();
+//! assert_eq!(entropies.len(), 5);
+//! entropies.into_iter().for_each(|entropy| near(f64::from(entropy), -f64::from(even)));
+//! assert_eq!((gradients.hidden.dims(), gradients.weight.unwrap().dims()), ([6, 8], [100, 8]));
 //! ```
 
 use crate::kernels::head::Derivative;
@@ -155,6 +161,10 @@ impl<'a> BatchLoss<'a> {
 }
 
 impl Objective for BatchLoss<'_> {
+    fn targets(&self) -> Option<usize> {
+        Some(self.tokens.len())
+    }
+
     fn derivative(&mut self) -> Derivative<'_> {
         if self.loss.whole_replies() {
             return Derivative::all(move |log_probs| self.whole(log_probs));

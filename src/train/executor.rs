@@ -5,7 +5,7 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use crate::kernels::head::{self, Derivative, HeadInput, LowRankGradients, Reference};
+use crate::kernels::head::{Derivative, HeadInput, LowRankGradients, rows};
 use crate::kernels::parallel::on_pool;
 use crate::kernels::{KernelBackend, Segment};
 use crate::model::adapter::{a_name, b_name};
@@ -15,6 +15,7 @@ use crate::model::layer::{DecoderLayer, Linear};
 use crate::model::parameters::HEAD;
 use crate::model::residual::Residual;
 use crate::train::gradients::Gradients;
+use crate::train::head;
 use crate::train::layer::{self, Forward, LayerContext};
 
 /// Packed sequences and the tokens whose log-probs count.
@@ -106,7 +107,7 @@ impl PackedBatch {
 /// which costs a third more arithmetic and keeps one.
 pub const KEPT_BYTES: u64 = 1 << 30;
 
-/// Bytes that the insides of all layers take for `tokens` tokens.
+/// Bytes that the insides of all layers take for `tokens` tokens, in f32.
 pub fn inside_bytes(config: &ModelConfig, tokens: usize) -> u64 {
     let values = (layer::kept_values(config) * config.num_hidden_layers) as u64;
     values.saturating_mul(4).saturating_mul(tokens as u64)
@@ -119,6 +120,11 @@ pub fn keeps_inside(config: &ModelConfig, tokens: usize) -> bool {
 
 /// A decoder's loss on one batch: the log-prob of each target, and what its gradient is to be.
 pub trait Objective: Send {
+    /// How many targets it is a loss of; `None` where it takes any number.
+    fn targets(&self) -> Option<usize> {
+        None
+    }
+
     /// How it is asked for the derivatives by the batch's log-probs. One that looks at whole sequences is asked with all at once.
     fn derivative(&mut self) -> Derivative<'_>;
 
@@ -153,7 +159,7 @@ pub fn log_probs<B: KernelBackend>(decoder: &Decoder<B>, batch: &PackedBatch, te
     let hidden = predicting(decoder, batch);
     let (_, head) = head_of(decoder);
     let targets = wanted(&batch.targets);
-    head::rows::log_probs(&HeadInput {
+    rows::log_probs(&HeadInput {
         hidden,
         head: head.weights(),
         targets: &targets,
@@ -222,15 +228,9 @@ fn walk<B: KernelBackend>(
     let PackedBatch { tokens, segments, targets } = batch;
     let config = &decoder.config;
     // Before the policy's own walk, so that what that keeps is not there yet.
-    let coefficients = objective.kl_coefficients();
     let compared = reference
-        .zip(coefficients.as_deref())
-        .map(|(decoder, coefficients)| (predicting(decoder, batch), head_of(decoder).1, coefficients));
-    let compared_with = compared.as_ref().map(|(hidden, head, coefficients)| Reference {
-        hidden: hidden.clone(),
-        head: head.weights(),
-        coefficients,
-    });
+        .filter(|_| objective.kl_coefficients().is_some())
+        .map(|decoder| (predicting(decoder, batch), head_of(decoder).1));
     let tables = decoder.rotary_tables(segments);
     let adapted = decoder.is_adapted();
     let context = LayerContext { config, tables: &tables, segments, adapted };
@@ -257,24 +257,18 @@ fn walk<B: KernelBackend>(
     let residual = x.select(0, index.clone());
     let normed = B::rms_norm(residual.clone(), &decoder.norm, eps);
     let wanted = wanted(targets);
-    let entropies = objective.wants_entropies();
     let input = HeadInput {
         hidden: normed,
         head: head.weights(),
         targets: &wanted,
         soft_cap: None,
         temperature,
-        entropies,
-        reference: compared_with,
+        entropies: false,
+        reference: None,
         trained: !adapted,
     };
-    let loss = B::head_loss(input, &mut objective.derivative());
-    if entropies {
-        objective.entropies(&loss.entropies);
-    }
-    if !loss.kls.is_empty() {
-        objective.kls(&loss.kls);
-    }
+    let compared = compared.as_ref().map(|(hidden, head)| (hidden.clone(), head.weights()));
+    let loss = head::loss(input, compared, None, objective);
     if let Some(weight) = loss.weight {
         gradients.add(format!("{name}.weight"), weight);
     }

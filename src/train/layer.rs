@@ -53,26 +53,33 @@ pub(super) fn linear_backward<B: KernelBackend>(
     if let Some(adapter) = &part.adapter {
         return adapter_backward(name, weight, adapter, x, dy, gradients);
     }
+    let compute = x.dtype();
     if frozen {
-        let compute = x.dtype();
-        return B::wide_product(dy.cast(compute), weight.clone().cast(compute));
+        return through(dy, weight, compute);
     }
     if part.bias.is_some() {
         gradients.add(format!("{name}.bias"), dy.clone().cast(DType::F32).sum_dim(0));
     }
     let learned = format!("{name}.weight");
-    if x.dtype() != DType::F32 {
-        let compute = x.dtype();
+    if compute != DType::F32 {
         let dy = dy.cast(compute);
         gradients.add(learned, B::wide_product(dy.clone().transpose(), x));
-        return B::wide_product(dy, weight.clone().cast(compute));
+        return through(dy, weight, compute);
     }
     let sum = match gradients.take(&learned) {
         Some(before) => B::add_products(before.reshape([dy.dims()[1], x.dims()[1]]), dy.clone(), x),
         None => B::product(dy.clone().transpose(), x),
     };
     gradients.add(learned, sum);
-    B::mixed_product(dy, weight)
+    through(dy, weight, compute)
+}
+
+/// `dy W` in f32, with operands in the type of the activations.
+fn through<B: KernelBackend>(dy: Tensor<B, 2>, weight: &Tensor<B, 2>, compute: DType) -> Tensor<B, 2> {
+    match compute {
+        DType::F32 => B::mixed_product(dy, weight),
+        _ => B::wide_product(dy.cast(compute), weight.clone().cast(compute)),
+    }
 }
 
 /// With `t = x A^T` and `s = alpha / r`: adds `dB = s dy^T t` and, with `dt = s dy B`, `dA = dt^T x`; returns `dy W + dt A`.
@@ -96,7 +103,7 @@ fn adapter_backward<B: KernelBackend>(
     let dnarrow = B::wide_product(dy.clone(), operand(floats(&adapter.b))) * adapter.scale;
     let dnarrow = dnarrow.cast(compute);
     gradients.add(a_name(name), B::wide_product(dnarrow.clone().transpose(), x));
-    B::wide_product(dy, operand(weight)) + B::wide_product(dnarrow, operand(floats(&adapter.a)))
+    through(dy, weight, compute) + B::wide_product(dnarrow, operand(floats(&adapter.a)))
 }
 
 /// A norm over the heads of `x` `[n, heads, head_dim]`, where the layer has one.

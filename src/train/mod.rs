@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod executor;
 pub mod gradients;
+pub mod head;
 pub mod init;
 pub mod layer;
 pub mod optimizer;

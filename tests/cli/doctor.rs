@@ -45,7 +45,10 @@ fn the_processor_is_well_and_its_report_has_what_is_documented() {
         "kl_sums",
         "sample",
         "rms_norm",
+        "add_rms_norm",
+        "add_rms_norm_backward",
         "adamw",
+        "rounded",
         "adamw_master",
     ] {
         assert!(checks.iter().any(|check| check["op"] == op), "{op}");

@@ -81,6 +81,9 @@ fn over_rows<B: KernelBackend>(device: &B::Device, dtype: DType, grain: Grain) -
         let dy = dy.cast(DType::F32);
         let (dx, dw) = B::rms_norm_backward(x, &weight.cast(DType::F32), EPS, dy.clone());
         let (dgate, dup) = B::swiglu_backward(gate, up, dy);
+        let of_stream = B::add_rms_norm_backward(sum, &weight, EPS, dy.clone(), dy.clone());
+        add("dx of a joined stream, its gradient in f32", host(of_stream.0));
+        add("dw of a joined stream, its gradient in f32", host(of_stream.1));
         add("dx of the norm, its gradient in f32", host(dx));
         add("dw of the norm, its gradient in f32", host(dw));
         add("dgate, its gradient in f32", host(dgate));
@@ -232,9 +235,12 @@ fn adamw_steps_are_those_of_the_cpu() {
                 let MasterStep { masters, moments: [m, v], weights } =
                     B::adamw_master(on(&start), on(&gradient), moments(), &step, DType::F16);
                 assert_eq!(weights.dtype(), DType::F16);
-                for (name, x) in [("masters", masters), ("m beside masters", m), ("v beside masters", v)] {
+                let state = [("masters", masters.clone()), ("m beside masters", m), ("v beside masters", v)];
+                for (name, x) in state {
                     results.push((format!("{name} of {n}"), n, host(x)));
                 }
+                let again = B::rounded(masters.clone(), DType::F16);
+                assert_eq!(host(weights.clone()), host(again), "a step's rounding and that by itself");
                 rounded.push((format!("rounded weights of {n}"), n, host(weights)));
             }
         }

@@ -22,10 +22,12 @@ impl<B: KernelBackend> Parity<'_, B> {
     /// [`exact::output`] of the same sequences without a cache. By what the device takes itself, and by each kernel that it can run
     /// single queries with; tensor cores have none.
     pub(super) fn cached(&mut self) {
-        for (seed, (heads, kv_heads, head_dim)) in (100..).zip([(6, 2, 64), (3, 3, 96), (7, 1, 128)]) {
-            let scale = (head_dim as f32).sqrt().recip();
+        let shapes = [(6, 2, 64, 1.0), (3, 3, 96, 1.0), (7, 1, 128, 1.0), (6, 2, 64, -1.0)];
+        for (seed, (heads, kv_heads, head_dim, sign)) in (100..).zip(shapes) {
+            let scale = sign * (head_dim as f32).sqrt().recip();
             let shape = AttentionShape { heads, kv_heads, head_dim, scale };
-            let case = format!("blocks in no order, {heads} heads on {kv_heads} of {head_dim}");
+            let below = if sign < 0.0 { ", a scale below 0" } else { "" };
+            let case = format!("blocks in no order{below}, {heads} heads on {kv_heads} of {head_dim}");
             for (grain, dtypes) in self.grains() {
                 let pages = Pages::new();
                 let n = pages.segments.iter().map(|segment| segment.len).sum();

@@ -33,9 +33,14 @@ impl Order {
         self.factor != 1.0
     }
 
-    /// The score that was compared as `peak`; 0 where scores do not count.
+    /// What makes a score again of what it was compared as: exact for the signs, and 0 where scores do not count.
+    pub fn back(self) -> f32 {
+        if self.factor == 0.0 { 0.0 } else { self.factor.recip() }
+    }
+
+    /// The score that was compared as `peak`.
     pub fn score(self, peak: f32) -> f32 {
-        if self.factor == 0.0 { 0.0 } else { peak / self.factor }
+        peak * self.back()
     }
 }
 

@@ -9,10 +9,11 @@ use crate::kernels::KernelBackend;
 /// log-probs, entropies, divergences and gradients are 0.
 ///
 /// The loss sees the rows that are kept alone: it is asked for their derivatives by their places among them, and not at all where
-/// there are none.
+/// there are none. The reference's coefficients are of all rows. [`train::head::loss`](crate::train::head::loss) is the same for an
+/// objective that sees the kept rows throughout.
 ///
 /// # Panics
-/// If the mask is not as long as the targets, or as [`KernelBackend::head_loss`].
+/// If the mask or the reference's coefficients are not as many as the targets, or as [`KernelBackend::head_loss`].
 pub fn loss<B: KernelBackend>(
     input: HeadInput<'_, B>,
     mask: &[bool],
@@ -20,6 +21,8 @@ pub fn loss<B: KernelBackend>(
 ) -> HeadGradients<B> {
     let n = input.targets.len();
     assert_eq!(mask.len(), n, "rows of the mask and targets");
+    let compared = input.reference.as_ref().map_or(n, |reference| reference.coefficients.len());
+    assert_eq!(compared, n, "coefficients of the reference and targets");
     let kept: Vec<usize> = (0..n).filter(|&row| mask[row]).collect();
     if kept.len() == n && n > 0 {
         return B::head_loss(input, derivative);

@@ -20,7 +20,7 @@ mod tiles;
 pub(in crate::kernels) mod transposed;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
-pub(in crate::kernels) mod widened;
+pub(crate) mod widened;
 
 pub use low_rank::{AdaptedWeights, LowRankWeights};
 

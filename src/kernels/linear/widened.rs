@@ -18,6 +18,12 @@ const GRAIN: usize = 16;
 /// Grains of a part at least, all but the last of which are whole: more than the 64 columns up to which gemm cuts sums differently.
 const LEAST: usize = 5;
 
+/// Bytes of the copy of a part of `b` `[k, n]`, at most.
+pub fn part_bytes(k: usize) -> u64 {
+    let floats = (LEAST * GRAIN).saturating_mul(k).max(ROOM);
+    (floats as u64).saturating_mul(size_of::<f32>() as u64)
+}
+
 /// `a b` `[m, n]`, row after row: `a` `[m, k]`, `b` `[k, n]` row after row.
 ///
 /// # Panics

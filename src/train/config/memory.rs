@@ -7,6 +7,7 @@ use super::model::{Adapter, Lora};
 use super::run::RunConfig;
 use super::stage::Stage;
 use crate::engine::Device;
+use crate::kernels::linear::widened;
 use crate::model::adapter::Projection;
 use crate::model::config::ModelConfig;
 use crate::train::executor::{KEPT_BYTES, inside_bytes};
@@ -150,9 +151,9 @@ fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
     // A split model gathers one layer's weights before it runs and has its gradients before they are split again.
     let gathered =
         if config.ranks > 1 { (model.num_parameters() / layers.max(1)).saturating_mul(float + 4) } else { 0 };
-    // The CPU widens a half-precision matrix to multiply with it backward; the head is the largest.
+    // The CPU widens a half-precision matrix a part at a time to multiply with it backward; the head's rows are the most.
     let widened = if config.device == Device::Cpu && float < 4 {
-        (model.vocab_size as u64).max(model.intermediate_size as u64).saturating_mul(4 * hidden)
+        widened::part_bytes(model.vocab_size.max(model.intermediate_size))
     } else {
         0
     };

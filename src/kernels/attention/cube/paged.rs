@@ -65,6 +65,7 @@ pub(in crate::kernels) fn attention<R: CubeRuntime>(
 ) -> CubeTensor<R> {
     let [q, keys, values] = [q, keys, values].map(into_contiguous);
     assert!(q.dtype == keys.dtype && q.dtype == values.dtype, "queries and cache differ in type");
+    assert!(shape.scale.is_finite(), "attention's scale is {}, legal are finite numbers", shape.scale);
     let n = q.shape()[0];
     let blocks = keys.shape()[0];
     for span in spans {

@@ -12,7 +12,7 @@ use cubecl::prelude::*;
 
 use super::super::choice::packed::Tile;
 use super::plan::{KEY_TILE, QUERY_TILE};
-use super::tile::{HIDDEN, load, load_seen, products, store, turned, unturned};
+use super::tile::{HIDDEN, load, load_seen, products, store, turned};
 
 /// This unit's place in the cube, with those of a plane next to each other.
 #[cube]
@@ -93,6 +93,7 @@ pub(super) fn forward<F: Float>(
     kv_heads: u32,
     scale: f32,
     factor: f32,
+    back: f32,
     #[comptime] turns: bool,
     #[comptime] t: Tile,
     #[define(F)] _dtype: StorageType,
@@ -184,7 +185,7 @@ pub(super) fn forward<F: Float>(
         let row = y + i * t.down;
         if x == 0 && row < count {
             let at = ((first + row) * heads + head) * 2;
-            sums[at] = unturned(peak[i], factor, turns);
+            sums[at] = turned(peak[i], back, turns);
             sums[at + 1] = total.ln();
         }
         #[unroll]

@@ -14,7 +14,7 @@ use super::mma::{
     Eight, Pair, accumulate, copy, copy_seen, products, row_max, row_sum, scaled, store, zeros,
 };
 use super::plan::{KEY_TILE, QUERY_TILE};
-use super::tile::{HIDDEN, unturned};
+use super::tile::{HIDDEN, turned};
 
 /// Output `[n, heads, dim]` of one tile of queries and one head a cube, and `[n, heads, 2]` the largest score before scaling with
 /// the rest of the log-sum-exp.
@@ -30,6 +30,7 @@ pub(super) fn forward<F: Float>(
     kv_heads: u32,
     scale: f32,
     factor: f32,
+    back: f32,
     #[comptime] turns: bool,
     #[comptime] b: Block,
     #[define(F)] _dtype: StorageType,
@@ -140,7 +141,7 @@ pub(super) fn forward<F: Float>(
         let query = row + lane / 4 + half * 8;
         if lane % 4 == 0 && query < count {
             let at = ((first + query) * heads + head) * 2;
-            sums[at] = unturned(peak[half], factor, turns);
+            sums[at] = turned(peak[half], back, turns);
             sums[at + 1] = total.ln();
         }
         #[unroll]

@@ -14,16 +14,6 @@ pub(super) fn turned(score: f32, factor: f32, #[comptime] turns: bool) -> f32 {
     if turns { score * factor } else { score }
 }
 
-/// The score that was compared as `peak`.
-#[cube]
-pub(super) fn unturned(peak: f32, factor: f32, #[comptime] turns: bool) -> f32 {
-    if turns {
-        select(factor == 0.0f32, 0.0f32, peak / select(factor == 0.0f32, 1.0f32, factor))
-    } else {
-        peak
-    }
-}
-
 /// Copies rows `first .. first + count` of head `head` of `x` `[n, heads, dim]` to `tile`, zeros beyond.
 #[cube]
 pub(super) fn load<F: Float>(

@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::super::choice::packed::{SIDE, Tile};
 use super::plan::{KEY_TILE, QUERY_TILE};
-use super::tile::{HIDDEN, load, load_seen, products, store, turned, unturned};
+use super::tile::{HIDDEN, load, load_seen, products, store, turned};
 
 /// `out[i][j] += sum_r weights[row(i)][r] rows[r][column(j)]`: this unit's rows of a product with a tile.
 #[cube]
@@ -58,6 +58,7 @@ pub(super) fn forward<F: Float>(
     kv_heads: u32,
     scale: f32,
     factor: f32,
+    back: f32,
     #[comptime] turns: bool,
     #[comptime] t: Tile,
     #[define(F)] _dtype: StorageType,
@@ -171,7 +172,7 @@ pub(super) fn forward<F: Float>(
         shrink[row] = 1.0f32 / total;
         if row < count {
             let at = ((first + row) * heads + head) * 2;
-            sums[at] = unturned(peak, factor, turns);
+            sums[at] = turned(peak, back, turns);
             sums[at + 1] = total.ln();
         }
     }
