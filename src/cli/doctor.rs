@@ -92,14 +92,17 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     steps.finish();
     let report = report(following.done, device.is_some(), left_out);
-    if let Some(path) = &out {
-        write(path, &report).map_err(|error| unwritten(path, &error))?;
-    }
+    // What was found is printed before a file that cannot be written ends the command.
+    let written = match &out {
+        Some(path) => write(path, &report).map_err(|error| unwritten(path, &error)),
+        None => Ok(()),
+    };
     if json {
         output::json(&report)?;
     } else {
         output::text(&output::shown(&describe(&report)))?;
     }
+    written?;
     ending(&report)
 }
 

@@ -137,6 +137,10 @@ fn check(model: StepModel<'_>, shape: StepShape) -> Result<(), MeasureError> {
     if let Some((field, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
         return Err(MeasureError::Shape { field, found, legal: "at least 1".into() });
     }
+    if group_size < 2 {
+        let legal = "at least 2: one reply alone has no advantage, and nothing is learned from it".into();
+        return Err(MeasureError::Shape { field: "group_size", found: group_size, legal });
+    }
     let (most, found) = (config.max_position_embeddings, prompt_tokens.saturating_add(new_tokens));
     if found > most {
         let legal = format!("at most {most}, the model's longest sequence");
@@ -315,6 +319,9 @@ mod tests {
             |shape| measured(FloatType::F32, (None, false), shape, 1, &mut |_| {}).unwrap_err().to_string();
         assert!(refused(StepShape { new_tokens: 28, ..SHAPE }).contains("33, legal is at most 32"));
         assert!(refused(StepShape { group_size: 0, ..SHAPE }).contains("group_size is 0"));
+        assert!(
+            refused(StepShape { group_size: 1, ..SHAPE }).contains("group_size is 1, legal is at least 2")
+        );
         let rank = measured(FloatType::F32, (Some(0), false), SHAPE, 1, &mut |_| {}).unwrap_err();
         assert!(rank.to_string().contains("lora is 0"), "{rank}");
     }

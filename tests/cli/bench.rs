@@ -127,7 +127,10 @@ fn kernels_are_measured_beside_their_references() {
     let ops: Vec<&str> = kernels.iter().map(|it| it["op"].as_str().unwrap()).collect();
     assert!(ops.starts_with(&["attention_cached"]) && ops.ends_with(&["sample"]), "{ops:?}");
     assert!(ops.contains(&"rotary"), "{ops:?}");
-    assert!(ops.iter().all(|op| ["attention_cached", "rotary", "sample"].contains(op)), "{ops:?}");
+    let moves = ["cache_write", "cache_copy"];
+    assert!(moves.iter().all(|op| ops.contains(op)), "{ops:?}");
+    let asked = |op: &&str| ["attention_cached", "rotary", "sample"].contains(op) || moves.contains(op);
+    assert!(ops.iter().all(asked), "{ops:?}");
     let fields = ["op", "case", "dtype", "seconds", "fastest", "slowest", "achieved", "bound", "unit"];
     for kernel in kernels {
         let rest = ["share_of_bound", "beyond_bound", "problem", "reference"];
@@ -137,6 +140,8 @@ fn kernels_are_measured_beside_their_references() {
         assert_eq!(kernel["beyond_bound"], share > 1.05, "{kernel}");
         if kernel["op"] == "sample" {
             assert_eq!(kernel["reference"], json!(null), "the CPU's sampler is the plain one");
+        } else if moves.contains(&kernel["op"].as_str().unwrap()) {
+            assert_eq!(kernel["reference"], json!(null), "a plain cache lies in another way");
         } else {
             assert_eq!(keys(&kernel["reference"]), ["seconds", "ratio", "problem"]);
             assert!(kernel["reference"]["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{kernel}");
@@ -148,6 +153,33 @@ fn kernels_are_measured_beside_their_references() {
     let report = json_of(&[&base[..], &["--no-reference"]].concat(), "");
     let kernels = report["kernels"].as_array().unwrap();
     assert!(kernels.iter().all(|it| it["reference"].is_null() && it["seconds"].is_number()));
+}
+
+/// What was measured is printed, and the status says that it is not all.
+#[test]
+#[cfg(target_os = "linux")]
+fn interrupted_measurements_have_status_1() {
+    let args = ["bench", "kernels", "--only", "rotary,swiglu", "--json"];
+    let mut child = osler(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Until it catches SIGINT, whose bit is the second.
+    let id = child.id();
+    let caught = || {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let mask =
+            status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim().to_owned();
+        u64::from_str_radix(&mask, 16).unwrap() & 2 != 0
+    };
+    while !caught() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before it could be interrupted");
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(errors.lines().last(), Some("error: interrupted: not everything was measured"));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["interrupted"], true);
 }
 
 #[test]

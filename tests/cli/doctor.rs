@@ -92,6 +92,30 @@ fn an_interrupted_examination_has_what_was_found() {
     }
 }
 
+/// The folder of the file is taken away while devices are examined.
+#[test]
+#[cfg(unix)]
+fn a_report_that_cannot_be_written_is_printed_all_the_same() {
+    use std::io::{BufRead, BufReader};
+
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("reports");
+    fs::create_dir(&folder).unwrap();
+    let out = folder.join("doctor.json");
+    let args = ["doctor", "--device", "cpu", "--no-bench", "--json", "--out", out.to_str().unwrap()];
+    let mut child = osler(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut steps = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(steps.any(|line| line.unwrap().starts_with("cpu: rms_norm, ")));
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let last = steps.map(Result::unwrap).last().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{last}");
+    assert!(last.starts_with("error: --out "), "{last}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(!report["devices"][0]["checks"].as_array().unwrap().is_empty());
+}
+
 #[test]
 #[cfg(not(feature = "wgpu"))]
 fn a_device_that_was_asked_for_and_is_not_there_has_status_1_and_a_report() {

@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 8, value_name = "N")]
     prompts: usize,
 
-    /// Replies to each prompt
+    /// Replies to each prompt, at least 2: one alone has no advantage, and nothing is learned from it
     #[arg(long, default_value_t = 8, value_name = "N")]
     group_size: usize,
 

@@ -169,6 +169,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     } else {
         output::text(&output::shown(&describe(&report)))?;
     }
+    if report.interrupted {
+        return Err("interrupted: not everything was measured".into());
+    }
     let ceilings = report.ceilings.iter().filter(|it| it.problem.is_some()).count();
     match ceilings + report.kernels.iter().filter(|it| it.figure.problem.is_some()).count() {
         0 => Ok(()),

@@ -4,6 +4,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::super::bench::{Bench, Case, Work};
 use super::super::shapes;
+use super::copy;
 use crate::kernels::attention::reference;
 use crate::kernels::{AttentionShape, AttentionSpan, BLOCK_TOKENS, KernelBackend, Segment};
 
@@ -94,5 +95,35 @@ impl<B: KernelBackend> Bench<'_, B> {
             0,
             |q| reference::cached(q, &plain_keys, &plain_values, &spans, shape),
         );
+        self.cache_moves((keys_pool, values_pool), [kv_heads, head_dim], dtype);
+    }
+
+    /// Keys and values of as many tokens as the pools hold are written to their slots, and one block is copied over another.
+    fn cache_moves(
+        &self,
+        pools: (Tensor<B, 2>, Tensor<B, 2>),
+        [kv_heads, head_dim]: [usize; 2],
+        dtype: DType,
+    ) {
+        let blocks = pools.0.dims()[0];
+        let n = blocks * BLOCK_TOKENS;
+        let [k, v]: [Tensor<B, 3>; 2] = [(); 2].map(|()| self.noise([n, kv_heads, head_dim], dtype));
+        let slots: Vec<u32> = (0..n as u32).collect();
+        let heads = format!("{kv_heads} heads of {head_dim}");
+        let held = pools.0.dtype().size();
+        let case = |op, case, tokens: usize, read: usize| {
+            let values = 2 * tokens * kv_heads * head_dim;
+            let (bytes, written) = ((values * (read + held)) as f64, (values * held) as f64);
+            Case { op, case, dtype, work: Work { flops: 0.0, bytes, written } }
+        };
+        let own = || (copy(&pools.0), copy(&pools.1));
+        self.alone(case("cache_write", format!("{n} tokens, {heads}"), n, dtype.size()), own, |pools| {
+            B::cache_write(pools, k.clone(), v.clone(), &slots)
+        });
+        if blocks > 1 {
+            self.alone(case("cache_copy", format!("a block, {heads}"), BLOCK_TOKENS, held), own, |pools| {
+                B::cache_copy(pools, 0, 1)
+            });
+        }
     }
 }

@@ -6,12 +6,15 @@ use super::super::bench::{Bench, Case, Work};
 use super::super::shapes;
 use super::copy;
 use crate::engine::Device;
-use crate::kernels::head::{Derivative, HeadInput, unfused};
+use crate::kernels::head::{Derivative, HeadInput, Reference, unfused};
 use crate::kernels::softmax::{LogSum, entropy, kl, log_prob};
-use crate::kernels::{AdaptedWeights, KernelBackend, Matrix};
+use crate::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
 
 /// Matrices `[n, vocab]` in f32 that the unfused loss holds at once.
 const PLAIN_LOGITS: usize = 3;
+
+/// Rows of the adapter's `A`.
+const RANK: usize = 32;
 
 /// Tokens of no order.
 fn targets(n: usize, vocab: usize) -> Vec<u32> {
@@ -49,6 +52,82 @@ impl<B: KernelBackend> Bench<'_, B> {
             |hidden| B::head_loss(input(hidden), &mut Derivative::each(|_, _| 1.0)),
             (PLAIN_LOGITS * n * vocab * size_of::<f32>()) as u64,
             |hidden| unfused::loss(input(hidden), &mut Derivative::each(|_, _| 1.0)),
+        );
+        let Matrix::Float(weight) = weight else { return };
+        self.compared(shape, &hidden, weight.clone(), dtype);
+        self.adapted(shape, &hidden, weight, dtype);
+    }
+
+    /// With the KL divergence from a reference of the same shape: a fourth product.
+    fn compared(&self, shape: shapes::Head, hidden: &Tensor<B, 2>, weight: Tensor<B, 2>, dtype: DType) {
+        let shapes::Head { rows: n, width, vocab } = shape;
+        let (weight, other) = (Matrix::Float(weight), Matrix::Float(self.noise([vocab, width], dtype)));
+        let beside: Tensor<B, 2> = self.noise([n, width], dtype);
+        let (targets, coefficients) = (targets(n, vocab), vec![0.1; n]);
+        let bytes = |size: usize| ((vocab + n) * width * size) as f64;
+        let written = bytes(size_of::<f32>());
+        let work = Work {
+            flops: 8.0 * (n * vocab * width) as f64,
+            bytes: bytes(2 * dtype.size()) + written,
+            written,
+        };
+        let case = format!("{n} rows of {width} to {vocab}");
+        let head = |weight| AdaptedWeights { weight, bias: None, adapter: None };
+        self.alone(
+            Case { op: "head_loss with KL", case, dtype, work },
+            || hidden.clone(),
+            |hidden| {
+                let reference =
+                    Reference { hidden: beside.clone(), head: head(&other), coefficients: &coefficients };
+                let input = HeadInput {
+                    hidden,
+                    head: head(&weight),
+                    targets: &targets,
+                    soft_cap: None,
+                    temperature: 1.0,
+                    entropies: false,
+                    reference: Some(reference),
+                    trained: true,
+                };
+                B::head_loss(input, &mut Derivative::each(|_, _| 1.0))
+            },
+        );
+    }
+
+    /// Of a frozen head with an adapter in f32.
+    fn adapted(&self, shape: shapes::Head, hidden: &Tensor<B, 2>, weight: Tensor<B, 2>, dtype: DType) {
+        let shapes::Head { rows: n, width, vocab } = shape;
+        let weight = Matrix::Float(weight);
+        let a = Matrix::Float(self.noise([RANK, width], DType::F32));
+        let b = Matrix::Float(self.noise([vocab, RANK], DType::F32));
+        let targets = targets(n, vocab);
+        let narrow = (RANK * (width + vocab)) as f64;
+        let float = size_of::<f32>() as f64;
+        let (read, wide) = ((vocab * width * dtype.size()) as f64, (n * width) as f64);
+        let written = wide * float + narrow * float;
+        let work = Work {
+            flops: 4.0 * (n * vocab * width) as f64 + 6.0 * n as f64 * narrow,
+            bytes: read + wide * dtype.size() as f64 + narrow * float + written,
+            written,
+        };
+        let case = format!("{n} rows of {width} to {vocab}, rank {RANK}");
+        self.alone(
+            Case { op: "head_loss of an adapter", case, dtype, work },
+            || hidden.clone(),
+            |hidden| {
+                let adapter = Some(LowRankWeights { a: &a, b: &b, scale: 2.0 });
+                let input = HeadInput {
+                    hidden,
+                    head: AdaptedWeights { weight: &weight, bias: None, adapter },
+                    targets: &targets,
+                    soft_cap: None,
+                    temperature: 1.0,
+                    entropies: false,
+                    reference: None,
+                    trained: false,
+                };
+                B::head_loss(input, &mut Derivative::each(|_, _| 1.0))
+            },
         );
     }
 

@@ -10,7 +10,16 @@ use crate::kernels::quantised::{BlockType, QuantisedMatrix};
 use crate::kernels::{KernelBackend, LinearWeights, Matrix};
 
 /// Block types whose products are timed, those of 256 values where a row is whole blocks.
-const BLOCKS: [BlockType; 4] = [BlockType::Q4_1, BlockType::Q8_0, BlockType::Q4_K, BlockType::Q6_K];
+const BLOCKS: [BlockType; 8] = [
+    BlockType::Q4_0,
+    BlockType::Q4_1,
+    BlockType::Q5_0,
+    BlockType::Q5_1,
+    BlockType::Q8_0,
+    BlockType::Q4_K,
+    BlockType::Q5_K,
+    BlockType::Q6_K,
+];
 /// Every byte of made-up blocks: as half of an f16 scale it makes 0.048.
 const BLOCK_BYTE: u8 = 0x2a;
 

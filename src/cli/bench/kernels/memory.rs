@@ -63,7 +63,8 @@ pub fn run(runtime: &Runtime) -> CommandResult {
     }
     match report.bounds.iter().find(|bound| bound.held == Some(false)) {
         Some(bound) => Err(format!("`{}` takes more memory than its bound", bound.name).into()),
-        None if report.bounds.is_empty() && !interrupted => Err("no bound could be measured".into()),
+        None if interrupted => Err("interrupted: not everything was measured".into()),
+        None if report.bounds.is_empty() => Err("no bound could be measured".into()),
         None => Ok(()),
     }
 }
