@@ -27,7 +27,7 @@ pub fn reference<B: Backend>(
     (r * (dh - h * mean), dw)
 }
 
-/// [`reference`] of a residual stream `sum` that goes on beside the norm, with the gradient `dsum` of what goes on: all `[n, d]`.
+/// [`reference()`] of a residual stream `sum` that goes on beside the norm, with the gradient `dsum` of what goes on: all `[n, d]`.
 pub fn add_reference<B: Backend>(
     sum: Tensor<B, 2>,
     weight: &Tensor<B, 1>,
