@@ -22,8 +22,8 @@ pub fn time(figure: &Figure) -> String {
     }
     let share = share_of_bound.map_or("-".into(), |it| format!("{:.0}%", 100.0 * it));
     let beyond = match (beyond_bound, *unit) {
-        (true, "GB/s") => " beyond the bound: in cache",
-        (true, _) => " beyond the bound",
+        (true, "GB/s") => " beyond the bound: in cache, or the ceiling was disturbed",
+        (true, _) => " beyond the bound: the ceiling was disturbed",
         (false, _) => "",
     };
     format!(

@@ -91,7 +91,7 @@ pub trait KernelBackend: Backend {
     /// `[n, kv_heads, head_dim]`, `segments` cover the rows, of which there is at least one.
     ///
     /// # Panics
-    /// If the scale is not finite.
+    /// If the sizes are not these, or the scale is not finite.
     fn attention_packed(
         q: Tensor<Self, 3>,
         k: Tensor<Self, 3>,
@@ -146,6 +146,9 @@ pub trait KernelBackend: Backend {
 
     /// Causal attention of each span over its cached keys: `q` `[n, heads, head_dim]`, result
     /// `[n, heads * head_dim]`. Spans cover the rows of `q` in order.
+    ///
+    /// # Panics
+    /// If they do not, a block is not in the cache, or the scale is not finite.
     fn attention_cached(
         q: Tensor<Self, 3>,
         keys: &Tensor<Self, 2>,

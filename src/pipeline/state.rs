@@ -58,7 +58,7 @@ pub(super) fn save<B: KernelBackend>(
         if matches!(pushed, Ok(None)) {
             let master = optimizer.masters().get(name).cloned();
             // A master beyond what the weight's type holds is a number, and the weight is none.
-            let weights = if master.is_some() { overflow(name, parameter.flat()) } else { None };
+            let weights = if master.is_some() { no_number(name, &values(parameter.flat())) } else { None };
             pushed = match weights {
                 Some(found) => Ok(Some(found)),
                 None => push(&mut pending, name, master.unwrap_or_else(|| parameter.flat())),
@@ -84,10 +84,14 @@ pub(super) fn save<B: KernelBackend>(
     Ok(found)
 }
 
-/// A value of a tensor that is no number.
-fn overflow<B: KernelBackend>(name: &str, tensor: Tensor<B, 1>) -> Option<NoNumber> {
-    let data = tensor.into_data().convert::<f32>();
-    let found = data.iter::<f32>().find(|value| !value.is_finite())?;
+/// A tensor's values in f32.
+fn values<B: KernelBackend>(tensor: Tensor<B, 1>) -> TensorData {
+    tensor.into_data().convert::<f32>()
+}
+
+/// The first value that is no number, of the `values` in f32 of the tensor `name`.
+fn no_number(name: &str, values: &TensorData) -> Option<NoNumber> {
+    let found = values.iter::<f32>().find(|value| !value.is_finite())?;
     Some(NoNumber { tensor: name.to_owned(), found })
 }
 
@@ -97,13 +101,12 @@ fn push<B: KernelBackend>(
     name: &str,
     tensor: Tensor<B, 1>,
 ) -> Result<Option<NoNumber>, RunError> {
-    let data = tensor.into_data().convert::<f32>();
-    // Converted a line ago, so it is f32.
-    let values = data.as_slice::<f32>().unwrap_or_default();
-    if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
-        return Ok(Some(NoNumber { tensor: name.to_owned(), found }));
+    let values = values(tensor);
+    if let Some(found) = no_number(name, &values) {
+        return Ok(Some(found));
     }
-    pending.push(values)?;
+    // `values` gives f32.
+    pending.push(values.as_slice::<f32>().unwrap_or_default())?;
     Ok(None)
 }
 

@@ -26,6 +26,10 @@ use crate::train::{AdamW, AdamWOptions};
 
 /// Tokens of one step of the engine.
 const BATCH_TOKENS: usize = 512;
+/// Replies of a step at most.
+const MOST_REPLIES: usize = 1 << 20;
+/// The largest rank, as in a run's configuration.
+const MOST_RANK: usize = 4096;
 
 /// Which model a step trains.
 #[derive(Debug, Clone, Copy)]
@@ -101,18 +105,22 @@ pub enum MeasureError {
 }
 
 /// Measures `repeats` steps after one that is not counted. Rewards are given by lot, so no judge is measured.
+///
+/// # Errors
+/// If the shape does not fit the model or makes no step, or the model and its cache take more than `memory_limit` bytes.
 pub fn measure_step<B: KernelBackend>(
     model: StepModel<'_>,
     shape: StepShape,
     repeats: usize,
+    memory_limit: Option<u64>,
     device: B::Device,
     said: &mut dyn FnMut(usize),
 ) -> Result<Vec<StepSeconds>, MeasureError> {
     check(model, shape)?;
-    let mut policy = policy::<B>(model, shape, device)?;
+    let mut policy = policy::<B>(model, shape, memory_limit, device)?;
     let clip = Some(1.0);
     let mut optimizer = AdamW::new(AdamWOptions { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip });
-    let mut all = Vec::with_capacity(repeats);
+    let mut all = Vec::new();
     for number in 0..=repeats {
         said(number);
         let seconds = step(&mut policy, &mut optimizer, model.config.vocab_size, shape, number as u64)?;
@@ -134,12 +142,20 @@ fn check(model: StepModel<'_>, shape: StepShape) -> Result<(), MeasureError> {
         ("micro_batch_tokens", micro_batch_tokens),
         ("lora", model.lora_rank.unwrap_or(1)),
     ];
-    if let Some((field, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
-        return Err(MeasureError::Shape { field, found, legal: "at least 1".into() });
-    }
     if group_size < 2 {
         let legal = "at least 2: one reply alone has no advantage, and nothing is learned from it".into();
         return Err(MeasureError::Shape { field: "group_size", found: group_size, legal });
+    }
+    if let Some((field, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
+        return Err(MeasureError::Shape { field, found, legal: "at least 1".into() });
+    }
+    let replies = prompts.saturating_mul(group_size);
+    if replies > MOST_REPLIES {
+        let legal = format!("at most {MOST_REPLIES}");
+        return Err(MeasureError::Shape { field: "prompts * group_size", found: replies, legal });
+    }
+    if let Some(found) = model.lora_rank.filter(|&rank| rank > MOST_RANK) {
+        return Err(MeasureError::Shape { field: "lora", found, legal: format!("1 to {MOST_RANK}") });
     }
     let (most, found) = (config.max_position_embeddings, prompt_tokens.saturating_add(new_tokens));
     if found > most {
@@ -156,6 +172,7 @@ fn check(model: StepModel<'_>, shape: StepShape) -> Result<(), MeasureError> {
 fn policy<B: KernelBackend>(
     model: StepModel<'_>,
     shape: StepShape,
+    memory_limit: Option<u64>,
     device: B::Device,
 ) -> Result<Policy<B>, MeasureError> {
     let options = BpeOptions { vocab_size: LEAST_VOCABULARY, min_frequency: 2, system: None };
@@ -177,7 +194,7 @@ fn policy<B: KernelBackend>(
     let sequence = shape.prompt_tokens + shape.new_tokens + 2 * BLOCK_TOKENS;
     let cache_tokens = sequences.saturating_mul(sequence);
     let options =
-        EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit: None, prefix_reuse: false };
+        EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit, prefix_reuse: false };
     let engine = Engine::new(decoder, matrices.bytes() as u64 * config.num_parameters(), None, options)?;
     Ok(Policy::new(engine, format))
 }
@@ -267,7 +284,7 @@ mod tests {
     ) -> Result<Vec<StepSeconds>, MeasureError> {
         let (config, precision) = (config(), precision(Device::Cpu, Some(matrices), None).unwrap());
         let model = StepModel { config: &config, matrices, precision, lora_rank, lora_head };
-        measure_step::<Flex>(model, shape, repeats, FlexDevice, said)
+        measure_step::<Flex>(model, shape, repeats, Some(1 << 30), FlexDevice, said)
     }
 
     #[test]
@@ -303,7 +320,7 @@ mod tests {
                 lora_head,
             };
             let mut names = Vec::new();
-            let mut policy = policy::<Flex>(model, SHAPE, FlexDevice).unwrap();
+            let mut policy = policy::<Flex>(model, SHAPE, None, FlexDevice).unwrap();
             policy.visit_trained(&mut |name, _| names.push(name.to_owned()));
             names
         };
@@ -318,11 +335,23 @@ mod tests {
         let refused =
             |shape| measured(FloatType::F32, (None, false), shape, 1, &mut |_| {}).unwrap_err().to_string();
         assert!(refused(StepShape { new_tokens: 28, ..SHAPE }).contains("33, legal is at most 32"));
-        assert!(refused(StepShape { group_size: 0, ..SHAPE }).contains("group_size is 0"));
+        assert!(
+            refused(StepShape { group_size: 0, ..SHAPE }).contains("group_size is 0, legal is at least 2")
+        );
+        assert!(refused(StepShape { prompts: 0, ..SHAPE }).contains("prompts is 0, legal is at least 1"));
+        let many = refused(StepShape { prompts: usize::MAX, ..SHAPE });
+        assert!(
+            many.contains("prompts * group_size is") && many.ends_with("legal is at most 1048576"),
+            "{many}"
+        );
+        let large = refused(StepShape { prompts: 1 << 16, group_size: 16, prompt_tokens: 20, ..SHAPE });
+        assert!(large.contains("the limit is 1024 MiB"), "{large}");
         assert!(
             refused(StepShape { group_size: 1, ..SHAPE }).contains("group_size is 1, legal is at least 2")
         );
         let rank = measured(FloatType::F32, (Some(0), false), SHAPE, 1, &mut |_| {}).unwrap_err();
         assert!(rank.to_string().contains("lora is 0"), "{rank}");
+        let rank = measured(FloatType::F32, (Some(5000), false), SHAPE, 1, &mut |_| {}).unwrap_err();
+        assert_eq!(rank.to_string(), "lora is 5000, legal is 1 to 4096");
     }
 }

@@ -13,8 +13,8 @@ use crate::train::Objective;
 /// `compared` is the reference of an objective that has [`Objective::kl_coefficients`]: its hidden rows `[n, its width]` and its head.
 ///
 /// # Panics
-/// If the mask is not as long as the targets, the objective has another number of targets than rows are kept, or as
-/// [`KernelBackend::head_loss`].
+/// If the mask is not as long as the targets, the objective has targets or coefficients for another number of rows than are kept, or
+/// as [`KernelBackend::head_loss`].
 pub fn loss<B: KernelBackend>(
     input: HeadInput<'_, B>,
     compared: Option<(Tensor<B, 2>, AdaptedWeights<'_, B>)>,
@@ -22,11 +22,13 @@ pub fn loss<B: KernelBackend>(
     objective: &mut dyn Objective,
 ) -> HeadGradients<B> {
     let n = input.targets.len();
+    assert!(mask.is_none_or(|mask| mask.len() == n), "rows of the mask and targets");
     let kept: Vec<usize> = (0..n).filter(|&row| mask.is_none_or(|mask| mask[row])).collect();
     if let Some(targets) = objective.targets() {
         assert_eq!(targets, kept.len(), "targets of the objective and rows that are kept");
     }
     let coefficients = objective.kl_coefficients().map(|of_kept| {
+        assert_eq!(of_kept.len(), kept.len(), "coefficients of the objective and rows that are kept");
         let mut all = vec![0.0; n];
         kept.iter().zip(of_kept).for_each(|(&row, coefficient)| all[row] = coefficient);
         all

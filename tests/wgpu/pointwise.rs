@@ -79,9 +79,9 @@ fn over_rows<B: KernelBackend>(device: &B::Device, dtype: DType, grain: Grain) -
         add("dw of a joined stream", host(dw));
         // As in training: gradients and the norm's weight are in f32 where the rest is not.
         let dy = dy.cast(DType::F32);
-        let (dx, dw) = B::rms_norm_backward(x, &weight.cast(DType::F32), EPS, dy.clone());
-        let (dgate, dup) = B::swiglu_backward(gate, up, dy);
-        let of_stream = B::add_rms_norm_backward(sum, &weight, EPS, dy.clone(), dy.clone());
+        let (dx, dw) = B::rms_norm_backward(x, &weight.clone().cast(DType::F32), EPS, dy.clone());
+        let (dgate, dup) = B::swiglu_backward(gate, up, dy.clone());
+        let of_stream = B::add_rms_norm_backward(sum, &weight, EPS, dy.clone(), dy);
         add("dx of a joined stream, its gradient in f32", host(of_stream.0));
         add("dw of a joined stream, its gradient in f32", host(of_stream.1));
         add("dx of the norm, its gradient in f32", host(dx));

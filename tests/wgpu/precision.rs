@@ -54,7 +54,8 @@ fn check_packed(count: u32, limits: &attention::Limits, dtype: DType) {
 fn check_extreme(head_dim: usize, dtype: DType) {
     let after = |len| Segment { len, after: Some(0) };
     let segments = vec![Segment::alone(68), after(1), Segment::alone(0), after(20), Segment::alone(1)];
-    let shape = AttentionShape { heads: 6, kv_heads: 2, head_dim, scale: 0.5 };
+    let scale = 4.0 * (head_dim as f32).sqrt().recip();
+    let shape = AttentionShape { heads: 6, kv_heads: 2, head_dim, scale };
     let case = attention::Case { segments, shape, extreme: true, seed: 7 };
     let inputs = case.inputs(dtype);
     let exact = case.exact(&inputs);
@@ -109,32 +110,36 @@ fn attention_in_f16_is_that_in_f64() {
     });
 }
 
-/// A cache whose keys are split, into two parts and into three, with one new token and with four.
-fn check_split(groups: &[usize], head_dim: usize, dtype: DType) {
+/// A cache whose keys are split, into two parts and into three, with one new token and with four; scores of 1e4 where it is `extreme`.
+fn check_split(groups: &[usize], head_dim: usize, dtype: DType, extreme: bool) {
     let bounds = |newest: [usize; 3]| {
         let ends = [300, 900, 1200];
         ends.into_iter().zip(newest).map(|(end, newest)| end - newest..end).collect()
     };
     for (&group, newest) in groups.iter().flat_map(|group| [(group, [1, 1, 4]), (group, [4, 3, 1])]) {
-        let shape = AttentionShape { heads: 2 * group, kv_heads: 2, head_dim, scale: 0.125 };
+        let scale = if extreme { 4.0 } else { 1.0 } * (head_dim as f32).sqrt().recip();
+        let shape = AttentionShape { heads: 2 * group, kv_heads: 2, head_dim, scale };
         let segments = [300, 600, 300].map(Segment::alone).to_vec();
-        let packed = attention::Case { segments, shape, extreme: false, seed: group as u64 };
+        let packed = attention::Case { segments, shape, extreme, seed: group as u64 };
         let case = cached::Cached { packed, queries: bounds(newest) };
         let inputs = case.packed.inputs(dtype);
         let exact = case.packed.exact(&inputs);
+        assert!(!extreme || exact.peak >= 1e4, "scores of {} only", exact.peak);
         case.check(&case.attend::<Wgpu>(&inputs, &device(), dtype), &exact, bound(dtype)).unwrap();
     }
 }
 
 #[test]
 fn cached_attention_over_split_keys_is_that_in_f64() {
-    check_split(&[1, 3], 20, DType::F32);
+    check_split(&[1, 3], 20, DType::F32, false);
+    check_split(&[3], 20, DType::F32, true);
     if has_f16() {
-        check_split(&[3], 20, DType::F16);
+        check_split(&[3], 20, DType::F16, false);
     }
     by_planes(|| {
-        check_split(&[3], 20, DType::F32);
-        check_split(&[2], 64, DType::F32);
+        check_split(&[3], 20, DType::F32, false);
+        check_split(&[2], 64, DType::F32, false);
+        check_split(&[2], 96, DType::F32, true);
     });
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::options::{Dtype, Runtime};
+use crate::cli::options::{Dtype, Runtime, available_memory};
 use crate::cli::terminal::Progress;
 use crate::cli::{CommandResult, output};
 use crate::engine::backend::{OnBackend, on_device};
@@ -119,7 +119,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let repeats = arguments.repeats;
     let said = &mut |number| progress.say(&format!("step {number} of {repeats}"));
     let trained = StepModel { config: &config, matrices, precision, lora_rank, lora_head };
-    let steps = Steps { model: trained, shape, repeats, said };
+    let memory_limit = available_memory(runtime.device);
+    let steps = Steps { model: trained, shape, repeats, memory_limit, said };
     let steps = on_device(runtime.device, steps)?.map_err(named)?;
     progress.finish();
     let median = |of: fn(&StepSeconds) -> f64| {
@@ -158,6 +159,7 @@ struct Steps<'a> {
     model: StepModel<'a>,
     shape: StepShape,
     repeats: usize,
+    memory_limit: Option<u64>,
     said: &'a mut dyn FnMut(usize),
 }
 
@@ -165,7 +167,7 @@ impl OnBackend for Steps<'_> {
     type Output = Result<Vec<StepSeconds>, MeasureError>;
 
     fn on<B: KernelBackend>(self, device: B::Device) -> Self::Output {
-        measure_step::<B>(self.model, self.shape, self.repeats, device, self.said)
+        measure_step::<B>(self.model, self.shape, self.repeats, self.memory_limit, device, self.said)
     }
 }
 

@@ -27,8 +27,7 @@ struct Case {
 impl Case {
     fn shape(&self) -> AttentionShape {
         let (heads, kv_heads, head_dim) = self.heads;
-        // A power of two keeps extreme scores exact.
-        let scale = self.factor * if self.extreme { 0.5 } else { (head_dim as f32).sqrt().recip() };
+        let scale = self.factor * if self.extreme { 4.0 } else { 1.0 } * (head_dim as f32).sqrt().recip();
         AttentionShape { heads, kv_heads, head_dim, scale }
     }
 

@@ -22,17 +22,32 @@ impl<B: KernelBackend> Parity<'_, B> {
     /// [`exact::output`] of the same sequences without a cache. By what the device takes itself, and by each kernel that it can run
     /// single queries with; tensor cores have none.
     pub(super) fn cached(&mut self) {
-        let shapes = [(6, 2, 64, 1.0), (3, 3, 96, 1.0), (7, 1, 128, 1.0), (6, 2, 64, -1.0)];
-        for (seed, (heads, kv_heads, head_dim, sign)) in (100..).zip(shapes) {
-            let scale = sign * (head_dim as f32).sqrt().recip();
+        // Times the usual scale; where it is 4, scores reach 1e4.
+        let shapes = [
+            (6, 2, 64, 1.0),
+            (3, 3, 96, 1.0),
+            (7, 1, 128, 1.0),
+            (6, 2, 64, -1.0),
+            (6, 2, 96, 4.0),
+            (7, 1, 128, -4.0),
+        ];
+        for (seed, (heads, kv_heads, head_dim, factor)) in (100..).zip(shapes) {
+            let scale = factor * (head_dim as f32).sqrt().recip();
             let shape = AttentionShape { heads, kv_heads, head_dim, scale };
-            let below = if sign < 0.0 { ", a scale below 0" } else { "" };
-            let case = format!("blocks in no order{below}, {heads} heads on {kv_heads} of {head_dim}");
+            let extreme = factor.abs() > 1.0;
+            let what = match (extreme, factor < 0.0) {
+                (false, false) => "",
+                (false, true) => ", a scale below 0",
+                (true, false) => ", scores to 1e4",
+                (true, true) => ", scores to 1e4, a scale below 0",
+            };
+            let case = format!("blocks in no order{what}, {heads} heads on {kv_heads} of {head_dim}");
             for (grain, dtypes) in self.grains() {
                 let pages = Pages::new();
                 let n = pages.segments.iter().map(|segment| segment.len).sum();
                 self.findings.step(format!("attention_cached, {case}: on the host"));
-                let inputs = Inputs::plain(n, shape, grain, seed);
+                let make = if extreme { Inputs::extreme } else { Inputs::plain };
+                let inputs = make(n, shape, grain, seed);
                 let width = heads * head_dim;
                 let take = |rows: &[usize]| -> Vec<f64> {
                     rows.iter().flat_map(|&row| exact::output(&inputs, &pages.seen(row), shape)).collect()

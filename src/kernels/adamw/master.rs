@@ -19,6 +19,14 @@ pub struct MasterStep<B: Backend> {
     pub weights: Tensor<B, 1>,
 }
 
+impl<B: KernelBackend> MasterStep<B> {
+    /// The step with its weights rounded to `dtype`.
+    fn rounded((masters, moments): (Tensor<B, 1>, [Tensor<B, 1>; 2]), dtype: DType) -> Self {
+        let weights = B::rounded(masters.clone(), dtype);
+        Self { masters, moments, weights }
+    }
+}
+
 /// In plain tensor operations.
 pub fn reference<B: KernelBackend>(
     masters: Tensor<B, 1>,
@@ -27,9 +35,7 @@ pub fn reference<B: KernelBackend>(
     step: &AdamWStep,
     dtype: DType,
 ) -> MasterStep<B> {
-    let (masters, moments) = super::reference(masters, gradient, moments, step);
-    let weights = B::rounded(masters.clone(), dtype);
-    MasterStep { masters, moments, weights }
+    MasterStep::rounded(super::reference(masters, gradient, moments, step), dtype)
 }
 
 /// The backend's step, and then its rounding.
@@ -40,9 +46,7 @@ pub(in crate::kernels) fn in_passes<B: KernelBackend>(
     step: &AdamWStep,
     dtype: DType,
 ) -> MasterStep<B> {
-    let (masters, moments) = B::adamw(masters, gradient, moments, step);
-    let weights = B::rounded(masters.clone(), dtype);
-    MasterStep { masters, moments, weights }
+    MasterStep::rounded(B::adamw(masters, gradient, moments, step), dtype)
 }
 
 /// The bits of `x` in bf16: the nearest value, of two as near the even one. Without branches, so that loops over it vectorise.

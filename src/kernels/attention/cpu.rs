@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use super::order::Order;
 use super::tiles::Task;
-use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment, decode, place};
+use super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, Segment, cover, decode, place};
 use crate::kernels::parallel::{self, SharedMut};
 use crate::kernels::simd;
 
@@ -77,7 +77,7 @@ pub fn write_cache(
 /// log-sum-exp go to `sums` `[n, heads, 2]`, as [`Attended`](super::Attended) has them.
 ///
 /// # Panics
-/// If a span's rows or blocks lie outside the buffers, or the scale is not finite.
+/// If the spans do not cover the rows in order, a block of theirs lies outside the pools, or the scale is not finite.
 pub fn attention(
     q: &[f32],
     keys: &[f32],
@@ -92,6 +92,9 @@ pub fn attention(
     let (key_block, value_block) = block_elements(kv_heads, head_dim);
     let order = Order::of(scale);
     assert_eq!(q.len(), out.len());
+    // A row that two spans wrote would be written by two threads at once.
+    let blocks = (keys.len() / key_block.max(1)).min(values.len() / value_block.max(1));
+    cover::cached(spans, [q.len() / (heads * head_dim).max(1), blocks], shape);
     assert!(
         sums.as_ref().is_none_or(|sums| sums.len() * head_dim == 2 * out.len()),
         "two sums a query and head"
@@ -99,15 +102,6 @@ pub fn attention(
     let mut tasks = Vec::new();
     let mut work = 0;
     for (index, span) in spans.iter().enumerate() {
-        assert!(span.queries.end * heads * head_dim <= q.len(), "span reaches outside the batch");
-        assert!(span.keys >= span.queries.len() && span.keys <= span.blocks.len() * BLOCK_TOKENS);
-        for &block in &span.blocks {
-            let b = block as usize + 1;
-            assert!(
-                b * key_block <= keys.len() && b * value_block <= values.len(),
-                "block outside the cache"
-            );
-        }
         work += span.queries.len() * span.keys * heads * head_dim;
         let rows = span.queries.len() * group;
         for kv_head in 0..kv_heads {

@@ -11,6 +11,7 @@ mod able;
 pub mod backward;
 #[cfg(any(feature = "wgpu", feature = "cuda", test))]
 mod choice;
+pub(in crate::kernels) mod cover;
 pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;

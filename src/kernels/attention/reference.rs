@@ -1,12 +1,13 @@
 //! Attention and its gradients in plain tensor operations: scores are materialised, one sequence at a time.
 
-use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
 
+use super::order::Order;
 use super::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segment, place};
 
 /// The score of a key that a query may not see: its share is exactly 0, as that of minus infinity is. It is finite because
 /// a GPU's matrix product may multiply what it reads beyond a matrix by 0, and 0 times infinity is no number.
-const HIDDEN: f32 = f32::MIN / 2.0;
+const HIDDEN: f32 = -1e30;
 
 /// Rows `[n, heads, head_dim]` with heads that share a key head one after another: `[kv_heads, group * n, head_dim]`.
 ///
@@ -26,13 +27,14 @@ fn unstacked<B: Backend>(x: Tensor<B, 3>, shape: AttentionShape) -> Tensor<B, 3>
     x.reshape([kv_heads, group, n, head_dim]).permute([2, 0, 1, 3]).reshape([n, heads, head_dim])
 }
 
-/// `scale q . k` where the query sees the key, [`HIDDEN`] elsewhere: the last `queries` of `keys` tokens, `q`
+/// `q . k` as [`Order`] compares it where the query sees the key, [`HIDDEN`] elsewhere: the last `queries` of `keys` tokens, `q`
 /// `[kv_heads, group * queries, head_dim]`, `k` `[kv_heads, head_dim, keys]`, result `[kv_heads, group, queries, keys]`.
-fn scores<B: Backend>(q: Tensor<B, 3>, k: Tensor<B, 3>, shape: AttentionShape) -> Tensor<B, 4> {
-    let AttentionShape { heads, kv_heads, scale, .. } = shape;
+fn scores<B: Backend>(q: Tensor<B, 3>, k: Tensor<B, 3>, shape: AttentionShape, order: Order) -> Tensor<B, 4> {
+    let AttentionShape { heads, kv_heads, .. } = shape;
     let (group, device) = (heads / kv_heads, q.device());
     let (queries, keys) = (q.dims()[1] / group, k.dims()[2]);
-    let scores = q.matmul(k).mul_scalar(scale).reshape([kv_heads, group, queries, keys]);
+    let scores = q.matmul(k).reshape([kv_heads, group, queries, keys]);
+    let scores = if order.turns() { scores * order.factor } else { scores };
     let position = |n: usize, from: usize| {
         let data: Vec<i32> = (0..n).map(|i| (from + i) as i32).collect();
         Tensor::<B, 1, Int>::from_data(TensorData::new(data, [n]), &device)
@@ -41,6 +43,30 @@ fn scores<B: Backend>(q: Tensor<B, 3>, k: Tensor<B, 3>, shape: AttentionShape) -
     let key = position(keys, 0).reshape([1, 1, 1, keys]);
     let hidden = key.expand([1, 1, queries, keys]).greater(query.expand([1, 1, queries, keys]));
     scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), HIDDEN)
+}
+
+/// The keys' shares of each query, and what they came from.
+struct Softmax<B: Backend> {
+    /// The largest score as [`Order`] has it, before it is scaled: `[kv_heads, group, queries, 1]`.
+    peak: Tensor<B, 4>,
+    /// `sum_j exp(scale (s_j - peak))`, in that shape.
+    sum: Tensor<B, 4>,
+    /// `[kv_heads, group, queries, keys]`.
+    p: Tensor<B, 4>,
+}
+
+impl<B: Backend> Softmax<B> {
+    /// Shapes as in [`scores`]. Differences to the peak are what is scaled, so that a scale's rounding counts for as much as they do,
+    /// and not for thousands.
+    fn new(q: Tensor<B, 3>, k: Tensor<B, 3>, shape: AttentionShape) -> Self {
+        let order = Order::of(shape.scale);
+        let scores = scores(q, k, shape, order);
+        let peak = scores.clone().max_dim(3);
+        let weights = (scores - peak.clone()).mul_scalar(order.scale).exp();
+        let sum = weights.clone().sum_dim(3);
+        let peak = if order.turns() { peak * order.back() } else { peak };
+        Self { peak, p: weights / sum.clone(), sum }
+    }
 }
 
 /// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
@@ -58,16 +84,12 @@ pub fn attend<B: Backend>(
     let q = stacked(q.cast(DType::F32), shape);
     let k = k.cast(DType::F32).permute([1, 2, 0]);
     let v = v.cast(DType::F32).permute([1, 0, 2]);
-    let scores = scores(q, k, shape);
-    let peak = scores.clone().max_dim(3);
-    let rest = (scores.clone() - peak.clone()).exp().sum_dim(3).log();
+    let Softmax { peak, sum, p } = Softmax::new(q, k, shape);
     let by_query = |x: Tensor<B, 4>| {
         x.reshape([kv_heads, group, queries]).permute([2, 0, 1]).reshape([queries, heads, 1])
     };
-    // Where nothing is left of a score, it is 0.
-    let peak = if shape.scale == 0.0 { peak } else { peak / shape.scale };
-    let sums = Tensor::cat(vec![by_query(peak), by_query(rest)], 2);
-    let out = softmax(scores, 3).reshape([kv_heads, group * queries, keys]).matmul(v);
+    let sums = Tensor::cat(vec![by_query(peak), by_query(sum.log())], 2);
+    let out = p.reshape([kv_heads, group * queries, keys]).matmul(v);
     let out = unstacked(out, shape).reshape([queries, heads * head_dim]).cast(dtype);
     Attended { out, sums }
 }
@@ -173,9 +195,8 @@ impl<B: Backend> Softened<B> {
         let q = stacked(q.cast(DType::F32), shape);
         let [k, v] = [k, v].map(|x| x.cast(DType::F32).permute([1, 0, 2]));
         let [kv_heads, rows, keys] = [shape.kv_heads, q.dims()[1], k.dims()[1]];
-        let p =
-            softmax(scores(q.clone(), k.clone().swap_dims(1, 2), shape), 3).reshape([kv_heads, rows, keys]);
-        Self { q, k, v, p, shape }
+        let p = Softmax::new(q.clone(), k.clone().swap_dims(1, 2), shape).p;
+        Self { q, k, v, p: p.reshape([kv_heads, rows, keys]), shape }
     }
 
     /// `[queries, heads * head_dim]`.

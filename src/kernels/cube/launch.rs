@@ -25,6 +25,19 @@ pub(in crate::kernels) fn cubes<R: Runtime>(client: &ComputeClient<R>, n: usize)
     CubeCount::Static(n.div_ceil(rows.max(1)) as u32, rows as u32, 1)
 }
 
+/// [`cubes`] times `heads` along y, so that what is beyond the device's most is along z: kernels ask [`cube_number`] which one they are.
+pub(in crate::kernels) fn over<R: Runtime>(client: &ComputeClient<R>, n: usize, heads: usize) -> CubeCount {
+    let most = client.properties().hardware.max_cube_count.0 as usize;
+    let rows = n.div_ceil(most);
+    CubeCount::Static(n.div_ceil(rows.max(1)) as u32, heads as u32, rows as u32)
+}
+
+/// Which of the `n` of [`over`] a cube is; `n` and more for the few beyond.
+#[cube]
+pub(in crate::kernels) fn cube_number() -> usize {
+    (CUBE_POS_Z * CUBE_COUNT_X + CUBE_POS_X) as usize
+}
+
 /// Elements of a load of `dtype` from rows of `width` elements: 16 bytes where the width and the device allow it.
 pub(in crate::kernels) fn load<R: Runtime>(
     client: &ComputeClient<R>,

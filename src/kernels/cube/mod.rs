@@ -214,7 +214,7 @@ where
         if selection::plain() {
             return attention::reference::packed(q, k, v, segments, shape);
         }
-        let operands = Operands::new(primitive(q), primitive(k), primitive(v), shape);
+        let operands = Operands::new([q, k, v].map(primitive), segments, shape);
         let (out, sums) = operands.forward(segments, shape);
         Attended { out: wrap(out), sums: wrap(sums) }
     }
@@ -231,7 +231,7 @@ where
         if selection::plain() {
             return attention::reference::packed_backward(q, k, v, segments, shape, dout);
         }
-        let operands = Operands::new(primitive(q), primitive(k), primitive(v), shape);
+        let operands = Operands::new([q, k, v].map(primitive), segments, shape);
         let Attended { out, sums } = attended.clone();
         let [dq, dk, dv] =
             operands.backward(segments, shape, primitive(out), primitive(sums), primitive(dout));

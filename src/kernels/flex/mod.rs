@@ -126,6 +126,7 @@ impl KernelBackend for Flex {
             return attention::reference::packed(q, k, v, segments, shape);
         }
         let n = q.dims()[0];
+        attention::cover::packed(segments, [&q, &k, &v].map(|x| x.dims()), shape);
         let (q, k, v) = (dense(q), dense(k), dense(v));
         let mut out = vec![0.0; n * shape.heads * shape.head_dim];
         let mut sums = vec![0.0; 2 * n * shape.heads];

@@ -14,7 +14,7 @@ use super::low_rank::{Gathered, Narrow};
 use super::magnitude::Magnitude;
 use super::rows::{floats, host};
 use super::unfused::{self, Operations};
-use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, PART, cap};
+use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, PART, at, cap};
 use crate::kernels::KernelBackend;
 use crate::kernels::linear::AdaptedWeights;
 use crate::kernels::softmax::{LogSum, kl};
@@ -310,15 +310,7 @@ pub(super) fn in_blocks<B: KernelBackend>(
 
     let bias = head.bias.filter(|_| trained);
     if learning.iter().all(|(_, it)| it.is_none()) {
-        return HeadGradients {
-            hidden: Tensor::zeros([n, width], float),
-            weight: trained.then(|| Tensor::zeros([vocab, width], float)),
-            bias: bias.map(|_| Tensor::zeros([vocab], float)),
-            adapter: head.adapter.as_ref().map(LowRankGradients::zeros),
-            entropies: Vec::new(),
-            log_probs,
-            kls,
-        };
+        return HeadGradients { log_probs, kls, ..HeadGradients::zeros(&head, n, trained, &device) };
     }
     let mut dweight = trained.then(|| Tensor::<B, 2>::empty([vocab, width], float));
     let mut dbias = bias.map(|_| Tensor::<B, 1>::empty([vocab], float));
@@ -369,9 +361,4 @@ fn plus<B: KernelBackend, const D: usize>(
         Some(before) => before + more,
         None => more,
     })
-}
-
-/// What belongs to the rows `kept`; nothing where there is nothing.
-fn at<T: Copy>(all: &[T], kept: &[usize]) -> Vec<T> {
-    if all.is_empty() { Vec::new() } else { kept.iter().map(|&row| all[row]).collect() }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::{Derivative, HeadGradients, HeadInput, LowRankGradients, Reference};
+use super::{Derivative, HeadGradients, HeadInput, Reference, at};
 use crate::kernels::KernelBackend;
 
 /// [`KernelBackend::head_loss`] of the rows that `mask` `[n]` keeps. The others cost nothing: no logits of theirs are made, and their
@@ -27,15 +27,18 @@ pub fn loss<B: KernelBackend>(
     if kept.len() == n && n > 0 {
         return B::head_loss(input, derivative);
     }
-    let (device, [_, width]) = (input.hidden.device(), input.hidden.dims());
-    let zeros = Tensor::<B, 2>::zeros([n, width], (&device, DType::F32));
+    let device = input.hidden.device();
     if kept.is_empty() {
-        return nothing(&input, zeros);
+        let left_out = HeadGradients::zeros(&input.head, n, input.trained, &device);
+        let zeros = |wanted: bool| vec![0.0; if wanted { n } else { 0 }];
+        let (entropies, kls) = (zeros(input.entropies), zeros(input.reference.is_some()));
+        return HeadGradients { log_probs: zeros(true), entropies, kls, ..left_out };
     }
+    let left_out = Tensor::<B, 2>::zeros([n, input.hidden.dims()[1]], (&device, DType::F32));
     let values: Vec<i32> = kept.iter().map(|&row| row as i32).collect();
     let places = Tensor::<B, 1, Int>::from_data(TensorData::new(values, [kept.len()]), &device);
-    let targets = of(&kept, input.targets);
-    let coefficients = input.reference.as_ref().map(|it| of(&kept, it.coefficients)).unwrap_or_default();
+    let targets = at(input.targets, &kept);
+    let coefficients = input.reference.as_ref().map(|it| at(it.coefficients, &kept)).unwrap_or_default();
     let reference = input.reference.map(|Reference { hidden, head, .. }| Reference {
         hidden: hidden.select(0, places.clone()),
         head,
@@ -52,29 +55,7 @@ pub fn loss<B: KernelBackend>(
         log_probs: all(found.log_probs),
         entropies: all(found.entropies),
         kls: all(found.kls),
-        hidden: zeros.select_assign(0, places, found.hidden, IndexingUpdateOp::Add),
+        hidden: left_out.select_assign(0, places, found.hidden, IndexingUpdateOp::Add),
         ..found
-    }
-}
-
-/// What belongs to the rows `kept`.
-fn of<T: Copy>(kept: &[usize], all: &[T]) -> Vec<T> {
-    kept.iter().map(|&row| all[row]).collect()
-}
-
-/// Of no rows; `hidden` are zeros `[n, hidden]`.
-fn nothing<B: KernelBackend>(input: &HeadInput<'_, B>, hidden: Tensor<B, 2>) -> HeadGradients<B> {
-    let HeadInput { head, targets, entropies, reference, trained, .. } = input;
-    let [vocab, width] = head.weight.dims();
-    let float = (&hidden.device(), DType::F32);
-    let zeros = |wanted: bool| vec![0.0; if wanted { targets.len() } else { 0 }];
-    HeadGradients {
-        log_probs: zeros(true),
-        entropies: zeros(*entropies),
-        kls: zeros(reference.is_some()),
-        weight: trained.then(|| Tensor::zeros([vocab, width], float)),
-        bias: head.bias.filter(|_| *trained).map(|_| Tensor::zeros([vocab], float)),
-        adapter: head.adapter.as_ref().map(LowRankGradients::zeros),
-        hidden,
     }
 }

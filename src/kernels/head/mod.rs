@@ -21,8 +21,9 @@
 //!
 //! The entropy of a row, where it is wanted, is `H_i = -sum_v p_iv log p_iv` with `log p_iv = x_iv - log sum exp x_i`.
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{DType, Tensor, backend::Backend};
 
+use super::backend::KernelBackend;
 use super::linear::AdaptedWeights;
 
 mod cap;
@@ -88,6 +89,28 @@ pub struct HeadGradients<B: Backend> {
     pub bias: Option<Tensor<B, 1>>,
     /// Of the head's adapter, where it has one.
     pub adapter: Option<LowRankGradients<B>>,
+}
+
+impl<B: KernelBackend> HeadGradients<B> {
+    /// Gradients of `n` rows that count for nothing, and none of what else a row has.
+    fn zeros(head: &AdaptedWeights<'_, B>, n: usize, trained: bool, device: &B::Device) -> Self {
+        let [vocab, width] = head.weight.dims();
+        let float = (device, DType::F32);
+        Self {
+            log_probs: Vec::new(),
+            entropies: Vec::new(),
+            kls: Vec::new(),
+            hidden: Tensor::zeros([n, width], float),
+            weight: trained.then(|| Tensor::zeros([vocab, width], float)),
+            bias: head.bias.filter(|_| trained).map(|_| Tensor::zeros([vocab], float)),
+            adapter: head.adapter.as_ref().map(LowRankGradients::zeros),
+        }
+    }
+}
+
+/// What belongs to the rows `kept`; nothing where there is nothing.
+fn at<T: Copy>(all: &[T], kept: &[usize]) -> Vec<T> {
+    if all.is_empty() { Vec::new() } else { kept.iter().map(|&row| all[row]).collect() }
 }
 
 /// A loss's derivative by the log-prob of one target, given its index.

@@ -229,6 +229,30 @@ fn within(bound: f64, what: &str, found: &[f32], exact: &[f64]) -> Result<(), Te
     Ok(())
 }
 
+fn gradients_are_close(
+    case: &Case,
+    found: HeadGradients<Flex>,
+    exact: &Results,
+) -> Result<(), TestCaseError> {
+    let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
+    // In the gradient of a divergence of hundreds of nats, differences of such numbers cancel.
+    let terms = largest(&exact.kls);
+    let close =
+        |what: &str, found: &[f32], exact: &[f64]| within(2e-4 * terms * largest(exact), what, found, exact);
+    close("hidden", &host(found.hidden), &exact.hidden)?;
+    close("weight", &host(found.weight.unwrap()), &exact.weight)?;
+    prop_assert_eq!(found.bias.is_some(), case.bias.is_some());
+    if let Some(bias) = found.bias {
+        close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
+    }
+    prop_assert_eq!(found.adapter.is_some(), case.adapter.is_some());
+    if let Some(LowRankGradients { a, b }) = found.adapter {
+        close("A", &host(a), &exact.a)?;
+        close("B", &host(b), &exact.b)?;
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -238,7 +262,6 @@ proptest! {
         let ways = [Way::Rows(part), Way::Columns(part), blocks(part), Way::Unfused];
         for (way, at_once) in ways.into_iter().flat_map(|way| [(way, false), (way, true)]) {
             let found = case.found(way, at_once);
-            let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
             close("log-probs", &found.log_probs, &exact.log_probs)?;
             close("divergences", &found.kls, &exact.kls)?;
             if at_once {
@@ -246,22 +269,7 @@ proptest! {
             } else {
                 prop_assert!(found.entropies.is_empty());
             }
-            // In the gradient of a divergence of hundreds of nats, differences of such numbers cancel.
-            let terms = largest(&exact.kls);
-            let close = |what: &str, found: &[f32], exact: &[f64]| {
-                within(2e-4 * terms * largest(exact), what, found, exact)
-            };
-            close("hidden", &host(found.hidden), &exact.hidden)?;
-            close("weight", &host(found.weight.unwrap()), &exact.weight)?;
-            prop_assert_eq!(found.bias.is_some(), case.bias.is_some());
-            if let Some(bias) = found.bias {
-                close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
-            }
-            prop_assert_eq!(found.adapter.is_some(), case.adapter.is_some());
-            if let Some(LowRankGradients { a, b }) = found.adapter {
-                close("A", &host(a), &exact.a)?;
-                close("B", &host(b), &exact.b)?;
-            }
+            gradients_are_close(&case, found, &exact)?;
         }
     }
 
@@ -331,40 +339,44 @@ proptest! {
         at_once in any::<bool>(),
         mask in prop_oneof![Just([false; 9]), Just([true; 9]), any::<[bool; 9]>()],
     ) {
+        let mut case = case;
+        let left_out: Vec<usize> = (0..case.slopes.len()).filter(|&row| !mask[row]).collect();
+        for &row in &left_out {
+            case.slopes[row] = 0.0;
+            case.reference.iter_mut().for_each(|it| it.coefficients[row] = 0.0);
+        }
+        let mut exact = case.exact();
+        for all in [&mut exact.log_probs, &mut exact.entropies, &mut exact.kls] {
+            left_out.iter().for_each(|&row| all.get_mut(row).into_iter().for_each(|value| *value = 0.0));
+        }
+        // Nothing of them is read.
+        let width = case.width;
+        for &row in &left_out {
+            case.hidden[row * width..][..width].fill(f32::NAN);
+            case.targets[row] = u32::MAX;
+            case.slopes[row] = f32::NAN;
+            if let Some(it) = &mut case.reference {
+                it.hidden[row * width..][..width].fill(f32::NAN);
+                it.coefficients[row] = f32::NAN;
+            }
+        }
         // Without entropies or with a frozen head, the rest is what it was.
         let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
         let (found, least) = (case.asked(Way::Masked(mask), at_once, true, true), case.asked(Way::Masked(mask), at_once, false, false));
         prop_assert!(least.entropies.is_empty() && least.weight.is_none() && least.bias.is_none());
         prop_assert_eq!(bits(&found.log_probs), bits(&least.log_probs));
         prop_assert_eq!(bits(&found.kls), bits(&least.kls));
-        let mut case = case;
-        let rows = case.slopes.len();
-        for (row, _) in mask[..rows].iter().enumerate().filter(|(_, kept)| !**kept) {
-            case.slopes[row] = 0.0;
-            case.reference.iter_mut().for_each(|it| it.coefficients[row] = 0.0);
+        let hidden = found.hidden.clone().into_data().to_vec::<f32>().unwrap();
+        for &row in &left_out {
+            for all in [&found.log_probs, &found.entropies, &found.kls] {
+                prop_assert_eq!(all.get(row).copied().unwrap_or(0.0).to_bits(), 0);
+            }
+            prop_assert!(hidden[row * width..][..width].iter().all(|x| x.to_bits() == 0));
         }
-        let mut exact = case.exact();
-        for all in [&mut exact.log_probs, &mut exact.entropies, &mut exact.kls] {
-            all.iter_mut().zip(mask).filter(|(_, kept)| !kept).for_each(|(value, _)| *value = 0.0);
-        }
-        let host = |x: Tensor<Flex, 2>| x.into_data().to_vec::<f32>().unwrap();
         close("log-probs", &found.log_probs, &exact.log_probs)?;
         close("divergences", &found.kls, &exact.kls)?;
         entropies_are_close(case.reach(), &found.entropies, &exact.entropies)?;
-        let terms = largest(&exact.kls);
-        let close =
-            |what: &str, found: &[f32], exact: &[f64]| within(2e-4 * terms * largest(exact), what, found, exact);
-        close("hidden", &host(found.hidden), &exact.hidden)?;
-        close("weight", &host(found.weight.unwrap()), &exact.weight)?;
-        prop_assert_eq!(found.bias.is_some(), case.bias.is_some());
-        if let Some(bias) = found.bias {
-            close("bias", &bias.into_data().to_vec::<f32>().unwrap(), &exact.bias)?;
-        }
-        prop_assert_eq!(found.adapter.is_some(), case.adapter.is_some());
-        if let Some(LowRankGradients { a, b }) = found.adapter {
-            close("A", &host(a), &exact.a)?;
-            close("B", &host(b), &exact.b)?;
-        }
+        gradients_are_close(&case, found, &exact)?;
     }
 
     /// What is sampled from is what is trained on: the trainer's log-probs have the bits of those of a layer's own logits.

@@ -18,10 +18,13 @@ const GRAIN: usize = 16;
 /// Grains of a part at least, all but the last of which are whole: more than the 64 columns up to which gemm cuts sums differently.
 const LEAST: usize = 5;
 
-/// Bytes of the copy of a part of `b` `[k, n]`, at most.
-pub fn part_bytes(k: usize) -> u64 {
-    let floats = (LEAST * GRAIN).saturating_mul(k).max(ROOM);
-    (floats as u64).saturating_mul(size_of::<f32>() as u64)
+/// Bytes of the copy of the widest part of `b` `[k, n]`.
+pub fn part_bytes(k: usize, n: usize) -> u64 {
+    if k == 0 || n == 0 {
+        return 0;
+    }
+    let widest = parts(k, n, ROOM).iter().map(Range::len).max().unwrap_or(0);
+    (k as u64).saturating_mul((widest * size_of::<f32>()) as u64)
 }
 
 /// `a b` `[m, n]`, row after row: `a` `[m, k]`, `b` `[k, n]` row after row.
@@ -83,7 +86,11 @@ mod tests {
     fn parts_are_wide_enough_and_all_columns() {
         let long = parts(151_936, 896, ROOM);
         assert_eq!((long.len(), long.iter().map(Range::len).max()), (11, Some(96)));
+        assert_eq!(part_bytes(151_936, 896), 151_936 * 96 * 4);
         assert_eq!(parts(151_936, 64, ROOM), [0..64]);
+        assert_eq!((part_bytes(151_936, 64), part_bytes(0, 64), part_bytes(7, 0)), (151_936 * 64 * 4, 0, 0));
+        // The last part holds up to all but 80 columns of two.
+        assert_eq!(part_bytes(200_000, 144), 200_000 * 144 * 4);
         assert_eq!(parts(10, 2000, ROOM), [0..2000]);
         for n in 1..700 {
             let parts = parts(1000, n, 0);

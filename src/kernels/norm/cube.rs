@@ -30,6 +30,30 @@ pub(in crate::kernels) fn total(value: f32, parts: &mut SharedMemory<f32>, #[com
     parts[0]
 }
 
+/// The norm of the row of `x` that begins at `first`, to that of `y`; `square` is the sum of this unit's squares.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn write_normed<F: Float, W: Float>(
+    x: &Array<F>,
+    weight: &Array<W>,
+    y: &mut Array<F>,
+    first: usize,
+    square: f32,
+    eps: f32,
+    #[comptime] width: usize,
+    #[comptime] units: usize,
+) {
+    let mut parts = SharedMemory::<f32>::new(units);
+    let mean = total(square, &mut parts, units) / width as f32;
+    let scale = 1.0f32 / (mean + eps).sqrt();
+    let mut at = UNIT_POS as usize;
+    while at < width {
+        let value = f32::cast_from(x[first + at]) * scale * f32::cast_from(weight[at]);
+        y[first + at] = F::cast_from(value);
+        at += units;
+    }
+}
+
 #[cube(launch_unchecked)]
 fn normalise<F: Float, W: Float>(
     x: &Array<F>,
@@ -45,7 +69,6 @@ fn normalise<F: Float, W: Float>(
         terminate!();
     }
     let first = row * width;
-    let mut parts = SharedMemory::<f32>::new(units);
     let mut square = 0.0f32;
     let mut at = UNIT_POS as usize;
     while at < width {
@@ -53,14 +76,7 @@ fn normalise<F: Float, W: Float>(
         square += value * value;
         at += units;
     }
-    let mean = total(square, &mut parts, units) / width as f32;
-    let scale = 1.0f32 / (mean + eps).sqrt();
-    let mut at = UNIT_POS as usize;
-    while at < width {
-        let value = f32::cast_from(x[first + at]) * scale * f32::cast_from(weight[at]);
-        y[first + at] = F::cast_from(value);
-        at += units;
-    }
+    write_normed::<F, W>(x, weight, y, first, square, eps, width, units);
 }
 
 /// `sum = x + more`, and its norm `y`. The norm is that of the sum as it is rounded to its type.
@@ -82,7 +98,6 @@ fn add_normalise<F: Float, W: Float>(
         terminate!();
     }
     let first = row * width;
-    let mut parts = SharedMemory::<f32>::new(units);
     let mut square = 0.0f32;
     let mut at = UNIT_POS as usize;
     while at < width {
@@ -92,15 +107,8 @@ fn add_normalise<F: Float, W: Float>(
         square += value * value;
         at += units;
     }
-    let mean = total(square, &mut parts, units) / width as f32;
-    let scale = 1.0f32 / (mean + eps).sqrt();
     // A unit reads what it wrote itself.
-    let mut at = UNIT_POS as usize;
-    while at < width {
-        let value = f32::cast_from(sum[first + at]) * scale * f32::cast_from(weight[at]);
-        y[first + at] = F::cast_from(value);
-        at += units;
-    }
+    write_normed::<F, W>(sum, weight, y, first, square, eps, width, units);
 }
 
 /// `dx`, which joins what is there if it `adds`, and `1 / sqrt(mean(x^2) + eps)` of each row.

@@ -21,6 +21,24 @@ fn targets(n: usize, vocab: usize) -> Vec<u32> {
     (0..n).map(|i| (i * 7919 % vocab) as u32).collect()
 }
 
+/// Of a trained head `weight` `[vocab, hidden]`, and nothing beside.
+fn plain_input<'a, B: KernelBackend>(
+    hidden: Tensor<B, 2>,
+    weight: &'a Matrix<B>,
+    targets: &'a [u32],
+) -> HeadInput<'a, B> {
+    HeadInput {
+        hidden,
+        head: AdaptedWeights { weight, bias: None, adapter: None },
+        targets,
+        soft_cap: None,
+        temperature: 1.0,
+        entropies: false,
+        reference: None,
+        trained: true,
+    }
+}
+
 impl<B: KernelBackend> Bench<'_, B> {
     /// Three products: logits, and the gradients of both that they are made of. What makes logits twice does more than it must.
     pub(super) fn head(&self, shape: shapes::Head, dtype: DType) {
@@ -33,19 +51,7 @@ impl<B: KernelBackend> Bench<'_, B> {
         let bytes = |size: usize| ((vocab + n) * width * size) as f64;
         let (read, written) = (bytes(dtype.size()), bytes(size_of::<f32>()));
         let work = Work { flops, bytes: read + written, written };
-        let input = |hidden| {
-            let head = AdaptedWeights { weight: &weight, bias: None, adapter: None };
-            HeadInput {
-                hidden,
-                head,
-                targets: &targets,
-                soft_cap: None,
-                temperature: 1.0,
-                entropies: false,
-                reference: None,
-                trained: true,
-            }
-        };
+        let input = |hidden| plain_input(hidden, &weight, &targets);
         self.compare(
             Case { op: "head_loss", case: format!("{n} rows of {width} to {vocab}"), dtype, work },
             || hidden.clone(),
@@ -53,15 +59,14 @@ impl<B: KernelBackend> Bench<'_, B> {
             (PLAIN_LOGITS * n * vocab * size_of::<f32>()) as u64,
             |hidden| unfused::loss(input(hidden), &mut Derivative::each(|_, _| 1.0)),
         );
-        let Matrix::Float(weight) = weight else { return };
-        self.compared(shape, &hidden, weight.clone(), dtype);
-        self.adapted(shape, &hidden, weight, dtype);
+        self.compared(shape, &hidden, &weight, dtype);
+        self.adapted(shape, &hidden, &weight, dtype);
     }
 
     /// With the KL divergence from a reference of the same shape: a fourth product.
-    fn compared(&self, shape: shapes::Head, hidden: &Tensor<B, 2>, weight: Tensor<B, 2>, dtype: DType) {
+    fn compared(&self, shape: shapes::Head, hidden: &Tensor<B, 2>, weight: &Matrix<B>, dtype: DType) {
         let shapes::Head { rows: n, width, vocab } = shape;
-        let (weight, other) = (Matrix::Float(weight), Matrix::Float(self.noise([vocab, width], dtype)));
+        let other = Matrix::Float(self.noise([vocab, width], dtype));
         let beside: Tensor<B, 2> = self.noise([n, width], dtype);
         let (targets, coefficients) = (targets(n, vocab), vec![0.1; n]);
         let bytes = |size: usize| ((vocab + n) * width * size) as f64;
@@ -72,32 +77,21 @@ impl<B: KernelBackend> Bench<'_, B> {
             written,
         };
         let case = format!("{n} rows of {width} to {vocab}");
-        let head = |weight| AdaptedWeights { weight, bias: None, adapter: None };
         self.alone(
             Case { op: "head_loss with KL", case, dtype, work },
             || hidden.clone(),
             |hidden| {
-                let reference =
-                    Reference { hidden: beside.clone(), head: head(&other), coefficients: &coefficients };
-                let input = HeadInput {
-                    hidden,
-                    head: head(&weight),
-                    targets: &targets,
-                    soft_cap: None,
-                    temperature: 1.0,
-                    entropies: false,
-                    reference: Some(reference),
-                    trained: true,
-                };
+                let head = AdaptedWeights { weight: &other, bias: None, adapter: None };
+                let reference = Reference { hidden: beside.clone(), head, coefficients: &coefficients };
+                let input = HeadInput { reference: Some(reference), ..plain_input(hidden, weight, &targets) };
                 B::head_loss(input, &mut Derivative::each(|_, _| 1.0))
             },
         );
     }
 
     /// Of a frozen head with an adapter in f32.
-    fn adapted(&self, shape: shapes::Head, hidden: &Tensor<B, 2>, weight: Tensor<B, 2>, dtype: DType) {
+    fn adapted(&self, shape: shapes::Head, hidden: &Tensor<B, 2>, weight: &Matrix<B>, dtype: DType) {
         let shapes::Head { rows: n, width, vocab } = shape;
-        let weight = Matrix::Float(weight);
         let a = Matrix::Float(self.noise([RANK, width], DType::F32));
         let b = Matrix::Float(self.noise([vocab, RANK], DType::F32));
         let targets = targets(n, vocab);
@@ -116,16 +110,8 @@ impl<B: KernelBackend> Bench<'_, B> {
             || hidden.clone(),
             |hidden| {
                 let adapter = Some(LowRankWeights { a: &a, b: &b, scale: 2.0 });
-                let input = HeadInput {
-                    hidden,
-                    head: AdaptedWeights { weight: &weight, bias: None, adapter },
-                    targets: &targets,
-                    soft_cap: None,
-                    temperature: 1.0,
-                    entropies: false,
-                    reference: None,
-                    trained: false,
-                };
+                let head = AdaptedWeights { weight, bias: None, adapter };
+                let input = HeadInput { head, trained: false, ..plain_input(hidden, weight, &targets) };
                 B::head_loss(input, &mut Derivative::each(|_, _| 1.0))
             },
         );

@@ -151,9 +151,11 @@ fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
     // A split model gathers one layer's weights before it runs and has its gradients before they are split again.
     let gathered =
         if config.ranks > 1 { (model.num_parameters() / layers.max(1)).saturating_mul(float + 4) } else { 0 };
-    // The CPU widens a half-precision matrix a part at a time to multiply with it backward; the head's rows are the most.
+    // The CPU widens a half-precision matrix `[rows, columns]` a part at a time to multiply with it backward.
     let widened = if config.device == Device::Cpu && float < 4 {
-        widened::part_bytes(model.vocab_size.max(model.intermediate_size))
+        let (hidden, mlp) = (model.hidden_size, model.intermediate_size);
+        let matrices = [(model.vocab_size, hidden), (mlp, hidden), (hidden, mlp)];
+        matrices.map(|(rows, columns)| widened::part_bytes(rows, columns)).into_iter().max().unwrap_or(0)
     } else {
         0
     };

@@ -5,6 +5,8 @@ use crate::kernels::selection::AttentionKernel;
 
 /// Keys of the cache that one cube takes.
 pub(in crate::kernels::attention) const TASK_KEYS: usize = 256;
+/// Heads that one read of the keys serves at most: each has units of its own among those of a cube.
+const MOST_SHARED: usize = 16;
 /// Planes of a cube that takes keys of the cache at most.
 const MOST_PLANES: usize = 8;
 /// Floats of the queries that a unit holds in registers at most; of sums it holds as many.
@@ -23,6 +25,15 @@ pub(in crate::kernels::attention) struct Sizes {
     pub load: usize,
     /// Tokens of a block of the cache.
     pub block: usize,
+}
+
+impl Sizes {
+    /// What [`CachePath::Unit`] takes of shared memory: the queries, their scores, each key's place, a part of each unit and a load of
+    /// sums of each.
+    fn bytes(self) -> usize {
+        let Self { group, dim, load, .. } = self;
+        (group * (dim + TASK_KEYS) + (2 + load) * TASK_KEYS) * size_of::<f32>()
+    }
 }
 
 /// How planes take a task's keys: as many at once as a plane has room for beside each other, a plane's number of units in
@@ -82,21 +93,30 @@ pub(in crate::kernels::attention) enum CachePath {
 
 impl CachePath {
     /// As [`Path::choose`](super::packed::Path::choose): planes where there are subgroup operations, and where a unit's
-    /// share fits its registers.
+    /// share fits its registers. `None` where more heads share their keys than a cube serves, or than have room in shared memory: these
+    /// go through the tiles of packed sequences.
     ///
     /// # Errors
     /// If planes are asked for, and the device cannot run them.
-    pub fn choose(limits: Limits, sizes: Sizes, asked: Option<AttentionKernel>) -> Result<Self, Unfit> {
+    pub fn choose(
+        limits: Limits,
+        sizes: Sizes,
+        asked: Option<AttentionKernel>,
+    ) -> Result<Option<Self>, Unfit> {
+        if sizes.group > MOST_SHARED {
+            return Ok(None);
+        }
         let planes = limits.plane().and_then(|units| Planes::of(units, sizes, limits.shared_bytes));
+        let unit = (sizes.bytes() <= limits.shared_bytes).then_some(Self::Unit);
         match asked {
             Some(kernel @ AttentionKernel::Plane) => {
-                planes.map(Self::Plane).ok_or(Unfit::Asked { kernel, dim: sizes.dim })
+                planes.map(|it| Some(Self::Plane(it))).ok_or(Unfit::Asked { kernel, dim: sizes.dim })
             }
             // Tensor cores have no kernel for single queries.
-            Some(AttentionKernel::Tensor | AttentionKernel::Shared) => Ok(Self::Unit),
+            Some(AttentionKernel::Tensor | AttentionKernel::Shared) => Ok(unit),
             None => {
                 let able = |it: &Planes| limits.plane_operations && it.elements() <= MOST_HELD;
-                Ok(planes.filter(able).map_or(Self::Unit, Self::Plane))
+                Ok(planes.filter(able).map(Self::Plane).or(unit))
             }
         }
     }
@@ -111,7 +131,7 @@ mod tests {
 
     #[test]
     fn single_queries_take_planes_where_registers_hold_them() {
-        let choose = |limits, sizes| CachePath::choose(limits, sizes, None).unwrap();
+        let choose = |limits, sizes| CachePath::choose(limits, sizes, None).unwrap().unwrap();
         let four = Planes { sizes: SIZES, units: 32, count: 8, lanes: 16, joined: 4 };
         assert_eq!(choose(H100, SIZES), CachePath::Plane(four));
         assert_eq!(choose(Limits { plane_operations: false, ..H100 }, SIZES), CachePath::Unit);
@@ -120,7 +140,21 @@ mod tests {
         let many = Sizes { group: 16, ..SIZES };
         assert_eq!(choose(H100, many), CachePath::Unit);
         let asked = CachePath::choose(H100, many, Some(AttentionKernel::Plane));
-        assert!(matches!(asked, Ok(CachePath::Plane(_))), "{asked:?}");
+        assert!(matches!(asked, Ok(Some(CachePath::Plane(_)))), "{asked:?}");
+    }
+
+    /// 16 heads of 128 have 6,144 floats of queries and scores, beside which each of 256 units has 6, or 10 where a load is 8 elements.
+    #[test]
+    fn what_has_no_room_goes_through_tiles() {
+        let software = Limits { shared_bytes: 32 << 10, plane_operations: false, ..H100 };
+        let choose = |sizes, asked| CachePath::choose(software, sizes, asked).unwrap();
+        let sixteen = Sizes { group: 16, load: 4, ..SIZES };
+        assert_eq!(sixteen.bytes(), 30_720);
+        assert_eq!(choose(sixteen, None), Some(CachePath::Unit));
+        let halves = Sizes { load: 8, ..sixteen };
+        assert_eq!((halves.bytes(), choose(halves, None)), (34_816, None));
+        assert_eq!(choose(halves, Some(AttentionKernel::Shared)), None);
+        assert_eq!(choose(Sizes { group: 17, dim: 16, ..SIZES }, None), None);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 use cubecl::prelude::*;
 
 use super::super::choice::cached::{Sizes, TASK_KEYS};
+use super::tile::turned;
+use crate::kernels::cube::launch::cube_number;
 
 /// Units of a cube: one for each of its keys.
 pub(super) const UNITS: usize = TASK_KEYS;
@@ -22,7 +24,7 @@ pub(super) const QUERY: usize = 2;
 pub(super) const LOWEST: f32 = -1e30;
 
 /// What one task finds for the heads of one key head: `parts` `[tasks, heads, dim]` are sums of values weighted by
-/// `exp(score - peak)`, `peaks` and `weights` `[tasks, heads]` the peak and the sum of the weights.
+/// `exp(scale (score - peak))`, `peaks` and `weights` `[tasks, heads]` the peak before it is scaled and the sum of the weights.
 #[cube(launch_unchecked)]
 pub(super) fn tasks<F: Float, N: Size>(
     q: &Array<F>,
@@ -35,6 +37,8 @@ pub(super) fn tasks<F: Float, N: Size>(
     weights: &mut Array<f32>,
     kv_heads: u32,
     scale: f32,
+    factor: f32,
+    #[comptime] turns: bool,
     #[comptime] s: Sizes,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -42,7 +46,10 @@ pub(super) fn tasks<F: Float, N: Size>(
     let heads = kv_heads * s.group;
     let vectors = comptime!(s.dim / s.load);
     let unit = UNIT_POS as usize;
-    let task = CUBE_POS_X as usize;
+    let task = cube_number();
+    if task >= list.len() / TASK {
+        terminate!();
+    }
     let key_head = CUBE_POS_Y as usize;
     let row = list[task * TASK] as usize;
     let first = list[task * TASK + 1] as usize;
@@ -55,7 +62,7 @@ pub(super) fn tasks<F: Float, N: Size>(
     let mut places = SharedMemory::<u32>::new(UNITS);
     let mut at = unit;
     while at < comptime!(s.group * s.dim) {
-        query[at] = f32::cast_from(q[(row * heads + first_head) * s.dim + at]) * scale;
+        query[at] = f32::cast_from(q[(row * heads + first_head) * s.dim + at]);
         at += UNITS;
     }
     // The first vector of this unit's key; the last key's for units beyond.
@@ -83,7 +90,7 @@ pub(super) fn tasks<F: Float, N: Size>(
     }
     #[unroll]
     for g in 0..s.group {
-        scores[g * UNITS + unit] = select(unit < count, products[g], LOWEST);
+        scores[g * UNITS + unit] = select(unit < count, turned(products[g], factor, turns), LOWEST);
     }
     sync_cube();
     // Unit `(g, l)` looks after every `share`th score of head `g`.
@@ -112,7 +119,7 @@ pub(super) fn tasks<F: Float, N: Size>(
     if g < s.group {
         let mut j = l;
         while j < count {
-            let weight = (scores[g * UNITS + j] - peak).exp();
+            let weight = ((scores[g * UNITS + j] - peak) * scale).exp();
             scores[g * UNITS + j] = weight;
             sum += weight;
             j += share;
@@ -185,12 +192,16 @@ pub(super) fn join<F: Float>(
     queries: &Array<u32>,
     out: &mut Array<F>,
     heads: u32,
+    scale: f32,
     #[comptime] dim: usize,
     #[define(F)] _dtype: StorageType,
 ) {
     let heads = heads as usize;
     let head = CUBE_POS_Y as usize;
-    let entry = CUBE_POS_X as usize * QUERY;
+    let entry = cube_number() * QUERY;
+    if entry >= queries.len() {
+        terminate!();
+    }
     let first = queries[entry] as usize;
     let end = queries[entry + 1] as usize;
     let row = list[first * TASK] as usize;
@@ -204,7 +215,7 @@ pub(super) fn join<F: Float>(
         let mut total = 0.0f32;
         for task in first..end {
             let at = task * heads + head;
-            let factor = (peaks[at] - peak).exp();
+            let factor = ((peaks[at] - peak) * scale).exp();
             sum += factor * parts[at * dim + column];
             total += factor * weights[at];
         }

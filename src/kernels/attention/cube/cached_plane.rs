@@ -10,9 +10,11 @@ use cubecl::prelude::*;
 use super::super::choice::cached::Planes;
 use super::cached::{LOWEST, TASK};
 use super::plane::sum_over;
+use super::tile::turned;
+use crate::kernels::cube::launch::cube_number;
 
 /// What one task finds for the heads of one key head: `parts` `[tasks, heads, dim]` are sums of values weighted by
-/// `exp(score - peak)`, `peaks` and `weights` `[tasks, heads]` the peak and the sum of the weights.
+/// `exp(scale (score - peak))`, `peaks` and `weights` `[tasks, heads]` the peak before it is scaled and the sum of the weights.
 #[cube(launch_unchecked)]
 pub(super) fn tasks<F: Float, N: Size>(
     q: &Array<F>,
@@ -25,6 +27,8 @@ pub(super) fn tasks<F: Float, N: Size>(
     weights: &mut Array<f32>,
     kv_heads: u32,
     scale: f32,
+    factor: f32,
+    #[comptime] turns: bool,
     #[comptime] p: Planes,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -38,7 +42,10 @@ pub(super) fn tasks<F: Float, N: Size>(
     let width = comptime!(p.held() * p.sizes.load);
     let kv_heads = kv_heads as usize;
     let heads = kv_heads * group;
-    let task = CUBE_POS_X as usize;
+    let task = cube_number();
+    if task >= list.len() / TASK {
+        terminate!();
+    }
     let key_head = CUBE_POS_Y as usize;
     let row = list[task * TASK] as usize;
     let first = list[task * TASK + 1] as usize;
@@ -66,7 +73,7 @@ pub(super) fn tasks<F: Float, N: Size>(
             let at = (row * heads + first_head + g) * dim + min(vector, vectors - 1) * load;
             #[unroll]
             for e in 0..load {
-                let value = f32::cast_from(q[at + e]) * scale;
+                let value = f32::cast_from(q[at + e]);
                 query[g * width + h * load + e] = select(vector < vectors, value, 0.0f32);
                 sums[g * width + h * load + e] = 0.0f32;
             }
@@ -108,21 +115,21 @@ pub(super) fn tasks<F: Float, N: Size>(
             }
             #[unroll]
             for g in 0..group {
-                let score = sum_over(shares[g], 0u32, comptime!(p.lanes.ilog2()));
+                let score = turned(sum_over(shares[g], 0u32, comptime!(p.lanes.ilog2())), factor, turns);
                 scores[g] = select(here && spot == step, score, scores[g]);
             }
         }
         #[unroll]
         for g in 0..group {
             let new = max(peak[g], plane_max(scores[g]));
-            let factor = (peak[g] - new).exp();
-            let weight = select(here, (scores[g] - new).exp(), 0.0f32);
-            total[g] = total[g] * factor + plane_sum(weight);
+            let shrink = ((peak[g] - new) * scale).exp();
+            let weight = select(here, ((scores[g] - new) * scale).exp(), 0.0f32);
+            total[g] = total[g] * shrink + plane_sum(weight);
             peak[g] = new;
             scores[g] = weight;
             #[unroll]
             for i in 0..width {
-                sums[g * width + i] *= factor;
+                sums[g * width + i] *= shrink;
             }
         }
         for step in 0..p.lanes {
@@ -194,7 +201,7 @@ pub(super) fn tasks<F: Float, N: Size>(
             let mut sum = 0.0f32;
             #[unroll]
             for other in 0..p.count {
-                sum += (tops[other * group + g] - top).exp() * joined[other * span + at];
+                sum += ((tops[other * group + g] - top) * scale).exp() * joined[other * span + at];
             }
             parts[(task * heads + first_head + round * p.joined) * dim + at] = sum;
             at += stride;
@@ -213,7 +220,7 @@ pub(super) fn tasks<F: Float, N: Size>(
         let mut sum = 0.0f32;
         #[unroll]
         for other in 0..p.count {
-            sum += (tops[other * group + g] - top).exp() * totals[other * group + g];
+            sum += ((tops[other * group + g] - top) * scale).exp() * totals[other * group + g];
         }
         peaks[task * heads + first_head + g] = top;
         weights[task * heads + first_head + g] = sum;

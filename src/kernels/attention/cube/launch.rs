@@ -11,7 +11,7 @@ use super::super::order::Order;
 use super::super::{AttentionShape, Segment, able};
 use super::plan::{KEY_TILE, Plan, QUERY_TILE, plan};
 use super::{dot, plane, tensor, unit};
-use crate::kernels::cube::launch::{array, upload};
+use crate::kernels::cube::launch::{array, cubes, over, upload};
 use crate::kernels::selection::{self, AttentionKernel};
 
 /// Contiguous `q` `[rows, heads, head_dim]`, `k` and `v` `[key_rows, kv_heads, head_dim]` on a device.
@@ -103,7 +103,7 @@ pub(super) fn walk<R: Runtime>(
     let Inputs { q, k, v, dtype, rows, key_rows } = inputs;
     let (queries, sums_len, keys) =
         (heads * head_dim * rows, 2 * heads * rows, kv_heads * head_dim * key_rows);
-    let count = CubeCount::Static((tiles.len() / QUERY_TILE) as u32, heads as u32, 1);
+    let count = over(client, tiles.len() / QUERY_TILE, heads);
     if tiles.is_empty() {
         return;
     }
@@ -201,14 +201,11 @@ pub(super) fn backward<R: Runtime>(
     let sums_len = 2 * dots_len;
     let [dq, dk, dv] = [queries, keys, keys].map(|len| client.empty(len * dtype.size()));
     let dots = client.empty(dots_len * size_of::<f32>());
-    let count = |tiles: &[u32], numbers: usize, heads: usize| {
-        CubeCount::Static((tiles.len() / numbers) as u32, heads as u32, 1)
-    };
     if query_tiles.is_empty() {
         return [dq, dk, dv];
     }
-    let query_count = count(&query_tiles, QUERY_TILE, heads);
-    let key_count = count(&key_tiles, KEY_TILE, kv_heads);
+    let query_count = over(client, query_tiles.len() / QUERY_TILE, heads);
+    let key_count = over(client, key_tiles.len() / KEY_TILE, kv_heads);
     let (query_tiles, query_len) = upload(client, &query_tiles);
     let (key_tiles, key_len) = upload(client, &key_tiles);
     let (readers, readers_len) = upload(client, &readers);
@@ -217,7 +214,7 @@ pub(super) fn backward<R: Runtime>(
     unsafe {
         dot::dots::launch_unchecked::<R>(
             client,
-            CubeCount::Static((dots_len as u32).div_ceil(UNITS), 1, 1),
+            cubes(client, dots_len.div_ceil(UNITS as usize)),
             CubeDim::new_1d(UNITS),
             array(out, queries),
             array(dout, queries),

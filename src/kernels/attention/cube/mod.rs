@@ -10,7 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::server::Handle;
 
 use super::choice::packed::Path;
-use super::{AttentionShape, Segment};
+use super::{AttentionShape, Segment, cover};
 use launch::{Inputs, Upstream};
 
 mod cached;
@@ -33,10 +33,14 @@ pub(in crate::kernels) struct Operands<R: CubeRuntime> {
 }
 
 impl<R: CubeRuntime> Operands<R> {
+    /// Of packed sequences.
+    ///
     /// # Panics
-    /// If the types differ, the device has less shared memory than the smallest tile takes, or it cannot run what this thread
+    /// If the sizes are not those of the segments and the shape, the types differ, the device has less shared memory than the smallest tile takes, or it cannot run what this thread
     /// asked for.
-    pub fn new(q: CubeTensor<R>, k: CubeTensor<R>, v: CubeTensor<R>, shape: AttentionShape) -> Self {
+    pub fn new([q, k, v]: [CubeTensor<R>; 3], segments: &[Segment], shape: AttentionShape) -> Self {
+        let dims = [&q, &k, &v].map(|x| x.shape().dims::<3>());
+        cover::packed(segments, dims, shape);
         let (q, k, v) = (into_contiguous(q), into_contiguous(k), into_contiguous(v));
         assert!(q.dtype == k.dtype && q.dtype == v.dtype, "queries, keys and values differ in type");
         let path = launch::path(&q.client, q.dtype.into(), shape.head_dim);
@@ -72,11 +76,15 @@ impl<R: CubeRuntime> Operands<R> {
     ) -> [CubeTensor<R>; 3] {
         let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
         let [out, sums, dout] = [out, sums, dout].map(into_contiguous);
+        let n = self.inputs.rows;
+        for (x, elements) in [(&out, heads * head_dim), (&dout, heads * head_dim), (&sums, 2 * heads)] {
+            let [found, wanted] = [x.shape().num_elements(), n * elements];
+            assert!(found == wanted, "an output, its sums or its gradient of {found} elements, not {wanted}");
+        }
         assert!(out.dtype == self.q.dtype && dout.dtype == self.q.dtype, "the output differs in type");
         let upstream = Upstream { out: out.handle, sums: sums.handle, dout: dout.handle };
         let [dq, dk, dv] =
             launch::backward(&self.q.client, self.path, &self.inputs, &upstream, segments, shape);
-        let n = self.inputs.rows;
         [(dq, heads), (dk, kv_heads), (dv, kv_heads)]
             .map(|(handle, heads)| self.wrap(handle, [n, heads, head_dim], self.q.dtype))
     }

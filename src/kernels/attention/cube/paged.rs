@@ -9,17 +9,16 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use super::super::choice::cached::{CachePath, Sizes, TASK_KEYS};
-use super::super::{AttentionShape, AttentionSpan, BLOCK_TOKENS};
+use super::super::order::Order;
+use super::super::{AttentionShape, AttentionSpan, BLOCK_TOKENS, cover};
 use super::cached::{self, TASK, UNITS};
 use super::launch::{self, Inputs};
 use super::{cached_plane, plan};
-use crate::kernels::cube::launch::{array, cubes, load, upload};
+use crate::kernels::cube::launch::{array, cubes, load, over, upload};
 use crate::kernels::selection;
 
 /// Spans with more queries than this go through the tiles of packed sequences.
 const FEW: usize = 4;
-/// Heads that one read of the keys serves at most; their scores stand in shared memory.
-const MOST_SHARED: usize = 16;
 
 /// Copies rows `[n, width]` to the rows `slots` of `pool` `[blocks, 16 * width]`, in place.
 pub(in crate::kernels) fn write<R: CubeRuntime>(pool: &CubeTensor<R>, rows: CubeTensor<R>, slots: &[u32]) {
@@ -55,7 +54,8 @@ pub(in crate::kernels) fn write<R: CubeRuntime>(pool: &CubeTensor<R>, rows: Cube
 /// result `[n, heads * head_dim]`.
 ///
 /// # Panics
-/// If a span reaches outside the batch or the cache, or the types differ.
+/// If the spans do not cover the rows in order, a block of theirs lies outside the pools, the types or sizes differ, or the scale is
+/// not finite.
 pub(in crate::kernels) fn attention<R: CubeRuntime>(
     q: CubeTensor<R>,
     keys: CubeTensor<R>,
@@ -66,21 +66,32 @@ pub(in crate::kernels) fn attention<R: CubeRuntime>(
     let [q, keys, values] = [q, keys, values].map(into_contiguous);
     assert!(q.dtype == keys.dtype && q.dtype == values.dtype, "queries and cache differ in type");
     assert!(shape.scale.is_finite(), "attention's scale is {}, legal are finite numbers", shape.scale);
-    let n = q.shape()[0];
-    let blocks = keys.shape()[0];
-    for span in spans {
-        assert!(span.queries.end <= n && span.queries.len() <= span.keys, "a span outside the batch");
-        assert!(span.keys <= span.blocks.len() * BLOCK_TOKENS, "a span with more keys than its blocks hold");
-        assert!(span.blocks.iter().all(|&block| (block as usize) < blocks), "a block outside the cache");
+    let [n, blocks] = [q.shape()[0], keys.shape()[0]];
+    cover::cached(spans, [n, blocks], shape);
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+    assert!(q.shape().num_elements() == n * heads * head_dim, "queries are not [{n}, {heads}, {head_dim}]");
+    for pool in [&keys, &values] {
+        let elements = blocks * BLOCK_TOKENS * kv_heads * head_dim;
+        assert!(pool.shape().num_elements() == elements, "a cache of {:?}, not {elements}", pool.shape());
     }
     let client = q.client.clone();
     let dtype: StorageType = q.dtype.into();
-    let width = shape.heads * shape.head_dim;
+    let width = heads * head_dim;
     let cache = Cache { client: &client, keys: &keys, values: &values, dtype, shape, rows: n };
     let out = client.empty(n * width * dtype.size());
-    let shared = shape.heads / shape.kv_heads <= MOST_SHARED;
-    let (few, many): (Vec<_>, Vec<_>) = spans.iter().partition(|span| shared && span.queries.len() <= FEW);
-    cache.few(&q.handle, &few, &out);
+    let sizes = Sizes {
+        group: heads / kv_heads,
+        dim: head_dim,
+        load: load(&client, dtype, head_dim),
+        block: BLOCK_TOKENS,
+    };
+    let path = CachePath::choose(launch::limits(&client, dtype), sizes, selection::attention());
+    let path = path.unwrap_or_else(|unfit| panic!("{unfit}"));
+    let (few, many): (Vec<_>, Vec<_>) =
+        spans.iter().partition(|span| path.is_some() && span.queries.len() <= FEW);
+    if let Some(path) = path {
+        cache.few(path, sizes, &q.handle, &few, &out);
+    }
     cache.many(&q.handle, &many, &out);
     CubeTensor::new_contiguous(client, q.device, Shape::from([n, width]), out, q.dtype)
 }
@@ -97,8 +108,9 @@ struct Cache<'a, R: CubeRuntime> {
 
 impl<R: CubeRuntime> Cache<'_, R> {
     /// Query by query, its keys shared among cubes.
-    fn few(&self, q: &Handle, spans: &[&AttentionSpan], out: &Handle) {
+    fn few(&self, path: CachePath, sizes: Sizes, q: &Handle, spans: &[&AttentionSpan], out: &Handle) {
         let AttentionShape { heads, kv_heads, head_dim, scale } = self.shape;
+        let order = Order::of(scale);
         let (mut tasks, mut queries, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
         for span in spans {
             let table = blocks.len();
@@ -116,15 +128,6 @@ impl<R: CubeRuntime> Cache<'_, R> {
             return;
         }
         let client = self.client;
-        let sizes = Sizes {
-            group: heads / kv_heads,
-            dim: head_dim,
-            load: load(client, self.dtype, head_dim),
-            block: BLOCK_TOKENS,
-        };
-        let limits = launch::limits(client, self.dtype);
-        let path = CachePath::choose(limits, sizes, selection::attention());
-        let path = path.unwrap_or_else(|unfit| panic!("{unfit}"));
         let pool = self.keys.shape().num_elements();
         let count = tasks.len() / TASK;
         let (tasks, tasks_len) = upload(client, &tasks);
@@ -138,7 +141,7 @@ impl<R: CubeRuntime> Cache<'_, R> {
             match path {
                 CachePath::Plane(planes) => cached_plane::tasks::launch_unchecked::<R>(
                     client,
-                    CubeCount::Static(count as u32, kv_heads as u32, 1),
+                    over(client, count, kv_heads),
                     CubeDim::new_1d((planes.count * planes.units) as u32),
                     sizes.load,
                     array(q, elements),
@@ -150,13 +153,15 @@ impl<R: CubeRuntime> Cache<'_, R> {
                     array(&peaks, all),
                     array(&weights, all),
                     kv_heads as u32,
-                    scale,
+                    order.scale,
+                    order.factor,
+                    order.turns(),
                     planes,
                     self.dtype,
                 ),
                 CachePath::Unit => cached::tasks::launch_unchecked::<R>(
                     client,
-                    CubeCount::Static(count as u32, kv_heads as u32, 1),
+                    over(client, count, kv_heads),
                     CubeDim::new_1d(UNITS as u32),
                     sizes.load,
                     array(q, elements),
@@ -168,14 +173,16 @@ impl<R: CubeRuntime> Cache<'_, R> {
                     array(&peaks, all),
                     array(&weights, all),
                     kv_heads as u32,
-                    scale,
+                    order.scale,
+                    order.factor,
+                    order.turns(),
                     sizes,
                     self.dtype,
                 ),
             }
             cached::join::launch_unchecked::<R>(
                 client,
-                CubeCount::Static((queries_len / cached::QUERY) as u32, heads as u32, 1),
+                over(client, queries_len / cached::QUERY, heads),
                 CubeDim::new_1d(64),
                 array(&parts, parts_len),
                 array(&peaks, all),
@@ -184,6 +191,7 @@ impl<R: CubeRuntime> Cache<'_, R> {
                 array(&queries, queries_len),
                 array(out, elements),
                 heads as u32,
+                order.scale,
                 head_dim,
                 self.dtype,
             );

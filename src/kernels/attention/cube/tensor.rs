@@ -15,6 +15,7 @@ use super::mma::{
 };
 use super::plan::{KEY_TILE, QUERY_TILE};
 use super::tile::{HIDDEN, turned};
+use crate::kernels::cube::launch::cube_number;
 
 /// Output `[n, heads, dim]` of one tile of queries and one head a cube, and `[n, heads, 2]` the largest score before scaling with
 /// the rest of the log-sum-exp.
@@ -39,7 +40,10 @@ pub(super) fn forward<F: Float>(
     let kv_heads = kv_heads as usize;
     let head = CUBE_POS_Y as usize;
     let key_head = head / (heads / kv_heads);
-    let entry = CUBE_POS_X as usize * QUERY_TILE;
+    let entry = cube_number() * QUERY_TILE;
+    if entry >= tiles.len() {
+        terminate!();
+    }
     let first = tiles[entry] as usize;
     let count = tiles[entry + 1] as usize;
     let position = tiles[entry + 2] as usize;
@@ -176,7 +180,10 @@ pub(super) fn backward_queries<F: Float>(
     let kv_heads = kv_heads as usize;
     let head = CUBE_POS_Y as usize;
     let key_head = head / (heads / kv_heads);
-    let entry = CUBE_POS_X as usize * QUERY_TILE;
+    let entry = cube_number() * QUERY_TILE;
+    if entry >= tiles.len() {
+        terminate!();
+    }
     let first = tiles[entry] as usize;
     let count = tiles[entry + 1] as usize;
     let position = tiles[entry + 2] as usize;
@@ -276,7 +283,10 @@ pub(super) fn backward_keys<F: Float>(
     let kv_heads = kv_heads as usize;
     let group = heads / kv_heads;
     let key_head = CUBE_POS_Y as usize;
-    let entry = CUBE_POS_X as usize * KEY_TILE;
+    let entry = cube_number() * KEY_TILE;
+    if entry >= tiles.len() {
+        terminate!();
+    }
     let first = tiles[entry] as usize;
     let count = tiles[entry + 1] as usize;
     let first_reader = tiles[entry + 2] as usize;

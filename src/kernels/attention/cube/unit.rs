@@ -9,6 +9,7 @@ use cubecl::prelude::*;
 use super::super::choice::packed::{SIDE, Tile};
 use super::plan::{KEY_TILE, QUERY_TILE};
 use super::tile::{HIDDEN, load, load_seen, products, store, turned};
+use crate::kernels::cube::launch::cube_number;
 
 /// `out[i][j] += sum_r weights[row(i)][r] rows[r][column(j)]`: this unit's rows of a product with a tile.
 #[cube]
@@ -73,7 +74,10 @@ pub(super) fn forward<F: Float>(
     let kv_heads = kv_heads as usize;
     let head = CUBE_POS_Y as usize;
     let key_head = head / (heads / kv_heads);
-    let entry = CUBE_POS_X as usize * QUERY_TILE;
+    let entry = cube_number() * QUERY_TILE;
+    if entry >= tiles.len() {
+        terminate!();
+    }
     let first = tiles[entry] as usize;
     let count = tiles[entry + 1] as usize;
     let position = tiles[entry + 2] as usize;
@@ -214,7 +218,10 @@ pub(super) fn backward_queries<F: Float>(
     let kv_heads = kv_heads as usize;
     let head = CUBE_POS_Y as usize;
     let key_head = head / (heads / kv_heads);
-    let entry = CUBE_POS_X as usize * QUERY_TILE;
+    let entry = cube_number() * QUERY_TILE;
+    if entry >= tiles.len() {
+        terminate!();
+    }
     let first = tiles[entry] as usize;
     let count = tiles[entry + 1] as usize;
     let position = tiles[entry + 2] as usize;
@@ -314,7 +321,10 @@ pub(super) fn backward_keys<F: Float>(
     let kv_heads = kv_heads as usize;
     let group = heads / kv_heads;
     let key_head = CUBE_POS_Y as usize;
-    let entry = CUBE_POS_X as usize * KEY_TILE;
+    let entry = cube_number() * KEY_TILE;
+    if entry >= tiles.len() {
+        terminate!();
+    }
     let first = tiles[entry] as usize;
     let count = tiles[entry + 1] as usize;
     let first_reader = tiles[entry + 2] as usize;
