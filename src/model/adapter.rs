@@ -7,6 +7,7 @@
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
 use crate::kernels::{KernelBackend, LowRankWeights, Matrix};
+use crate::model::config::ModelConfig;
 use crate::model::decoder::Decoder;
 use crate::model::layer::{DecoderLayer, Linear};
 use crate::model::parameters::{HEAD, Parameter};
@@ -64,6 +65,19 @@ impl Projection {
             Self::Down => "down_proj",
             Self::Head => HEAD,
         }
+    }
+
+    /// Values of adapters of `rank` on all of this kind in a model: `rank (in + out)` each.
+    pub fn adapter_parameters(self, rank: usize, model: &ModelConfig) -> u64 {
+        let (hidden, inner) = (model.hidden_size as u64, model.intermediate_size as u64);
+        let layers = model.num_hidden_layers as u64;
+        let ends = match self {
+            Self::Q | Self::O => layers * (hidden + model.query_size() as u64),
+            Self::K | Self::V => layers * (hidden + model.key_value_size() as u64),
+            Self::Gate | Self::Up | Self::Down => layers * (hidden + inner),
+            Self::Head => hidden + model.vocab_size as u64,
+        };
+        ends.saturating_mul(rank as u64)
     }
 
     /// Whether `path`, like `model.layers.0.self_attn.q_proj`, names one of this kind.

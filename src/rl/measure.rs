@@ -10,6 +10,7 @@ use crate::data::consultation::{Consultation, DOCTOR_PROMPT};
 use crate::data::conversation::{ConversationError, DialogueFormat};
 use crate::data::{ChatTemplate, TemplateError, TokenizerError};
 use crate::engine::measure::MadeUpWeights;
+use crate::engine::memory::MemoryPlan;
 use crate::engine::open::Precision;
 use crate::engine::{Engine, EngineError, EngineOptions};
 use crate::kernels::{BLOCK_TOKENS, KernelBackend};
@@ -140,22 +141,23 @@ fn check(model: StepModel<'_>, shape: StepShape) -> Result<(), MeasureError> {
         ("prompt_tokens", prompt_tokens),
         ("new_tokens", new_tokens),
         ("micro_batch_tokens", micro_batch_tokens),
-        ("lora", model.lora_rank.unwrap_or(1)),
     ];
     if group_size < 2 {
         let legal = "at least 2: one reply alone has no advantage, and nothing is learned from it".into();
         return Err(MeasureError::Shape { field: "group_size", found: group_size, legal });
     }
+    if let Some(found) = model.lora_rank.filter(|rank| !(1..=MOST_RANK).contains(rank)) {
+        return Err(MeasureError::Shape { field: "lora", found, legal: format!("1 to {MOST_RANK}") });
+    }
     if let Some((field, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
         return Err(MeasureError::Shape { field, found, legal: "at least 1".into() });
     }
-    let replies = prompts.saturating_mul(group_size);
-    if replies > MOST_REPLIES {
-        let legal = format!("at most {MOST_REPLIES}");
-        return Err(MeasureError::Shape { field: "prompts * group_size", found: replies, legal });
-    }
-    if let Some(found) = model.lora_rank.filter(|&rank| rank > MOST_RANK) {
-        return Err(MeasureError::Shape { field: "lora", found, legal: format!("1 to {MOST_RANK}") });
+    let most = (MOST_REPLIES / group_size).max(1);
+    if prompts > most || group_size > MOST_REPLIES {
+        let (field, found) =
+            if group_size > MOST_REPLIES { ("group_size", group_size) } else { ("prompts", prompts) };
+        let legal = format!("so many that a step has at most {MOST_REPLIES} replies");
+        return Err(MeasureError::Shape { field, found, legal });
     }
     let (most, found) = (config.max_position_embeddings, prompt_tokens.saturating_add(new_tokens));
     if found > most {
@@ -180,22 +182,31 @@ fn policy<B: KernelBackend>(
     let template = ChatTemplate::new(&bpe::chat_template(None))?;
     let format = DialogueFormat::new(&tokenizer, &template, None)?;
     let StepModel { config, matrices, precision, lora_rank, lora_head } = model;
-    let mut source = MadeUpWeights { matrices };
-    let Ok(weights) = DecoderWeights::read(config, &mut source, &device);
-    let mut decoder = Decoder::<B>::new(config.clone(), weights, precision.compute, device);
-    if let Some(rank) = lora_rank {
-        let options = LowRankOptions { rank, alpha: rank as f64 };
-        let mut targets = Projection::LAYER.to_vec();
-        targets.extend(lora_head.then_some(Projection::Head));
-        decoder.adapt(options, &targets, &mut |name, dims| adapter_values(1, name, dims));
-    }
+    let mut targets = Projection::LAYER.to_vec();
+    targets.extend(lora_head.then_some(Projection::Head));
     let sequences = shape.prompts.saturating_mul(shape.group_size);
     // Blocks are whole, and a sequence may have a prompt's and its own partial one.
     let sequence = shape.prompt_tokens + shape.new_tokens + 2 * BLOCK_TOKENS;
     let cache_tokens = sequences.saturating_mul(sequence);
     let options =
         EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit, prefix_reuse: false };
-    let engine = Engine::new(decoder, matrices.bytes() as u64 * config.num_parameters(), None, options)?;
+    let kept = matrices.bytes() as u64 * config.num_parameters();
+    // Gradients and two moments in f32; adapters themselves, or masters of what is in half precision.
+    let more = match lora_rank {
+        Some(rank) => 16 * targets.iter().map(|it| it.adapter_parameters(rank, config)).sum::<u64>(),
+        None => config.num_parameters() * if matrices == FloatType::F32 { 12 } else { 16 },
+    };
+    // Refused before the weights are made.
+    MemoryPlan::of_engine::<B>(config, kept.saturating_add(more), precision.compute, options)
+        .check(memory_limit)?;
+    let mut source = MadeUpWeights { matrices };
+    let Ok(weights) = DecoderWeights::read(config, &mut source, &device);
+    let mut decoder = Decoder::<B>::new(config.clone(), weights, precision.compute, device);
+    if let Some(rank) = lora_rank {
+        let options = LowRankOptions { rank, alpha: rank as f64 };
+        decoder.adapt(options, &targets, &mut |name, dims| adapter_values(1, name, dims));
+    }
+    let engine = Engine::new(decoder, kept, None, options)?;
     Ok(Policy::new(engine, format))
 }
 
@@ -340,17 +351,15 @@ mod tests {
         );
         assert!(refused(StepShape { prompts: 0, ..SHAPE }).contains("prompts is 0, legal is at least 1"));
         let many = refused(StepShape { prompts: usize::MAX, ..SHAPE });
-        assert!(
-            many.contains("prompts * group_size is") && many.ends_with("legal is at most 1048576"),
-            "{many}"
-        );
+        let legal = "legal is so many that a step has at most 1048576 replies";
+        assert_eq!(many, format!("prompts is {}, {legal}", usize::MAX));
         let large = refused(StepShape { prompts: 1 << 16, group_size: 16, prompt_tokens: 20, ..SHAPE });
         assert!(large.contains("the limit is 1024 MiB"), "{large}");
         assert!(
             refused(StepShape { group_size: 1, ..SHAPE }).contains("group_size is 1, legal is at least 2")
         );
         let rank = measured(FloatType::F32, (Some(0), false), SHAPE, 1, &mut |_| {}).unwrap_err();
-        assert!(rank.to_string().contains("lora is 0"), "{rank}");
+        assert_eq!(rank.to_string(), "lora is 0, legal is 1 to 4096");
         let rank = measured(FloatType::F32, (Some(5000), false), SHAPE, 1, &mut |_| {}).unwrap_err();
         assert_eq!(rank.to_string(), "lora is 5000, legal is 1 to 4096");
     }

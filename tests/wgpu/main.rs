@@ -2,6 +2,7 @@
 //! DirectX adapter, a software one included (Mesa's lavapipe in CI).
 #![cfg(feature = "wgpu")]
 
+mod autodiff;
 mod blocks;
 mod operations;
 #[path = "../support/parity/mod.rs"]

@@ -23,13 +23,13 @@ fn values(count: usize, seed: u64) -> Vec<f32> {
 }
 
 /// Named results.
-type Results = Vec<(String, Vec<f32>)>;
+pub type Results = Vec<(String, Vec<f32>)>;
 
-fn host<B: KernelBackend, const D: usize>(x: Tensor<B, D>) -> Vec<f32> {
+pub fn host<B: KernelBackend, const D: usize>(x: Tensor<B, D>) -> Vec<f32> {
     x.into_data().to_vec().unwrap()
 }
 
-fn matrix<B: KernelBackend>(rows: usize, columns: usize, seed: u64, device: &B::Device) -> Tensor<B, 2> {
+pub fn matrix<B: KernelBackend>(rows: usize, columns: usize, seed: u64, device: &B::Device) -> Tensor<B, 2> {
     Tensor::from_data(TensorData::new(values(rows * columns, seed), [rows, columns]), (device, DType::F32))
 }
 
@@ -125,12 +125,51 @@ fn cached<B: KernelBackend>(device: &B::Device) -> Results {
     vec![("cached attention".into(), host(B::attention_cached(q, &keys, &values, &spans, shape)))]
 }
 
+/// More than the 65,535 cubes that WebGPU has along a dimension, and an odd number, so that there are cubes for nothing. A token that
+/// sees itself alone has its own value as its output.
+#[test]
+fn more_sequences_than_cubes_along_a_dimension_all_have_their_results() {
+    let (n, device) = (65_537, super::device());
+    let shape = AttentionShape { heads: 1, kv_heads: 1, head_dim: 16, scale: 0.25 };
+    let rows = |n: usize, seed: u64| -> Tensor<Wgpu, 3> {
+        matrix::<Wgpu>(n, shape.head_dim, seed, &device).reshape([n, 1, shape.head_dim])
+    };
+    let near = |what: &str, found: Vec<f32>, expected: &[f32]| {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        let apart = found.iter().zip(expected).position(|(a, b)| !((a - b).abs() <= 1e-5));
+        assert!(apart.is_none(), "{what}: element {apart:?}");
+    };
+    let (q, k, v) = (rows(n, 1), rows(n, 2), rows(n, 3));
+    let dout = matrix::<Wgpu>(n, shape.head_dim, 4, &device);
+    let segments = Segment::all(&vec![1; n]);
+    let attended = Wgpu::attention_packed(q.clone(), k.clone(), v.clone(), &segments, shape);
+    near("out", host(attended.out.clone()), &host(v.clone()));
+    let (dq, dk, dv) =
+        Wgpu::attention_packed_backward(q.clone(), k, v, &segments, shape, &attended, dout.clone());
+    near("dv", host(dv), &host(dout));
+    for (what, gradient) in [("dq", dq), ("dk", dk)] {
+        near(what, host(gradient), &vec![0.0; n * shape.head_dim]);
+    }
+
+    // Sequences of one token, whose blocks are three.
+    let (keys, values) = Wgpu::cache_block_elements(shape.kv_heads, shape.head_dim);
+    let pool = |elements| Tensor::<Wgpu, 2>::zeros([3, elements], (&device, DType::F32));
+    let slots = [0, 1, 2].map(|block| block * BLOCK_TOKENS as u32);
+    let three = rows(3, 5);
+    let (keys, values) = Wgpu::cache_write((pool(keys), pool(values)), rows(3, 6), three.clone(), &slots);
+    let span = |row: usize| AttentionSpan { queries: row..row + 1, keys: 1, blocks: vec![row as u32 % 3] };
+    let spans: Vec<AttentionSpan> = (0..n).map(span).collect();
+    let found = host(Wgpu::attention_cached(q, &keys, &values, &spans, shape));
+    let expected: Vec<f32> = host(three).into_iter().cycle().take(n * shape.head_dim).collect();
+    near("cached", found, &expected);
+}
+
 fn same(found: &Results, expected: &Results) {
     within(3e-6, found, expected);
 }
 
 /// Relative in the Euclidean norm, so that a few elements left out of a sum show.
-fn within(bound: f64, found: &Results, expected: &Results) {
+pub fn within(bound: f64, found: &Results, expected: &Results) {
     let mut wrong = Vec::new();
     for ((name, found), (_, expected)) in found.iter().zip(expected) {
         let square = |x: f64| x * x;

@@ -159,6 +159,8 @@ fn single(group: usize, head_dims: &[usize]) -> impl Strategy<Value = cached::Ca
 #[test]
 fn cached_attention_is_that_in_f64() {
     check_cached(20, grouped(3, &[20]), DType::F32);
+    // More heads than a cube serves at once: through the tiles of packed sequences.
+    check_cached(4, single(17, &[16]), DType::F32);
     if has_f16() {
         check_cached(10, grouped(3, &[20]), DType::F16);
     }

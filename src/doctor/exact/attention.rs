@@ -29,7 +29,7 @@ impl Inputs {
         Self { q: values(heads), k: values(kv_heads), v: values(kv_heads), dout: values(heads) }
     }
 
-    /// Scores far beyond what `exp` can hold, exact in every float type: whole numbers, to be scaled by a power of two.
+    /// Scores far beyond what `exp` can hold, exact in every float type before they are scaled: whole numbers.
     ///
     /// The first half of a query is large. Each second key has that half of the key before it, so that the largest score is
     /// shared by two, which the other half tells apart: probabilities are not only 0 and 1.

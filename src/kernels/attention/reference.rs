@@ -1,9 +1,9 @@
 //! Attention and its gradients in plain tensor operations: scores are materialised, one sequence at a time.
 
-use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, TensorData, activation::softmax, backend::Backend};
 
 use super::order::Order;
-use super::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segment, place};
+use super::{Attended, AttentionShape, AttentionSpan, BLOCK_TOKENS, Placed, Segment, cover, place};
 
 /// The score of a key that a query may not see: its share is exactly 0, as that of minus infinity is. It is finite because
 /// a GPU's matrix product may multiply what it reads beyond a matrix by 0, and 0 times infinity is no number.
@@ -45,28 +45,20 @@ fn scores<B: Backend>(q: Tensor<B, 3>, k: Tensor<B, 3>, shape: AttentionShape, o
     scores.mask_fill(hidden.expand([kv_heads, group, queries, keys]), HIDDEN)
 }
 
-/// The keys' shares of each query, and what they came from.
-struct Softmax<B: Backend> {
-    /// The largest score as [`Order`] has it, before it is scaled: `[kv_heads, group, queries, 1]`.
-    peak: Tensor<B, 4>,
-    /// `sum_j exp(scale (s_j - peak))`, in that shape.
-    sum: Tensor<B, 4>,
-    /// `[kv_heads, group, queries, keys]`.
-    p: Tensor<B, 4>,
-}
-
-impl<B: Backend> Softmax<B> {
-    /// Shapes as in [`scores`]. Differences to the peak are what is scaled, so that a scale's rounding counts for as much as they do,
-    /// and not for thousands.
-    fn new(q: Tensor<B, 3>, k: Tensor<B, 3>, shape: AttentionShape) -> Self {
-        let order = Order::of(shape.scale);
-        let scores = scores(q, k, shape, order);
-        let peak = scores.clone().max_dim(3);
-        let weights = (scores - peak.clone()).mul_scalar(order.scale).exp();
-        let sum = weights.clone().sum_dim(3);
-        let peak = if order.turns() { peak * order.back() } else { peak };
-        Self { peak, p: weights / sum.clone(), sum }
-    }
+/// `scale (s - peak)` `[kv_heads, group, queries, keys]` and the peaks `[kv_heads, group, queries, 1]`, which are scores before they are
+/// scaled; the operands are those of [`scores`].
+///
+/// Differences to the peak are what is scaled, so that a scale's rounding counts for as much as they do, and not for thousands.
+fn exponents<B: Backend>(
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    shape: AttentionShape,
+) -> (Tensor<B, 4>, Tensor<B, 4>) {
+    let order = Order::of(shape.scale);
+    let scores = scores(q, k, shape, order);
+    let peak = scores.clone().max_dim(3);
+    let exponents = (scores - peak.clone()).mul_scalar(order.scale);
+    (exponents, if order.turns() { peak * order.back() } else { peak })
 }
 
 /// Causal attention of the last `queries` of `keys` tokens: `q` `[queries, heads, head_dim]`, `k` and `v`
@@ -84,12 +76,13 @@ pub fn attend<B: Backend>(
     let q = stacked(q.cast(DType::F32), shape);
     let k = k.cast(DType::F32).permute([1, 2, 0]);
     let v = v.cast(DType::F32).permute([1, 0, 2]);
-    let Softmax { peak, sum, p } = Softmax::new(q, k, shape);
+    let (exponents, peak) = exponents(q, k, shape);
+    let rest = exponents.clone().exp().sum_dim(3).log();
     let by_query = |x: Tensor<B, 4>| {
         x.reshape([kv_heads, group, queries]).permute([2, 0, 1]).reshape([queries, heads, 1])
     };
-    let sums = Tensor::cat(vec![by_query(peak), by_query(sum.log())], 2);
-    let out = p.reshape([kv_heads, group * queries, keys]).matmul(v);
+    let sums = Tensor::cat(vec![by_query(peak), by_query(rest)], 2);
+    let out = softmax(exponents, 3).reshape([kv_heads, group * queries, keys]).matmul(v);
     let out = unstacked(out, shape).reshape([queries, heads * head_dim]).cast(dtype);
     Attended { out, sums }
 }
@@ -195,8 +188,9 @@ impl<B: Backend> Softened<B> {
         let q = stacked(q.cast(DType::F32), shape);
         let [k, v] = [k, v].map(|x| x.cast(DType::F32).permute([1, 0, 2]));
         let [kv_heads, rows, keys] = [shape.kv_heads, q.dims()[1], k.dims()[1]];
-        let p = Softmax::new(q.clone(), k.clone().swap_dims(1, 2), shape).p;
-        Self { q, k, v, p: p.reshape([kv_heads, rows, keys]), shape }
+        let (exponents, _) = exponents(q.clone(), k.clone().swap_dims(1, 2), shape);
+        let p = softmax(exponents, 3).reshape([kv_heads, rows, keys]);
+        Self { q, k, v, p, shape }
     }
 
     /// `[queries, heads * head_dim]`.
@@ -300,7 +294,8 @@ pub fn cached<B: Backend>(
     shape: AttentionShape,
 ) -> Tensor<B, 2> {
     let AttentionShape { kv_heads, head_dim, .. } = shape;
-    let outputs = spans.iter().map(|span| {
+    cover::cached(spans, [q.dims()[0], keys.dims()[0]], shape);
+    let outputs = spans.iter().filter(|span| !span.queries.is_empty()).map(|span| {
         let blocks = &span.blocks[..span.keys.div_ceil(BLOCK_TOKENS)];
         let part = |pool| gather(pool, blocks, span.keys).reshape([span.keys, kv_heads, head_dim]);
         attend(q.clone().slice([span.queries.clone()]), part(keys), part(values), shape).out

@@ -1,5 +1,5 @@
-//! Log-probs under an output head, and their cross entropy, as nodes of burn's graph; see [`head`](crate::kernels::head) for the
-//! formulas. No `[n, vocab]` tensor is held.
+//! Log-probs under an output head, their cross entropy, and the divergence from a reference, as nodes of burn's graph; see
+//! [`head`](crate::kernels::head) for the formulas. No `[n, vocab]` tensor is held.
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
@@ -12,7 +12,7 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Tensor, TensorData, TensorMetadata};
 
 use super::{primitive, wrap};
-use crate::kernels::head::{Derivative, HeadGradients, HeadInput, rows};
+use crate::kernels::head::{Derivative, HeadGradients, HeadInput, Reference, rows};
 use crate::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
 
 /// What becomes of logits before the softmax.
@@ -80,14 +80,28 @@ fn parents<B: KernelBackend, C: CheckpointStrategy>(operands: &Operands<Node<B, 
 /// Gradients in the order of [`parents`].
 type Found<B> = [Option<FloatTensor<B>>; 5];
 
+/// What is asked of a head.
+struct Given<'a, B: Backend> {
+    targets: &'a [u32],
+    options: LogitOptions,
+    reference: Option<Reference<'a, B>>,
+}
+
+impl<'a, B: Backend> Given<'a, B> {
+    /// Of the targets alone.
+    fn new(targets: &'a [u32], options: LogitOptions) -> Self {
+        Self { targets, options, reference: None }
+    }
+}
+
 /// Hands `work` the operands as kernels take them.
 fn with_input<B: KernelBackend, R>(
     operands: &Operands<FloatTensor<B>>,
-    targets: &[u32],
-    LogitOptions { soft_cap, temperature }: LogitOptions,
+    given: Given<'_, B>,
     trained: bool,
     work: impl FnOnce(HeadInput<'_, B>) -> R,
 ) -> R {
+    let Given { targets, options: LogitOptions { soft_cap, temperature }, reference } = given;
     let matrix = |x: &FloatTensor<B>| Matrix::<B>::Float(wrap(x.clone()));
     let weight = matrix(&operands.weight);
     let bias: Option<Tensor<B, 1>> = operands.bias.as_ref().map(|bias| wrap(bias.clone()));
@@ -101,21 +115,26 @@ fn with_input<B: KernelBackend, R>(
         temperature,
         entropies: false,
         trained,
-        reference: None,
+        reference,
     })
 }
 
-/// Log-probs, and the gradients of a loss on them, in the types of the operands.
+/// What a row has beside its gradients.
+struct OfRows {
+    log_probs: Vec<f32>,
+    /// Empty without a reference.
+    kls: Vec<f32>,
+}
+
+/// What rows have, and the gradients of a loss on it, in the types of the operands.
 fn loss<B: KernelBackend>(
     operands: &Operands<FloatTensor<B>>,
-    targets: &[u32],
-    options: LogitOptions,
+    given: Given<'_, B>,
     trained: bool,
     derivative: &mut Derivative<'_>,
-) -> (Vec<f32>, Found<B>) {
-    let found =
-        with_input::<B, _>(operands, targets, options, trained, |input| B::head_loss(input, derivative));
-    let HeadGradients { log_probs, hidden, weight, bias, adapter, .. } = found;
+) -> (OfRows, Found<B>) {
+    let found = with_input::<B, _>(operands, given, trained, |input| B::head_loss(input, derivative));
+    let HeadGradients { log_probs, kls, hidden, weight, bias, adapter, .. } = found;
     let adapter = adapter.zip(operands.adapter.as_ref());
     let (a, b) = adapter.map(|(found, (a, b, _))| (typed(found.a, a), typed(found.b, b))).unzip();
     let found = [
@@ -125,7 +144,7 @@ fn loss<B: KernelBackend>(
         a,
         b,
     ];
-    (log_probs, found)
+    (OfRows { log_probs, kls }, found)
 }
 
 /// In the type of `like`.
@@ -159,7 +178,7 @@ impl<B: KernelBackend> Backward<B, 5> for LogProbs {
         let [_, weight, bias, ..] = &ops.parents;
         let trained = weight.is_some() || bias.is_some();
         let mut derivative = Derivative::each(|index, _| slopes[index]);
-        let (_, found) = loss::<B>(&values, &targets, options, trained, &mut derivative);
+        let (_, found) = loss::<B>(&values, Given::new(&targets, options), trained, &mut derivative);
         for (node, gradient) in ops.parents.into_iter().zip(found) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<B>(node.id, gradient);
@@ -187,7 +206,8 @@ pub fn log_probs<B: KernelBackend, C: CheckpointStrategy>(
     let device = hidden.device();
     let nodes = operands(hidden, head);
     let values = nodes.map(|node| node.primitive.clone());
-    let found = with_input::<B, _>(&values, targets, options, false, |input| rows::log_probs(&input));
+    let given = Given::new(targets, options);
+    let found = with_input::<B, _>(&values, given, false, |input| rows::log_probs(&input));
     let found: Tensor<B, 1> =
         Tensor::from_data(TensorData::new(found, [targets.len()]), (&device, DType::F32));
     let parents = parents::<B, C>(&nodes).map(|parent| parent.node);
@@ -201,10 +221,11 @@ pub fn log_probs<B: KernelBackend, C: CheckpointStrategy>(
     })
 }
 
+/// A loss whose gradients are there since the forward.
 #[derive(Debug)]
-struct CrossEntropy;
+struct AtOnce;
 
-impl<B: KernelBackend> Backward<B, 5> for CrossEntropy {
+impl<B: KernelBackend> Backward<B, 5> for AtOnce {
     type State = Found<B>;
 
     fn backward(self, ops: Ops<Found<B>, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -238,36 +259,80 @@ pub fn cross_entropy<B: KernelBackend, C: CheckpointStrategy>(
 ) -> Tensor<Autodiff<B, C>, 1> {
     check(&hidden, targets);
     assert_eq!(weights.len(), targets.len(), "weights and targets");
+    at_once(hidden, head, |values, trained| match trained {
+        Some(trained) => {
+            let mut derivative = Derivative::each(|index, _| -weights[index]);
+            let (rows, gradients) = loss::<B>(values, Given::new(targets, options), trained, &mut derivative);
+            (-weighted(&rows.log_probs, weights), Some(gradients))
+        }
+        None => {
+            let given = Given::new(targets, options);
+            let found = with_input::<B, _>(values, given, false, |input| rows::log_probs(&input));
+            (-weighted(&found, weights), None)
+        }
+    })
+}
+
+/// `sum_i k_i KL(p_i || q_i)` `[1]` in f32 over all tokens of the vocabulary: `p` of the rows of [`log_probs`], `q` and the coefficients
+/// `k` of a reference that nothing is learned by, under the same options.
+///
+/// Forward and backward are one, as of [`cross_entropy`].
+///
+/// # Panics
+/// If there are no rows, the reference has not as many rows and coefficients, or another vocabulary, or a matrix is quantised.
+pub fn kl<B: KernelBackend, C: CheckpointStrategy>(
+    hidden: Tensor<Autodiff<B, C>, 2>,
+    head: &AdaptedWeights<'_, Autodiff<B, C>>,
+    reference: Reference<'_, B>,
+    options: LogitOptions,
+) -> Tensor<Autodiff<B, C>, 1> {
+    let coefficients = reference.coefficients;
+    // Of log-probs nothing is wanted: the head asks for targets, and these count for nothing.
+    let targets = vec![0; hidden.dims()[0]];
+    check(&hidden, &targets);
+    assert_eq!(coefficients.len(), targets.len(), "coefficients and rows");
+    assert_eq!(reference.hidden.dims()[0], targets.len(), "rows of the reference and rows");
+    at_once(hidden, head, |values, trained| {
+        let given = Given { targets: &targets, options, reference: Some(reference) };
+        let mut derivative = Derivative::each(|_, _| 0.0);
+        let (rows, gradients) = loss::<B>(values, given, trained.unwrap_or(false), &mut derivative);
+        (weighted(&rows.kls, coefficients), trained.map(|_| gradients))
+    })
+}
+
+fn weighted(values: &[f32], weights: &[f32]) -> f32 {
+    let terms = values.iter().zip(weights).map(|(&value, &weight)| f64::from(value) * f64::from(weight));
+    terms.sum::<f64>() as f32
+}
+
+/// A loss `[1]` that `work` gives with its gradients, as a node. It is told whether weight and bias are tracked, or that nothing is.
+fn at_once<B: KernelBackend, C: CheckpointStrategy>(
+    hidden: Tensor<Autodiff<B, C>, 2>,
+    head: &AdaptedWeights<'_, Autodiff<B, C>>,
+    work: impl FnOnce(&Operands<FloatTensor<B>>, Option<bool>) -> (f32, Option<Found<B>>),
+) -> Tensor<Autodiff<B, C>, 1> {
     let device = hidden.device();
     let nodes = operands(hidden, head);
     let values = nodes.map(|node| node.primitive.clone());
-    let sum = |log_probs: Vec<f32>| {
-        let terms = log_probs.iter().zip(weights).map(|(&p, &weight)| f64::from(p) * f64::from(weight));
-        let loss = -terms.sum::<f64>() as f32;
+    let number = |loss: f32| {
         primitive(Tensor::<B, 1>::from_data(TensorData::new(vec![loss], [1]), (&device, DType::F32)))
     };
     let parents = parents::<B, C>(&nodes);
     let tracked = parents.each_ref().map(|parent| parent.is_tracked());
-    let prepared = <CrossEntropy as Backward<B, 5>>::prepare::<C>(CrossEntropy, parents.map(|it| it.node))
-        .compute_bound()
-        .stateful();
-    wrap(match prepared {
+    let prepared = <AtOnce as Backward<B, 5>>::prepare::<C>(AtOnce, parents.map(|it| it.node));
+    wrap(match prepared.compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let [_, weight, bias, ..] = tracked;
-            let mut derivative = Derivative::each(|index, _| -weights[index]);
-            let (found, mut gradients) =
-                loss::<B>(&values, targets, options, weight || bias, &mut derivative);
+            let (loss, gradients) = work(&values, Some(weight || bias));
+            let mut gradients = gradients.unwrap_or_default();
             for (gradient, tracked) in gradients.iter_mut().zip(tracked) {
                 if !tracked {
                     *gradient = None;
                 }
             }
-            prep.finish(gradients, sum(found))
+            prep.finish(gradients, number(loss))
         }
-        OpsKind::UnTracked(prep) => {
-            let found = with_input::<B, _>(&values, targets, options, false, |input| rows::log_probs(&input));
-            prep.finish(sum(found))
-        }
+        OpsKind::UnTracked(prep) => prep.finish(number(work(&values, None).0)),
     })
 }
 

@@ -55,7 +55,7 @@ mod head;
 mod norm;
 mod rotary;
 
-pub use head::{LogitOptions, cross_entropy, log_probs};
+pub use head::{LogitOptions, cross_entropy, kl, log_probs};
 
 impl<B: KernelBackend, C: CheckpointStrategy> KernelBackend for Autodiff<B, C> {
     fn rms_norm(x: Tensor<Self, 2>, weight: &Tensor<Self, 1>, eps: f32) -> Tensor<Self, 2> {

@@ -20,16 +20,20 @@ pub(in crate::kernels) fn upload<R: Runtime>(client: &ComputeClient<R>, numbers:
 
 /// `n` cubes or a few more, in as many dimensions as the device needs: kernels ask `CUBE_POS` which one they are.
 pub(in crate::kernels) fn cubes<R: Runtime>(client: &ComputeClient<R>, n: usize) -> CubeCount {
-    let most = client.properties().hardware.max_cube_count.0 as usize;
-    let rows = n.div_ceil(most);
-    CubeCount::Static(n.div_ceil(rows.max(1)) as u32, rows as u32, 1)
+    let [columns, rows] = rectangle(client, n);
+    CubeCount::Static(columns, rows, 1)
+}
+
+/// Columns and rows, as few as hold `n` with no more columns than the device has cubes along x.
+fn rectangle<R: Runtime>(client: &ComputeClient<R>, n: usize) -> [u32; 2] {
+    let rows = n.div_ceil(client.properties().hardware.max_cube_count.0 as usize);
+    [n.div_ceil(rows.max(1)) as u32, rows as u32]
 }
 
 /// [`cubes`] times `heads` along y, so that what is beyond the device's most is along z: kernels ask [`cube_number`] which one they are.
 pub(in crate::kernels) fn over<R: Runtime>(client: &ComputeClient<R>, n: usize, heads: usize) -> CubeCount {
-    let most = client.properties().hardware.max_cube_count.0 as usize;
-    let rows = n.div_ceil(most);
-    CubeCount::Static(n.div_ceil(rows.max(1)) as u32, heads as u32, rows as u32)
+    let [columns, rows] = rectangle(client, n);
+    CubeCount::Static(columns, heads as u32, rows)
 }
 
 /// Which of the `n` of [`over`] a cube is; `n` and more for the few beyond.

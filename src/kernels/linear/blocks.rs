@@ -3,6 +3,8 @@
 //! Decoding gives the very f32 values of a dequantised copy and the sums keep the order of [`super::cpu`], so results are
 //! those of the f32 copy bit for bit.
 
+#[cfg(target_arch = "x86_64")]
+use std::any::Any;
 use std::cell::Cell;
 
 use pulp::Simd;
@@ -16,7 +18,7 @@ use super::tiles::few;
 use super::tiles::{Target, run};
 use crate::kernels::quantised::BlockType;
 #[cfg(target_arch = "x86_64")]
-use crate::kernels::quantised::avx512::{self, Blocks};
+use crate::kernels::quantised::{avx2, avx512, registers::Blocks};
 
 /// Bytes of decoded rows that stay in the first-level cache.
 const NEAR_BYTES: usize = 24 << 10;
@@ -32,35 +34,52 @@ pub(super) fn product<S: Simd>(
     to: &Target<'_>,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::x86::V4>() {
-        return match block {
-            BlockType::Q4_0 => wide::<S, avx512::Q4_0>(simd, bytes, k, rows, to),
-            BlockType::Q4_1 => wide::<S, avx512::Q4_1>(simd, bytes, k, rows, to),
-            BlockType::Q5_0 => wide::<S, avx512::Q5_0>(simd, bytes, k, rows, to),
-            BlockType::Q5_1 => wide::<S, avx512::Q5_1>(simd, bytes, k, rows, to),
-            BlockType::Q8_0 => wide::<S, avx512::Q8_0>(simd, bytes, k, rows, to),
-            BlockType::Q4_K => wide::<S, avx512::Q4_K>(simd, bytes, k, rows, to),
-            BlockType::Q5_K => wide::<S, avx512::Q5_K>(simd, bytes, k, rows, to),
-            BlockType::Q6_K => wide::<S, avx512::Q6_K>(simd, bytes, k, rows, to),
-        };
+    {
+        let (any, from) = (&simd as &dyn Any, (bytes, k, rows, to));
+        if let Some(&simd) = any.downcast_ref::<pulp::x86::V4>() {
+            return match block {
+                BlockType::Q4_0 => wide::<_, avx512::Q4_0>(simd, from),
+                BlockType::Q4_1 => wide::<_, avx512::Q4_1>(simd, from),
+                BlockType::Q5_0 => wide::<_, avx512::Q5_0>(simd, from),
+                BlockType::Q5_1 => wide::<_, avx512::Q5_1>(simd, from),
+                BlockType::Q8_0 => wide::<_, avx512::Q8_0>(simd, from),
+                BlockType::Q4_K => wide::<_, avx512::Q4_K>(simd, from),
+                BlockType::Q5_K => wide::<_, avx512::Q5_K>(simd, from),
+                BlockType::Q6_K => wide::<_, avx512::Q6_K>(simd, from),
+            };
+        }
+        if let Some(&simd) = any.downcast_ref::<pulp::x86::V3>() {
+            return match block {
+                BlockType::Q4_0 => wide::<_, avx2::Q4_0>(simd, from),
+                BlockType::Q4_1 => wide::<_, avx2::Q4_1>(simd, from),
+                BlockType::Q5_0 => wide::<_, avx2::Q5_0>(simd, from),
+                BlockType::Q5_1 => wide::<_, avx2::Q5_1>(simd, from),
+                BlockType::Q8_0 => wide::<_, avx2::Q8_0>(simd, from),
+                BlockType::Q4_K => wide::<_, avx2::Q4_K>(simd, from),
+                BlockType::Q5_K => wide::<_, avx2::Q5_K>(simd, from),
+                BlockType::Q6_K => wide::<_, avx2::Q6_K>(simd, from),
+            };
+        }
     }
     chunks(simd, &Plain { block, bytes }, k, rows, to);
 }
 
-/// As [`product`], on AVX-512 registers.
+/// As [`product`], in registers.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn wide<S: Simd, F: Blocks>(simd: S, bytes: &[u8], k: usize, rows: usize, to: &Target<'_>) {
+fn wide<S: Simd, F: Blocks>(simd: S, (bytes, k, rows, to): (&[u8], usize, usize, &Target<'_>)) {
     let mut halves = vec![0.0; BlockRows::<F>::halves(k)];
-    // SAFETY: `product` checked that `S` is AVX-512, which a machine without it cannot make; `bytes` holds `rows` rows;
+    // SAFETY: `product` chose the registers of `S`, which a machine without them cannot make; `bytes` holds `rows` rows;
     // below, four rows at most are used at a time, from multiples of four.
     let blocks = unsafe { BlockRows::<F>::new(bytes, k, &mut halves) };
+    // Sixteen registers hold the sums of 4 by 2 beside what decoding needs.
+    let many = S::REGISTER_COUNT >= 32;
     match to.input.rows {
         // Four rows at a time: one sum alone would wait for its own last addition.
         1 => few::<S, _, 4, 1>(simd, &blocks, rows, to),
         2 => few::<S, _, 4, 2>(simd, &blocks, rows, to),
-        3 => few::<S, _, 4, 3>(simd, &blocks, rows, to),
-        4 => few::<S, _, 4, 4>(simd, &blocks, rows, to),
+        3 if many => few::<S, _, 4, 3>(simd, &blocks, rows, to),
+        4 if many => few::<S, _, 4, 4>(simd, &blocks, rows, to),
         _ => chunks(simd, &blocks, k, rows, to),
     }
 }
@@ -72,7 +91,7 @@ trait Decode {
     fn decode<S: Simd>(&self, simd: S, first: usize, k: usize, values: &mut [f32]);
 }
 
-/// Blocks without registers made for them.
+/// Blocks on a machine without registers made for them.
 struct Plain<'a> {
     block: BlockType,
     bytes: &'a [u8],

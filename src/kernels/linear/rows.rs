@@ -4,7 +4,7 @@ use half::bf16;
 use pulp::Simd;
 
 #[cfg(target_arch = "x86_64")]
-use crate::kernels::quantised::avx512::{Blocks, convert};
+use crate::kernels::quantised::registers::{Blocks, Registers, convert};
 
 /// Weight rows as a tile reads them.
 pub(super) trait Rows: Copy {
@@ -176,7 +176,7 @@ fn prefetch_far<T>(at: *const T) {
     let _ = at;
 }
 
-/// Rows of quantised blocks, on machines with AVX-512.
+/// Rows of quantised blocks, on machines with the registers of their format.
 #[cfg(target_arch = "x86_64")]
 pub(super) struct BlockRows<'a, F> {
     data: &'a [u8],
@@ -209,7 +209,7 @@ impl<'a, F: Blocks> BlockRows<'a, F> {
     /// Rows of `k` values in `data`; `halves` is working space.
     ///
     /// # Safety
-    /// [`Rows::ready`] and [`Rows::load`] are called only with the `S` of AVX-512, on a machine that has it, and at most
+    /// [`Rows::ready`] and [`Rows::load`] are called only with the `S` of the format's registers, on a machine that has them, and at most
     /// [`BlockRows::READY`] rows from a multiple of it are used between two calls of `ready`; `data` holds whole rows.
     #[inline(always)]
     pub(super) unsafe fn new(data: &'a [u8], k: usize, halves: &'a mut [f32]) -> Self {
@@ -257,13 +257,13 @@ impl<F: Blocks> Rows for BlockRows<'_, F> {
     }
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, _: S, row: usize, step: usize) -> [S::f32s; 2] {
-        let groups = F::VALUES / 32;
-        // SAFETY: `new`'s contract says that `S::f32s` is `__m512` and AVX-512 is there; the caller's says that the row
-        // and the step exist.
+        let steps = F::VALUES / F::On::STEP;
+        // SAFETY: `new`'s contract says that `S::f32s` is the format's register and that its instructions are there; the caller's says
+        // that the row and the step exist.
         unsafe {
-            let block = self.data.as_ptr().add(row * self.row_bytes() + step / groups * F::BYTES);
-            let halves = self.halves_of(row).add(2 * (step / groups));
-            std::mem::transmute_copy(&F::group(block, halves, step % groups))
+            let block = self.data.as_ptr().add(row * self.row_bytes() + step / steps * F::BYTES);
+            let halves = self.halves_of(row).add(2 * (step / steps));
+            std::mem::transmute_copy(&F::load(block, halves, step % steps))
         }
     }
     #[inline(always)]

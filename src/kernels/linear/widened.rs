@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(part_bytes(151_936, 896), 151_936 * 96 * 4);
         assert_eq!(parts(151_936, 64, ROOM), [0..64]);
         assert_eq!((part_bytes(151_936, 64), part_bytes(0, 64), part_bytes(7, 0)), (151_936 * 64 * 4, 0, 0));
-        // The last part holds up to all but 80 columns of two.
+        // One part up to twice the least but one grain.
         assert_eq!(part_bytes(200_000, 144), 200_000 * 144 * 4);
         assert_eq!(parts(10, 2000, ROOM), [0..2000]);
         for n in 1..700 {

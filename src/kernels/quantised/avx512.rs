@@ -7,49 +7,22 @@
 use core::arch::x86_64::*;
 
 use super::decode::scale_and_min;
+use super::registers::{Blocks, Registers};
 
-/// A block type whose values come 32 at a time.
-///
-/// The halves of a block (scale, minimum) are converted ahead of the values, a few rows at a time: then a broadcast
-/// from memory brings them, which leaves the shuffle unit to the values.
-pub(crate) trait Blocks: Copy {
-    /// Values in a block.
-    const VALUES: usize;
-    /// Bytes of a block.
-    const BYTES: usize;
-    /// Where the two halves begin that [`convert`] takes; 4 bytes within the block.
-    const HALVES_AT: usize;
+/// Registers of 16 floats.
+pub(crate) struct Avx512;
 
-    /// Values `32 group ..` of the block at `block`, whose converted halves are at `halves`.
-    ///
-    /// # Safety
-    /// `block` points to a whole block, `halves` to two floats, `group` is below `VALUES / 32`, and the machine has
-    /// AVX-512 F and F16C.
-    unsafe fn group(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2];
-}
-
-/// Writes the two halves of the block at `block` to `halves`.
-///
-/// # Safety
-/// As [`Blocks::group`].
-#[inline(always)]
-pub(crate) unsafe fn convert<F: Blocks>(block: *const u8, halves: *mut f32) {
-    // SAFETY: the four bytes lie within the block, the two floats are the caller's.
-    unsafe {
-        let both = block.add(F::HALVES_AT).cast::<i32>().read_unaligned();
-        _mm_storel_pd(halves.cast(), _mm_castps_pd(_mm_cvtph_ps(_mm_cvtsi32_si128(both))));
+impl Registers for Avx512 {
+    const STEP: usize = 32;
+    type Vector = __m512;
+    #[inline(always)]
+    unsafe fn widen(both: i32, halves: *mut f32) {
+        // SAFETY: by the trait's contract; machines with AVX-512 have F16C.
+        unsafe { _mm_storel_pd(halves.cast(), _mm_castps_pd(_mm_cvtph_ps(_mm_cvtsi32_si128(both)))) }
     }
 }
 
-macro_rules! formats {
-    ($($name:ident),*) => {$(
-        /// Marks the type of the same name.
-        #[derive(Clone, Copy)]
-        #[allow(non_camel_case_types)]
-        pub(crate) struct $name;
-    )*};
-}
-formats!(Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K);
+super::registers::formats!(Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K);
 
 /// `0.0, 1.0, ... 15.0`, plus `from`.
 #[inline(always)]
@@ -106,8 +79,9 @@ impl Blocks for Q4_0 {
     const VALUES: usize = 32;
     const BYTES: usize = 18;
     const HALVES_AT: usize = 0;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
         unsafe { nibbles(block.add(2), _mm512_mul_ps(_mm512_set1_ps(*halves), count(-8.0))) }
     }
@@ -117,8 +91,9 @@ impl Blocks for Q4_1 {
     const VALUES: usize = 32;
     const BYTES: usize = 20;
     const HALVES_AT: usize = 0;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
         unsafe {
             let (scale, least) = (_mm512_set1_ps(*halves), _mm512_set1_ps(*halves.add(1)));
@@ -131,8 +106,9 @@ impl Blocks for Q5_0 {
     const VALUES: usize = 32;
     const BYTES: usize = 22;
     const HALVES_AT: usize = 0;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
         unsafe {
             let scale = _mm512_set1_ps(*halves);
@@ -147,8 +123,9 @@ impl Blocks for Q5_1 {
     const VALUES: usize = 32;
     const BYTES: usize = 24;
     const HALVES_AT: usize = 0;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
         unsafe {
             let (scale, least) = (_mm512_set1_ps(*halves), _mm512_set1_ps(*halves.add(1)));
@@ -164,8 +141,9 @@ impl Blocks for Q8_0 {
     const VALUES: usize = 32;
     const BYTES: usize = 34;
     const HALVES_AT: usize = 0;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
         unsafe {
             let scale = _mm512_set1_ps(*halves);
@@ -192,8 +170,9 @@ impl Blocks for Q4_K {
     const VALUES: usize = 256;
     const BYTES: usize = 144;
     const HALVES_AT: usize = 0;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract; 32 bytes hold two groups.
         unsafe {
             let (scale, least) = group_scale(block, halves, group);
@@ -213,8 +192,9 @@ impl Blocks for Q5_K {
     const VALUES: usize = 256;
     const BYTES: usize = 176;
     const HALVES_AT: usize = 0;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract; 32 bytes hold two groups, bit `group` of 32 more the fifth bits.
         unsafe {
             let (scale, least) = group_scale(block, halves, group);
@@ -250,8 +230,9 @@ impl Blocks for Q6_K {
     const VALUES: usize = 256;
     const BYTES: usize = 210;
     const HALVES_AT: usize = 206;
+    type On = Avx512;
     #[inline(always)]
-    unsafe fn group(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
+    unsafe fn load(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract; the places are those of the plain decoder.
         unsafe {
             let (half, quarter) = (group / 4, group % 4);

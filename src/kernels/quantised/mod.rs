@@ -8,12 +8,16 @@ use std::fmt;
 use bytes::Bytes;
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
 mod decode;
 mod device;
 pub(crate) mod integers;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod registers;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vnni;
 

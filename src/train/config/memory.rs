@@ -8,7 +8,6 @@ use super::run::RunConfig;
 use super::stage::Stage;
 use crate::engine::Device;
 use crate::kernels::linear::widened;
-use crate::model::adapter::Projection;
 use crate::model::config::ModelConfig;
 use crate::train::executor::{KEPT_BYTES, inside_bytes};
 
@@ -76,17 +75,7 @@ pub(super) fn trained_parameters(config: &RunConfig, model: &ModelConfig) -> u64
         Adapter::None => model.num_parameters(),
         Adapter::Lora => {
             let Lora { rank, targets, .. } = &config.model.lora;
-            let (hidden, inner) = (model.hidden_size as u64, model.intermediate_size as u64);
-            let (query, key_value) = (model.query_size() as u64, model.key_value_size() as u64);
-            let layers = model.num_hidden_layers as u64;
-            // An adapter has rank * (in + out) values; there is one head.
-            let ends = targets.iter().map(|target| match target {
-                Projection::Q | Projection::O => layers * (hidden + query),
-                Projection::K | Projection::V => layers * (hidden + key_value),
-                Projection::Gate | Projection::Up | Projection::Down => layers * (hidden + inner),
-                Projection::Head => hidden + model.vocab_size as u64,
-            });
-            *rank as u64 * ends.sum::<u64>()
+            targets.iter().map(|target| target.adapter_parameters(*rank, model)).sum()
         }
     }
 }
@@ -154,7 +143,9 @@ fn activations(config: &RunConfig, model: &ModelConfig, stage: &Stage) -> u64 {
     // The CPU widens a half-precision matrix `[rows, columns]` a part at a time to multiply with it backward.
     let widened = if config.device == Device::Cpu && float < 4 {
         let (hidden, mlp) = (model.hidden_size, model.intermediate_size);
-        let matrices = [(model.vocab_size, hidden), (mlp, hidden), (hidden, mlp)];
+        let query = model.query_size();
+        let matrices =
+            [(model.vocab_size, hidden), (mlp, hidden), (hidden, mlp), (query, hidden), (hidden, query)];
         matrices.map(|(rows, columns)| widened::part_bytes(rows, columns)).into_iter().max().unwrap_or(0)
     } else {
         0

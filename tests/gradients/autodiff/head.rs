@@ -1,10 +1,11 @@
-//! Log-probs under a head, and their cross entropy.
+//! Log-probs under a head, their cross entropy, and the divergence from a reference.
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
-use osler::kernels::autodiff::{LogitOptions, cross_entropy, log_probs};
+use osler::kernels::autodiff::{LogitOptions, cross_entropy, kl, log_probs};
+use osler::kernels::head::Reference;
 use osler::kernels::{AdaptedWeights, LowRankWeights, Matrix};
 
 use super::{A, constant, is_tracked, leaf, near};
@@ -33,22 +34,47 @@ struct Recorded {
     adapter: Option<[Tensor<A, 2>; 2]>,
 }
 
+/// What a head is asked for.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// `[n]`.
+    LogProbs,
+    /// With such weights, `[1]`.
+    CrossEntropy(&'a [f32]),
+    /// From [`other`], with such coefficients, `[1]`.
+    Kl(&'a [f32]),
+}
+
+/// A reference for heads of `vocab` tokens, narrower than they are.
+fn other(n: usize, vocab: usize) -> [Tensor<Flex, 2>; 2] {
+    [tensor(noise(7, n * 5), [n, 5]), tensor(noise(8, vocab * 5), [vocab, 5])]
+}
+
 impl Recorded {
-    /// Log-probs `[n]` by the kernel, or the cross entropy `[1]`.
-    fn kernel(&self, head: &Head, weights: Option<&[f32]>) -> Tensor<A, 1> {
+    /// By the kernel.
+    fn kernel(&self, head: &Head, asked: Asked<'_>) -> Tensor<A, 1> {
         let weight = Matrix::Float(self.weight.clone());
         let adapter = self.adapter.clone().map(|matrices| matrices.map(Matrix::Float));
         let adapter = adapter.as_ref().map(|[a, b]| LowRankWeights { a, b, scale: SCALE });
         let given = AdaptedWeights { weight: &weight, bias: self.bias.as_ref(), adapter };
         let hidden = self.hidden.clone();
-        match weights {
-            Some(weights) => cross_entropy(hidden, &given, &head.targets, weights, head.options),
-            None => log_probs(hidden, &given, &head.targets, head.options),
+        match asked {
+            Asked::CrossEntropy(weights) => {
+                cross_entropy(hidden, &given, &head.targets, weights, head.options)
+            }
+            Asked::LogProbs => log_probs(hidden, &given, &head.targets, head.options),
+            Asked::Kl(coefficients) => {
+                let [beside, weight] = other(head.targets.len(), self.weight.dims()[0]);
+                let weight = Matrix::Float(weight);
+                let of = AdaptedWeights { weight: &weight, bias: None, adapter: None };
+                let reference = Reference { hidden: beside, head: of, coefficients };
+                kl(hidden, &given, reference, head.options)
+            }
         }
     }
 
-    /// Log-probs `[n]` from logits that are all there.
-    fn formula(&self, head: &Head) -> Tensor<A, 1> {
+    /// All log-probs `[n, vocab]`.
+    fn distribution(&self, head: &Head) -> Tensor<A, 2> {
         let mut logits = self.hidden.clone().matmul(self.weight.clone().transpose());
         if let Some(bias) = &self.bias {
             logits = logits + bias.clone().unsqueeze_dim::<2>(0);
@@ -57,17 +83,35 @@ impl Recorded {
             let narrow = self.hidden.clone().matmul(a.clone().transpose()) * SCALE;
             logits = logits + narrow.matmul(b.clone().transpose());
         }
-        if let Some(cap) = head.options.soft_cap {
-            logits = (logits / cap).tanh() * cap;
-        }
+        head.softened(logits)
+    }
+
+    /// `KL(p_i || q_i)` `[n]`.
+    fn divergences(&self, head: &Head) -> Tensor<A, 1> {
+        let [beside, weight] = other(head.targets.len(), self.weight.dims()[0]).map(|x| constant(&x));
+        let (p, q) = (self.distribution(head), head.softened(beside.matmul(weight.transpose())));
+        (p.clone().exp() * (p - q)).sum_dim(1).squeeze_dim(1)
+    }
+
+    /// Log-probs `[n]` from logits that are all there.
+    fn formula(&self, head: &Head) -> Tensor<A, 1> {
         let targets: Vec<i32> = head.targets.iter().map(|&target| target as i32).collect();
         let targets = TensorData::new(targets, [head.targets.len(), 1]);
         let targets = Tensor::<A, 2, Int>::from_data(targets, &FlexDevice);
-        log_softmax(logits / head.options.temperature, 1).gather(1, targets).squeeze_dim(1)
+        self.distribution(head).gather(1, targets).squeeze_dim(1)
     }
 }
 
 impl Head {
+    /// Log-probs of logits `[n, vocab]`.
+    fn softened(&self, logits: Tensor<A, 2>) -> Tensor<A, 2> {
+        let logits = match self.options.soft_cap {
+            Some(cap) => (logits / cap).tanh() * cap,
+            None => logits,
+        };
+        log_softmax(logits / self.options.temperature, 1)
+    }
+
     fn new(n: usize, width: usize, vocab: usize) -> Self {
         Self {
             hidden: tensor(noise(1, n * width), [n, width]),
@@ -130,20 +174,24 @@ fn the_heads_gradients_are_those_of_its_formula() {
         // The first counts for nothing.
         let mut weights: Vec<f32> = noise(6, n).iter().map(|weight| weight.abs() + 0.1).collect();
         weights[0] = 0.0;
-        let by_row = tensor(weights.clone(), [n]);
-        let expected =
-            head.gradients(|it| (it.formula(&head) * constant::<NoCheckpointing, 1>(&by_row)).sum());
+        let by_row = constant::<NoCheckpointing, 1>(&tensor(weights.clone(), [n]));
+        let expected = head.gradients(|it| (it.formula(&head) * by_row.clone()).sum());
+        let divergences = head.gradients(|it| (it.divergences(&head) * by_row.clone()).sum());
         let tracked = 1
             + 2 * usize::from(head.adapter.is_some())
             + usize::from(head.trained) * (1 + usize::from(head.bias.is_some()));
         assert_eq!(expected.1.len(), tracked, "case {index}");
 
-        let by_log_probs =
-            head.gradients(|it| (it.kernel(&head, None) * constant::<NoCheckpointing, 1>(&by_row)).sum());
+        let by_log_probs = head.gradients(|it| (it.kernel(&head, Asked::LogProbs) * by_row.clone()).sum());
         // Its gradient is not 1: the loss is turned and halved, and doubled.
         let halves: Vec<f32> = weights.iter().map(|weight| weight / 2.0).collect();
-        let at_once = head.gradients(|it| it.kernel(&head, Some(&halves)) * -2.0);
-        for (way, (loss, gradients)) in [("log-probs", by_log_probs), ("cross entropy", at_once)] {
+        let at_once = head.gradients(|it| it.kernel(&head, Asked::CrossEntropy(&halves)) * -2.0);
+        let apart = head.gradients(|it| it.kernel(&head, Asked::Kl(&halves)) * 2.0);
+        for (way, (loss, gradients), expected) in [
+            ("log-probs", by_log_probs, &expected),
+            ("cross entropy", at_once, &expected),
+            ("KL", apart, &divergences),
+        ] {
             near(&format!("case {index}, {way}, loss"), loss, expected.0.clone(), 1.0);
             assert_eq!(gradients.len(), expected.1.len(), "case {index}, {way}");
             for ((name, found), (_, expected)) in gradients.into_iter().zip(&expected.1) {
@@ -165,8 +213,8 @@ fn a_head_without_anything_tracked_gives_the_same_numbers() {
     };
     let tracked =
         Recorded { hidden: leaf(&head.hidden), weight: leaf(&head.weight), bias: None, adapter: None };
-    for weights in [None, Some(&weights[..])] {
-        let (found, expected) = (frozen.kernel(&head, weights), tracked.kernel(&head, weights));
+    for asked in [Asked::LogProbs, Asked::CrossEntropy(&weights), Asked::Kl(&weights)] {
+        let (found, expected) = (frozen.kernel(&head, asked), tracked.kernel(&head, asked));
         assert!(!is_tracked(&found) && is_tracked(&expected));
         near("forward", found.inner(), expected.inner(), 1.0);
     }

@@ -75,7 +75,7 @@ pub fn cases(limits: &Limits) -> impl Strategy<Value = Case> + use<> {
     let factor = prop::sample::select(vec![tiny, 0.1, 1.0, 2.0]);
     let heads = (1..=limits.kv_heads, prop::sample::select(limits.groups.clone()), dims);
     // Of extreme scores: 4 times the usual scale, which only for some head dimensions is a power of two, and powers of two, under which
-    // no digit is lost. The largest ones are as likely as all smaller ones.
+    // no digit is lost; of these the largest is as likely as all smaller ones.
     let most = if limits.tiny_scales { 14 } else { 4 };
     let halvings = prop_oneof![2 => Just(None), 1 => Just(Some(1i32)), 1 => (2i32..=most).prop_map(Some)];
     let numbers = (factor, prop::option::weighted(0.5, halvings), any::<u64>());

@@ -107,7 +107,9 @@ impl CachePath {
             return Ok(None);
         }
         let planes = limits.plane().and_then(|units| Planes::of(units, sizes, limits.shared_bytes));
-        let unit = (sizes.bytes() <= limits.shared_bytes).then_some(Self::Unit);
+        // Values are taken a load a unit.
+        let fits = sizes.bytes() <= limits.shared_bytes && sizes.dim / sizes.load <= TASK_KEYS;
+        let unit = fits.then_some(Self::Unit);
         match asked {
             Some(kernel @ AttentionKernel::Plane) => {
                 planes.map(|it| Some(Self::Plane(it))).ok_or(Unfit::Asked { kernel, dim: sizes.dim })
@@ -155,6 +157,7 @@ mod tests {
         assert_eq!((halves.bytes(), choose(halves, None)), (34_816, None));
         assert_eq!(choose(halves, Some(AttentionKernel::Shared)), None);
         assert_eq!(choose(Sizes { group: 17, dim: 16, ..SIZES }, None), None);
+        assert_eq!(choose(Sizes { group: 1, dim: 258, load: 1, ..SIZES }, None), None);
     }
 
     #[test]
