@@ -53,8 +53,15 @@ fn the_processor_is_well_and_its_report_has_what_is_documented() {
     ] {
         assert!(checks.iter().any(|check| check["op"] == op), "{op}");
     }
-    for case in ["67 rows of 96 to 1031, capped", "67 rows of 96 to 1031, logits to 1e4, 256 columns at once"]
-    {
+    for case in [
+        "67 rows of 96 to 1031, capped",
+        "67 rows of 96 to 1031, logits to 1e4, 256 columns at once",
+        "67 rows of 96 to 1031, with an adapter and a reference, some rows left out",
+        "67 rows of 96 to 1031, with an adapter and a reference, all rows left out",
+        "130 rows of 896, gradients in f32",
+        "a scale of 1e-30, 4 heads on 2 of 64",
+        "blocks in no order, a scale of 1e-30, 3 heads on 1 of 64",
+    ] {
         assert!(checks.iter().any(|check| check["case"] == case), "{case}");
     }
 }

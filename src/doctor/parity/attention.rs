@@ -6,7 +6,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::{Expected, Parity};
 use crate::doctor::exact::attention::{self as exact, Inputs, places};
-use crate::doctor::inputs::{host, tensor};
+use crate::doctor::inputs::{Grain, host, tensor};
 use crate::kernels::selection::{AttentionKernel, with_attention};
 use crate::kernels::{AttentionShape, KernelBackend, Segment};
 
@@ -29,6 +29,23 @@ impl Case {
         let (heads, kv_heads, head_dim) = self.heads;
         let scale = self.factor * if self.extreme { 4.0 } else { 1.0 } * (head_dim as f32).sqrt().recip();
         AttentionShape { heads, kv_heads, head_dim, scale }
+    }
+
+    /// Numbers that the types of `grain` hold exactly.
+    fn inputs(&self, grain: Grain, seed: u64) -> Inputs {
+        let n = self.segments.iter().map(|segment| segment.len).sum();
+        let make = if self.extreme { Inputs::extreme } else { Inputs::plain };
+        let mut inputs = make(n, self.shape(), grain, seed);
+        if self.extreme && grain == Grain::Coarse {
+            // Gradients of keys add up numbers in the thousands; f16 ends at 65504.
+            inputs.dout.iter_mut().for_each(|x| *x /= 32.0);
+        }
+        inputs
+    }
+
+    /// Whether `dtype` has no numbers for the gradients of queries and keys, which are multiplied by the scale.
+    fn vanishes(&self, dtype: DType) -> bool {
+        dtype == DType::F16 && self.factor != 0.0 && self.factor.abs() < 1e-6
     }
 
     fn text(&self) -> String {
@@ -73,6 +90,8 @@ fn cases() -> Vec<Case> {
         Case { factor: -1.0, ..case("scores to 1e4, a scale below 0", &continued, (6, 2, 64), true) },
         scaled("a scale below 0", -2.0),
         scaled("a scale of 0", 0.0),
+        // Heads of 64 have a usual scale of 1/8.
+        scaled("a scale of 1e-30", 8e-30),
     ]
 }
 
@@ -82,12 +101,8 @@ impl<B: KernelBackend> Parity<'_, B> {
         for (seed, case) in (0..).zip(cases()) {
             for (grain, dtypes) in self.grains() {
                 let (shape, segments) = (case.shape(), &case.segments);
-                let n: usize = segments.iter().map(|segment| segment.len).sum();
                 self.findings.step(format!("attention, {}: on the host", case.text()));
-                let inputs = match case.extreme {
-                    true => Inputs::extreme(n, shape, grain, seed),
-                    false => Inputs::plain(n, shape, grain, seed),
-                };
+                let inputs = case.inputs(grain, seed);
                 let exact = exact::attention(&inputs, segments, shape);
                 let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
                 let expected = |output, values: Vec<f64>, width: usize| {
@@ -97,12 +112,14 @@ impl<B: KernelBackend> Parity<'_, B> {
                 };
                 let forward =
                     [expected("out", exact.out, heads * head_dim), expected("sums", exact.sums, heads)];
+                // First the one that no scale makes vanish.
                 let backward = [
+                    expected("dv", exact.dv, kv_heads * head_dim),
                     expected("dq", exact.dq, heads * head_dim),
                     expected("dk", exact.dk, kv_heads * head_dim),
-                    expected("dv", exact.dv, kv_heads * head_dim),
                 ];
                 for dtype in dtypes {
+                    let backward = if case.vanishes(dtype) { &backward[..1] } else { &backward[..] };
                     let mut kernels: Vec<_> =
                         B::attention_kernels(&self.device, dtype, head_dim).into_iter().map(Some).collect();
                     if kernels.is_empty() {
@@ -116,7 +133,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                             let attended = with(kernel, || B::attention_packed(q, k, v, segments, shape));
                             vec![host(attended.out.clone()), host(attended.log_sums(shape.scale))]
                         });
-                        self.check("attention_packed_backward", &text, dtype, &backward, |device| {
+                        self.check("attention_packed_backward", &text, dtype, backward, |device| {
                             let Operands { q, k, v, dout } =
                                 Operands::<B>::new(&inputs, shape, device, dtype);
                             let (dq, dk, dv) = with(kernel, || {
@@ -124,7 +141,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                                     B::attention_packed(q.clone(), k.clone(), v.clone(), segments, shape);
                                 B::attention_packed_backward(q, k, v, segments, shape, &attended, dout)
                             });
-                            [dq, dk, dv].map(host).to_vec()
+                            [dv, dq, dk].map(host).to_vec()
                         });
                     }
                 }

@@ -7,12 +7,12 @@ use crate::doctor::exact::head::{self as exact, Inputs};
 use crate::doctor::exact::log_probs;
 use crate::doctor::exact::sums::add;
 use crate::doctor::inputs::{Grain, Noise, host, tensor, wide};
-use crate::kernels::head::{Derivative, HeadInput, LowRankGradients, Reference, columns};
+use crate::kernels::head::{Derivative, HeadGradients, HeadInput, LowRankGradients, Reference, columns};
 use crate::kernels::softmax::LogSum;
 use crate::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
 
 /// Rows of the adapter's `A`.
-const RANK: usize = 4;
+pub(super) const RANK: usize = 4;
 /// Columns of a part, of which a vocabulary has several, the last one ragged.
 const COLUMNS: usize = 256;
 /// A soft cap.
@@ -22,17 +22,29 @@ const EXTREME: f32 = 1e4;
 
 /// What a head's loss has besides log-probs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beside {
+pub(super) enum Beside {
     Nothing,
     /// Another head that it is compared with.
     Reference,
     /// A low-rank adapter.
     Adapter,
+    /// An adapter, and a head without one that it is compared with: as adapters are trained.
+    Both,
+}
+
+impl Beside {
+    fn adapter(self) -> bool {
+        matches!(self, Self::Adapter | Self::Both)
+    }
+
+    fn reference(self) -> bool {
+        matches!(self, Self::Reference | Self::Both)
+    }
 }
 
 /// What logits are like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Logits {
+pub(super) enum Logits {
     Plain,
     /// Under a soft cap within what they reach.
     Capped,
@@ -42,19 +54,19 @@ enum Logits {
 
 /// One batch.
 #[derive(Debug, Clone, Copy)]
-struct Case {
+pub(super) struct Case {
     /// Rows, their width, and tokens of the vocabulary.
-    dims: [usize; 3],
-    beside: Beside,
-    logits: Logits,
+    pub dims: [usize; 3],
+    pub beside: Beside,
+    pub logits: Logits,
     /// Rows that count for nothing.
-    ignored: Ignored,
-    seed: u64,
+    pub ignored: Ignored,
+    pub seed: u64,
 }
 
 /// Rows whose derivative by the log-prob is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ignored {
+pub(super) enum Ignored {
     /// A third of them, and of those each second by the divergence as well.
     Some,
     /// All.
@@ -62,12 +74,13 @@ enum Ignored {
 }
 
 impl Case {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let [n, width, vocab] = self.dims;
         let with = match self.beside {
             Beside::Nothing => "",
             Beside::Reference => ", with a reference",
             Beside::Adapter => ", with an adapter",
+            Beside::Both => ", with an adapter and a reference",
         };
         let logits = match self.logits {
             Logits::Plain => "",
@@ -78,7 +91,8 @@ impl Case {
         format!("{n} rows of {width} to {vocab}{with}{logits}{ignored}")
     }
 
-    fn inputs(&self, grain: Grain) -> Inputs {
+    /// Numbers that the types of `grain` hold exactly.
+    pub fn inputs(&self, grain: Grain) -> Inputs {
         let [n, width, vocab] = self.dims;
         let mut noise = Noise(self.seed);
         let (hidden, weight, bias) = if self.logits == Logits::Extreme {
@@ -91,7 +105,7 @@ impl Case {
         let ignored = |row: usize| self.ignored == Ignored::All || row % 3 == 1;
         slopes.iter_mut().enumerate().filter(|(row, _)| ignored(*row)).for_each(|(_, slope)| *slope = 0.0);
         let targets = noise.below(n, vocab);
-        let reference = (self.beside == Beside::Reference).then(|| exact::Reference {
+        let reference = self.beside.reference().then(|| exact::Reference {
             hidden: noise.values(n * width, 1.0, grain),
             weight: noise.values(vocab * width, 0.5, grain),
             bias: None,
@@ -102,7 +116,7 @@ impl Case {
                 coefficients
             },
         });
-        let adapter = (self.beside == Beside::Adapter).then(|| exact::Adapter {
+        let adapter = self.beside.adapter().then(|| exact::Adapter {
             a: noise.values(RANK * width, 0.5, grain),
             b: noise.values(vocab * RANK, 0.5, grain),
             scale: 2.0,
@@ -124,7 +138,7 @@ impl Case {
     }
 }
 
-/// How the head's loss is asked for.
+/// How the head's loss is asked for of all rows.
 #[derive(Debug, Clone, Copy)]
 struct Way {
     /// Parts of so many columns; `None` as the backend does it.
@@ -140,6 +154,36 @@ fn found<B: KernelBackend>(
     device: &B::Device,
     dtype: DType,
 ) -> Vec<Vec<f32>> {
+    let found = asked::<B>(inputs, entropies, device, dtype, |input| {
+        let mut derivative = Derivative::each(|index, _| inputs.slopes[index]);
+        match columns {
+            Some(columns) => columns::loss(input, columns, &mut derivative),
+            None => B::head_loss(input, &mut derivative),
+        }
+    });
+    let (weight, bias) = (found.weight.map(host), found.bias.map(host));
+    let [weight, bias] = [weight, bias].map(Option::unwrap_or_default);
+    let mut all = vec![found.log_probs, host(found.hidden), weight, bias];
+    if entropies {
+        all.push(found.entropies);
+    }
+    if inputs.reference.is_some() {
+        all.push(found.kls);
+    }
+    if let Some(LowRankGradients { a, b }) = found.adapter {
+        all.extend([host(a), host(b)]);
+    }
+    all
+}
+
+/// What `loss` makes of `inputs` in `dtype`.
+pub(super) fn asked<B: KernelBackend>(
+    inputs: &Inputs,
+    entropies: bool,
+    device: &B::Device,
+    dtype: DType,
+    loss: impl FnOnce(HeadInput<'_, B>) -> HeadGradients<B>,
+) -> HeadGradients<B> {
     let (n, width, vocab) = inputs.dims();
     let head = |weight: &[f32]| Matrix::Float(tensor(weight, [vocab, width], device, dtype));
     let rows = |x: &[f32]| -> Tensor<B, 2> { tensor(x, [n, width], device, dtype) };
@@ -157,7 +201,7 @@ fn found<B: KernelBackend>(
         head: AdaptedWeights { weight, bias: None, adapter: None },
         coefficients: &it.coefficients,
     });
-    let input = HeadInput {
+    loss(HeadInput {
         hidden: rows(&inputs.hidden),
         head: AdaptedWeights { weight: &matrix, bias: bias.as_ref(), adapter },
         targets: &inputs.targets,
@@ -166,25 +210,7 @@ fn found<B: KernelBackend>(
         entropies,
         reference,
         trained: true,
-    };
-    let mut derivative = Derivative::each(|index, _| inputs.slopes[index]);
-    let found = match columns {
-        Some(columns) => columns::loss(input, columns, &mut derivative),
-        None => B::head_loss(input, &mut derivative),
-    };
-    let (weight, bias) = (found.weight.map(host), found.bias.map(host));
-    let [weight, bias] = [weight, bias].map(Option::unwrap_or_default);
-    let mut all = vec![found.log_probs, host(found.hidden), weight, bias];
-    if entropies {
-        all.push(found.entropies);
-    }
-    if inputs.reference.is_some() {
-        all.push(found.kls);
-    }
-    if let Some(LowRankGradients { a, b }) = found.adapter {
-        all.extend([host(a), host(b)]);
-    }
-    all
+    })
 }
 
 impl<B: KernelBackend> Parity<'_, B> {
@@ -201,6 +227,7 @@ impl<B: KernelBackend> Parity<'_, B> {
             (Beside::Reference, Logits::Capped, Ignored::Some),
             (Beside::Nothing, Logits::Extreme, Ignored::Some),
             (Beside::Adapter, Logits::Plain, Ignored::All),
+            (Beside::Both, Logits::Plain, Ignored::Some),
         ];
         for (seed, (beside, logits, ignored)) in (603..).zip(unlike) {
             self.head_loss(Case { dims: [67, 96, 1031], beside, logits, ignored, seed });
@@ -223,9 +250,7 @@ impl<B: KernelBackend> Parity<'_, B> {
         for (grain, dtypes) in self.grains() {
             let inputs = case.inputs(grain);
             let exact = exact::head(&inputs);
-            // Of rounded logits a log-prob near 0 has their error, not its own.
-            let rounded = self.tf32 && grain == Grain::Fine;
-            let logarithms = if rounded { Expected::whole } else { Expected::logarithms };
+            let logarithms = self.logarithms(grain);
             let expected = |entropies: bool| {
                 let mut expected = vec![
                     logarithms("log p", exact.log_probs.clone()),
@@ -260,6 +285,11 @@ impl<B: KernelBackend> Parity<'_, B> {
                 }
             }
         }
+    }
+
+    /// How log-probs and the like under a head are measured: of rounded logits one near 0 has their error, not its own.
+    pub(super) fn logarithms(&self, grain: Grain) -> fn(&'static str, Vec<f64>) -> Expected {
+        if self.tf32 && grain == Grain::Fine { Expected::whole } else { Expected::logarithms }
     }
 
     fn add_products(&mut self, n: usize, out: usize, width: usize, seed: u64) {

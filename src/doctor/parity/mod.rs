@@ -5,6 +5,7 @@ mod cached;
 mod divergence;
 mod head;
 mod loss;
+mod masked;
 mod products;
 mod rows;
 mod sampling;
@@ -90,6 +91,7 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
         self.rows();
         self.loss();
         self.head();
+        self.masked();
         self.divergence();
         self.sampling();
         self.attention();
@@ -116,11 +118,11 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
         expected: &[Expected],
         run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
     ) {
-        let bound = if dtype == DType::F32 { F32 } else { HALF };
-        self.check_within(bound, op, case, dtype, expected, run);
+        self.check_within(bound(dtype), op, case, dtype, expected, run);
     }
 
-    /// [`Self::check`] of an operation that multiplies with burn's matrix product.
+    /// [`Self::check`] of an operation that multiplies with the device's matrix product ([`KernelBackend::product`]), not within a
+    /// kernel of osler's own.
     fn check_product(
         &mut self,
         op: &'static str,
@@ -129,11 +131,8 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
         expected: &[Expected],
         run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
     ) {
-        let bound = match dtype {
-            DType::F32 if self.tf32 => TF32,
-            DType::F32 => F32,
-            _ => HALF,
-        };
+        let rounded = self.tf32 && dtype == DType::F32;
+        let bound = if rounded { TF32 } else { bound(dtype) };
         self.check_within(bound, op, case, dtype, expected, run);
     }
 
@@ -153,6 +152,11 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
             self.findings.tell(Finding::Check(check));
         }
     }
+}
+
+/// The most that a result may be wrong by whose inputs are in `dtype`.
+fn bound(dtype: DType) -> f64 {
+    if dtype == DType::F32 { F32 } else { HALF }
 }
 
 /// One check for each expected result.

@@ -2,7 +2,7 @@
 
 use burn::tensor::DType;
 
-use super::{Expected, Parity};
+use super::{Expected, F32, Parity};
 use crate::doctor::inputs::{Grain, Noise, host, rounded, tensor, wide};
 use crate::kernels::KernelBackend;
 
@@ -22,6 +22,9 @@ impl<B: KernelBackend> Parity<'_, B> {
             {
                 self.rotary(grain, n, heads, head_dim, seed);
             }
+        }
+        for (seed, dims) in (250..).zip(SHAPES) {
+            self.mixed_gradients(dims, seed);
         }
     }
 
@@ -95,13 +98,7 @@ impl<B: KernelBackend> Parity<'_, B> {
         let gate = noise.values(n * d, 16.0, grain);
         let (up, dy) = (noise.values(n * d, 2.0, grain), noise.values(n * d, 2.0, grain));
         let case = format!("{n} rows of {d}");
-        let (mut y, mut dgate, mut dup) = (Vec::new(), Vec::new(), Vec::new());
-        for ((g, u), dy) in wide(&gate).into_iter().zip(wide(&up)).zip(wide(&dy)) {
-            let s = 1.0 / (1.0 + (-g).exp());
-            y.push(g * s * u);
-            dgate.push(dy * u * s * (1.0 + g * (1.0 - s)));
-            dup.push(dy * g * s);
-        }
+        let (y, dgate, dup) = exact_swiglu(&gate, &up, &dy);
         let forward = [Expected::rows("y", y, d)];
         let backward = [Expected::rows("dgate", dgate, d), Expected::rows("dup", dup, d)];
         for dtype in self.of(grain) {
@@ -111,6 +108,46 @@ impl<B: KernelBackend> Parity<'_, B> {
             });
             self.check("swiglu_backward", &case, dtype, &backward, |device| {
                 let (dgate, dup) = B::swiglu_backward(on(&gate, device), on(&up, device), on(&dy, device));
+                vec![host(dgate), host(dup)]
+            });
+        }
+    }
+
+    /// Backwards as the trainer asks for them: in half types with gradients in f32, of which all bits count. The norm by itself has its
+    /// weight in f32 too, as models may keep vectors.
+    fn mixed_gradients(&mut self, (n, d): (usize, usize), seed: u64) {
+        let mut noise = Noise(seed);
+        let mut draw = |count, scale, grain| noise.values(count, scale, grain);
+        let [x, up] = [(); 2].map(|()| draw(n * d, 2.0, Grain::Coarse));
+        let (gate, weight) = (draw(n * d, 16.0, Grain::Coarse), draw(d, 2.0, Grain::Coarse));
+        let [dy, dsum] = [(); 2].map(|()| draw(n * d, 2.0, Grain::Fine));
+        let fine_weight = draw(d, 2.0, Grain::Fine);
+        let (_, dx, dw) = exact_norm(&x, &fine_weight, &dy);
+        let of_norm = [Expected::rows("dx", dx, d), Expected::whole("dw", dw)];
+        let (_, mut dx, dw) = exact_norm(&x, &weight, &dy);
+        dx.iter_mut().zip(wide(&dsum)).for_each(|(dx, beside)| *dx += beside);
+        let of_joined = [Expected::rows("dx", dx, d), Expected::whole("dw", dw)];
+        let (_, dgate, dup) = exact_swiglu(&gate, &up, &dy);
+        let of_swiglu = [Expected::rows("dgate", dgate, d), Expected::rows("dup", dup, d)];
+        let case = format!("{n} rows of {d}, gradients in f32");
+        let float = |x: &[f32], device: &B::Device| tensor::<B, 2>(x, [n, d], device, DType::F32);
+        for dtype in self.of(Grain::Coarse) {
+            let on = |x: &[f32], device: &B::Device| tensor::<B, 2>(x, [n, d], device, dtype);
+            // What comes out is f32, made in f32 of numbers that the type holds: a gradient that is rounded on the way shows.
+            self.check_within(F32, "rms_norm_backward", &case, dtype, &of_norm, |device| {
+                let weight = tensor::<B, 1>(&fine_weight, [d], device, DType::F32);
+                let (dx, dw) = B::rms_norm_backward(on(&x, device), &weight, EPS, float(&dy, device));
+                vec![host(dx), host(dw)]
+            });
+            self.check_within(F32, "add_rms_norm_backward", &case, dtype, &of_joined, |device| {
+                let weight = tensor::<B, 1>(&weight, [d], device, dtype);
+                let (dnormed, dsum) = (float(&dy, device), float(&dsum, device));
+                let (dx, dw) = B::add_rms_norm_backward(on(&x, device), &weight, EPS, dnormed, dsum);
+                vec![host(dx), host(dw)]
+            });
+            self.check_within(F32, "swiglu_backward", &case, dtype, &of_swiglu, |device| {
+                let (gate, up) = (on(&gate, device), on(&up, device));
+                let (dgate, dup) = B::swiglu_backward(gate, up, float(&dy, device));
                 vec![host(dgate), host(dup)]
             });
         }
@@ -164,4 +201,16 @@ fn exact_norm(x: &[f32], weight: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, Vec
         }
     }
     (y, dx, dw)
+}
+
+/// `(y, dgate, dup)`.
+fn exact_swiglu(gate: &[f32], up: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let (mut y, mut dgate, mut dup) = (Vec::new(), Vec::new(), Vec::new());
+    for ((g, u), dy) in wide(gate).into_iter().zip(wide(up)).zip(wide(dy)) {
+        let s = 1.0 / (1.0 + (-g).exp());
+        y.push(g * s * u);
+        dgate.push(dy * u * s * (1.0 + g * (1.0 - s)));
+        dup.push(dy * g * s);
+    }
+    (y, dgate, dup)
 }
