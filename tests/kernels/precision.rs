@@ -13,13 +13,21 @@ use crate::parity::{Held, Seen, Wanted, bound, cached, head, rows, run};
 
 const F32: Held = Held { dtype: DType::F32, bound: 1e-5 };
 
+/// Head dimensions that most models have.
+const USUAL: [usize; 3] = [64, 96, 128];
+
+/// Any head dimension from 16 to 128; each of [`USUAL`] is 21 of the 173 that are chosen among.
+fn head_dims() -> Vec<usize> {
+    (16..=128).chain(USUAL.into_iter().flat_map(|dim| [dim; 20])).collect()
+}
+
 fn limits() -> attention::Limits {
     attention::Limits {
         segments: 6,
         longest: 135,
         kv_heads: 2,
         groups: (1..=7).collect(),
-        head_dims: (16..=128).collect(),
+        head_dims: head_dims(),
         tiny_scales: true,
     }
 }
@@ -27,7 +35,8 @@ fn limits() -> attention::Limits {
 #[test]
 fn attention_and_its_gradients_are_those_in_f64() {
     let [empty, one, continued, extreme, wide, odd, none, negative, least]: [Seen; 9] = Default::default();
-    run(260, attention::cases(&limits()), |case| {
+    let usual: [Seen; 3] = Default::default();
+    run(300, attention::cases(&limits()), |case| {
         let inputs = case.inputs(DType::F32);
         let exact = case.exact(&inputs);
         let len = |segment: &Segment| segment.len;
@@ -38,6 +47,7 @@ fn attention_and_its_gradients_are_those_in_f64() {
         extreme.add(exact.peak >= 1e4);
         wide.add(case.shape.heads == 7 * case.shape.kv_heads);
         odd.add(!case.shape.head_dim.is_multiple_of(16));
+        usual.iter().zip(USUAL).for_each(|(seen, dim)| seen.add(case.shape.head_dim == dim));
         none.add(case.shape.scale == 0.0);
         negative.add(case.shape.scale < 0.0 && exact.peak >= 1.0);
         least.add(case.shape.scale == 1e-30);
@@ -53,6 +63,9 @@ fn attention_and_its_gradients_are_those_in_f64() {
     none.at_least(8, "a scale of 0");
     negative.at_least(20, "a scale below 0");
     least.at_least(8, "a scale of almost nothing");
+    for (seen, dim) in usual.iter().zip(USUAL) {
+        seen.at_least(15, &format!("heads of {dim}"));
+    }
 }
 
 /// The CPU's kernels compute in f32 whatever their inputs are held in, and so does the reference but for its output.
@@ -143,6 +156,29 @@ fn a_query_that_sees_itself_only_gets_its_own_value() {
     }
 }
 
+/// How many masks kept no row, some rows and left others out, and kept all.
+#[derive(Default)]
+struct Masks {
+    none: Seen,
+    some: Seen,
+    all: Seen,
+}
+
+impl Masks {
+    fn add(&self, mask: &[bool]) {
+        let [kept, left_out] = [true, false].map(|wanted| mask.contains(&wanted));
+        self.none.add(!kept);
+        self.some.add(kept && left_out);
+        self.all.add(!left_out);
+    }
+
+    fn at_least(&self, [none, some, all]: [u32; 3]) {
+        self.none.at_least(none, "a mask that keeps no row");
+        self.some.at_least(some, "a mask that keeps some rows");
+        self.all.at_least(all, "a mask that keeps all rows");
+    }
+}
+
 fn head_limits() -> head::Limits {
     head::Limits {
         rows: vec![1, 2, 7, 19, 40],
@@ -156,6 +192,7 @@ fn head_limits() -> head::Limits {
 #[test]
 fn the_heads_loss_and_its_gradients_are_those_in_f64() {
     let [extreme, ignored, single, capped, adapted]: [Seen; 5] = Default::default();
+    let masks = Masks::default();
     run(200, (head::cases(&head_limits()), 1usize..=40, 1usize..=300), |(case, part, columns)| {
         let inputs = case.inputs(DType::F32);
         let exact = head::exact::head(&inputs);
@@ -176,8 +213,12 @@ fn the_heads_loss_and_its_gradients_are_those_in_f64() {
             kernel::columns::loss(input, columns, derivative)
         };
         let found = head::found::<Flex>(&inputs, &FlexDevice, f32, by_columns);
-        head::check("parts of columns", &inputs, &exact, found, F32)
+        head::check("parts of columns", &inputs, &exact, found, F32)?;
+        let mask = case.mask();
+        masks.add(&mask);
+        head::check_masked::<Flex>(&inputs, &mask, &FlexDevice, f32, F32)
     });
+    masks.at_least([20, 50, 20]);
     extreme.at_least(15, "logits of 1e4");
     ignored.at_least(60, "a row that counts for nothing");
     single.at_least(15, "one row");
@@ -185,10 +226,12 @@ fn the_heads_loss_and_its_gradients_are_those_in_f64() {
     adapted.at_least(40, "an adapter");
 }
 
-/// By rows, by columns whose parts cut both heads, and with all logits at once; a reference's own width differs from the head's.
+/// By rows, by columns whose parts cut both heads, with all logits at once, and of the rows that a mask keeps; a reference's own
+/// width differs from the head's.
 #[test]
 fn the_divergence_from_a_reference_and_its_gradients_are_those_in_f64() {
     let [extreme, ignored, far, none, large, adapted]: [Seen; 6] = Default::default();
+    let masks = Masks::default();
     let limits = head::Limits { compared: true, ..head_limits() };
     run(150, (head::cases(&limits), 1usize..=40, 1usize..=300), |(case, part, columns)| {
         let inputs = case.inputs(DType::F32);
@@ -215,14 +258,46 @@ fn the_divergence_from_a_reference_and_its_gradients_are_those_in_f64() {
         let found = head::found::<Flex>(&inputs, &FlexDevice, f32, by_columns);
         head::check("parts of columns", &inputs, &exact, found, F32)?;
         let found = head::found::<Flex>(&inputs, &FlexDevice, f32, kernel::unfused::loss);
-        head::check("at once", &inputs, &exact, found, F32)
+        head::check("at once", &inputs, &exact, found, F32)?;
+        let mask = case.mask();
+        masks.add(&mask);
+        head::check_masked::<Flex>(&inputs, &mask, &FlexDevice, f32, F32)
     });
+    masks.at_least([12, 35, 12]);
     extreme.at_least(10, "logits of 1e4");
     ignored.at_least(100, "a row that is not compared");
     far.at_least(50, "a reference of its own");
     none.at_least(5, "a row that counts for nothing");
     large.at_least(10, "a divergence of more than 100 nats");
     adapted.at_least(25, "an adapter");
+}
+
+/// More rows than a block of them has, in parts of columns, with entropies and without. There is no bias: summed up over so many rows in
+/// f32 one after another, its gradient is itself wrong by nearly as much as is allowed.
+#[test]
+fn blocks_of_rows_in_parts_of_columns_are_those_in_f64() {
+    let near = Some(head::Compared::Near);
+    let far = Some(head::Compared::Far);
+    // Seeds of an adapter of rank 2, of none, and of a soft cap.
+    let cases = [(None, None, 19, false), (Some(1e4), far, 2, true), (None, near, 12, false)];
+    for (exactly, compared, seed, entropies) in cases {
+        let rows = kernel::columns::ROWS + 40;
+        let sizes =
+            head::Case { rows, width: 8, vocab: 38, bias: false, temperature: 0.5, exactly, compared, seed };
+        let mut inputs = sizes.inputs(DType::F32);
+        if head::wants_entropies(&inputs) != entropies {
+            // The token beside it, of a vocabulary of pairs.
+            inputs.targets[0] ^= 1;
+        }
+        let exact = head::exact::head(&inputs);
+        assert!(exactly.is_none() || exact.peak >= 1e4, "logits of {} only", exact.peak);
+        assert_eq!((inputs.adapter.is_some(), inputs.soft_cap.is_some()), (seed == 19, seed == 12));
+        let by_columns = |input: kernel::HeadInput<'_, Flex>, derivative: &mut kernel::Derivative<'_>| {
+            kernel::columns::loss(input, 16, derivative)
+        };
+        let found = head::found::<Flex>(&inputs, &FlexDevice, [DType::F32; 2], by_columns);
+        head::check("blocks", &inputs, &exact, found, F32).unwrap();
+    }
 }
 
 /// With weights of bf16, as a policy has them: arithmetic is in f32, so what is lost is lost in rounding the weights.

@@ -24,6 +24,8 @@ use burn_wgpu::graphics::AutoGraphicsApi;
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuRuntime, init_setup};
 use cubecl::Runtime;
 use half::f16;
+use osler::doctor::compare::logarithm_error;
+use osler::doctor::exact::log_probs::log_probs as exact_log_probs;
 use osler::engine::{Engine, EngineOptions, Request};
 use osler::kernels::selection::{AttentionKernel, with_attention};
 use osler::kernels::{AttentionSpan, BLOCK_TOKENS, KernelBackend};
@@ -271,15 +273,22 @@ fn the_global_norm_is_that_in_f64() {
     }
 }
 
-/// Log-probs over a vocabulary as large as Qwen's, whose rows are long sums.
+/// Log-probs over a vocabulary as large as Qwen's, whose rows are long sums: beside f64, and beside each other. They are from -9 to -20,
+/// of which 1e-5 would be up to 2e-4.
 #[test]
-fn log_probs_over_a_large_vocabulary_are_those_of_the_cpu() {
+fn log_probs_over_a_large_vocabulary_are_those_of_the_cpu_and_in_f64() {
     let (n, vocab) = (3usize, 151_936usize);
     let logits: Vec<f32> = (0..n * vocab).map(|i| (i * 7919 % 10_007) as f32 / 1000.0).collect();
     let (targets, coefficients) = ([7, 0, 151_935], [0.5, -1.0, 2.0]);
     let (found, gradient) = log_probs::<Wgpu>(&logits, &targets, &coefficients, &device());
     let (expected, expected_gradient) = log_probs::<Flex>(&logits, &targets, &coefficients, &FlexDevice);
-    assert!(max_diff(&found, &expected) <= 1e-4, "{found:?} {expected:?}");
+    let exact = exact_log_probs(&logits, &targets, &coefficients).log_probs;
+    for (by, found) in [("wgpu", &found), ("the CPU", &expected)] {
+        let error = logarithm_error(found, &exact);
+        assert!(error <= 1e-5, "{by} is wrong by {error:.2e}: {found:?}, exactly {exact:?}");
+    }
+    let largest = max_diff(&found, &expected);
+    assert!(largest <= 1e-4, "{largest:e}: {found:?} {expected:?}");
     assert!(max_diff(&gradient, &expected_gradient) <= 1e-6);
 }
 

@@ -84,6 +84,7 @@ fn attention_in_shared_memory_is_that_in_f64() {
     with_attention(AttentionKernel::Shared, || {
         for head_dim in [64, 96, 128] {
             check_packed(4, &limits(&[head_dim]), DType::F32);
+            check_extreme(head_dim, DType::F32);
         }
     });
 }
@@ -93,6 +94,8 @@ fn attention_and_its_gradients_by_planes_are_those_in_f64() {
     by_planes(|| {
         check_packed(70, &limits(&[16, 20, 72]), DType::F32);
         check_packed(8, &limits(&[64, 96]), DType::F32);
+        check_extreme(64, DType::F32);
+        check_extreme(96, DType::F32);
     });
 }
 
@@ -181,11 +184,20 @@ fn cached_attention_by_planes_is_that_in_f64() {
     });
 }
 
-fn check_head(count: u32, limits: &head::Limits, dtype: DType, extreme: &Seen) {
+/// What cases of the head had.
+#[derive(Default)]
+struct Had {
+    extreme: Seen,
+    /// No derivative but 0 by any log-prob.
+    nothing: Seen,
+}
+
+fn check_head(count: u32, limits: &head::Limits, dtype: DType, had: &Had) {
     run(count, head::cases(limits), |case| {
         let inputs = case.inputs(dtype);
         let exact = head::exact::head(&inputs);
-        extreme.add(exact.peak >= 1e4);
+        had.extreme.add(exact.peak >= 1e4);
+        had.nothing.add(inputs.slopes.iter().all(|&slope| slope == 0.0));
         let found = head::found::<Wgpu>(&inputs, &device(), [dtype; 2], Wgpu::head_loss);
         head::check("kernel", &inputs, &exact, found, Held::new(dtype))?;
         // In parts, of which the vocabulary of 300 has two, the last of them ragged.
@@ -198,16 +210,42 @@ fn check_head(count: u32, limits: &head::Limits, dtype: DType, extreme: &Seen) {
 
 #[test]
 fn the_heads_loss_and_its_gradients_are_those_in_f64() {
-    let extreme = Seen::default();
-    check_head(40, &head_limits(false), DType::F32, &extreme);
-    extreme.at_least(1, "logits of 1e4");
+    let had = Had::default();
+    check_head(40, &head_limits(false), DType::F32, &had);
+    had.extreme.at_least(1, "logits of 1e4");
+    had.nothing.at_least(1, "no row that counts");
 }
 
 #[test]
 fn the_divergence_from_a_reference_and_its_gradients_are_those_in_f64() {
-    let extreme = Seen::default();
-    check_head(40, &head_limits(true), DType::F32, &extreme);
-    extreme.at_least(1, "logits of 1e4");
+    let had = Had::default();
+    check_head(40, &head_limits(true), DType::F32, &had);
+    had.extreme.at_least(1, "logits of 1e4");
+    had.nothing.at_least(1, "no row that counts but for its divergence");
+}
+
+/// None of 40 rows, seven that do not stand together, and all: as many are left as other tests give these kernels.
+#[test]
+fn the_heads_loss_of_the_rows_that_a_mask_keeps_is_that_in_f64() {
+    // Seeds of an adapter, and of none.
+    for (exactly, compared, seed) in [(None, None, 1), (Some(1e4), Some(head::Compared::Near), 2)] {
+        let case = head::Case {
+            rows: 40,
+            width: 33,
+            vocab: 300,
+            bias: true,
+            temperature: 0.5,
+            exactly,
+            compared,
+            seed,
+        };
+        let inputs = case.inputs(DType::F32);
+        for kept in [0, 7, 40] {
+            let mask: Vec<bool> = (0..40).map(|row| row * 7 % 40 < kept).collect();
+            let f32 = [DType::F32; 2];
+            head::check_masked::<Wgpu>(&inputs, &mask, &device(), f32, Held::new(DType::F32)).unwrap();
+        }
+    }
 }
 
 fn head_limits(compared: bool) -> head::Limits {
@@ -218,12 +256,12 @@ fn head_limits(compared: bool) -> head::Limits {
 #[test]
 fn the_heads_loss_in_f16_is_that_in_f64() {
     if has_f16() {
-        let extreme = Seen::default();
+        let had = Had::default();
         for compared in [false, true] {
             let limits = head::Limits { rows: vec![7], widths: vec![33], ..head_limits(compared) };
-            check_head(20, &limits, DType::F16, &extreme);
+            check_head(20, &limits, DType::F16, &had);
         }
-        extreme.at_least(1, "logits of 1e4");
+        had.extreme.at_least(1, "logits of 1e4");
     }
 }
 

@@ -109,6 +109,19 @@ impl Case {
         Inputs { hidden, weight, bias, adapter, targets, slopes, soft_cap, temperature, reference }
     }
 
+    /// Rows that a mask keeps: none in one case of five, all in another, any in the others.
+    pub fn mask(&self) -> Vec<bool> {
+        // Numbers of its own, so that the inputs are what they are without it.
+        let mut noise = Noise(self.seed.rotate_left(32));
+        let kind = noise.below(1, 5)[0];
+        let kept = |draw: u32| match kind {
+            0 => false,
+            1 => true,
+            _ => draw == 1,
+        };
+        noise.below(self.rows, 2).into_iter().map(kept).collect()
+    }
+
     /// The adapter of a head of `width`, on one in three; with exact logits it keeps them so, and the two tokens of a pair alike. f16
     /// has not the digits for what such an adapter makes of a hidden row, which GPUs hold in its type.
     fn adapter(&self, width: usize, dtype: DType) -> Option<Adapter> {
@@ -218,8 +231,9 @@ fn borrowed<B: KernelBackend>(
 }
 
 /// Whether the entropies are asked for: of each second batch. Where they are not, GPUs leave rows out that count for nothing.
-fn wants_entropies(inputs: &Inputs) -> bool {
-    inputs.targets.iter().sum::<u32>().is_multiple_of(2)
+pub fn wants_entropies(inputs: &Inputs) -> bool {
+    // Whether the sum of the targets is even, which may be larger than any u32.
+    inputs.targets.iter().fold(0u32, |bits, target| bits ^ target).is_multiple_of(2)
 }
 
 /// `inputs` through a head that is held in `dtype`, from hidden rows in `rows`: `loss` is given what a kernel takes.
@@ -258,6 +272,56 @@ pub fn found<B: KernelBackend>(
         trained: true,
     };
     loss(input, &mut Derivative::each(|index, _| inputs.slopes[index]))
+}
+
+/// That the loss of the rows that `mask` keeps is right, where the others hold no numbers and tokens that there are none of: all that is
+/// returned of these is 0, and the rest is what it is where they count for nothing.
+pub fn check_masked<B: KernelBackend>(
+    inputs: &Inputs,
+    mask: &[bool],
+    device: &B::Device,
+    types: [DType; 2],
+    held: Held,
+) -> Result<(), TestCaseError> {
+    let (n, width, _) = inputs.dims();
+    let (kept, left_out): (Vec<usize>, Vec<usize>) = (0..n).partition(|&row| mask[row]);
+    let (mut counted, mut given) = (inputs.clone(), inputs.clone());
+    for &row in &left_out {
+        counted.slopes[row] = 0.0;
+        given.slopes[row] = f32::NAN;
+        given.targets[row] = u32::MAX;
+        given.hidden[row * width..][..width].fill(f32::NAN);
+    }
+    if let (Some(counted), Some(given)) = (&mut counted.reference, &mut given.reference) {
+        let width = given.hidden.len() / n;
+        for &row in &left_out {
+            counted.coefficients[row] = 0.0;
+            given.coefficients[row] = f32::NAN;
+            given.hidden[row * width..][..width].fill(f32::NAN);
+        }
+    }
+    let mut exact = exact::head(&counted);
+    for all in [&mut exact.log_probs, &mut exact.entropies, &mut exact.kls] {
+        left_out.iter().for_each(|&row| all.get_mut(row).into_iter().for_each(|value| *value = 0.0));
+    }
+    let slopes: Vec<f32> = kept.iter().map(|&row| inputs.slopes[row]).collect();
+    let (entropies, mut asked) = (wants_entropies(&counted), Vec::new());
+    let found = found(&given, device, types, |input: HeadInput<'_, B>, _: &mut Derivative<'_>| {
+        let mut derivative = Derivative::each(|place, _| {
+            asked.push(place);
+            slopes[place]
+        });
+        kernel::mask::loss(HeadInput { entropies, ..input }, mask, &mut derivative)
+    });
+    prop_assert_eq!(asked, (0..kept.len()).collect::<Vec<usize>>(), "asked for derivatives of kept rows");
+    let hidden: Vec<f32> = host(found.hidden.clone());
+    for &row in &left_out {
+        let results = [&found.log_probs, &found.entropies, &found.kls];
+        let results = results.into_iter().filter_map(|all| all.get(row));
+        let nothing = results.chain(&hidden[row * width..][..width]).all(|&x| x == 0.0);
+        prop_assert!(nothing, "row {row} is left out and has results");
+    }
+    check("kept rows", &counted, &exact, found, held)
 }
 
 /// That what `by` found is right.
