@@ -152,7 +152,7 @@ fn more_sequences_than_cubes_along_a_dimension_all_have_their_results() {
     }
 
     // Sequences of one token, whose blocks are three.
-    let (keys, values) = Wgpu::cache_block_elements(shape.kv_heads, shape.head_dim);
+    let (keys, values) = <Wgpu as KernelBackend>::cache_block_elements(shape.kv_heads, shape.head_dim);
     let pool = |elements| Tensor::<Wgpu, 2>::zeros([3, elements], (&device, DType::F32));
     let slots = [0, 1, 2].map(|block| block * BLOCK_TOKENS as u32);
     let three = rows(3, 5);

@@ -254,8 +254,8 @@ impl<B: KernelBackend> Parity<'_, B> {
             let expected = |entropies: bool| {
                 let mut expected = vec![
                     logarithms("log p", exact.log_probs.clone()),
-                    Expected::rows("dhidden", exact.hidden.clone(), width),
-                    Expected::rows("dweight", exact.weight.clone(), width),
+                    Expected::gradient("dhidden", exact.hidden.clone(), width, exact.terms.hidden),
+                    Expected::gradient("dweight", exact.weight.clone(), width, exact.terms.weight),
                     Expected::whole("dbias", exact.bias.clone()),
                 ];
                 if entropies {
@@ -265,8 +265,8 @@ impl<B: KernelBackend> Parity<'_, B> {
                     expected.push(logarithms("kl", exact.kls.clone()));
                 }
                 if inputs.adapter.is_some() {
-                    expected.push(Expected::rows("dA", exact.a.clone(), width));
-                    expected.push(Expected::rows("dB", exact.b.clone(), RANK));
+                    expected.push(Expected::gradient("dA", exact.a.clone(), width, exact.terms.a));
+                    expected.push(Expected::gradient("dB", exact.b.clone(), RANK, exact.terms.b));
                 }
                 expected
             };

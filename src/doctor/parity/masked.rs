@@ -31,13 +31,14 @@ impl<B: KernelBackend> Parity<'_, B> {
             let mut inputs = case.inputs(grain);
             silence(&mut inputs, mask);
             let exact = exact::head(&inputs);
+            let terms = exact.terms;
             let mut expected = vec![
                 // Where nothing but 0 is expected, nothing else is within any bound.
                 Expected::whole("rows left out", vec![0.0; left_out * (width + 3)]),
-                Expected::rows("dweight", exact.weight, width),
+                Expected::gradient("dweight", exact.weight, width, terms.weight),
                 Expected::whole("dbias", exact.bias),
-                Expected::rows("dA", exact.a, width),
-                Expected::rows("dB", exact.b, RANK),
+                Expected::gradient("dA", exact.a, width, terms.a),
+                Expected::gradient("dB", exact.b, RANK, terms.b),
             ];
             if !kept.is_empty() {
                 let take = |values: &[f64], width: usize| -> Vec<f64> {
@@ -45,7 +46,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                 };
                 let logarithms = self.logarithms(grain);
                 expected.extend([
-                    Expected::rows("dhidden", take(&exact.hidden, width), width),
+                    Expected::gradient("dhidden", take(&exact.hidden, width), width, terms.hidden),
                     logarithms("log p", take(&exact.log_probs, 1)),
                     logarithms("entropy", take(&exact.entropies, 1)),
                     logarithms("kl", take(&exact.kls, 1)),

@@ -38,6 +38,8 @@ struct Expected {
     values: Vec<f64>,
     /// Parts that are to be right each for itself.
     parts: Vec<Range<usize>>,
+    /// The size that the values count as at least.
+    least: f64,
     /// Whether each value is a logarithm, to be right by itself.
     logarithms: bool,
 }
@@ -50,7 +52,13 @@ impl Expected {
     }
 
     fn parts(output: &'static str, values: Vec<f64>, parts: Vec<Range<usize>>) -> Self {
-        Self { output, values, parts, logarithms: false }
+        Self { output, values, parts, least: 0.0, logarithms: false }
+    }
+
+    /// A gradient of rows of `width` elements that is the sum of `terms`, a tenth of which it counts as at least: one that cancels has no
+    /// digits of its own.
+    fn gradient(output: &'static str, values: Vec<f64>, width: usize, terms: f64) -> Self {
+        Self { least: 0.1 * terms, ..Self::rows(output, values, width) }
     }
 
     fn whole(output: &'static str, values: Vec<f64>) -> Self {
@@ -66,7 +74,7 @@ impl Expected {
         if self.logarithms {
             return logarithm_error(found, &self.values);
         }
-        relative_error(found, &self.values, &self.parts, 0.0)
+        relative_error(found, &self.values, &self.parts, self.least)
     }
 }
 
