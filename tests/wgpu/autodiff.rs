@@ -15,8 +15,16 @@ const ROWS: usize = 23;
 /// Tokens of the vocabulary.
 const VOCAB: usize = 300;
 
-/// Losses and the gradients of rows, a norm's weight and a head.
-fn differentiated<B: KernelBackend>(device: &B::Device) -> Results {
+/// The losses of a head.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    LogProbs,
+    CrossEntropy,
+    Kl,
+}
+
+/// A loss and the gradients of rows, a norm's weight and a head. A backward takes its graph, so each loss has one of its own.
+fn differentiated<B: KernelBackend>(loss: Loss, device: &B::Device) -> Results {
     let shape = AttentionShape { heads: 6, kv_heads: 2, head_dim: 32, scale: 32f32.powf(-0.5) };
     let (query, key) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
     let plain = |rows: usize, columns: usize, seed: u64| matrix::<B>(rows, columns, seed, device);
@@ -51,24 +59,21 @@ fn differentiated<B: KernelBackend>(device: &B::Device) -> Results {
         coefficients: &weights,
     };
     let options = LogitOptions::default();
-    let losses = [
-        ("log-probs", (log_probs(hidden.clone(), &head, &targets, options) * by_row).sum()),
-        ("cross entropy", cross_entropy(hidden.clone(), &head, &targets, &weights, options)),
-        ("KL", kl(hidden, &head, reference, options)),
-    ];
-    let mut results = Results::new();
-    for (name, loss) in losses {
-        let gradients = loss.backward();
-        results.push((name.to_owned(), host(loss.inner())));
-        for (of, leaf) in [("x", &x), ("up", &up), ("the norm", &scale), ("the head", &weight)] {
-            results.push((format!("{name}, gradient of {of}"), host(leaf.grad(&gradients).unwrap())));
-        }
-    }
-    results
+    let loss = match loss {
+        Loss::LogProbs => (log_probs(hidden, &head, &targets, options) * by_row).sum(),
+        Loss::CrossEntropy => cross_entropy(hidden, &head, &targets, &weights, options),
+        Loss::Kl => kl(hidden, &head, reference, options),
+    };
+    let gradients = loss.backward();
+    let of = [("x", &x), ("up", &up), ("the norm", &scale), ("the head", &weight)]
+        .map(|(of, leaf)| (format!("gradient of {of}"), host(leaf.grad(&gradients).unwrap())));
+    std::iter::once(("loss".to_owned(), host(loss.inner()))).chain(of).collect()
 }
 
 #[test]
 fn gradients_under_autodiff_are_those_of_the_cpu() {
-    let found = differentiated::<Wgpu>(&super::device());
-    within(1e-5, &found, &differentiated::<Flex>(&FlexDevice));
+    for loss in [Loss::LogProbs, Loss::CrossEntropy, Loss::Kl] {
+        let found = differentiated::<Wgpu>(loss, &super::device());
+        within(1e-5, &found, &differentiated::<Flex>(loss, &FlexDevice));
+    }
 }
