@@ -126,6 +126,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if batches.contains(&0) {
         return Err("--batches has a 0, legal is at least 1".into());
     }
+    let (dtype, activations, batches) = (named_once(dtype), named_once(activations), named_once(batches));
     let workload = Workload { prefill, context, decode, batches, repeats };
     let progress = Progress::spinner();
     let (cache_tokens, batch_tokens) = (workload.cache_tokens(), workload.batch_tokens());
@@ -171,6 +172,17 @@ pub fn run(arguments: Arguments) -> CommandResult {
         output::text(&describe(&report, &workload))?;
     }
     Ok(())
+}
+
+/// Values in their order, without those named before: each is measured once.
+fn named_once<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for value in values {
+        if !once.contains(&value) {
+            once.push(value);
+        }
+    }
+    once
 }
 
 /// What is measured.

@@ -92,17 +92,16 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     steps.finish();
     let report = report(following.done, device.is_some(), left_out);
-    // What was found is printed before a file that cannot be written ends the command.
-    let written = match &out {
-        Some(path) => write(path, &report).map_err(|error| unwritten(path, &error)),
-        None => Ok(()),
+    // What was found is printed before a file that cannot be written ends the command or one that nobody reads holds it up, and written
+    // where nobody reads what is printed.
+    let printed = match json {
+        true => output::json(&report),
+        false => output::text(&output::shown(&describe(&report))),
     };
-    if json {
-        output::json(&report)?;
-    } else {
-        output::text(&output::shown(&describe(&report)))?;
+    if let Some(path) = &out {
+        write(path, &report).map_err(|error| unwritten(path, &error))?;
     }
-    written?;
+    printed?;
     ending(&report)
 }
 

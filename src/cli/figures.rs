@@ -22,7 +22,7 @@ pub fn time(figure: &Figure) -> String {
     }
     let share = share_of_bound.map_or("-".into(), |it| format!("{:.0}%", 100.0 * it));
     let beyond = match (beyond_bound, *unit) {
-        (true, "GB/s") => " beyond the bound: in cache, or the ceiling was disturbed",
+        (true, "GB/s") => " beyond the bound: in cache or in place, or the ceiling was disturbed",
         (true, _) => " beyond the bound: the ceiling was disturbed",
         (false, _) => "",
     };

@@ -106,7 +106,8 @@ pub enum EngineError {
     /// The predicted peak is over the limit.
     #[error(
         "needs {needed} MiB at its peak (weights {weights}, key/value cache {cache}, activations {activations}), \
-         the limit is {limit} MiB: lower the number of tokens or samples, keep the weights in a smaller type, or raise --memory-limit"
+         the limit is {limit} MiB: lower the number of tokens, sequences or samples, keep the weights in a smaller type, or raise --memory-limit \
+         where the command has it"
     )]
     OverMemory {
         /// Predicted peak, MiB.

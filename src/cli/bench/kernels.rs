@@ -149,7 +149,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let everything = Everything {
         device,
         kernels: if only.is_empty() { Kernel::ALL.to_vec() } else { once(only) },
-        dtypes: named_once(dtype),
+        dtypes: super::named_once(dtype.into_iter().map(DType::from)),
         timer: Timer::exactly(repeats.into()),
         reference_bytes: (!no_reference).then_some(most),
         watched: &watched,
@@ -215,17 +215,6 @@ impl Watch for Watched {
     fn stopped(&self) -> bool {
         self.interrupt.is_pressed()
     }
-}
-
-/// The types in their order, without those named before.
-fn named_once(types: Vec<Float>) -> Vec<DType> {
-    let mut once = Vec::new();
-    for dtype in types.into_iter().map(DType::from) {
-        if !once.contains(&dtype) {
-            once.push(dtype);
-        }
-    }
-    once
 }
 
 /// All that is asked for, on any backend.
