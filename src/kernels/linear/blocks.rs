@@ -18,7 +18,13 @@ use super::tiles::few;
 use super::tiles::{Target, run};
 use crate::kernels::quantised::BlockType;
 #[cfg(target_arch = "x86_64")]
-use crate::kernels::quantised::{avx2, avx512, registers::Blocks};
+use crate::kernels::quantised::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::quantised::avx512::Avx512;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::quantised::registers::{
+    Blocks, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, Registers,
+};
 
 /// Bytes of decoded rows that stay in the first-level cache.
 const NEAR_BYTES: usize = 24 << 10;
@@ -37,41 +43,53 @@ pub(super) fn product<S: Simd>(
     {
         let (any, from) = (&simd as &dyn Any, (bytes, k, rows, to));
         if let Some(&simd) = any.downcast_ref::<pulp::x86::V4>() {
-            return match block {
-                BlockType::Q4_0 => wide::<_, avx512::Q4_0>(simd, from),
-                BlockType::Q4_1 => wide::<_, avx512::Q4_1>(simd, from),
-                BlockType::Q5_0 => wide::<_, avx512::Q5_0>(simd, from),
-                BlockType::Q5_1 => wide::<_, avx512::Q5_1>(simd, from),
-                BlockType::Q8_0 => wide::<_, avx512::Q8_0>(simd, from),
-                BlockType::Q4_K => wide::<_, avx512::Q4_K>(simd, from),
-                BlockType::Q5_K => wide::<_, avx512::Q5_K>(simd, from),
-                BlockType::Q6_K => wide::<_, avx512::Q6_K>(simd, from),
-            };
+            return typed::<_, Avx512>(simd, block, from);
         }
         if let Some(&simd) = any.downcast_ref::<pulp::x86::V3>() {
-            return match block {
-                BlockType::Q4_0 => wide::<_, avx2::Q4_0>(simd, from),
-                BlockType::Q4_1 => wide::<_, avx2::Q4_1>(simd, from),
-                BlockType::Q5_0 => wide::<_, avx2::Q5_0>(simd, from),
-                BlockType::Q5_1 => wide::<_, avx2::Q5_1>(simd, from),
-                BlockType::Q8_0 => wide::<_, avx2::Q8_0>(simd, from),
-                BlockType::Q4_K => wide::<_, avx2::Q4_K>(simd, from),
-                BlockType::Q5_K => wide::<_, avx2::Q5_K>(simd, from),
-                BlockType::Q6_K => wide::<_, avx2::Q6_K>(simd, from),
-            };
+            return typed::<_, Avx2>(simd, block, from);
         }
     }
     chunks(simd, &Plain { block, bytes }, k, rows, to);
 }
 
-/// As [`product`], in registers.
+/// What [`product`] takes beside the block type: bytes, values of a row, rows, and where they go.
+#[cfg(target_arch = "x86_64")]
+type Given<'a> = (&'a [u8], usize, usize, &'a Target<'a>);
+
+/// As [`product`], in registers `R`, which are those of `S`.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn wide<S: Simd, F: Blocks>(simd: S, (bytes, k, rows, to): (&[u8], usize, usize, &Target<'_>)) {
-    let mut halves = vec![0.0; BlockRows::<F>::halves(k)];
+fn typed<S: Simd, R: Registers>(simd: S, block: BlockType, from: Given<'_>)
+where
+    Q4_0: Blocks<R>,
+    Q4_1: Blocks<R>,
+    Q5_0: Blocks<R>,
+    Q5_1: Blocks<R>,
+    Q8_0: Blocks<R>,
+    Q4_K: Blocks<R>,
+    Q5_K: Blocks<R>,
+    Q6_K: Blocks<R>,
+{
+    match block {
+        BlockType::Q4_0 => wide::<S, R, Q4_0>(simd, from),
+        BlockType::Q4_1 => wide::<S, R, Q4_1>(simd, from),
+        BlockType::Q5_0 => wide::<S, R, Q5_0>(simd, from),
+        BlockType::Q5_1 => wide::<S, R, Q5_1>(simd, from),
+        BlockType::Q8_0 => wide::<S, R, Q8_0>(simd, from),
+        BlockType::Q4_K => wide::<S, R, Q4_K>(simd, from),
+        BlockType::Q5_K => wide::<S, R, Q5_K>(simd, from),
+        BlockType::Q6_K => wide::<S, R, Q6_K>(simd, from),
+    }
+}
+
+/// As [`typed`], of blocks of one type.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn wide<S: Simd, R: Registers, F: Blocks<R>>(simd: S, (bytes, k, rows, to): Given<'_>) {
+    let mut halves = vec![0.0; BlockRows::<R, F>::halves(k)];
     // SAFETY: `product` chose the registers of `S`, which a machine without them cannot make; `bytes` holds `rows` rows;
     // below, four rows at most are used at a time, from multiples of four.
-    let blocks = unsafe { BlockRows::<F>::new(bytes, k, &mut halves) };
+    let blocks = unsafe { BlockRows::<R, F>::new(bytes, k, &mut halves) };
     // Sixteen registers hold the sums of 4 by 2 beside what decoding needs.
     let many = S::REGISTER_COUNT >= 32;
     match to.input.rows {
@@ -107,7 +125,7 @@ impl Decode for Plain<'_> {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl<F: Blocks> Decode for BlockRows<'_, F> {
+impl<R: Registers, F: Blocks<R>> Decode for BlockRows<'_, R, F> {
     #[inline(always)]
     fn decode<S: Simd>(&self, simd: S, first: usize, k: usize, values: &mut [f32]) {
         for (row, out) in values.chunks_exact_mut(k.max(1)).enumerate() {

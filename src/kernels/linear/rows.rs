@@ -176,28 +176,28 @@ fn prefetch_far<T>(at: *const T) {
     let _ = at;
 }
 
-/// Rows of quantised blocks, on machines with the registers of their format.
+/// Rows of quantised blocks, decoded in registers.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct BlockRows<'a, F> {
+pub(super) struct BlockRows<'a, R, F> {
     data: &'a [u8],
     k: usize,
     /// Converted halves of [`BlockRows::READY`] rows: two a block.
     halves: *mut f32,
-    format: std::marker::PhantomData<(F, &'a mut [f32])>,
+    format: std::marker::PhantomData<(R, F, &'a mut [f32])>,
 }
 
 #[cfg(target_arch = "x86_64")]
-impl<F> Clone for BlockRows<'_, F> {
+impl<R, F> Clone for BlockRows<'_, R, F> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-impl<F> Copy for BlockRows<'_, F> {}
+impl<R, F> Copy for BlockRows<'_, R, F> {}
 
 #[cfg(target_arch = "x86_64")]
-impl<'a, F: Blocks> BlockRows<'a, F> {
+impl<'a, R: Registers, F: Blocks<R>> BlockRows<'a, R, F> {
     /// Rows that can be ready at once.
     pub(super) const READY: usize = 4;
 
@@ -209,7 +209,7 @@ impl<'a, F: Blocks> BlockRows<'a, F> {
     /// Rows of `k` values in `data`; `halves` is working space.
     ///
     /// # Safety
-    /// [`Rows::ready`] and [`Rows::load`] are called only with the `S` of the format's registers, on a machine that has them, and at most
+    /// [`Rows::ready`] and [`Rows::load`] are called only with the `S` of the registers, on a machine that has them, and at most
     /// [`BlockRows::READY`] rows from a multiple of it are used between two calls of `ready`; `data` holds whole rows.
     #[inline(always)]
     pub(super) unsafe fn new(data: &'a [u8], k: usize, halves: &'a mut [f32]) -> Self {
@@ -229,7 +229,7 @@ impl<'a, F: Blocks> BlockRows<'a, F> {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl<F: Blocks> Rows for BlockRows<'_, F> {
+impl<R: Registers, F: Blocks<R>> Rows for BlockRows<'_, R, F> {
     const STREAMS: usize = 2;
     #[inline(always)]
     fn prefetch(&self, row: usize, offset: usize) {
@@ -250,15 +250,15 @@ impl<F: Blocks> Rows for BlockRows<'_, F> {
                 // SAFETY: the row exists, and `halves` has room for two floats of each of its blocks.
                 unsafe {
                     let at = self.data.as_ptr().add(row * self.row_bytes() + block * F::BYTES);
-                    convert::<F>(at, halves.add(2 * block));
+                    convert::<R, F>(at, halves.add(2 * block));
                 }
             }
         }
     }
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, _: S, row: usize, step: usize) -> [S::f32s; 2] {
-        let steps = F::VALUES / F::On::STEP;
-        // SAFETY: `new`'s contract says that `S::f32s` is the format's register and that its instructions are there; the caller's says
+        let steps = F::VALUES / R::STEP;
+        // SAFETY: `new`'s contract says that `S::f32s` is one of the registers and that its instructions are there; the caller's says
         // that the row and the step exist.
         unsafe {
             let block = self.data.as_ptr().add(row * self.row_bytes() + step / steps * F::BYTES);

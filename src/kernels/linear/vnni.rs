@@ -6,8 +6,8 @@ use super::integers::Rows;
 use super::rounded::InputQuad;
 use super::rows::{AHEAD, prefetch};
 use crate::kernels::quantised::BlockType;
-use crate::kernels::quantised::avx512::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 use crate::kernels::quantised::integers::QUAD;
+use crate::kernels::quantised::registers::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 use crate::kernels::quantised::vnni::{Quads, Registers};
 
 /// Whether this machine has the instructions.

@@ -6,7 +6,7 @@
 use core::arch::x86_64::*;
 
 use super::decode::scale_and_min;
-use super::registers::{Blocks, Registers};
+use super::registers::{Blocks, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, Registers};
 
 /// Registers of 8 floats.
 pub(crate) struct Avx2;
@@ -32,8 +32,6 @@ impl Registers for Avx2 {
         }
     }
 }
-
-super::registers::formats!(Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K);
 
 /// 16 bytes.
 #[inline(always)]
@@ -93,11 +91,7 @@ unsafe fn raised(bytes: __m128i, scale: f32, least: f32) -> [__m256; 2] {
     }
 }
 
-impl Blocks for Q4_0 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 18;
-    const HALVES_AT: usize = 0;
-    type On = Avx2;
+impl Blocks<Avx2> for Q4_0 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract.
@@ -108,11 +102,7 @@ impl Blocks for Q4_0 {
     }
 }
 
-impl Blocks for Q4_1 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 20;
-    const HALVES_AT: usize = 0;
-    type On = Avx2;
+impl Blocks<Avx2> for Q4_1 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract.
@@ -120,11 +110,7 @@ impl Blocks for Q4_1 {
     }
 }
 
-impl Blocks for Q5_0 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 22;
-    const HALVES_AT: usize = 0;
-    type On = Avx2;
+impl Blocks<Avx2> for Q5_0 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract; two bytes hold the fifth bits of a step.
@@ -136,11 +122,7 @@ impl Blocks for Q5_0 {
     }
 }
 
-impl Blocks for Q5_1 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 24;
-    const HALVES_AT: usize = 0;
-    type On = Avx2;
+impl Blocks<Avx2> for Q5_1 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract; two bytes hold the fifth bits of a step.
@@ -152,11 +134,7 @@ impl Blocks for Q5_1 {
     }
 }
 
-impl Blocks for Q8_0 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 34;
-    const HALVES_AT: usize = 0;
-    type On = Avx2;
+impl Blocks<Avx2> for Q8_0 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract.
@@ -175,11 +153,7 @@ unsafe fn group_scale(block: *const u8, halves: *const f32, group: usize) -> (f3
     }
 }
 
-impl Blocks for Q4_K {
-    const VALUES: usize = 256;
-    const BYTES: usize = 144;
-    const HALVES_AT: usize = 0;
-    type On = Avx2;
+impl Blocks<Avx2> for Q4_K {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract; two steps are a group, and 32 bytes hold two groups.
@@ -193,11 +167,7 @@ impl Blocks for Q4_K {
     }
 }
 
-impl Blocks for Q5_K {
-    const VALUES: usize = 256;
-    const BYTES: usize = 176;
-    const HALVES_AT: usize = 0;
-    type On = Avx2;
+impl Blocks<Avx2> for Q5_K {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract; as Q4_K, and bit `group` of 32 bytes more is the fifth of each value.
@@ -211,11 +181,7 @@ impl Blocks for Q5_K {
     }
 }
 
-impl Blocks for Q6_K {
-    const VALUES: usize = 256;
-    const BYTES: usize = 210;
-    const HALVES_AT: usize = 206;
-    type On = Avx2;
+impl Blocks<Avx2> for Q6_K {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, step: usize) -> [__m256; 2] {
         // SAFETY: by the trait's contract; the places are those of the plain decoder.

@@ -7,7 +7,7 @@
 use core::arch::x86_64::*;
 
 use super::decode::scale_and_min;
-use super::registers::{Blocks, Registers};
+use super::registers::{Blocks, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, Registers};
 
 /// Registers of 16 floats.
 pub(crate) struct Avx512;
@@ -21,8 +21,6 @@ impl Registers for Avx512 {
         unsafe { _mm_storel_pd(halves.cast(), _mm_castps_pd(_mm_cvtph_ps(_mm_cvtsi32_si128(both)))) }
     }
 }
-
-super::registers::formats!(Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K);
 
 /// `0.0, 1.0, ... 15.0`, plus `from`.
 #[inline(always)]
@@ -75,11 +73,7 @@ unsafe fn pick(low: __m512i, fifth: u16, lower: __m512, upper: __m512) -> __m512
     }
 }
 
-impl Blocks for Q4_0 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 18;
-    const HALVES_AT: usize = 0;
-    type On = Avx512;
+impl Blocks<Avx512> for Q4_0 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
@@ -87,11 +81,7 @@ impl Blocks for Q4_0 {
     }
 }
 
-impl Blocks for Q4_1 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 20;
-    const HALVES_AT: usize = 0;
-    type On = Avx512;
+impl Blocks<Avx512> for Q4_1 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
@@ -102,11 +92,7 @@ impl Blocks for Q4_1 {
     }
 }
 
-impl Blocks for Q5_0 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 22;
-    const HALVES_AT: usize = 0;
-    type On = Avx512;
+impl Blocks<Avx512> for Q5_0 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
@@ -119,11 +105,7 @@ impl Blocks for Q5_0 {
     }
 }
 
-impl Blocks for Q5_1 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 24;
-    const HALVES_AT: usize = 0;
-    type On = Avx512;
+impl Blocks<Avx512> for Q5_1 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
@@ -137,11 +119,7 @@ impl Blocks for Q5_1 {
     }
 }
 
-impl Blocks for Q8_0 {
-    const VALUES: usize = 32;
-    const BYTES: usize = 34;
-    const HALVES_AT: usize = 0;
-    type On = Avx512;
+impl Blocks<Avx512> for Q8_0 {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, _: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract.
@@ -166,11 +144,7 @@ unsafe fn group_scale(block: *const u8, halves: *const f32, group: usize) -> (__
     }
 }
 
-impl Blocks for Q4_K {
-    const VALUES: usize = 256;
-    const BYTES: usize = 144;
-    const HALVES_AT: usize = 0;
-    type On = Avx512;
+impl Blocks<Avx512> for Q4_K {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract; 32 bytes hold two groups.
@@ -188,11 +162,7 @@ impl Blocks for Q4_K {
     }
 }
 
-impl Blocks for Q5_K {
-    const VALUES: usize = 256;
-    const BYTES: usize = 176;
-    const HALVES_AT: usize = 0;
-    type On = Avx512;
+impl Blocks<Avx512> for Q5_K {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract; 32 bytes hold two groups, bit `group` of 32 more the fifth bits.
@@ -226,11 +196,7 @@ unsafe fn sixteen_of_6(low: *const u8, high: *const u8, shifts: [__m128i; 2], sc
     }
 }
 
-impl Blocks for Q6_K {
-    const VALUES: usize = 256;
-    const BYTES: usize = 210;
-    const HALVES_AT: usize = 206;
-    type On = Avx512;
+impl Blocks<Avx512> for Q6_K {
     #[inline(always)]
     unsafe fn load(block: *const u8, halves: *const f32, group: usize) -> [__m512; 2] {
         // SAFETY: by the trait's contract; the places are those of the plain decoder.

@@ -3,7 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::BlockType;
-use super::avx512::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+use super::registers::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 
 /// [`super::integers::WeightQuad`] in registers.
 #[derive(Clone, Copy)]

@@ -36,8 +36,8 @@ impl<R: CubeRuntime> Operands<R> {
     /// Of packed sequences.
     ///
     /// # Panics
-    /// If the sizes are not those of the segments and the shape, the types differ, the device has less shared memory than the smallest tile takes, or it cannot run what this thread
-    /// asked for.
+    /// If the sizes are not those of the segments and the shape, the types differ, the device has less shared memory than the
+    /// smallest tile takes, or it cannot run what this thread asked for.
     pub fn new([q, k, v]: [CubeTensor<R>; 3], segments: &[Segment], shape: AttentionShape) -> Self {
         let dims = [&q, &k, &v].map(|x| x.shape().dims::<3>());
         cover::packed(segments, dims, shape);
