@@ -73,6 +73,35 @@ impl Inputs {
         let width = self.hidden.len() / n;
         (n, width, self.weight.len() / width)
     }
+
+    /// The same with rows that `mask` `[n]` leaves out counting for nothing.
+    pub fn silenced(&self, mask: &[bool]) -> Self {
+        let mut it = self.clone();
+        let coefficients = it.reference.iter_mut().flat_map(|it| &mut it.coefficients).zip(mask);
+        let slopes = it.slopes.iter_mut().zip(mask);
+        slopes.chain(coefficients).filter(|(_, kept)| !**kept).for_each(|(factor, _)| *factor = 0.0);
+        it
+    }
+
+    /// The same with rows that `mask` `[n]` leaves out holding no numbers, and a target that is no token: nothing of them may be looked
+    /// at.
+    pub fn spoiled(&self, mask: &[bool]) -> Self {
+        let (mut it, n) = (self.clone(), mask.len());
+        let fill = |hidden: &mut [f32], row: usize| {
+            let width = hidden.len() / n;
+            hidden[row * width..][..width].fill(f32::NAN);
+        };
+        for (row, _) in mask.iter().enumerate().filter(|(_, kept)| !**kept) {
+            fill(&mut it.hidden, row);
+            it.targets[row] = u32::MAX;
+            it.slopes[row] = f32::NAN;
+            if let Some(reference) = &mut it.reference {
+                fill(&mut reference.hidden, row);
+                reference.coefficients[row] = f32::NAN;
+            }
+        }
+        it
+    }
 }
 
 /// Hidden rows, weights and biases whose logits are about `size` and whose sums are exact in f32: whole numbers times a power of

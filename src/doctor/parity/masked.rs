@@ -24,13 +24,12 @@ impl<B: KernelBackend> Parity<'_, B> {
     }
 
     fn masked_loss(&mut self, case: Case, text: &str, mask: &[bool]) {
-        let [n, width, vocab] = case.dims;
+        let [n, width, _] = case.dims;
         let kept: Vec<usize> = (0..n).filter(|&row| mask[row]).collect();
         let left_out = n - kept.len();
         for (grain, dtypes) in self.grains() {
-            let mut inputs = case.inputs(grain);
-            silence(&mut inputs, mask);
-            let exact = exact::head(&inputs);
+            let inputs = case.inputs(grain);
+            let exact = exact::head(&inputs.silenced(mask));
             let terms = exact.terms;
             let mut expected = vec![
                 // Where nothing but 0 is expected, nothing else is within any bound.
@@ -52,33 +51,12 @@ impl<B: KernelBackend> Parity<'_, B> {
                     logarithms("kl", take(&exact.kls, 1)),
                 ]);
             }
-            spoil(&mut inputs, mask, vocab);
+            let inputs = inputs.spoiled(mask);
             for dtype in dtypes {
                 self.check_product("head_loss", text, dtype, &expected, |device| {
                     found::<B>(&inputs, mask, device, dtype)
                 });
             }
-        }
-    }
-}
-
-/// What is not in `mask` counts for nothing.
-fn silence(inputs: &mut Inputs, mask: &[bool]) {
-    let coefficients = inputs.reference.iter_mut().flat_map(|it| &mut it.coefficients).zip(mask);
-    let slopes = inputs.slopes.iter_mut().zip(mask);
-    slopes.chain(coefficients).filter(|(_, kept)| !**kept).for_each(|(factor, _)| *factor = 0.0);
-}
-
-/// What is not in `mask` has no numbers, and a target that is no token of `vocab`: nothing of it may be looked at.
-fn spoil(inputs: &mut Inputs, mask: &[bool], vocab: usize) {
-    let width = inputs.hidden.len() / mask.len();
-    for (row, _) in mask.iter().enumerate().filter(|(_, kept)| !**kept) {
-        let own = row * width..(row + 1) * width;
-        inputs.hidden[own.clone()].fill(f32::NAN);
-        inputs.targets[row] = (vocab + row) as u32;
-        if let Some(reference) = &mut inputs.reference {
-            reference.hidden[own].fill(f32::NAN);
-            reference.coefficients[row] = f32::NAN;
         }
     }
 }

@@ -285,21 +285,7 @@ pub fn check_masked<B: KernelBackend>(
 ) -> Result<(), TestCaseError> {
     let (n, width, _) = inputs.dims();
     let (kept, left_out): (Vec<usize>, Vec<usize>) = (0..n).partition(|&row| mask[row]);
-    let (mut counted, mut given) = (inputs.clone(), inputs.clone());
-    for &row in &left_out {
-        counted.slopes[row] = 0.0;
-        given.slopes[row] = f32::NAN;
-        given.targets[row] = u32::MAX;
-        given.hidden[row * width..][..width].fill(f32::NAN);
-    }
-    if let (Some(counted), Some(given)) = (&mut counted.reference, &mut given.reference) {
-        let width = given.hidden.len() / n;
-        for &row in &left_out {
-            counted.coefficients[row] = 0.0;
-            given.coefficients[row] = f32::NAN;
-            given.hidden[row * width..][..width].fill(f32::NAN);
-        }
-    }
+    let (counted, given) = (inputs.silenced(mask), inputs.spoiled(mask));
     let mut exact = exact::head(&counted);
     for all in [&mut exact.log_probs, &mut exact.entropies, &mut exact.kls] {
         left_out.iter().for_each(|&row| all.get_mut(row).into_iter().for_each(|value| *value = 0.0));
