@@ -43,6 +43,14 @@ pub fn lanes() -> usize {
     *LANES
 }
 
+/// `ln 2` to nine bits: whole numbers up to 32,768 times it are exact.
+pub(super) const LN2_HIGH: f32 = 0.693_359_4;
+/// What [`LN2_HIGH`] lacks.
+pub(super) const LN2_LOW: f32 = -2.121_944_4e-4;
+/// `e^r = 1 + r + r^2 (EXP_TERMS[0] r^5 + .. + EXP_TERMS[5])` where `|r|` is at most half of `ln 2`.
+pub(super) const EXP_TERMS: [f32; 6] =
+    [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+
 /// `e^x` within 2 ulp, branch-free so that loops over it vectorise; exactly 0 below -87.33 (there `e^x` is
 /// subnormal), which is what masked scores of `-inf` need.
 ///
@@ -50,21 +58,15 @@ pub fn lanes() -> usize {
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
-    const LN2_HI: f32 = 0.693_359_4;
-    const LN2_LO: f32 = -2.121_944_4e-4;
     // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low mantissa bits.
     const MAGIC: f32 = 12_582_912.0;
     let clamped = x.clamp(-87.33, 88.72);
     let shifted = clamped.mul_add(LOG2_E, MAGIC);
     let n = shifted - MAGIC;
-    let r = n.mul_add(-LN2_HI, clamped);
-    let r = n.mul_add(-LN2_LO, r);
-    let p = 1.987_569_1e-4_f32;
-    let p = p.mul_add(r, 1.398_199_9e-3);
-    let p = p.mul_add(r, 8.333_452e-3);
-    let p = p.mul_add(r, 4.166_579_6e-2);
-    let p = p.mul_add(r, 1.666_666_5e-1);
-    let p = p.mul_add(r, 0.5);
+    let r = n.mul_add(-LN2_HIGH, clamped);
+    let r = n.mul_add(-LN2_LOW, r);
+    let [first, others @ ..] = EXP_TERMS;
+    let p = others.into_iter().fold(first, |p, term| p.mul_add(r, term));
     let p = p.mul_add(r * r, r) + 1.0;
     let exponent = (shifted.to_bits() as i32).wrapping_shl(23);
     // 88.72 reduces to n = 128, one step past the largest finite exponent: split the scale in two.

@@ -92,7 +92,7 @@ fn values<B: KernelBackend>(tensor: Tensor<B, 1>) -> TensorData {
 /// The first value that is no number, of the `values` in f32 of the tensor `name`.
 fn no_number(name: &str, values: &TensorData) -> Option<NoNumber> {
     // A slice of what is f32 is there, and quicker to walk than the data's own iterator.
-    let values = values.as_slice::<f32>().unwrap_or_default();
+    let values = values.as_slice::<f32>().unwrap_or_else(|_| unreachable!("they were converted"));
     let found = *values.iter().find(|value| !value.is_finite())?;
     Some(NoNumber { tensor: name.to_owned(), found })
 }

@@ -88,6 +88,14 @@ pub enum MeasureError {
         /// What it may be.
         legal: String,
     },
+    /// A step takes more than the limit.
+    #[error("{source} ({training} MiB of the weights are gradients, moments, adapters and master weights)")]
+    OverMemory {
+        /// What an engine says to that.
+        source: EngineError,
+        /// MiB of what is no weight of the model.
+        training: u64,
+    },
     /// The engine could not be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -108,7 +116,7 @@ pub enum MeasureError {
 /// Measures `repeats` steps after one that is not counted. Rewards are given by lot, so no judge is measured.
 ///
 /// # Errors
-/// If the shape does not fit the model or makes no step, or the model and its cache take more than `memory_limit` bytes.
+/// If the shape does not fit the model or makes no step, or the model, what trains it and its cache take more than `memory_limit` bytes.
 pub fn measure_step<B: KernelBackend>(
     model: StepModel<'_>,
     shape: StepShape,
@@ -152,11 +160,10 @@ fn check(model: StepModel<'_>, shape: StepShape) -> Result<(), MeasureError> {
     if let Some((field, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
         return Err(MeasureError::Shape { field, found, legal: "at least 1".into() });
     }
-    let most = (MOST_REPLIES / group_size).max(1);
-    if prompts > most || group_size > MOST_REPLIES {
-        let (field, found) =
-            if group_size > MOST_REPLIES { ("group_size", group_size) } else { ("prompts", prompts) };
-        let legal = format!("so many that a step has at most {MOST_REPLIES} replies");
+    // No group is larger than all replies of a step.
+    let groups = [("group_size", group_size, MOST_REPLIES), ("prompts", prompts, MOST_REPLIES / group_size)];
+    if let Some((field, found, most)) = groups.into_iter().find(|(_, found, most)| found > most) {
+        let legal = format!("at most {most}: a step has at most {MOST_REPLIES} replies");
         return Err(MeasureError::Shape { field, found, legal });
     }
     let (most, found) = (config.max_position_embeddings, prompt_tokens.saturating_add(new_tokens));
@@ -171,42 +178,61 @@ fn check(model: StepModel<'_>, shape: StepShape) -> Result<(), MeasureError> {
     Ok(())
 }
 
+/// What is trained by adapters.
+fn targets(lora_head: bool) -> Vec<Projection> {
+    Projection::LAYER.into_iter().chain(lora_head.then_some(Projection::Head)).collect()
+}
+
+/// Bytes of the weights.
+fn weight_bytes(model: StepModel<'_>) -> u64 {
+    model.matrices.bytes() as u64 * model.config.num_parameters()
+}
+
+/// What a step takes: beside what an engine does gradients, moments, adapters and master weights, as part of the weights.
+fn plan<B: KernelBackend>(model: StepModel<'_>, options: EngineOptions) -> MemoryPlan {
+    let StepModel { config, matrices, precision, lora_rank, lora_head } = model;
+    // Gradients and two moments in f32; adapters themselves, or masters of what is in half precision.
+    let more = match lora_rank {
+        Some(rank) => {
+            16 * targets(lora_head).iter().map(|it| it.adapter_parameters(rank, config)).sum::<u64>()
+        }
+        None => config.num_parameters() * if matrices == FloatType::F32 { 12 } else { 16 },
+    };
+    MemoryPlan::of_engine::<B>(config, weight_bytes(model).saturating_add(more), precision.compute, options)
+}
+
+fn engine_options(shape: StepShape, memory_limit: Option<u64>) -> EngineOptions {
+    let sequences = shape.prompts.saturating_mul(shape.group_size);
+    // Blocks are whole, and a sequence may have a prompt's and its own partial one.
+    let sequence = shape.prompt_tokens + shape.new_tokens + 2 * BLOCK_TOKENS;
+    let cache_tokens = sequences.saturating_mul(sequence);
+    EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit, prefix_reuse: false }
+}
+
 fn policy<B: KernelBackend>(
     model: StepModel<'_>,
     shape: StepShape,
     memory_limit: Option<u64>,
     device: B::Device,
 ) -> Result<Policy<B>, MeasureError> {
+    // Refused before anything is made.
+    let engine_options = engine_options(shape, memory_limit);
+    let plan = plan::<B>(model, engine_options);
+    let training = (plan.weights - weight_bytes(model)).div_ceil(1 << 20);
+    plan.check(memory_limit).map_err(|source| MeasureError::OverMemory { source, training })?;
     let options = BpeOptions { vocab_size: LEAST_VOCABULARY, min_frequency: 2, system: None };
     let tokenizer = bpe::train(&[DOCTOR_PROMPT], &options)?;
     let template = ChatTemplate::new(&bpe::chat_template(None))?;
     let format = DialogueFormat::new(&tokenizer, &template, None)?;
     let StepModel { config, matrices, precision, lora_rank, lora_head } = model;
-    let mut targets = Projection::LAYER.to_vec();
-    targets.extend(lora_head.then_some(Projection::Head));
-    let sequences = shape.prompts.saturating_mul(shape.group_size);
-    // Blocks are whole, and a sequence may have a prompt's and its own partial one.
-    let sequence = shape.prompt_tokens + shape.new_tokens + 2 * BLOCK_TOKENS;
-    let cache_tokens = sequences.saturating_mul(sequence);
-    let options =
-        EngineOptions { cache_tokens, batch_tokens: BATCH_TOKENS, memory_limit, prefix_reuse: false };
-    let kept = matrices.bytes() as u64 * config.num_parameters();
-    // Gradients and two moments in f32; adapters themselves, or masters of what is in half precision.
-    let more = match lora_rank {
-        Some(rank) => 16 * targets.iter().map(|it| it.adapter_parameters(rank, config)).sum::<u64>(),
-        None => config.num_parameters() * if matrices == FloatType::F32 { 12 } else { 16 },
-    };
-    // Refused before the weights are made.
-    MemoryPlan::of_engine::<B>(config, kept.saturating_add(more), precision.compute, options)
-        .check(memory_limit)?;
     let mut source = MadeUpWeights { matrices };
     let Ok(weights) = DecoderWeights::read(config, &mut source, &device);
     let mut decoder = Decoder::<B>::new(config.clone(), weights, precision.compute, device);
     if let Some(rank) = lora_rank {
         let options = LowRankOptions { rank, alpha: rank as f64 };
-        decoder.adapt(options, &targets, &mut |name, dims| adapter_values(1, name, dims));
+        decoder.adapt(options, &targets(lora_head), &mut |name, dims| adapter_values(1, name, dims));
     }
-    let engine = Engine::new(decoder, kept, None, options)?;
+    let engine = Engine::new(decoder, weight_bytes(model), None, engine_options)?;
     Ok(Policy::new(engine, format))
 }
 
@@ -341,6 +367,30 @@ mod tests {
         assert_eq!((of_head(&layers), of_head(&all)), (0, 2));
     }
 
+    /// A model of 15,904 values; adapters of rank 4 have 1,664 at the layers and 1,328 at the head.
+    #[test]
+    fn what_trains_a_model_counts_before_it_is_made() {
+        let (config, small) = (config(), StepShape { prompts: 1, group_size: 2, ..SHAPE });
+        for (matrices, lora_rank, lora_head, bytes) in [
+            (FloatType::F32, None, false, 15_904 * (4 + 12)),
+            (FloatType::BF16, None, false, 15_904 * (2 + 16)),
+            (FloatType::F32, Some(4), false, 15_904 * 4 + 1_664 * 16),
+            (FloatType::BF16, Some(4), true, 15_904 * 2 + (1_664 + 1_328) * 16),
+        ] {
+            let precision = precision(Device::Cpu, Some(matrices), None).unwrap();
+            let model = StepModel { config: &config, matrices, precision, lora_rank, lora_head };
+            let plan = plan::<Flex>(model, engine_options(small, None));
+            assert_eq!(plan.weights, bytes, "{matrices:?}, {lora_rank:?}");
+            let within = |limit| policy::<Flex>(model, small, Some(limit), FlexDevice).map(|_| ());
+            let refused = within(plan.total() - 1).unwrap_err().to_string();
+            assert!(
+                refused.contains("at its peak") && refused.contains("(1 MiB of the weights"),
+                "{refused}"
+            );
+            within(plan.total()).unwrap();
+        }
+    }
+
     #[test]
     fn what_does_not_fit_is_refused() {
         let refused =
@@ -351,8 +401,11 @@ mod tests {
         );
         assert!(refused(StepShape { prompts: 0, ..SHAPE }).contains("prompts is 0, legal is at least 1"));
         let many = refused(StepShape { prompts: usize::MAX, ..SHAPE });
-        let legal = "legal is so many that a step has at most 1048576 replies";
+        let legal = "legal is at most 349525: a step has at most 1048576 replies";
         assert_eq!(many, format!("prompts is {}, {legal}", usize::MAX));
+        let many = refused(StepShape { group_size: usize::MAX, ..SHAPE });
+        let legal = "legal is at most 1048576: a step has at most 1048576 replies";
+        assert_eq!(many, format!("group_size is {}, {legal}", usize::MAX));
         let large = refused(StepShape { prompts: 1 << 16, group_size: 16, prompt_tokens: 20, ..SHAPE });
         assert!(large.contains("the limit is 1024 MiB"), "{large}");
         assert!(

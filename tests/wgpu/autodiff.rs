@@ -1,7 +1,7 @@
 //! The kernels under burn's autodiff on the device, beside the CPU's: a layer's operations in one graph, and the losses of a head.
 
 use burn::backend::Autodiff;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use burn_wgpu::Wgpu;
 use osler::kernels::autodiff::{LogitOptions, cross_entropy, kl, log_probs};
@@ -9,6 +9,7 @@ use osler::kernels::head::Reference;
 use osler::kernels::{AdaptedWeights, AttentionShape, KernelBackend, Matrix, Segment};
 
 use super::operations::{Results, host, matrix, within};
+use super::precision::has_f16;
 
 /// Rows, of two sequences.
 const ROWS: usize = 23;
@@ -75,5 +76,43 @@ fn gradients_under_autodiff_are_those_of_the_cpu() {
     for loss in [Loss::LogProbs, Loss::CrossEntropy, Loss::Kl] {
         let found = differentiated::<Wgpu>(loss, &super::device());
         within(1e-5, &found, &differentiated::<Flex>(loss, &FlexDevice));
+    }
+}
+
+/// What a loss is multiplied by lifts gradients out of what f16 has no digits for, though they are there before it is known.
+#[test]
+fn a_loss_in_f16_that_is_scaled_loses_no_digits() {
+    if !has_f16() {
+        return;
+    }
+    /// Gradients of rows and head of a mean over `1 / each` tokens, times as much.
+    fn gradients<B: KernelBackend>(loss: Loss, each: f32, device: &B::Device, dtype: DType) -> Results {
+        let (width, n) = (33, 7);
+        let leaf = |rows, seed| {
+            let x = matrix::<B>(rows, width, seed, device).cast(dtype);
+            Tensor::<Autodiff<B>, 2>::from_inner(x).require_grad()
+        };
+        let (hidden, weight) = (leaf(n, 1), leaf(VOCAB, 2));
+        let given = Matrix::Float(weight.clone());
+        let head = AdaptedWeights { weight: &given, bias: None, adapter: None };
+        let (weights, options) = (vec![each; n], LogitOptions::default());
+        let of = |seed| matrix::<B>(VOCAB, width, seed, device).cast(dtype);
+        let beside = Matrix::Float(of(3));
+        let reference = Reference {
+            hidden: of(4).narrow(0, 0, n),
+            head: AdaptedWeights { weight: &beside, bias: None, adapter: None },
+            coefficients: &weights,
+        };
+        let loss = match loss {
+            Loss::Kl => kl(hidden.clone(), &head, reference, options),
+            _ => cross_entropy(hidden.clone(), &head, &[5, 1, 299, 17, 20, 5, 140], &weights, options),
+        };
+        let gradients = (loss * each.recip()).backward();
+        let of = [("rows", &hidden), ("the head", &weight)];
+        of.map(|(of, leaf)| (of.to_owned(), host(leaf.grad(&gradients).unwrap().cast(DType::F32)))).to_vec()
+    }
+    for loss in [Loss::CrossEntropy, Loss::Kl] {
+        let found = gradients::<Wgpu>(loss, 1e-6, &super::device(), DType::F16);
+        within(1e-2, &found, &gradients::<Flex>(loss, 1.0, &FlexDevice, DType::F32));
     }
 }

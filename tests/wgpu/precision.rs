@@ -3,6 +3,7 @@
 
 use burn::tensor::{DType, backend::Backend};
 use burn_wgpu::Wgpu;
+use osler::doctor::inputs::host;
 use osler::kernels::selection::{AttentionKernel, with_attention};
 use osler::kernels::{AttentionShape, KernelBackend, Segment, head as kernel};
 use proptest::strategy::Strategy;
@@ -262,6 +263,32 @@ fn the_heads_loss_in_f16_is_that_in_f64() {
             check_head(20, &limits, DType::F16, &had);
         }
         had.extreme.at_least(1, "logits of 1e4");
+    }
+}
+
+/// Tokens with next to no chance: what each of them is pushed by has the digits of a likely one's, whatever the device's own `exp` is
+/// worth down to -87.
+#[test]
+fn derivatives_of_improbable_tokens_are_those_in_f64() {
+    let logits: Vec<f32> = [0.0].into_iter().chain((80..=174).map(|step| -0.5 * step as f32)).collect();
+    let target = logits.len() - 1;
+    let inputs = head::Inputs {
+        hidden: vec![1.0],
+        weight: logits.clone(),
+        bias: None,
+        adapter: None,
+        targets: vec![target as u32],
+        slopes: vec![1.0],
+        soft_cap: None,
+        temperature: 1.0,
+        reference: None,
+    };
+    let found = head::found::<Wgpu>(&inputs, &device(), [DType::F32; 2], Wgpu::head_loss);
+    let weight: Vec<f32> = host(found.weight.unwrap());
+    for (logit, found) in logits[..target].iter().zip(weight) {
+        // The others are below half a digit of the first, and so is what they add to it.
+        let (found, exact) = (f64::from(found), -f64::from(*logit).exp());
+        assert!((found - exact).abs() <= 5e-7 * exact.abs(), "at {logit}: {found:e} and {exact:e}");
     }
 }
 

@@ -148,7 +148,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     };
     let everything = Everything {
         device,
-        kernels: if only.is_empty() { Kernel::ALL.to_vec() } else { once(only) },
+        kernels: if only.is_empty() { Kernel::ALL.to_vec() } else { super::named_once(only) },
         dtypes: super::named_once(dtype.into_iter().map(DType::from)),
         timer: Timer::exactly(repeats.into()),
         reference_bytes: (!no_reference).then_some(most),
@@ -177,17 +177,6 @@ pub fn run(arguments: Arguments) -> CommandResult {
         0 => Ok(()),
         failed => Err(format!("{failed} measurements failed").into()),
     }
-}
-
-/// Each kernel once, where it is named first.
-fn once(named: Vec<Kernel>) -> Vec<Kernel> {
-    let mut kernels = Vec::new();
-    for kernel in named {
-        if !kernels.contains(&kernel) {
-            kernels.push(kernel);
-        }
-    }
-    kernels
 }
 
 /// What is told, as it comes.

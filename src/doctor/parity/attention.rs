@@ -112,14 +112,16 @@ impl<B: KernelBackend> Parity<'_, B> {
                 };
                 let forward =
                     [expected("out", exact.out, heads * head_dim), expected("sums", exact.sums, heads)];
-                // First the one that no scale makes vanish.
-                let backward = [
-                    expected("dv", exact.dv, kv_heads * head_dim),
+                let zeros = |output, like: &[f64]| Expected::whole(output, vec![0.0; like.len()]);
+                let vanished = [zeros("dq", &exact.dq), zeros("dk", &exact.dk)];
+                let dv = expected("dv", exact.dv, kv_heads * head_dim);
+                let [dq, dk] = [
                     expected("dq", exact.dq, heads * head_dim),
                     expected("dk", exact.dk, kv_heads * head_dim),
                 ];
                 for dtype in dtypes {
-                    let backward = if case.vanishes(dtype) { &backward[..1] } else { &backward[..] };
+                    let [dq, dk] = if case.vanishes(dtype) { vanished.each_ref() } else { [&dq, &dk] };
+                    let backward = [&dv, dq, dk];
                     let mut kernels: Vec<_> =
                         B::attention_kernels(&self.device, dtype, head_dim).into_iter().map(Some).collect();
                     if kernels.is_empty() {
@@ -133,7 +135,7 @@ impl<B: KernelBackend> Parity<'_, B> {
                             let attended = with(kernel, || B::attention_packed(q, k, v, segments, shape));
                             vec![host(attended.out.clone()), host(attended.log_sums(shape.scale))]
                         });
-                        self.check("attention_packed_backward", &text, dtype, backward, |device| {
+                        self.check("attention_packed_backward", &text, dtype, &backward, |device| {
                             let Operands { q, k, v, dout } =
                                 Operands::<B>::new(&inputs, shape, device, dtype);
                             let (dq, dk, dv) = with(kernel, || {

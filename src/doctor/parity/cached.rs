@@ -36,6 +36,8 @@ impl<B: KernelBackend> Parity<'_, B> {
             // The first's kernels again, with half the work.
             (3, 1, 64, 0.0),
             (3, 1, 64, TINY),
+            // More heads than a cube serves at once: through the tiles of packed sequences.
+            (17, 1, 64, 1.0),
         ];
         for (seed, (heads, kv_heads, head_dim, factor)) in (100..).zip(shapes) {
             let scale = factor * (head_dim as f32).sqrt().recip();

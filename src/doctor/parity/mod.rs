@@ -10,6 +10,7 @@ mod products;
 mod rows;
 mod sampling;
 
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -55,8 +56,8 @@ impl Expected {
         Self { output, values, parts, least: 0.0, logarithms: false }
     }
 
-    /// A gradient of rows of `width` elements that is the sum of `terms`, a tenth of which it counts as at least: one that cancels has no
-    /// digits of its own.
+    /// A gradient of rows of `width` elements that is the sum of terms whose norm is `terms`, a tenth of which it counts as at least: one
+    /// that cancels has no digits of its own.
     fn gradient(output: &'static str, values: Vec<f64>, width: usize, terms: f64) -> Self {
         Self { least: 0.1 * terms, ..Self::rows(output, values, width) }
     }
@@ -123,7 +124,7 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
         op: &'static str,
         case: &str,
         dtype: DType,
-        expected: &[Expected],
+        expected: &[impl Borrow<Expected>],
         run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
     ) {
         self.check_within(bound(dtype), op, case, dtype, expected, run);
@@ -150,7 +151,7 @@ impl<'a, B: KernelBackend> Parity<'a, B> {
         op: &'static str,
         case: &str,
         dtype: DType,
-        expected: &[Expected],
+        expected: &[impl Borrow<Expected>],
         run: impl FnOnce(&B::Device) -> Vec<Vec<f32>>,
     ) {
         self.findings.step(format!("{op}, {case}, {}", dtype_name(dtype)));
@@ -168,13 +169,14 @@ fn bound(dtype: DType) -> f64 {
 }
 
 /// One check for each expected result.
-fn judge(
+fn judge<E: Borrow<Expected>>(
     found: Result<Vec<Vec<f32>>, String>,
-    expected: &[Expected],
+    expected: &[E],
     bound: f64,
     (op, case, dtype): (&'static str, &str, DType),
 ) -> Vec<Check> {
-    let check = |(index, expected): (usize, &Expected)| {
+    let check = |(index, expected): (usize, &E)| {
+        let expected = expected.borrow();
         let (error, problem) = match &found {
             Err(problem) => (f64::NAN, Some(problem.clone())),
             Ok(found) => {

@@ -295,6 +295,9 @@ pub fn cached<B: Backend>(
 ) -> Tensor<B, 2> {
     let AttentionShape { kv_heads, head_dim, .. } = shape;
     cover::cached(spans, [q.dims()[0], keys.dims()[0]], shape);
+    if q.dims()[0] == 0 {
+        return q.reshape([0, shape.heads * head_dim]);
+    }
     let outputs = spans.iter().filter(|span| !span.queries.is_empty()).map(|span| {
         let blocks = &span.blocks[..span.keys.div_ceil(BLOCK_TOKENS)];
         let part = |pool| gather(pool, blocks, span.keys).reshape([span.keys, kv_heads, head_dim]);

@@ -77,6 +77,13 @@ fn parents<B: KernelBackend, C: CheckpointStrategy>(operands: &Operands<Node<B, 
     })
 }
 
+/// Types in the order of [`parents`].
+fn dtypes<T: TensorMetadata>(operands: &Operands<T>) -> [DType; 5] {
+    let Operands { hidden, weight, bias, adapter } = operands;
+    let (a, b) = adapter.as_ref().map(|(a, b, _)| (a, b)).unzip();
+    [Some(hidden), Some(weight), bias.as_ref(), a, b].map(|operand| operand.unwrap_or(hidden).dtype())
+}
+
 /// Gradients in the order of [`parents`].
 type Found<B> = [Option<FloatTensor<B>>; 5];
 
@@ -126,7 +133,7 @@ struct OfRows {
     kls: Vec<f32>,
 }
 
-/// What rows have, and the gradients of a loss on it, in the types of the operands.
+/// What rows have, and the gradients of a loss on it, in f32.
 fn loss<B: KernelBackend>(
     operands: &Operands<FloatTensor<B>>,
     given: Given<'_, B>,
@@ -135,21 +142,14 @@ fn loss<B: KernelBackend>(
 ) -> (OfRows, Found<B>) {
     let found = with_input::<B, _>(operands, given, trained, |input| B::head_loss(input, derivative));
     let HeadGradients { log_probs, kls, hidden, weight, bias, adapter, .. } = found;
-    let adapter = adapter.zip(operands.adapter.as_ref());
-    let (a, b) = adapter.map(|(found, (a, b, _))| (typed(found.a, a), typed(found.b, b))).unzip();
-    let found = [
-        Some(typed(hidden, &operands.hidden)),
-        weight.map(|gradient| typed(gradient, &operands.weight)),
-        bias.zip(operands.bias.as_ref()).map(|(gradient, bias)| typed(gradient, bias)),
-        a,
-        b,
-    ];
+    let (a, b) = adapter.map(|found| (primitive(found.a), primitive(found.b))).unzip();
+    let found = [Some(primitive(hidden)), weight.map(primitive), bias.map(primitive), a, b];
     (OfRows { log_probs, kls }, found)
 }
 
-/// In the type of `like`.
-fn typed<B: Backend, const D: usize>(x: Tensor<B, D>, like: &FloatTensor<B>) -> FloatTensor<B> {
-    primitive(x.cast(like.dtype()))
+/// In `dtype`.
+fn cast<B: Backend>(x: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
+    if x.dtype() == dtype { x } else { B::float_cast(x, dtype.into()) }
 }
 
 /// A tensor of one dimension on the host.
@@ -179,9 +179,9 @@ impl<B: KernelBackend> Backward<B, 5> for LogProbs {
         let trained = weight.is_some() || bias.is_some();
         let mut derivative = Derivative::each(|index, _| slopes[index]);
         let (_, found) = loss::<B>(&values, Given::new(&targets, options), trained, &mut derivative);
-        for (node, gradient) in ops.parents.into_iter().zip(found) {
+        for ((node, gradient), dtype) in ops.parents.into_iter().zip(found).zip(dtypes(&values)) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
-                grads.register::<B>(node.id, gradient);
+                grads.register::<B>(node.id, cast::<B>(gradient, dtype));
             }
         }
     }
@@ -202,7 +202,7 @@ pub fn log_probs<B: KernelBackend, C: CheckpointStrategy>(
     targets: &[u32],
     options: LogitOptions,
 ) -> Tensor<Autodiff<B, C>, 1> {
-    check(&hidden, targets);
+    check(targets);
     let device = hidden.device();
     let nodes = operands(hidden, head);
     let values = nodes.map(|node| node.primitive.clone());
@@ -225,17 +225,39 @@ pub fn log_probs<B: KernelBackend, C: CheckpointStrategy>(
 #[derive(Debug)]
 struct AtOnce;
 
-impl<B: KernelBackend> Backward<B, 5> for AtOnce {
-    type State = Found<B>;
+/// Gradients of a loss of factor 1, and the types they come to be in.
+#[derive(Debug, Clone)]
+struct Held<B: Backend> {
+    gradients: Found<B>,
+    dtypes: [DType; 5],
+}
 
-    fn backward(self, ops: Ops<Found<B>, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
+impl<B: Backend> Held<B> {
+    /// Of the parents that are `tracked`. Those of an operand in f16 wait in f32: a factor that lifts them above its smallest numbers
+    /// comes in the backward.
+    fn new(gradients: Found<B>, dtypes: [DType; 5], tracked: [bool; 5]) -> Self {
+        let mut all = gradients.into_iter().zip(dtypes).zip(tracked);
+        let gradients = std::array::from_fn(|_| {
+            let ((gradient, dtype), tracked) = all.next()?;
+            let held = if dtype == DType::F16 { DType::F32 } else { dtype };
+            gradient.filter(|_| tracked).map(|gradient| cast::<B>(gradient, held))
+        });
+        Self { gradients, dtypes }
+    }
+}
+
+impl<B: KernelBackend> Backward<B, 5> for AtOnce {
+    type State = Held<B>;
+
+    fn backward(self, ops: Ops<Held<B>, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
         // The loss is one number, so its gradient is one.
         let factor: f32 = host::<B>(grads.consume::<B>(&ops.node)).into_iter().sum();
-        for (node, gradient) in ops.parents.into_iter().zip(ops.state) {
+        let Held { gradients, dtypes } = ops.state;
+        for ((node, gradient), dtype) in ops.parents.into_iter().zip(gradients).zip(dtypes) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 let gradient =
                     if factor == 1.0 { gradient } else { B::float_mul_scalar(gradient, factor.into()) };
-                grads.register::<B>(node.id, gradient);
+                grads.register::<B>(node.id, cast::<B>(gradient, dtype));
             }
         }
     }
@@ -257,18 +279,18 @@ pub fn cross_entropy<B: KernelBackend, C: CheckpointStrategy>(
     weights: &[f32],
     options: LogitOptions,
 ) -> Tensor<Autodiff<B, C>, 1> {
-    check(&hidden, targets);
+    check(targets);
     assert_eq!(weights.len(), targets.len(), "weights and targets");
     at_once(hidden, head, |values, trained| match trained {
         Some(trained) => {
             let mut derivative = Derivative::each(|index, _| -weights[index]);
             let (rows, gradients) = loss::<B>(values, Given::new(targets, options), trained, &mut derivative);
-            (-weighted(&rows.log_probs, weights), Some(gradients))
+            (-weighted(&rows.log_probs, weights), gradients)
         }
         None => {
             let given = Given::new(targets, options);
             let found = with_input::<B, _>(values, given, false, |input| rows::log_probs(&input));
-            (-weighted(&found, weights), None)
+            (-weighted(&found, weights), Found::<B>::default())
         }
     })
 }
@@ -276,7 +298,7 @@ pub fn cross_entropy<B: KernelBackend, C: CheckpointStrategy>(
 /// `sum_i k_i KL(p_i || q_i)` `[1]` in f32 over all tokens of the vocabulary: `p` of the rows of [`log_probs`], `q` and the coefficients
 /// `k` of a reference that nothing is learned by, under the same options.
 ///
-/// Forward and backward are one, as of [`cross_entropy`].
+/// Forward and backward are one, as of [`cross_entropy`]; without anything tracked there is no backward.
 ///
 /// # Panics
 /// If there are no rows, the reference has not as many rows and coefficients, or another vocabulary, or a matrix is quantised.
@@ -289,14 +311,19 @@ pub fn kl<B: KernelBackend, C: CheckpointStrategy>(
     let coefficients = reference.coefficients;
     // Of log-probs nothing is wanted: the head asks for targets, and these count for nothing.
     let targets = vec![0; hidden.dims()[0]];
-    check(&hidden, &targets);
+    check(&targets);
     assert_eq!(coefficients.len(), targets.len(), "coefficients and rows");
-    assert_eq!(reference.hidden.dims()[0], targets.len(), "rows of the reference and rows");
     at_once(hidden, head, |values, trained| {
+        // Rows that count for nothing are not walked back.
+        let nothing = vec![0.0; if trained.is_none() { targets.len() } else { 0 }];
+        let reference = match trained {
+            Some(_) => reference,
+            None => Reference { coefficients: &nothing, ..reference },
+        };
         let given = Given { targets: &targets, options, reference: Some(reference) };
         let mut derivative = Derivative::each(|_, _| 0.0);
         let (rows, gradients) = loss::<B>(values, given, trained.unwrap_or(false), &mut derivative);
-        (weighted(&rows.kls, coefficients), trained.map(|_| gradients))
+        (weighted(&rows.kls, coefficients), gradients)
     })
 }
 
@@ -309,7 +336,7 @@ fn weighted(values: &[f32], weights: &[f32]) -> f32 {
 fn at_once<B: KernelBackend, C: CheckpointStrategy>(
     hidden: Tensor<Autodiff<B, C>, 2>,
     head: &AdaptedWeights<'_, Autodiff<B, C>>,
-    work: impl FnOnce(&Operands<FloatTensor<B>>, Option<bool>) -> (f32, Option<Found<B>>),
+    work: impl FnOnce(&Operands<FloatTensor<B>>, Option<bool>) -> (f32, Found<B>),
 ) -> Tensor<Autodiff<B, C>, 1> {
     let device = hidden.device();
     let nodes = operands(hidden, head);
@@ -324,19 +351,12 @@ fn at_once<B: KernelBackend, C: CheckpointStrategy>(
         OpsKind::Tracked(prep) => {
             let [_, weight, bias, ..] = tracked;
             let (loss, gradients) = work(&values, Some(weight || bias));
-            let mut gradients = gradients.unwrap_or_default();
-            for (gradient, tracked) in gradients.iter_mut().zip(tracked) {
-                if !tracked {
-                    *gradient = None;
-                }
-            }
-            prep.finish(gradients, number(loss))
+            prep.finish(Held::new(gradients, dtypes(&values), tracked), number(loss))
         }
         OpsKind::UnTracked(prep) => prep.finish(number(work(&values, None).0)),
     })
 }
 
-fn check<B: Backend>(hidden: &Tensor<B, 2>, targets: &[u32]) {
+fn check(targets: &[u32]) {
     assert!(!targets.is_empty(), "there are no targets");
-    assert_eq!(hidden.dims()[0], targets.len(), "rows and targets");
 }

@@ -11,7 +11,7 @@
 //! | [`KernelBackend::swiglu`] | both inputs |
 //! | [`KernelBackend::rotary`] | the tables |
 //! | [`log_probs`] | hidden rows and the head; logits are made again |
-//! | [`cross_entropy`] | the gradients of hidden rows and head |
+//! | [`cross_entropy`], [`kl`] | the gradients of hidden rows and head |
 //!
 //! Norm, SwiGLU and rotary are marked as cheap, so that
 //! [`BalancedCheckpointing`](burn::backend::autodiff::checkpoint::strategy::BalancedCheckpointing) makes their outputs again instead of

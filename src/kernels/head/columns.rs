@@ -248,7 +248,7 @@ impl<'a, B: KernelBackend> Learning<'a, B> {
 /// The loss's gradients, in parts of `columns`; see [`part_columns`].
 ///
 /// # Panics
-/// If there are no targets, a head is quantised, or the reference has other rows or another vocabulary.
+/// If there are no targets, one is not below `vocab`, a head is quantised, or the reference has other rows or another vocabulary.
 pub fn loss<B: KernelBackend>(
     input: HeadInput<'_, B>,
     columns: usize,
@@ -263,6 +263,7 @@ pub(super) fn in_blocks<B: KernelBackend>(
     [rows, columns]: [usize; 2],
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
+    input.check();
     let [vocab, width] = input.head.weight.dims();
     if columns >= vocab && rows >= input.targets.len() {
         // Logits that fit in one part are kept in between.

@@ -61,6 +61,26 @@ pub struct HeadInput<'a, B: Backend> {
     pub reference: Option<Reference<'a, B>>,
 }
 
+impl<B: KernelBackend> HeadInput<'_, B> {
+    /// That everything is of the same rows and tokens, before anything is computed: a kernel would leave out what is too much, and take a
+    /// target that is no token for none.
+    ///
+    /// # Panics
+    /// If it is not.
+    fn check(&self) {
+        let (n, [vocab, _]) = (self.targets.len(), self.head.weight.dims());
+        assert_eq!(self.hidden.dims()[0], n, "hidden rows and targets");
+        if let Some(stray) = self.targets.iter().find(|&&target| target as usize >= vocab) {
+            panic!("target {stray} of a vocabulary of {vocab}");
+        }
+        if let Some(Reference { hidden, head, coefficients }) = &self.reference {
+            assert_eq!(hidden.dims()[0], n, "hidden rows of the reference and targets");
+            assert_eq!(head.weight.dims()[0], vocab, "vocabularies of the reference and the head");
+            assert_eq!(coefficients.len(), n, "coefficients of the reference and targets");
+        }
+    }
+}
+
 /// A head that is compared with and not trained.
 #[derive(Debug)]
 pub struct Reference<'a, B: Backend> {

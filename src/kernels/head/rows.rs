@@ -19,7 +19,11 @@ fn logits<B: KernelBackend>(
 }
 
 /// Log-probs of the targets `[n]`.
+///
+/// # Panics
+/// If the targets are not as many as rows, or one is not below `vocab`.
 pub fn log_probs<B: KernelBackend>(input: &HeadInput<'_, B>) -> Vec<f32> {
+    input.check();
     in_parts(input, part_rows(input.head.weight.dims()[0]))
 }
 
@@ -36,12 +40,13 @@ fn in_parts<B: KernelBackend>(input: &HeadInput<'_, B>, rows: usize) -> Vec<f32>
 /// The loss's gradients, in parts of `rows`; see [`part_rows`].
 ///
 /// # Panics
-/// If there are no targets, the head is quantised, or the reference has other rows or another vocabulary.
+/// If there are no targets, one is not below `vocab`, the head is quantised, or the reference has other rows or another vocabulary.
 pub fn loss<B: KernelBackend>(
     input: HeadInput<'_, B>,
     rows: usize,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
+    input.check();
     let several = input.targets.len() > rows;
     let known = match derivative {
         Derivative::All(_) if several => {

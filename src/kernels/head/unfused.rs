@@ -17,8 +17,8 @@ use crate::kernels::softmax::{LogSum, kl, log_prob};
 type LogProbs<B> = fn(&Tensor<B, 2>, &[u32]) -> (Vec<f32>, Vec<LogSum>);
 /// Gradients of the logits, from targets, log-sum-exps and those of the log-probs.
 type LogProbsBackward<B> = fn(Tensor<B, 2>, &[u32], &[LogSum], &[f32]) -> Tensor<B, 2>;
-/// Divergences of rows of logits from a reference's, with the log-sum-exps of both.
-type Kls<B> = fn(&Tensor<B, 2>, &Tensor<B, 2>, &[LogSum], &[LogSum]) -> Vec<f32>;
+/// What rows of logits and a reference's give for the targets.
+type Compared<B> = fn(&Tensor<B, 2>, &Tensor<B, 2>, &[u32]) -> kl::Found;
 /// Gradients of logits with a reference's, from targets, the first column's place and what belongs to the rows.
 type KlBackward<B> = fn(Tensor<B, 2>, &Tensor<B, 2>, &[u32], usize, &kl::Rows<'_>) -> Tensor<B, 2>;
 
@@ -30,8 +30,8 @@ pub(super) struct Operations<B: KernelBackend> {
     log_probs: LogProbs<B>,
     /// As [`KernelBackend::log_probs_backward`].
     log_probs_backward: LogProbsBackward<B>,
-    /// As [`KernelBackend::kls`].
-    kls: Kls<B>,
+    /// Log-probs, log-sum-exps and divergences.
+    compared: Compared<B>,
     /// As [`KernelBackend::kl_backward`].
     kl_backward: KlBackward<B>,
 }
@@ -42,7 +42,8 @@ impl<B: KernelBackend> Operations<B> {
         product: B::wide_product,
         log_probs: B::log_probs,
         log_probs_backward: B::log_probs_backward,
-        kls: B::kls,
+        // In one walk over both.
+        compared: |logits, beside, targets| B::kl_sums(logits, beside, targets, 0, None).finish(),
         kl_backward: B::kl_backward,
     };
 
@@ -51,7 +52,12 @@ impl<B: KernelBackend> Operations<B> {
         product: |a, b| B::product(a, b).cast(DType::F32),
         log_probs: log_prob::reference,
         log_probs_backward: log_prob::reference_backward,
-        kls: kl::reference,
+        compared: |logits, beside, targets| {
+            let (log_probs, sums) = log_prob::reference(logits, targets);
+            let (_, reference_sums) = log_prob::reference(beside, targets);
+            let kls = kl::reference(logits, beside, &sums, &reference_sums);
+            kl::Found { log_probs, sums, reference_sums, kls }
+        },
         kl_backward: kl::reference_backward,
     };
 
@@ -79,7 +85,7 @@ impl<B: KernelBackend> Operations<B> {
 /// The loss's gradients in plain tensor operations.
 ///
 /// # Panics
-/// If there are no targets, a head is quantised, or the reference has other rows or another vocabulary.
+/// If there are no targets, one is not below `vocab`, a head is quantised, or the reference has other rows or another vocabulary.
 pub fn loss<B: KernelBackend>(input: HeadInput<'_, B>, derivative: &mut Derivative<'_>) -> HeadGradients<B> {
     by(&Operations::PLAIN, input, derivative)
 }
@@ -90,32 +96,37 @@ pub(super) fn by<B: KernelBackend>(
     input: HeadInput<'_, B>,
     derivative: &mut Derivative<'_>,
 ) -> HeadGradients<B> {
-    let Operations { product, log_probs, log_probs_backward, kls, kl_backward } = operations;
+    input.check();
+    let Operations { product, log_probs, log_probs_backward, compared, kl_backward } = operations;
     let HeadInput { hidden, head, targets, soft_cap, temperature, entropies: wanted, reference, trained } =
         input;
     let dtype = hidden.dtype();
     let logits = operations.logits(&hidden, &head, soft_cap, temperature);
-    let (found, sums) = log_probs(&logits, targets);
-    let slopes = derivative.divided(0, &found, temperature);
+    let beside = reference.as_ref().map(|it| operations.logits(&it.hidden, &it.head, soft_cap, temperature));
+    let kl::Found { log_probs, sums, reference_sums, kls } = match &beside {
+        Some(beside) => compared(&logits, beside, targets),
+        None => {
+            let (log_probs, sums) = log_probs(&logits, targets);
+            kl::Found { log_probs, sums, reference_sums: Vec::new(), kls: Vec::new() }
+        }
+    };
+    let slopes = derivative.divided(0, &log_probs, temperature);
     let entropies = if wanted { host(B::entropies(&logits, &sums)) } else { Vec::new() };
     let bends = cap::slopes(&logits, soft_cap, temperature);
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
     let magnitude = Magnitude::of(dtype, &slopes, coefficients.as_deref());
-    let (dlogits, kls) = match reference.zip(coefficients) {
-        Some((reference, coefficients)) => {
-            let beside = operations.logits(&reference.hidden, &reference.head, soft_cap, temperature);
-            let (_, reference_sums) = log_probs(&beside, targets);
-            let found = kls(&logits, &beside, &sums, &reference_sums);
+    let dlogits = match beside.zip(coefficients) {
+        Some((beside, coefficients)) => {
             let rows = kl::Rows {
                 sums: &sums,
                 reference_sums: &reference_sums,
                 slopes: &slopes,
                 coefficients: &coefficients,
-                kls: &found,
+                kls: &kls,
             };
-            (kl_backward(logits, &beside, targets, 0, &rows), found)
+            kl_backward(logits, &beside, targets, 0, &rows)
         }
-        None => (log_probs_backward(logits, targets, &sums, &slopes), Vec::new()),
+        None => log_probs_backward(logits, targets, &sums, &slopes),
     };
     let dlogits = cap::through(dlogits, bends);
     let bias: Option<Tensor<B, 1>> =
@@ -135,7 +146,7 @@ pub(super) fn by<B: KernelBackend>(
     }
     let dweight = trained.then(|| magnitude.undone(product(dlogits.transpose(), hidden)));
     HeadGradients {
-        log_probs: found,
+        log_probs,
         entropies,
         kls,
         hidden: magnitude.undone(dhidden),

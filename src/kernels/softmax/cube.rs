@@ -5,6 +5,7 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use super::LogSum;
+use super::exp_cube::exp;
 use crate::kernels::cube::launch::{array, cubes, upload};
 use crate::kernels::norm::cube::total;
 
@@ -38,7 +39,7 @@ fn sums(
     while column < width {
         let x = logits[start + column];
         let new = max(peak, x);
-        sum = sum * (peak - new).exp() + (x - new).exp();
+        sum = sum * exp(peak - new) + exp(x - new);
         peak = new;
         column += UNITS;
     }
@@ -53,7 +54,7 @@ fn sums(
             let a = tops[unit];
             let b = tops[unit + half];
             let new = max(a, b);
-            parts[unit] = parts[unit] * (a - new).exp() + parts[unit + half] * (b - new).exp();
+            parts[unit] = parts[unit] * exp(a - new) + parts[unit + half] * exp(b - new);
             tops[unit] = new;
         }
         sync_cube();
@@ -67,7 +68,7 @@ fn sums(
         if comptime!(!fresh) {
             let before = peaks[row];
             let new = max(before, top);
-            part = totals[row] * (before - new).exp() + part * (top - new).exp();
+            part = totals[row] * exp(before - new) + part * exp(top - new);
             top = new;
         }
         peaks[row] = top;
@@ -100,7 +101,7 @@ fn gradients(logits: &mut Array<f32>, targets: &Array<u32>, rows: &Array<f32>, w
         let at = start + column as usize;
         let mut slope = 0.0f32;
         if coefficient != 0.0f32 {
-            slope = coefficient * (hit - ((logits[at] - peak) - rest).exp());
+            slope = coefficient * (hit - exp((logits[at] - peak) - rest));
         }
         logits[at] = slope;
         column += comptime!(UNITS as u32);
@@ -125,7 +126,7 @@ fn shares(logits: &Array<f32>, rows: &Array<f32>, out: &mut Array<f32>, width: u
     while column < width {
         // A token without a chance has an infinite gap, which would make 0 times infinity.
         let gap = min((peak - logits[row * width + column]) + rest, f32::max_value());
-        sum += gap * (-gap).exp();
+        sum += gap * exp(-gap);
         column += UNITS;
     }
     let sum = total(sum, &mut parts, UNITS);

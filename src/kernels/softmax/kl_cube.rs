@@ -5,6 +5,7 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use super::cube::{Columns, UNITS};
+use super::exp_cube::exp;
 use super::kl::Rows;
 use crate::kernels::cube::launch::{array, cubes, upload};
 
@@ -15,7 +16,7 @@ pub(in crate::kernels) const STATE: usize = 7;
 /// (negative) beyond the peaks it is wanted for.
 #[cube]
 fn moved(cross: f32, sum: f32, down: f32, other_down: f32) -> f32 {
-    down.exp() * (cross + sum * (down - other_down))
+    exp(down) * (cross + sum * (down - other_down))
 }
 
 /// Joins a row of `logits` and of `reference` `[n, width]` to its state `[7, n]`, or starts it. Each unit keeps what every
@@ -49,12 +50,12 @@ fn sums(
         let y = reference[start + column];
         let new = max(peak, x);
         let other_new = max(other_peak, y);
-        let weight = (x - new).exp();
+        let weight = exp(x - new);
         // What has no weight adds nothing, also where the other logit is far below.
         let share = select(weight > 0.0f32, weight * ((x - new) - (y - other_new)), 0.0f32);
         cross = moved(cross, sum, peak - new, other_peak - other_new) + share;
-        sum = sum * (peak - new).exp() + weight;
-        other_sum = other_sum * (other_peak - other_new).exp() + (y - other_new).exp();
+        sum = sum * exp(peak - new) + weight;
+        other_sum = other_sum * exp(other_peak - other_new) + exp(y - other_new);
         peak = new;
         other_peak = other_new;
         column += UNITS;
@@ -82,9 +83,8 @@ fn sums(
             let other_down_b = other_peaks[other] - other_new;
             crosses[unit] = moved(crosses[unit], parts[unit], down, other_down)
                 + moved(crosses[other], parts[other], down_b, other_down_b);
-            parts[unit] = parts[unit] * down.exp() + parts[other] * down_b.exp();
-            other_parts[unit] =
-                other_parts[unit] * other_down.exp() + other_parts[other] * other_down_b.exp();
+            parts[unit] = parts[unit] * exp(down) + parts[other] * exp(down_b);
+            other_parts[unit] = other_parts[unit] * exp(other_down) + other_parts[other] * exp(other_down_b);
             peaks[unit] = new;
             other_peaks[unit] = other_new;
         }
@@ -107,8 +107,8 @@ fn sums(
             let before = state[n + row];
             all = moved(state[n * 6 + row], before, down, other_down)
                 + moved(all, part, top - new, other_top - other_new);
-            part = before * down.exp() + part * (top - new).exp();
-            other_part = state[n * 4 + row] * other_down.exp() + other_part * (other_top - other_new).exp();
+            part = before * exp(down) + part * exp(top - new);
+            other_part = state[n * 4 + row] * exp(other_down) + other_part * exp(other_top - other_new);
             top = new;
             other_top = other_new;
         }
@@ -162,7 +162,7 @@ fn gradients(
         if counts {
             let a = (logits[at] - peak) - rest;
             let b = (reference[at] - other_peak) - other_rest;
-            let p = a.exp();
+            let p = exp(a);
             change = hit + select(p > 0.0f32, p * (coefficient * ((a - b) - kl) - slope), 0.0f32);
         }
         logits[at] = change;

@@ -4,6 +4,8 @@ pub mod cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod cube;
 pub mod entropy;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod exp_cube;
 pub mod kl;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(in crate::kernels) mod kl_cube;

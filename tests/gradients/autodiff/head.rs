@@ -1,15 +1,19 @@
 //! Log-probs under a head, their cross entropy, and the divergence from a reference.
 
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::backend::autodiff::checkpoint::strategy::{
+    BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
+};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use osler::kernels::autodiff::{LogitOptions, cross_entropy, kl, log_probs};
-use osler::kernels::head::Reference;
-use osler::kernels::{AdaptedWeights, LowRankWeights, Matrix};
+use osler::kernels::head::{self as kernel, Derivative, HeadGradients, HeadInput, Reference};
+use osler::kernels::{AdaptedWeights, KernelBackend, LowRankWeights, Matrix};
 
 use super::{A, constant, is_tracked, leaf, near};
-use crate::{noise, tensor};
+use crate::{noise, tensor, values};
 
 /// A head with what its logits go through.
 struct Head {
@@ -19,8 +23,23 @@ struct Head {
     adapter: Option<[Tensor<Flex, 2>; 2]>,
     targets: Vec<u32>,
     options: LogitOptions,
-    /// Whether weight and bias are tracked.
-    trained: bool,
+    tracked: Tracked,
+}
+
+/// What a gradient is asked of.
+#[derive(Clone, Copy)]
+struct Tracked {
+    hidden: bool,
+    weight: bool,
+    bias: bool,
+    adapter: bool,
+}
+
+impl Tracked {
+    const ALL: Self = Self { hidden: true, weight: true, bias: true, adapter: true };
+    /// With a head that is frozen.
+    const FROZEN: Self = Self { weight: false, bias: false, ..Self::ALL };
+    const NONE: Self = Self { hidden: false, weight: false, bias: false, adapter: false };
 }
 
 /// What an adapter's contribution is multiplied by.
@@ -120,7 +139,7 @@ impl Head {
             adapter: None,
             targets: (0..n).map(|i| (i * 7919 % vocab) as u32).collect(),
             options: LogitOptions::default(),
-            trained: true,
+            tracked: Tracked::ALL,
         }
     }
 
@@ -129,14 +148,15 @@ impl Head {
         &self,
         loss: impl FnOnce(&Recorded) -> Tensor<A, 1>,
     ) -> (Tensor<Flex, 1>, Vec<(&'static str, Tensor<Flex, 1>)>) {
-        fn held<const D: usize>(trained: bool, x: &Tensor<Flex, D>) -> Tensor<A, D> {
-            if trained { leaf(x) } else { constant(x) }
+        fn held<const D: usize>(tracked: bool, x: &Tensor<Flex, D>) -> Tensor<A, D> {
+            if tracked { leaf(x) } else { constant(x) }
         }
+        let Tracked { hidden, weight, bias, adapter } = self.tracked;
         let recorded = Recorded {
-            hidden: leaf(&self.hidden),
-            weight: held(self.trained, &self.weight),
-            bias: self.bias.as_ref().map(|bias| held(self.trained, bias)),
-            adapter: self.adapter.as_ref().map(|matrices| matrices.each_ref().map(leaf)),
+            hidden: held(hidden, &self.hidden),
+            weight: held(weight, &self.weight),
+            bias: self.bias.as_ref().map(|it| held(bias, it)),
+            adapter: self.adapter.as_ref().map(|matrices| matrices.each_ref().map(|it| held(adapter, it))),
         };
         let loss = loss(&recorded);
         let gradients = loss.backward();
@@ -165,9 +185,16 @@ fn the_heads_gradients_are_those_of_its_formula() {
         // More rows than a part has.
         Head::new(530, 8, 19),
         Head { bias: Some(bias(37)), options: capped, ..plain() },
-        Head { bias: Some(bias(37)), adapter: Some(adapter(24, 37)), trained: false, ..plain() },
+        Head { bias: Some(bias(37)), adapter: Some(adapter(24, 37)), tracked: Tracked::FROZEN, ..plain() },
         Head { adapter: Some(adapter(24, 37)), options: capped, ..plain() },
-        Head { trained: false, ..plain() },
+        Head { tracked: Tracked::FROZEN, ..plain() },
+        Head { tracked: Tracked { weight: true, ..Tracked::NONE }, ..plain() },
+        Head { bias: Some(bias(37)), tracked: Tracked { bias: true, ..Tracked::NONE }, ..plain() },
+        Head {
+            adapter: Some(adapter(24, 37)),
+            tracked: Tracked { adapter: true, ..Tracked::NONE },
+            ..plain()
+        },
     ];
     for (index, head) in cases.into_iter().enumerate() {
         let n = head.targets.len();
@@ -177,9 +204,9 @@ fn the_heads_gradients_are_those_of_its_formula() {
         let by_row = constant::<NoCheckpointing, 1>(&tensor(weights.clone(), [n]));
         let expected = head.gradients(|it| (it.formula(&head) * by_row.clone()).sum());
         let divergences = head.gradients(|it| (it.divergences(&head) * by_row.clone()).sum());
-        let tracked = 1
-            + 2 * usize::from(head.adapter.is_some())
-            + usize::from(head.trained) * (1 + usize::from(head.bias.is_some()));
+        let Tracked { hidden, weight, bias, adapter } = head.tracked;
+        let (bias, adapter) = (bias && head.bias.is_some(), adapter && head.adapter.is_some());
+        let tracked: usize = [hidden, weight, bias, adapter, adapter].map(usize::from).iter().sum();
         assert_eq!(expected.1.len(), tracked, "case {index}");
 
         let by_log_probs = head.gradients(|it| (it.kernel(&head, Asked::LogProbs) * by_row.clone()).sum());
@@ -187,10 +214,18 @@ fn the_heads_gradients_are_those_of_its_formula() {
         let halves: Vec<f32> = weights.iter().map(|weight| weight / 2.0).collect();
         let at_once = head.gradients(|it| it.kernel(&head, Asked::CrossEntropy(&halves)) * -2.0);
         let apart = head.gradients(|it| it.kernel(&head, Asked::Kl(&halves)) * 2.0);
+        // In one graph, by the same tensors.
+        let both = head.gradients(|it| {
+            it.kernel(&head, Asked::CrossEntropy(&weights)) + it.kernel(&head, Asked::Kl(&weights))
+        });
+        let of_both = head.gradients(|it| {
+            (it.divergences(&head) * by_row.clone() - it.formula(&head) * by_row.clone()).sum()
+        });
         for (way, (loss, gradients), expected) in [
             ("log-probs", by_log_probs, &expected),
             ("cross entropy", at_once, &expected),
             ("KL", apart, &divergences),
+            ("both", both, &of_both),
         ] {
             near(&format!("case {index}, {way}, loss"), loss, expected.0.clone(), 1.0);
             assert_eq!(gradients.len(), expected.1.len(), "case {index}, {way}");
@@ -218,4 +253,84 @@ fn a_head_without_anything_tracked_gives_the_same_numbers() {
         assert!(!is_tracked(&found) && is_tracked(&expected));
         near("forward", found.inner(), expected.inner(), 1.0);
     }
+}
+
+/// A loss's forward is its backward, so there is nothing of it to be made again: what is made again before it changes no bit.
+#[test]
+fn what_is_made_again_gives_the_same_gradients() {
+    fn gradients<C: CheckpointStrategy>(asked: Asked<'_>) -> [Vec<f32>; 2] {
+        let (n, vocab) = (9, 37);
+        let head = Head::new(n, 24, vocab);
+        let (x, weight) = (leaf::<C, 2>(&head.hidden), leaf::<C, 2>(&head.weight));
+        let hidden = A::<C>::swiglu(x.clone(), x.clone());
+        let matrix = Matrix::Float(weight.clone());
+        let given = AdaptedWeights { weight: &matrix, bias: None, adapter: None };
+        let [beside, of] = other(n, vocab);
+        let of = Matrix::Float(of);
+        let of = AdaptedWeights { weight: &of, bias: None, adapter: None };
+        let loss = match asked {
+            Asked::LogProbs => log_probs(hidden, &given, &head.targets, head.options).sum(),
+            Asked::CrossEntropy(weights) => {
+                cross_entropy(hidden, &given, &head.targets, weights, head.options)
+            }
+            Asked::Kl(coefficients) => {
+                kl(hidden, &given, Reference { hidden: beside, head: of, coefficients }, head.options)
+            }
+        };
+        let gradients = loss.backward();
+        [x, weight].map(|leaf| values(leaf.grad(&gradients).unwrap()))
+    }
+    let weights = noise(6, 9);
+    for asked in [Asked::LogProbs, Asked::CrossEntropy(&weights), Asked::Kl(&weights)] {
+        assert_eq!(gradients::<BalancedCheckpointing>(asked), gradients::<NoCheckpointing>(asked));
+    }
+}
+
+/// A kernel takes a target that is no token for none, and leaves out what a reference has more: neither may reach it.
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let (n, width, vocab) = (6, 8, 12);
+    let refused = |what: &str, targets: &[u32], rows: usize, tokens: usize, coefficients: usize| {
+        let weight = Matrix::Float(tensor(noise(2, vocab * width), [vocab, width]));
+        let of = Matrix::Float(tensor(noise(3, tokens * width), [tokens, width]));
+        let plain = |weight| AdaptedWeights::<Flex> { weight, bias: None, adapter: None };
+        let coefficients = vec![1.0; coefficients];
+        type Loss = fn(HeadInput<'_, Flex>, &mut Derivative<'_>) -> HeadGradients<Flex>;
+        let ways: [(&str, Loss); 5] = [
+            ("the kernel", Flex::head_loss),
+            ("rows", |input, derivative| kernel::rows::loss(input, 2, derivative)),
+            ("columns", |input, derivative| kernel::columns::loss(input, 5, derivative)),
+            ("one part", |input, derivative| kernel::columns::loss(input, 256, derivative)),
+            ("plain", kernel::unfused::loss),
+        ];
+        for (way, loss) in ways {
+            let input = HeadInput {
+                hidden: tensor(noise(1, n * width), [n, width]),
+                head: plain(&weight),
+                targets,
+                soft_cap: None,
+                temperature: 1.0,
+                entropies: false,
+                reference: Some(Reference {
+                    hidden: tensor(noise(4, rows * width), [rows, width]),
+                    head: plain(&of),
+                    coefficients: &coefficients,
+                }),
+                trained: true,
+            };
+            let found = catch_unwind(AssertUnwindSafe(|| loss(input, &mut Derivative::each(|_, _| 1.0))));
+            let said = found.err().map(|said| *said.downcast::<String>().unwrap_or_default());
+            match (what, said) {
+                ("", said) => assert_eq!(said, None, "{way}"),
+                (what, said) => assert!(said.is_some_and(|said| said.contains(what)), "{way}: {what}"),
+            }
+        }
+    };
+    let targets = [0, 3, 11, 5, 5, 2];
+    refused("", &targets, n, vocab, n);
+    refused("target 12 of a vocabulary of 12", &[0, 3, 12, 5, 5, 2], n, vocab, n);
+    refused("hidden rows and targets", &targets[..5], n, vocab, n);
+    refused("hidden rows of the reference", &targets, n + 1, vocab, n);
+    refused("vocabularies", &targets, n, vocab + 3, n);
+    refused("coefficients", &targets, n, vocab, n + 1);
 }

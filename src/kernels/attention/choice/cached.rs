@@ -97,7 +97,7 @@ impl CachePath {
     /// go through the tiles of packed sequences.
     ///
     /// # Errors
-    /// If planes are asked for, and the device cannot run them.
+    /// If planes are asked for of heads that a cube serves, and the device cannot run them.
     pub fn choose(
         limits: Limits,
         sizes: Sizes,
