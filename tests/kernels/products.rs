@@ -111,7 +111,9 @@ fn random_blocks(noise: &mut Noise, block: BlockType, rows: usize, columns: usiz
     QuantisedMatrix::new(block, rows, columns, bytes.into()).expect("whole blocks")
 }
 
-/// Numbers of input rows that take every path: registers, a decoded chunk in the near cache, and one in the far.
+/// Numbers of input rows that take every path of the widest registers that this machine has: blocks in
+/// registers, a decoded chunk in the near cache, and one in the far. Narrower ones are tested beside the
+/// kernel.
 #[test]
 fn products_with_quantised_blocks_equal_those_with_their_f32_values_to_the_last_bit() {
     let block = prop::sample::select(BlockType::ALL.to_vec());

@@ -1,7 +1,8 @@
-//! Products with quantised blocks: decoded in registers for one input row, once a chunk for several.
+//! Products with quantised blocks: decoded in registers for up to 4 input rows (2 with AVX2), once a chunk
+//! for more.
 //!
 //! Decoding gives the very f32 values of a dequantised copy and the sums keep the order of [`super::cpu`], so results are
-//! those of the f32 copy bit for bit.
+//! those of the f32 copy bit for bit (any NaN for a NaN).
 
 #[cfg(target_arch = "x86_64")]
 use std::any::Any;
@@ -43,10 +44,10 @@ pub(super) fn product<S: Simd>(
     {
         let (any, from) = (&simd as &dyn Any, (bytes, k, rows, to));
         if let Some(&simd) = any.downcast_ref::<pulp::x86::V4>() {
-            return typed::<_, Avx512>(simd, block, from);
+            return typed::<Avx512>(simd, block, from);
         }
         if let Some(&simd) = any.downcast_ref::<pulp::x86::V3>() {
-            return typed::<_, Avx2>(simd, block, from);
+            return typed::<Avx2>(simd, block, from);
         }
     }
     chunks(simd, &Plain { block, bytes }, k, rows, to);
@@ -56,10 +57,10 @@ pub(super) fn product<S: Simd>(
 #[cfg(target_arch = "x86_64")]
 type Given<'a> = (&'a [u8], usize, usize, &'a Target<'a>);
 
-/// As [`product`], in registers `R`, which are those of `S`.
+/// As [`product`], in registers `R`.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn typed<S: Simd, R: Registers>(simd: S, block: BlockType, from: Given<'_>)
+fn typed<R: Registers>(simd: R::Simd, block: BlockType, from: Given<'_>)
 where
     Q4_0: Blocks<R>,
     Q4_1: Blocks<R>,
@@ -71,33 +72,33 @@ where
     Q6_K: Blocks<R>,
 {
     match block {
-        BlockType::Q4_0 => wide::<S, R, Q4_0>(simd, from),
-        BlockType::Q4_1 => wide::<S, R, Q4_1>(simd, from),
-        BlockType::Q5_0 => wide::<S, R, Q5_0>(simd, from),
-        BlockType::Q5_1 => wide::<S, R, Q5_1>(simd, from),
-        BlockType::Q8_0 => wide::<S, R, Q8_0>(simd, from),
-        BlockType::Q4_K => wide::<S, R, Q4_K>(simd, from),
-        BlockType::Q5_K => wide::<S, R, Q5_K>(simd, from),
-        BlockType::Q6_K => wide::<S, R, Q6_K>(simd, from),
+        BlockType::Q4_0 => wide::<R, Q4_0>(simd, from),
+        BlockType::Q4_1 => wide::<R, Q4_1>(simd, from),
+        BlockType::Q5_0 => wide::<R, Q5_0>(simd, from),
+        BlockType::Q5_1 => wide::<R, Q5_1>(simd, from),
+        BlockType::Q8_0 => wide::<R, Q8_0>(simd, from),
+        BlockType::Q4_K => wide::<R, Q4_K>(simd, from),
+        BlockType::Q5_K => wide::<R, Q5_K>(simd, from),
+        BlockType::Q6_K => wide::<R, Q6_K>(simd, from),
     }
 }
 
 /// As [`typed`], of blocks of one type.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn wide<S: Simd, R: Registers, F: Blocks<R>>(simd: S, (bytes, k, rows, to): Given<'_>) {
+fn wide<R: Registers, F: Blocks<R>>(simd: R::Simd, (bytes, k, rows, to): Given<'_>) {
     let mut halves = vec![0.0; BlockRows::<R, F>::halves(k)];
-    // SAFETY: `product` chose the registers of `S`, which a machine without them cannot make; `bytes` holds `rows` rows;
-    // below, four rows at most are used at a time, from multiples of four.
-    let blocks = unsafe { BlockRows::<R, F>::new(bytes, k, &mut halves) };
-    // Sixteen registers hold the sums of 4 by 2 beside what decoding needs.
-    let many = S::REGISTER_COUNT >= 32;
+    // SAFETY: `bytes` holds `rows` rows of whole blocks; below, up to four rows are made ready at a time, and
+    // only they are used until the next are.
+    let blocks = unsafe { BlockRows::<R, F>::new(simd, bytes, k, &mut halves) };
+    // Of sixteen registers, the sums of 4 by 2 leave about as many as decoding needs.
+    let many = R::Simd::REGISTER_COUNT >= 32;
     match to.input.rows {
         // Four rows at a time: one sum alone would wait for its own last addition.
-        1 => few::<S, _, 4, 1>(simd, &blocks, rows, to),
-        2 => few::<S, _, 4, 2>(simd, &blocks, rows, to),
-        3 if many => few::<S, _, 4, 3>(simd, &blocks, rows, to),
-        4 if many => few::<S, _, 4, 4>(simd, &blocks, rows, to),
+        1 => few::<_, _, 4, 1>(simd, &blocks, rows, to),
+        2 => few::<_, _, 4, 2>(simd, &blocks, rows, to),
+        3 if many => few::<_, _, 4, 3>(simd, &blocks, rows, to),
+        4 if many => few::<_, _, 4, 4>(simd, &blocks, rows, to),
         _ => chunks(simd, &blocks, k, rows, to),
     }
 }
@@ -128,8 +129,10 @@ impl Decode for Plain<'_> {
 impl<R: Registers, F: Blocks<R>> Decode for BlockRows<'_, R, F> {
     #[inline(always)]
     fn decode<S: Simd>(&self, simd: S, first: usize, k: usize, values: &mut [f32]) {
+        assert_eq!(k, self.k(), "rows of another length");
+        assert!(self.hold(first + values.len() / k.max(1)), "rows beyond the last");
         for (row, out) in values.chunks_exact_mut(k.max(1)).enumerate() {
-            // SAFETY: `values` is as long as the rows there are.
+            // SAFETY: the row is there, as was looked at.
             unsafe { self.ready(first + row, 1) };
             for (step, out) in out.chunks_exact_mut(2 * S::F32_LANES).enumerate() {
                 // SAFETY: the row is ready, `step` is below `k / (2 * lanes)`, and `out` is as long as two vectors.
@@ -167,3 +170,6 @@ fn chunks<S: Simd>(simd: S, source: &impl Decode, k: usize, rows: usize, to: &Ta
     }
     DECODED.set(decoded);
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests;

@@ -7,7 +7,7 @@ use pulp::Simd;
 use crate::kernels::quantised::registers::{Blocks, Registers, convert};
 
 /// Weight rows as a tile reads them.
-pub(super) trait Rows: Copy {
+pub(super) trait Rows {
     /// Vectors a step yields (1 for f32, an even and an odd one for bf16).
     const STREAMS: usize;
     /// Asks the cache for the vector at `row * k + offset` elements, which may lie past the end.
@@ -17,7 +17,7 @@ pub(super) trait Rows: Copy {
     /// Called before the vectors of rows `row .. row + count` are loaded.
     ///
     /// # Safety
-    /// They are rows of the matrix.
+    /// They are rows of the matrix, and no more than can be ready at once.
     #[inline(always)]
     unsafe fn ready(&self, _row: usize, _count: usize) {}
     /// The vectors of `(row, step)`; unused ones are zero.
@@ -32,7 +32,6 @@ pub(super) trait Rows: Copy {
 }
 
 /// Rows of f32.
-#[derive(Clone, Copy)]
 pub(super) struct F32Rows<'a> {
     pub data: &'a [f32],
     pub k: usize,
@@ -73,7 +72,6 @@ impl Rows for F32Rows<'_> {
 }
 
 /// Rows of bf16, two elements to a 32-bit lane.
-#[derive(Clone, Copy)]
 pub(super) struct Bf16Rows<'a> {
     pub data: &'a [bf16],
     pub k: usize,
@@ -151,6 +149,7 @@ pub(super) fn widen<S: Simd>(simd: S, w: &[bf16], k: usize, stride: usize) -> Ve
 
 /// How far ahead of its use memory is asked for quantised blocks, in bytes: a page. The hardware looks ahead by itself, but no
 /// further than the end of a page, so that without this a core waits at each one.
+#[cfg(target_arch = "x86_64")]
 pub(super) const AHEAD: usize = 4096;
 
 #[inline(always)]
@@ -187,16 +186,6 @@ pub(super) struct BlockRows<'a, R, F> {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl<R, F> Clone for BlockRows<'_, R, F> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl<R, F> Copy for BlockRows<'_, R, F> {}
-
-#[cfg(target_arch = "x86_64")]
 impl<'a, R: Registers, F: Blocks<R>> BlockRows<'a, R, F> {
     /// Rows that can be ready at once.
     pub(super) const READY: usize = 4;
@@ -206,13 +195,14 @@ impl<'a, R: Registers, F: Blocks<R>> BlockRows<'a, R, F> {
         Self::READY * 2 * (k / F::VALUES)
     }
 
-    /// Rows of `k` values in `data`; `halves` is working space.
+    /// Rows of `k` values in `data`; `halves` is working space. The token says that the machine has the
+    /// registers.
     ///
     /// # Safety
-    /// [`Rows::ready`] and [`Rows::load`] are called only with the `S` of the registers, on a machine that has them, and at most
-    /// [`BlockRows::READY`] rows from a multiple of it are used between two calls of `ready`; `data` holds whole rows.
+    /// `data` holds whole rows, and these whole blocks. The rows used between two calls of [`Rows::ready`]
+    /// are those made ready, and differ modulo [`BlockRows::READY`].
     #[inline(always)]
-    pub(super) unsafe fn new(data: &'a [u8], k: usize, halves: &'a mut [f32]) -> Self {
+    pub(super) unsafe fn new(_: R::Simd, data: &'a [u8], k: usize, halves: &'a mut [f32]) -> Self {
         assert!(halves.len() >= Self::halves(k), "too little working space");
         Self { data, k, halves: halves.as_mut_ptr(), format: std::marker::PhantomData }
     }
@@ -226,6 +216,12 @@ impl<'a, R: Registers, F: Blocks<R>> BlockRows<'a, R, F> {
     fn row_bytes(&self) -> usize {
         self.k / F::VALUES * F::BYTES
     }
+
+    /// Whether `data` holds rows `.. end`.
+    #[inline(always)]
+    pub(super) fn hold(&self, end: usize) -> bool {
+        end.saturating_mul(self.row_bytes()) <= self.data.len()
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -237,7 +233,7 @@ impl<R: Registers, F: Blocks<R>> Rows for BlockRows<'_, R, F> {
     }
     #[inline(always)]
     fn prefetch_next(&self, _: usize, _: usize) {
-        // One input row: there is no second pass in which to look ahead.
+        // The only input rows: there is no second pass in which to look ahead.
     }
     #[inline(always)]
     unsafe fn ready(&self, row: usize, count: usize) {
@@ -257,9 +253,14 @@ impl<R: Registers, F: Blocks<R>> Rows for BlockRows<'_, R, F> {
     }
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, _: S, row: usize, step: usize) -> [S::f32s; 2] {
+        const {
+            assert!(R::STEP == 2 * S::F32_LANES, "registers of another width");
+            assert!(size_of::<R::Vector>() == size_of::<S::f32s>(), "registers of another size");
+            assert!(F::VALUES.is_multiple_of(R::STEP), "blocks that end within a step");
+        }
         let steps = F::VALUES / R::STEP;
-        // SAFETY: `new`'s contract says that `S::f32s` is one of the registers and that its instructions are there; the caller's says
-        // that the row and the step exist.
+        // SAFETY: the instructions are there, as `new`'s token says, and the row and the step exist by the
+        // caller's contract. Both kinds of vectors are as large, and all their bits mean something.
         unsafe {
             let block = self.data.as_ptr().add(row * self.row_bytes() + step / steps * F::BYTES);
             let halves = self.halves_of(row).add(2 * (step / steps));

@@ -8,7 +8,7 @@ use super::rows::{AHEAD, prefetch};
 use crate::kernels::quantised::BlockType;
 use crate::kernels::quantised::integers::QUAD;
 use crate::kernels::quantised::registers::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
-use crate::kernels::quantised::vnni::{Quads, Registers};
+use crate::kernels::quantised::vnni::{QuadRegisters, Quads};
 
 /// Whether this machine has the instructions.
 pub(super) fn available() -> bool {
@@ -83,12 +83,12 @@ unsafe fn tile<F: Quads, const C: usize>(rows: &Rows<'_>, row: usize, i: usize) 
         let x = rows.input.quads.as_ptr().add(i * width);
         let mut products = [_mm512_setzero_ps(); C];
         let mut least = [_mm256_setzero_ps(); C];
-        let values = rows.row_bytes / F::BLOCK.bytes() * F::BLOCK.values();
+        let values = rows.row_bytes / F::BYTES * F::VALUES;
         let (whole, rest) = (values / QUAD, values % QUAD / 32);
         for quad in 0..whole {
             if i == 0 {
                 // The first pass waits for memory.
-                let bytes = F::BLOCK.bytes() * QUAD / F::BLOCK.values();
+                let bytes = F::BYTES * QUAD / F::VALUES;
                 for line in (0..bytes).step_by(64) {
                     prefetch(weights.wrapping_add(quad * bytes + line + AHEAD));
                 }
@@ -96,7 +96,7 @@ unsafe fn tile<F: Quads, const C: usize>(rows: &Rows<'_>, row: usize, i: usize) 
             add::<F, C>(F::quad::<4>(weights, quad), x.add(quad), width, &mut products, &mut least);
         }
         // A block of 256 leaves no rest.
-        if F::BLOCK.values() == 32 && rest > 0 {
+        if F::VALUES == 32 && rest > 0 {
             let weight = match rest {
                 1 => F::quad::<1>(weights, whole),
                 2 => F::quad::<2>(weights, whole),
@@ -117,7 +117,7 @@ unsafe fn tile<F: Quads, const C: usize>(rows: &Rows<'_>, row: usize, i: usize) 
 /// The quads exist, and the machine is [`available`].
 #[inline(always)]
 unsafe fn add<F: Quads, const C: usize>(
-    weight: Registers,
+    weight: QuadRegisters,
     x: *const InputQuad,
     width: usize,
     products: &mut [__m512; C],

@@ -1,4 +1,5 @@
-//! Quantised blocks to f32 in AVX2 registers, 16 values at a time, to the last bit as the plain decoder.
+//! Quantised blocks to f32 in AVX2 registers, 16 values at a time, to the last bit as the plain decoder
+//! (any NaN for a NaN).
 //!
 //! A value of any type is a small whole number times a scale, less or more a minimum. The numbers are made 16 at a time as signed bytes,
 //! and only then widened.
@@ -12,6 +13,7 @@ use super::registers::{Blocks, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, R
 pub(crate) struct Avx2;
 
 impl Registers for Avx2 {
+    type Simd = pulp::x86::V3;
     const STEP: usize = 16;
     type Vector = __m256;
     /// As the plain decoder does it: F16C is not asked for, and a call of a function for each block would cost more.
@@ -28,7 +30,8 @@ impl Registers for Avx2 {
             let special = _mm_castsi128_ps(_mm_or_si128(shifted, _mm_set1_epi32(0x7f80_0000)));
             let is_special = _mm_castsi128_ps(_mm_cmpgt_epi32(magnitude, _mm_set1_epi32(0x7bff)));
             let value = _mm_blendv_ps(finite, special, is_special);
-            _mm_storel_pd(halves.cast(), _mm_castps_pd(_mm_or_ps(value, _mm_castsi128_ps(sign))));
+            // Of integers: as a store of one f64 it would have to be aligned.
+            _mm_storel_epi64(halves.cast(), _mm_castps_si128(_mm_or_ps(value, _mm_castsi128_ps(sign))));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Quantised blocks to f32 in AVX-512 registers, 32 values at a time, to the last bit as the plain decoder.
+//! Quantised blocks to f32 in AVX-512 registers, 32 values at a time, to the last bit as the plain decoder
+//! (any NaN for a NaN).
 //!
 //! Up to 5 bits a value is looked up: one register holds the 16 values that 4 bits can mean in this block (two hold
 //! the 32 of 5 bits), and a permutation by the stored bits picks them. That is one instruction for 16 values where
@@ -13,12 +14,16 @@ use super::registers::{Blocks, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, R
 pub(crate) struct Avx512;
 
 impl Registers for Avx512 {
+    type Simd = pulp::x86::V4;
     const STEP: usize = 32;
     type Vector = __m512;
     #[inline(always)]
     unsafe fn widen(both: i32, halves: *mut f32) {
-        // SAFETY: by the trait's contract; machines with AVX-512 have F16C.
-        unsafe { _mm_storel_pd(halves.cast(), _mm_castps_pd(_mm_cvtph_ps(_mm_cvtsi32_si128(both)))) }
+        // SAFETY: by the trait's contract; to the compiler, AVX-512 F has F16C in it.
+        unsafe {
+            // Of integers: as a store of one f64 it would have to be aligned.
+            _mm_storel_epi64(halves.cast(), _mm_castps_si128(_mm_cvtph_ps(_mm_cvtsi32_si128(both))));
+        }
     }
 }
 

@@ -1,9 +1,12 @@
-//! Quantised blocks to f32 in registers, two registers at a time, to the last bit as the plain decoder.
+//! Quantised blocks to f32 in registers, two registers at a time, to the last bit as the plain decoder
+//! (any NaN for a NaN).
 
 use super::BlockType;
 
-/// Registers of one set of instructions, which the caller's machine must have.
+/// Registers of one set of instructions.
 pub(crate) trait Registers {
+    /// Only a machine that has the instructions makes one.
+    type Simd: pulp::Simd;
     /// Values that two of them hold.
     const STEP: usize;
     /// One of them.
@@ -17,10 +20,11 @@ pub(crate) trait Registers {
 }
 
 /// A block type as a type.
-pub(crate) trait Format: Copy {
+pub(crate) trait Format {
     /// Which it is.
     const BLOCK: BlockType;
-    /// Where the two halves begin that [`convert`] takes; 4 bytes within the block.
+    /// Where the two halves begin that [`convert`] takes; 4 bytes within the block. Of a type that has one
+    /// half, the other float is any number: the second, but the first of Q6_K, whose half ends the block.
     const HALVES_AT: usize;
     /// Values in a block.
     const VALUES: usize = Self::BLOCK.values();
@@ -47,6 +51,7 @@ pub(crate) trait Blocks<R: Registers>: Format {
 /// As [`Blocks::load`].
 #[inline(always)]
 pub(crate) unsafe fn convert<R: Registers, F: Format>(block: *const u8, halves: *mut f32) {
+    const { assert!(F::HALVES_AT + 4 <= F::BYTES, "halves beyond the block") }
     // SAFETY: the four bytes lie within the block, the two floats are the caller's.
     unsafe { R::widen(block.add(F::HALVES_AT).cast::<i32>().read_unaligned(), halves) }
 }
@@ -54,7 +59,6 @@ pub(crate) unsafe fn convert<R: Registers, F: Format>(block: *const u8, halves: 
 macro_rules! formats {
     ($($name:ident: $halves_at:expr),*) => {$(
         /// Marks the type of the same name.
-        #[derive(Clone, Copy)]
         #[allow(non_camel_case_types)]
         pub(crate) struct $name;
 

@@ -2,33 +2,29 @@
 
 use core::arch::x86_64::*;
 
-use super::BlockType;
-use super::registers::{Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+use super::registers::{Format, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 
 /// [`super::integers::WeightQuad`] in registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Registers {
+pub(crate) struct QuadRegisters {
     /// First halves of the four, 16 bytes each.
     pub first: __m512i,
     /// Last halves.
     pub last: __m512i,
     /// Scales of the first and of the last halves, each in the four lanes of its 16 bytes. They are equal but where
-    /// [`BlockType::has_half_scales`].
+    /// [`super::BlockType::has_half_scales`].
     pub scales: [__m512; 2],
     /// Minima, of the first half of `j` at `2j`, of its last half behind it.
     pub least: __m256,
 }
 
 /// A block type whose integers come 128 at a time.
-pub(crate) trait Quads {
-    /// The type.
-    const BLOCK: BlockType;
-
+pub(crate) trait Quads: Format {
     /// Quad `quad` of the row at `row`, of which `COUNT` times 32 values are there; the rest is zero.
     ///
     /// # Safety
     /// The row has those values, and the machine has AVX-512 F, BW, DQ and VL, and F16C.
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers;
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters;
 }
 
 /// Each of four words in the lanes of its 16 bytes.
@@ -109,11 +105,11 @@ unsafe fn add_fifth(value: __m512i, fifth: __mmask64) -> __m512i {
 
 /// Registers of blocks with a scale, and a minimum (`MINIMUM`) or none.
 #[inline(always)]
-unsafe fn of_small<const MINIMUM: bool>(first: __m512i, last: __m512i, halves: __m256) -> Registers {
+unsafe fn of_small<const MINIMUM: bool>(first: __m512i, last: __m512i, halves: __m256) -> QuadRegisters {
     // SAFETY: the caller's machine has AVX-512 F.
     unsafe {
         let least = if MINIMUM { _mm256_movehdup_ps(halves) } else { _mm256_moveldup_ps(halves) };
-        Registers { first, last, scales: [spread(halves, false); 2], least }
+        QuadRegisters { first, last, scales: [spread(halves, false); 2], least }
     }
 }
 
@@ -121,7 +117,7 @@ unsafe fn of_small<const MINIMUM: bool>(first: __m512i, last: __m512i, halves: _
 #[inline(always)]
 unsafe fn fours<const COUNT: usize, const STRIDE: usize, const AT: usize, const MINIMUM: bool>(
     at: *const u8,
-) -> Registers {
+) -> QuadRegisters {
     // SAFETY: by the caller's contract, that of `Quads::quad`.
     unsafe {
         let [first, last] = nibbles(sixteens::<COUNT, STRIDE>(at.add(AT)));
@@ -133,7 +129,7 @@ unsafe fn fours<const COUNT: usize, const STRIDE: usize, const AT: usize, const 
 #[inline(always)]
 unsafe fn fives<const COUNT: usize, const STRIDE: usize, const AT: usize, const MINIMUM: bool>(
     at: *const u8,
-) -> Registers {
+) -> QuadRegisters {
     // SAFETY: by the caller's contract, that of `Quads::quad`.
     unsafe {
         let [first, last] = nibbles(sixteens::<COUNT, STRIDE>(at.add(AT + 4)));
@@ -146,45 +142,40 @@ unsafe fn fives<const COUNT: usize, const STRIDE: usize, const AT: usize, const 
 }
 
 impl Quads for Q4_0 {
-    const BLOCK: BlockType = BlockType::Q4_0;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract.
         unsafe { fours::<COUNT, 18, 2, false>(row.add(quad * 4 * 18)) }
     }
 }
 
 impl Quads for Q4_1 {
-    const BLOCK: BlockType = BlockType::Q4_1;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract.
         unsafe { fours::<COUNT, 20, 4, true>(row.add(quad * 4 * 20)) }
     }
 }
 
 impl Quads for Q5_0 {
-    const BLOCK: BlockType = BlockType::Q5_0;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract.
         unsafe { fives::<COUNT, 22, 2, false>(row.add(quad * 4 * 22)) }
     }
 }
 
 impl Quads for Q5_1 {
-    const BLOCK: BlockType = BlockType::Q5_1;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract.
         unsafe { fives::<COUNT, 24, 4, true>(row.add(quad * 4 * 24)) }
     }
 }
 
 impl Quads for Q8_0 {
-    const BLOCK: BlockType = BlockType::Q8_0;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract.
         unsafe {
             let at = row.add(quad * 4 * 34);
@@ -228,9 +219,8 @@ unsafe fn paired_nibbles(at: *const u8) -> [__m512i; 2] {
 }
 
 impl Quads for Q4_K {
-    const BLOCK: BlockType = BlockType::Q4_K;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract; rows are whole blocks, so all four groups are there.
         unsafe {
             let block = row.add(quad / 2 * 144);
@@ -248,9 +238,8 @@ unsafe fn four_times(at: *const u8) -> __m512i {
 }
 
 impl Quads for Q5_K {
-    const BLOCK: BlockType = BlockType::Q5_K;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract; rows are whole blocks, so all four groups are there.
         unsafe {
             let (block, part) = (row.add(quad / 2 * 176), quad % 2);
@@ -279,9 +268,8 @@ unsafe fn upper_bits(at: *const u8) -> __m512i {
 }
 
 impl Quads for Q6_K {
-    const BLOCK: BlockType = BlockType::Q6_K;
     #[inline(always)]
-    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> Registers {
+    unsafe fn quad<const COUNT: usize>(row: *const u8, quad: usize) -> QuadRegisters {
         // SAFETY: by the trait's contract; rows are whole blocks, so all four groups are there.
         unsafe {
             let (block, part) = (row.add(quad / 2 * 210), quad % 2);
@@ -295,7 +283,7 @@ impl Quads for Q6_K {
             let scale = _mm256_cvtph_ps(_mm_set1_epi16(scale as i16));
             let groups = _mm_loadl_epi64(block.add(192 + 8 * part).cast());
             let pairs = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(groups)));
-            Registers { first, last, scales: [spread(pairs, false), spread(pairs, true)], least: pairs }
+            QuadRegisters { first, last, scales: [spread(pairs, false), spread(pairs, true)], least: pairs }
         }
     }
 }
