@@ -27,6 +27,8 @@ mod sampling;
 mod storage;
 
 type Gpu<R, F, I, BT> = CubeBackend<R, F, I, BT>;
+/// Of a norm's input and weight.
+type NormGradients<B> = (Tensor<B, 2>, Tensor<B, 1>);
 
 impl<R, F, I, BT> KernelBackend for Gpu<R, F, I, BT>
 where
@@ -427,7 +429,7 @@ fn norm_gradients<R, F, I, BT>(
     eps: f32,
     dy: Tensor<Gpu<R, F, I, BT>, 2>,
     beside: Option<Tensor<Gpu<R, F, I, BT>, 2>>,
-) -> (Tensor<Gpu<R, F, I, BT>, 2>, Tensor<Gpu<R, F, I, BT>, 1>)
+) -> NormGradients<Gpu<R, F, I, BT>>
 where
     R: CubeRuntime,
     F: FloatElement,

@@ -85,7 +85,7 @@ fn few<F: Float, N: Size>(
     vectors: u32,
     pitch: u32,
     outs: u32,
-    n: u32,
+    inputs: u32,
     #[comptime] s: Sizes,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -93,7 +93,7 @@ fn few<F: Float, N: Size>(
     let vectors = vectors as usize;
     let pitch = pitch as usize;
     let outs = outs as usize;
-    let n = n as usize;
+    let n = inputs as usize;
     let unit = UNIT_POS as usize;
     let lane = unit % LANES;
     let group = unit / LANES;

@@ -31,7 +31,7 @@ fn few<F: Float, N: Size>(
     y: &mut Array<F>,
     eights: u32,
     outs: u32,
-    n: u32,
+    inputs: u32,
     #[comptime] s: Sizes,
     #[define(F)] _dtype: StorageType,
 ) {
@@ -40,7 +40,7 @@ fn few<F: Float, N: Size>(
     let per_block = comptime!(s.block.values() / EIGHT);
     let eights = eights as usize;
     let outs = outs as usize;
-    let n = n as usize;
+    let n = inputs as usize;
     let unit = UNIT_POS as usize;
     let cube_first = CUBE_POS * comptime!(GROUPS * s.group.outputs);
     if cube_first >= outs {

@@ -72,6 +72,8 @@ pub(in crate::kernels) fn place(unit: usize, #[comptime] block: BlockType) -> us
 
 /// The four bytes from `byte` on, which is even.
 #[cube]
+// CubeCL has no `is_multiple_of`.
+#[allow(clippy::manual_is_multiple_of)]
 fn word(words: &Array<u32>, byte: usize, #[comptime] block: BlockType) -> u32 {
     let low = words[byte / 4];
     if comptime!(block.bytes().is_multiple_of(4)) {
@@ -146,8 +148,8 @@ pub(in crate::kernels) fn eight(
         }
         if comptime!(matches!(block, BlockType::Q5_0 | BlockType::Q5_1)) {
             let bits = word(words, at + comptime!(from - 4), block) >> (unit * 4) as u32;
-            first = first | fifths(bits);
-            other = other | fifths(bits >> 16u32);
+            first |= fifths(bits);
+            other |= fifths(bits >> 16u32);
         }
     } else if comptime!(matches!(block, BlockType::Q6_K)) {
         // Each half of the block: 64 bytes of nibbles, 32 of bits above them, 8 scales.
@@ -174,8 +176,8 @@ pub(in crate::kernels) fn eight(
         if comptime!(matches!(block, BlockType::Q5_K)) {
             // Bit `group` of a byte is the fifth bit of that group's value.
             let bits = word(words, at + 16 + byte, block) >> (chunk * 2) as u32;
-            first = first | ((bits & 0x0101_0101u32) << 4u32);
-            other = other | (((bits >> 1u32) & 0x0101_0101u32) << 4u32);
+            first |= (bits & 0x0101_0101u32) << 4u32;
+            other |= ((bits >> 1u32) & 0x0101_0101u32) << 4u32;
         }
         // Twelve bytes hold sixteen numbers of 6 bits: four scales, four minima, and the lower bits of four of each, whose upper
         // bits are above the others.

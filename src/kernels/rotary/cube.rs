@@ -22,7 +22,7 @@ fn turn<F: Float>(
     #[comptime] half: usize,
     #[define(F)] _dtype: StorageType,
 ) {
-    let pair = ABSOLUTE_POS as usize;
+    let pair = ABSOLUTE_POS;
     if pair < pairs as usize {
         let i = pair % half;
         let head = pair / half;

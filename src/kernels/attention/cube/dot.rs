@@ -12,7 +12,7 @@ pub(super) fn dots<F: Float>(
     #[comptime] dim: usize,
     #[define(F)] _dtype: StorageType,
 ) {
-    let row = ABSOLUTE_POS as usize;
+    let row = ABSOLUTE_POS;
     if row < rows as usize {
         let mut sum = 0.0f32;
         for c in 0..dim {

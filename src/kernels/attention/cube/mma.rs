@@ -32,7 +32,7 @@ pub(super) fn copy<F: Float>(
     let pitch = comptime!(b.pitch());
     let units = comptime!(b.units());
     let steps = comptime!((rows * vectors).div_ceil(units));
-    let exact = comptime!(rows * vectors % units == 0);
+    let exact = comptime!((rows * vectors).is_multiple_of(units));
     #[unroll]
     for step in 0..steps {
         let at = UNIT_POS as usize + step * units;
@@ -64,7 +64,7 @@ pub(super) fn copy_seen<F: Float>(
     let pitch = comptime!(b.pitch());
     let units = comptime!(b.units());
     let steps = comptime!((b.walked * vectors).div_ceil(units));
-    let exact = comptime!(b.walked * vectors % units == 0);
+    let exact = comptime!((b.walked * vectors).is_multiple_of(units));
     #[unroll]
     for step in 0..steps {
         let at = UNIT_POS as usize + step * units;

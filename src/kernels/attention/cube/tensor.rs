@@ -20,6 +20,8 @@ use crate::kernels::cube::launch::cube_number;
 /// Output `[n, heads, dim]` of one tile of queries and one head a cube, and `[n, heads, 2]` the largest score before scaling with
 /// the rest of the log-sum-exp.
 #[cube(launch_unchecked, fast_math = FastMath::ReducedPrecision | FastMath::NotNaN | FastMath::NotInf)]
+// CubeCL has no `is_multiple_of`.
+#[allow(clippy::manual_is_multiple_of)]
 pub(super) fn forward<F: Float>(
     q: &Array<Vector<F, Eight>>,
     k: &Array<Vector<F, Eight>>,

@@ -141,7 +141,7 @@ pub(super) fn forward<F: Float>(
             new = max(new, part[row * lanes + c]);
         }
         let factor = ((peak - new) * scale).exp();
-        sum = sum * factor;
+        sum *= factor;
         for c in 0..share {
             let at = row * pitch + lane + c * lanes;
             let score = scores[at];
