@@ -51,6 +51,9 @@ pub(super) const LN2_LOW: f32 = -2.121_944_4e-4;
 pub(super) const EXP_TERMS: [f32; 6] =
     [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
+/// Below this `e^x` is subnormal.
+pub(super) const EXP_LEAST: f32 = -87.33;
+
 /// `e^x` within 2 ulp, branch-free so that loops over it vectorise; exactly 0 below -87.33 (there `e^x` is
 /// subnormal), which is what masked scores of `-inf` need.
 ///
@@ -60,7 +63,7 @@ pub fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low mantissa bits.
     const MAGIC: f32 = 12_582_912.0;
-    let clamped = x.clamp(-87.33, 88.72);
+    let clamped = x.clamp(EXP_LEAST, 88.72);
     let shifted = clamped.mul_add(LOG2_E, MAGIC);
     let n = shifted - MAGIC;
     let r = n.mul_add(-LN2_HIGH, clamped);
@@ -74,7 +77,7 @@ pub fn exp(x: f32) -> f32 {
     let scaled = p
         * f32::from_bits((half.wrapping_add(0x3f80_0000)) as u32)
         * f32::from_bits((exponent.wrapping_sub(half).wrapping_add(0x3f80_0000)) as u32);
-    if x < -87.33 { 0.0 } else { scaled }
+    if x < EXP_LEAST { 0.0 } else { scaled }
 }
 
 /// The sum of `f(x)` over a row: in f32 lanes for some terms, then in f64, so that 49k terms of about 1 lose at most 3e-4 of a unit in

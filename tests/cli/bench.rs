@@ -24,7 +24,7 @@ fn a_grpo_step_is_measured_by_its_parts() {
     times.sort_by(f64::total_cmp);
     assert_eq!(report["median"]["step"], times[1]);
     let message = refused(1, &[&base[..], &["--new-tokens", "100000"]].concat());
-    assert!(message.contains("prompt_tokens + new_tokens is 100064"), "{message}");
+    assert!(message.contains("--prompt-tokens + --new-tokens is 100064"), "{message}");
     assert!(refused(1, &[&base[..], &["--repeats", "0"]].concat()).contains("--repeats is 0"));
     assert_eq!((&report["lora_rank"], &report["dtype"]), (&Value::Null, &json!("F32")));
     let lora = [&base[..], &sizes, &["--lora", "3", "--dtype", "bf16"]].concat();

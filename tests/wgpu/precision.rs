@@ -267,28 +267,66 @@ fn the_heads_loss_in_f16_is_that_in_f64() {
 }
 
 /// Tokens with next to no chance: what each of them is pushed by has the digits of a likely one's, whatever the device's own `exp` is
-/// worth down to -87.
+/// worth down to -87; by the target, and by the divergence from even odds.
 #[test]
 fn derivatives_of_improbable_tokens_are_those_in_f64() {
     let logits: Vec<f32> = [0.0].into_iter().chain((80..=174).map(|step| -0.5 * step as f32)).collect();
     let target = logits.len() - 1;
-    let inputs = head::Inputs {
+    let even = head::Reference {
         hidden: vec![1.0],
-        weight: logits.clone(),
+        weight: vec![0.0; logits.len()],
         bias: None,
         adapter: None,
-        targets: vec![target as u32],
-        slopes: vec![1.0],
-        soft_cap: None,
-        temperature: 1.0,
-        reference: None,
+        coefficients: vec![1.0],
     };
-    let found = head::found::<Wgpu>(&inputs, &device(), [DType::F32; 2], Wgpu::head_loss);
-    let weight: Vec<f32> = host(found.weight.unwrap());
-    for (logit, found) in logits[..target].iter().zip(weight) {
-        // The others are below half a digit of the first, and so is what they add to it.
-        let (found, exact) = (f64::from(found), -f64::from(*logit).exp());
-        assert!((found - exact).abs() <= 5e-7 * exact.abs(), "at {logit}: {found:e} and {exact:e}");
+    // The other tokens are below half a digit of the first, and so is what they add to it: its log-prob is 0, and the divergence the
+    // logarithm of how many there are.
+    type Slope = fn(f64) -> f64;
+    let by_target: (f32, Option<head::Reference>, Slope) = (1.0, None, |x| -x.exp());
+    for (slope, reference, exact) in [by_target, (0.0, Some(even), |x| x.exp() * x)] {
+        let inputs = head::Inputs {
+            hidden: vec![1.0],
+            weight: logits.clone(),
+            bias: None,
+            adapter: None,
+            targets: vec![target as u32],
+            slopes: vec![slope],
+            soft_cap: None,
+            temperature: 1.0,
+            reference,
+        };
+        let found = head::found::<Wgpu>(&inputs, &device(), [DType::F32; 2], Wgpu::head_loss);
+        let weight: Vec<f32> = host(found.weight.unwrap());
+        for (logit, found) in logits[1..target].iter().zip(&weight[1..]) {
+            let (found, exact) = (f64::from(*found), exact(f64::from(*logit)));
+            assert!((found - exact).abs() <= 5e-7 * exact.abs(), "at {logit}: {found:e} and {exact:e}");
+        }
+    }
+}
+
+/// A hidden row that is no number gives no numbers, and no row beside it.
+#[test]
+fn what_is_no_number_is_not_taken_for_one() {
+    for compared in [None, Some(head::Compared::Near)] {
+        let case = head::Case {
+            rows: 7,
+            width: 33,
+            vocab: 300,
+            bias: false,
+            temperature: 1.0,
+            exactly: None,
+            compared,
+            seed: 5,
+        };
+        let mut inputs = case.inputs(DType::F32);
+        inputs.hidden[2 * case.width] = f32::NAN;
+        let found = head::found::<Wgpu>(&inputs, &device(), [DType::F32; 2], Wgpu::head_loss);
+        let is_number = |values: &[f32]| values.iter().map(|x| x.is_finite()).collect::<Vec<_>>();
+        let expected: Vec<bool> = (0..case.rows).map(|row| row != 2).collect();
+        assert_eq!(is_number(&found.log_probs), expected);
+        if compared.is_some() {
+            assert_eq!(is_number(&found.kls), expected);
+        }
     }
 }
 

@@ -174,8 +174,9 @@ impl OnBackend for Steps<'_> {
 /// The error with the option's name in place of the field's.
 fn named(error: MeasureError) -> Box<dyn std::error::Error> {
     match error {
-        MeasureError::Shape { field, found, legal } if !field.contains(' ') && field != "vocab_size" => {
-            format!("--{} is {found}, legal is {legal}", field.replace('_', "-")).into()
+        MeasureError::Shape { field, found, legal } if field != "vocab_size" => {
+            let options = field.split(" + ").map(|it| format!("--{}", it.replace('_', "-")));
+            format!("{} is {found}, legal is {legal}", options.collect::<Vec<_>>().join(" + ")).into()
         }
         other => other.into(),
     }

@@ -143,6 +143,9 @@ impl<B: KernelBackend> Parity<'_, B> {
                                     B::attention_packed(q.clone(), k.clone(), v.clone(), segments, shape);
                                 B::attention_packed_backward(q, k, v, segments, shape, &attended, dout)
                             });
+                            // As f16 holds them, where the device gives them in f32.
+                            let [dq, dk] =
+                                [dq, dk].map(|x| if case.vanishes(dtype) { x.cast(dtype) } else { x });
                             [dv, dq, dk].map(host).to_vec()
                         });
                     }

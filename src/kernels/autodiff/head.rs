@@ -42,6 +42,12 @@ struct Operands<T> {
 }
 
 impl<T> Operands<T> {
+    /// Hidden rows, weight, bias, `A` and `B`.
+    fn all(&self) -> [Option<&T>; 5] {
+        let (a, b) = self.adapter.as_ref().map(|(a, b, _)| (a, b)).unzip();
+        [Some(&self.hidden), Some(&self.weight), self.bias.as_ref(), a, b]
+    }
+
     fn map<U>(&self, mut change: impl FnMut(&T) -> U) -> Operands<U> {
         Operands {
             hidden: change(&self.hidden),
@@ -67,24 +73,20 @@ fn operands<B: KernelBackend, C: CheckpointStrategy>(
     }
 }
 
-/// The parents of a node: hidden rows, weight, bias, `A` and `B`, with a constant for each that is not there.
+/// The parents of a node, see [`Operands::all`], with a constant for each that is not there.
 fn parents<B: KernelBackend, C: CheckpointStrategy>(operands: &Operands<Node<B, C>>) -> [Node<B, C>; 5] {
-    let Operands { hidden, weight, bias, adapter } = operands;
-    let (a, b) = adapter.as_ref().map(|(a, b, _)| (a, b)).unzip();
-    [Some(hidden), Some(weight), bias.as_ref(), a, b].map(|node| match node {
+    operands.all().map(|node| match node {
         Some(node) => node.clone(),
-        None => <Autodiff<B, C> as AutodiffBackend>::from_inner(hidden.primitive.clone()),
+        None => <Autodiff<B, C> as AutodiffBackend>::from_inner(operands.hidden.primitive.clone()),
     })
 }
 
 /// Types in the order of [`parents`].
 fn dtypes<T: TensorMetadata>(operands: &Operands<T>) -> [DType; 5] {
-    let Operands { hidden, weight, bias, adapter } = operands;
-    let (a, b) = adapter.as_ref().map(|(a, b, _)| (a, b)).unzip();
-    [Some(hidden), Some(weight), bias.as_ref(), a, b].map(|operand| operand.unwrap_or(hidden).dtype())
+    operands.all().map(|operand| operand.unwrap_or(&operands.hidden).dtype())
 }
 
-/// Gradients in the order of [`parents`].
+/// Gradients in the order of [`Operands::all`].
 type Found<B> = [Option<FloatTensor<B>>; 5];
 
 /// What is asked of a head.
@@ -202,7 +204,7 @@ pub fn log_probs<B: KernelBackend, C: CheckpointStrategy>(
     targets: &[u32],
     options: LogitOptions,
 ) -> Tensor<Autodiff<B, C>, 1> {
-    check(targets);
+    assert!(!targets.is_empty(), "there are no targets");
     let device = hidden.device();
     let nodes = operands(hidden, head);
     let values = nodes.map(|node| node.primitive.clone());
@@ -255,8 +257,12 @@ impl<B: KernelBackend> Backward<B, 5> for AtOnce {
         let Held { gradients, dtypes } = ops.state;
         for ((node, gradient), dtype) in ops.parents.into_iter().zip(gradients).zip(dtypes) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
-                let gradient =
-                    if factor == 1.0 { gradient } else { B::float_mul_scalar(gradient, factor.into()) };
+                let gradient = if factor == 1.0 {
+                    gradient
+                } else {
+                    // In f32, so that the factor is not rounded.
+                    B::float_mul_scalar(cast::<B>(gradient, DType::F32), factor.into())
+                };
                 grads.register::<B>(node.id, cast::<B>(gradient, dtype));
             }
         }
@@ -279,7 +285,7 @@ pub fn cross_entropy<B: KernelBackend, C: CheckpointStrategy>(
     weights: &[f32],
     options: LogitOptions,
 ) -> Tensor<Autodiff<B, C>, 1> {
-    check(targets);
+    assert!(!targets.is_empty(), "there are no targets");
     assert_eq!(weights.len(), targets.len(), "weights and targets");
     at_once(hidden, head, |values, trained| match trained {
         Some(trained) => {
@@ -311,7 +317,7 @@ pub fn kl<B: KernelBackend, C: CheckpointStrategy>(
     let coefficients = reference.coefficients;
     // Of log-probs nothing is wanted: the head asks for targets, and these count for nothing.
     let targets = vec![0; hidden.dims()[0]];
-    check(&targets);
+    assert!(!targets.is_empty(), "there are no rows");
     assert_eq!(coefficients.len(), targets.len(), "coefficients and rows");
     at_once(hidden, head, |values, trained| {
         // Rows that count for nothing are not walked back.
@@ -355,8 +361,4 @@ fn at_once<B: KernelBackend, C: CheckpointStrategy>(
         }
         OpsKind::UnTracked(prep) => prep.finish(number(work(&values, None).0)),
     })
-}
-
-fn check(targets: &[u32]) {
-    assert!(!targets.is_empty(), "there are no targets");
 }

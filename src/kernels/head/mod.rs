@@ -68,11 +68,17 @@ impl<B: KernelBackend> HeadInput<'_, B> {
     /// # Panics
     /// If it is not.
     fn check(&self) {
-        let (n, [vocab, _]) = (self.targets.len(), self.head.weight.dims());
-        assert_eq!(self.hidden.dims()[0], n, "hidden rows and targets");
+        self.check_sizes();
+        let [vocab, _] = self.head.weight.dims();
         if let Some(stray) = self.targets.iter().find(|&&target| target as usize >= vocab) {
             panic!("target {stray} of a vocabulary of {vocab}");
         }
+    }
+
+    /// [`Self::check`] of all but the targets themselves.
+    fn check_sizes(&self) {
+        let (n, [vocab, _]) = (self.targets.len(), self.head.weight.dims());
+        assert_eq!(self.hidden.dims()[0], n, "hidden rows and targets");
         if let Some(Reference { hidden, head, coefficients }) = &self.reference {
             assert_eq!(hidden.dims()[0], n, "hidden rows of the reference and targets");
             assert_eq!(head.weight.dims()[0], vocab, "vocabularies of the reference and the head");

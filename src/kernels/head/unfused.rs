@@ -112,8 +112,12 @@ pub(super) fn by<B: KernelBackend>(
     };
     let slopes = derivative.divided(0, &log_probs, temperature);
     let entropies = if wanted { host(B::entropies(&logits, &sums)) } else { Vec::new() };
-    let bends = cap::slopes(&logits, soft_cap, temperature);
     let coefficients = reference.as_ref().map(|reference| reference.divided(temperature));
+    if slopes.iter().chain(coefficients.iter().flatten()).all(|&factor| factor == 0.0) {
+        let zeros = HeadGradients::zeros(&head, targets.len(), trained, &hidden.device());
+        return HeadGradients { log_probs, entropies, kls, ..zeros };
+    }
+    let bends = cap::slopes(&logits, soft_cap, temperature);
     let magnitude = Magnitude::of(dtype, &slopes, coefficients.as_deref());
     let dlogits = match beside.zip(coefficients) {
         Some((beside, coefficients)) => {

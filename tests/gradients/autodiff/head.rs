@@ -255,7 +255,7 @@ fn a_head_without_anything_tracked_gives_the_same_numbers() {
     }
 }
 
-/// A loss's forward is its backward, so there is nothing of it to be made again: what is made again before it changes no bit.
+/// What is made again, before the loss or of its own, changes no bit.
 #[test]
 fn what_is_made_again_gives_the_same_gradients() {
     fn gradients<C: CheckpointStrategy>(asked: Asked<'_>) -> [Vec<f32>; 2] {
@@ -296,12 +296,16 @@ fn what_does_not_belong_together_is_refused() {
         let plain = |weight| AdaptedWeights::<Flex> { weight, bias: None, adapter: None };
         let coefficients = vec![1.0; coefficients];
         type Loss = fn(HeadInput<'_, Flex>, &mut Derivative<'_>) -> HeadGradients<Flex>;
-        let ways: [(&str, Loss); 5] = [
+        let ways: [(&str, Loss); 6] = [
             ("the kernel", Flex::head_loss),
             ("rows", |input, derivative| kernel::rows::loss(input, 2, derivative)),
             ("columns", |input, derivative| kernel::columns::loss(input, 5, derivative)),
             ("one part", |input, derivative| kernel::columns::loss(input, 256, derivative)),
             ("plain", kernel::unfused::loss),
+            ("a mask", |input, derivative| {
+                let mask: Vec<bool> = (0..input.targets.len()).map(|row| row != 1).collect();
+                kernel::mask::loss(input, &mask, derivative)
+            }),
         ];
         for (way, loss) in ways {
             let input = HeadInput {
