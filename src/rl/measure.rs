@@ -90,8 +90,7 @@ pub enum MeasureError {
     },
     /// A step takes more than the limit.
     #[error(
-        "needs {needed} MiB at its peak (weights {weights}, what trains them {training}, sampling {sampling}), there are {limit} MiB: \
-         train adapters (--lora), or ask for fewer prompts, replies or tokens"
+        "needs {needed} MiB at its peak (weights {weights}, what trains them {training}, sampling {sampling}), there are {limit} MiB: {advice}"
     )]
     OverMemory {
         /// What is known of the peak, MiB.
@@ -104,6 +103,8 @@ pub enum MeasureError {
         sampling: u64,
         /// The limit, MiB.
         limit: u64,
+        /// What makes the largest part smaller.
+        advice: &'static str,
     },
     /// The engine could not be made.
     #[error(transparent)]
@@ -213,13 +214,22 @@ fn plan<B: KernelBackend>(model: StepModel<'_>, options: EngineOptions) -> Memor
 /// Refuses a plan over `limit` bytes for weights of `kept` bytes.
 fn check_memory(plan: MemoryPlan, kept: u64, limit: Option<u64>) -> Result<(), MeasureError> {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let (training, sampling) = (plan.weights - kept, plan.total() - plan.weights);
+    let advice = if sampling >= kept.max(training) {
+        "ask for fewer prompts, replies or tokens"
+    } else if training >= kept {
+        "train adapters (--lora), or of a lower rank"
+    } else {
+        "take a smaller model, or weights in bf16"
+    };
     match limit {
         Some(limit) if plan.total() > limit => Err(MeasureError::OverMemory {
             needed: mib(plan.total()),
             weights: mib(kept),
-            training: mib(plan.weights - kept),
-            sampling: mib(plan.total() - plan.weights),
+            training: mib(training),
+            sampling: mib(sampling),
             limit: mib(limit),
+            advice,
         }),
         _ => Ok(()),
     }

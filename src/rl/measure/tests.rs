@@ -91,8 +91,13 @@ fn what_trains_a_model_counts_before_it_is_made() {
 fn what_is_too_much_is_told_by_its_parts() {
     let plan = MemoryPlan { weights: 10 << 20, cache: 3 << 20, activations: 1 << 20, logits: 1 };
     let refused = check_memory(plan, 4 << 20, Some(14 << 20)).unwrap_err().to_string();
-    let parts = "needs 15 MiB at its peak (weights 4, what trains them 6, sampling 5), there are 14 MiB";
+    let parts = "needs 15 MiB at its peak (weights 4, what trains them 6, sampling 5), there are 14 MiB: train adapters";
     assert!(refused.starts_with(parts), "{refused}");
+    let advice = |kept: u64, limit: u64| check_memory(plan, kept << 20, Some(limit)).unwrap_err().to_string();
+    assert!(advice(9, 1).ends_with("a smaller model, or weights in bf16"));
+    let many = MemoryPlan { cache: 30 << 20, ..plan };
+    let refused = check_memory(many, 4 << 20, Some(1)).unwrap_err().to_string();
+    assert!(refused.ends_with("fewer prompts, replies or tokens"), "{refused}");
     check_memory(plan, 4 << 20, Some((14 << 20) + 1)).unwrap();
     check_memory(plan, 4 << 20, None).unwrap();
 }
